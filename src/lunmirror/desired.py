@@ -1,0 +1,165 @@
+"""The desired state, compiled: validated, defaults filled in, budgets turned into timeouts. Standard library only.
+
+`config` makes these from TOML with pydantic; every other room knows only these types, so that a run from cron
+can take them from the compiled cache without importing a validator.
+All durations are whole seconds, all sizes bytes.
+"""
+
+from typing import NamedTuple
+
+
+class Portal(NamedTuple):
+    """A TCP address of a server. `address` is canonical (ipaddress) for IPs, without brackets; or a host name."""
+
+    address: str
+    port: int = 3260
+
+    def __str__(self) -> str:
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+class Timeouts(NamedTuple):
+    """Seconds, under open-iscsi's own names where it has one; `login_retries` is a count."""
+
+    noop_out_interval: int
+    noop_out_timeout: int
+    replacement_timeout: int
+    login_timeout: int
+    login_retries: int
+
+
+class Credentials(NamedTuple):
+    """A CHAP name and the absolute path of the file that holds its secret. The secret itself is never kept here."""
+
+    username: str
+    password_file: str
+
+
+class Chap(NamedTuple):
+    """`outgoing` proves us to the server; `mutual`, if any, proves the server to us."""
+
+    outgoing: Credentials
+    mutual: Credentials | None = None
+
+
+class Server(NamedTuple):
+    """One failure domain. `settings` are further node-record keys under open-iscsi's names."""
+
+    name: str
+    portals: tuple[Portal, ...]
+    startup: str
+    timeouts: Timeouts
+    settings: tuple[tuple[str, str], ...] = ()
+    chap: Chap | None = None
+
+
+class Disk(NamedTuple):
+    """One LUN on one server; becomes one physical volume."""
+
+    name: str
+    server: str
+    target: str
+    lun: int
+    partition: bool = False
+    size: int | None = None  # smallest acceptable size in bytes, if declared
+    consent: str = ""  # `overwrite = "…"`: names exactly the content that may be lost
+
+
+class Size(NamedTuple):
+    """Either a number of bytes or a number of extents; exactly one is set."""
+
+    bytes: int | None = None
+    extents: int | None = None
+
+    def in_extents(self, extent_size: int) -> int:
+        """Extents needed, rounded up as LVM does. `extent_size` is in bytes."""
+        return self.extents if self.extents is not None else -(-(self.bytes or 0) // extent_size)
+
+
+class Filesystem(NamedTuple):
+    """`options` are further mkfs arguments, verbatim, in order."""
+
+    type: str
+    label: str = ""
+    options: tuple[str, ...] = ()
+
+
+class Mount(NamedTuple):
+    """`options` are the user's own; what keeps boot from hanging is added where the fstab line is made."""
+
+    path: str
+    options: tuple[str, ...] = ()
+
+
+class Volume(NamedTuple):
+    """A logical volume: `legs` are disk names, one copy on each. `log` is only for type mirror."""
+
+    group: str
+    name: str
+    size: Size
+    type: str
+    log: str
+    legs: tuple[str, ...]
+    filesystem: Filesystem | None = None
+    mount: Mount | None = None
+
+    @property
+    def id(self) -> str:
+        return f"{self.group}/{self.name}"
+
+    @property
+    def key(self) -> str:
+        return f"groups.{self.group}.volumes.{self.name}"
+
+
+class Group(NamedTuple):
+    """A volume group over the named disks."""
+
+    name: str
+    disks: tuple[str, ...]
+
+
+class Path(NamedTuple):
+    """One session to have: a target through one portal of its server. `name` is the resource name in both the
+    node and the session layer."""
+
+    name: str
+    server: Server
+    portal: Portal
+    target: str
+
+
+class Desired(NamedTuple):
+    """The whole document. Order is the configuration's own."""
+
+    servers: dict[str, Server]
+    disks: dict[str, Disk]
+    groups: dict[str, Group]
+    volumes: dict[str, Volume]  # by id, "vg0/testlv"
+    stall_budget: int
+    boot_wait: int
+    source: str = ""  # the main configuration file
+
+    def paths(self) -> tuple[Path, ...]:
+        """Every session to have, once each: named by the server where that is enough."""
+        wanted = {(d.server, d.target): None for d in self.disks.values()}
+        paths = []
+        for server, target in wanted:
+            targets = [t for s, t in wanted if s == server]
+            portals = self.servers[server].portals
+            for portal in portals:
+                parts = [server]
+                if len(portals) > 1:
+                    parts.append(str(portal))
+                if len(targets) > 1:
+                    parts.append(target)
+                paths.append(Path(" ".join(parts), self.servers[server], portal, target))
+        return tuple(paths)
+
+    def paths_to(self, disk: Disk) -> tuple[Path, ...]:
+        """The paths through which this disk is reached."""
+        return tuple(p for p in self.paths() if p.server.name == disk.server and p.target == disk.target)
+
+    def group_of(self, disk: str) -> str | None:
+        """The group that declares this disk, if any."""
+        return next((g.name for g in self.groups.values() if disk in g.disks), None)

@@ -1,0 +1,24 @@
+"""The exit-code contract: the one table that the man page and the docs repeat (a test holds them together)."""
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """What a run of lunmirror ends with. `meaning` is the sentence that every document shows."""
+
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str) -> "Exit":
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
+
+    CONVERGED = 0, "converged: nothing to do, or all done"
+    FAILED = 1, "a step failed"
+    DRIFT = 2, "drift found by plan, or changes made by apply --detailed-exitcode"
+    DEGRADED = 3, "done what can be done, but redundancy is not full (degraded or rebuilding)"
+    REFUSED = 4, "refused: a person must decide"
+    USAGE = 64, "the command line is wrong"
+    BUSY = 75, "another pass is running"
+    CONFIG = 78, "the configuration is wrong"

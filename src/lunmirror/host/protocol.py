@@ -1,0 +1,77 @@
+"""What the rest of lunmirror may ask of a machine. `live` is the real one, tests/sim a simulated one.
+
+Reads answer `Present`, `Absent` or `Unknown`, never an exception, so that no caller can take a failure for absence.
+"""
+
+from typing import NamedTuple, Protocol
+
+from lunmirror.model import Seen
+
+
+class Ran(NamedTuple):
+    """How a program ended. `rc` is None if it did not end by itself within its deadline or could not be started;
+    `trouble` then says which, in words. `seconds` is wall-clock time."""
+
+    argv: tuple[str, ...]
+    rc: int | None
+    out: str
+    err: str
+    seconds: float
+    trouble: str = ""
+
+    @property
+    def why(self) -> str:
+        """One line for a person: the trouble, or the last line the program wrote, or its exit code."""
+        lines = (self.err.strip() or self.out.strip()).splitlines()
+        said = f": {lines[-1].strip()[:300]}" if lines else ""
+        return self.trouble or f"{self.argv[0].rsplit('/', 1)[-1]} ended with exit code {self.rc}{said}"
+
+
+class Reader(Protocol):
+    """Reading only. Observers get this and nothing more."""
+
+    def query(self, argv: tuple[str, ...], deadline: float) -> Ran:
+        """Run a program that changes nothing. The answer is remembered until the next change through this host."""
+
+    def read(self, path: str) -> Seen:
+        """Present(bytes), Absent, or Unknown."""
+
+    def glob(self, pattern: str) -> tuple[str, ...]:
+        """Existing paths that match, sorted. Only for /sys, /dev, /run and folders whose absence means 'none'."""
+
+    def link(self, path: str) -> Seen:
+        """Present(str): the path with every symbolic link resolved; Absent if it does not exist."""
+
+    def folder(self, path: str) -> Seen:
+        """Present(tuple of names) of a real folder (no symbolic link), sorted; Absent; Unknown for anything else."""
+
+    def reach(self, endpoints: tuple[tuple[str, int], ...], deadline: float) -> dict[tuple[str, int], str]:
+        """Connect to every (address, port) at once, close again. '' = answers; else why not. Seconds."""
+
+    def now(self) -> float:
+        """Seconds on a clock that only moves forward."""
+
+
+class Host(Reader, Protocol):
+    """Changing. Only the executor gets this. Every method raises `ActionFailed` with the reason."""
+
+    def run(self, argv: tuple[str, ...], deadline: float, stdin: bytes = b"") -> Ran: ...
+
+    def run_together(self, runs: tuple[tuple[tuple[str, ...], float], ...]) -> tuple[Ran, ...]:
+        """Run several programs at once: (argv, deadline) each; answers in the same order."""
+
+    def write(
+        self, path: str, content: bytes, before: bytes | None, mode: int, scratch: str = "", locked: bool = False
+    ) -> None: ...
+
+    def remove(self, path: str, before: bytes, locked: bool = False) -> None: ...
+
+    def write_value(self, path: str, value: str) -> None: ...
+
+    def make_folder(self, path: str, mode: int) -> None: ...
+
+    def await_path(self, pattern: str, deadline: float) -> None: ...
+
+
+class ActionFailed(Exception):
+    """A change could not be made; the message says why, in words."""
