@@ -1,0 +1,107 @@
+"""Carries steps out: the only room that changes anything. It decides nothing; it refuses only what moved under it."""
+
+from collections.abc import Callable, Iterator
+
+from lunmirror.host.protocol import ActionFailed, Host, Ran
+from lunmirror.model import (
+    AwaitPath,
+    Guard,
+    MakeFolder,
+    Outcome,
+    Present,
+    Ref,
+    RemoveFile,
+    Run,
+    Step,
+    WriteFile,
+    WriteValue,
+)
+
+
+class Executor:
+    """Takes steps in order on one host; `tell` hears every outcome as soon as it is known."""
+
+    def __init__(self, host: Host, tell: Callable[[Outcome], None] = lambda outcome: None) -> None:
+        self.host, self.tell = host, tell
+
+    def take(self, steps: tuple[Step, ...]) -> list[Outcome]:
+        """Outcomes in the order of the steps. A failed step skips the later steps of its own resource, no others."""
+        outcomes: list[Outcome] = []
+        failed: set[Ref] = set()
+        for batch in _batches(steps):
+            ready = [s for s in batch if s.ref not in failed]
+            for step in batch:
+                if step.ref in failed:
+                    outcomes.append(Outcome(step, "skipped", error="an earlier step of this resource failed"))
+                    self.tell(outcomes[-1])
+            for outcome in self._together(ready) if len(ready) > 1 else map(self._one, ready):
+                outcomes.append(outcome)
+                self.tell(outcome)
+                if outcome.status != "done":
+                    failed.add(outcome.step.ref)
+        return outcomes
+
+    def _one(self, step: Step) -> Outcome:
+        started = self.host.now()
+        try:
+            for guard in step.guards:
+                self._check(guard)
+            self._act(step)
+        except ActionFailed as failure:
+            return Outcome(step, "failed", self.host.now() - started, str(failure))
+        return Outcome(step, "done", self.host.now() - started)
+
+    def _together(self, steps: list[Step]) -> list[Outcome]:
+        """Programs that may run at the same time: only `Run` steps are ever marked so."""
+        runs = tuple((s.action.argv, s.action.deadline) for s in steps if isinstance(s.action, Run))
+        answers = self.host.run_together(runs)
+        return [_judge(s, a) for s, a in zip(steps, answers, strict=True)]
+
+    def _check(self, guard: Guard) -> None:
+        seen = self.host.read(guard.path)
+        now = seen.facts.decode(errors="replace").strip() if isinstance(seen, Present) else "unreadable"
+        if now != guard.content:
+            raise ActionFailed(
+                f"the machine changed since it was observed: {guard.path} is {now!r}, was {guard.content!r};"
+                " nothing was done, the next pass looks again"
+            )
+
+    def _act(self, step: Step) -> None:
+        host = self.host
+        match step.action:
+            case Run(argv, deadline, stdin, ok):
+                ran = host.run(argv, deadline, stdin)
+                if ran.rc not in ok:
+                    raise ActionFailed(ran.why)
+            case WriteFile(path, content, before, mode, scratch, locked):
+                host.write(path, content, before, mode, scratch, locked)
+            case RemoveFile(path, before, locked):
+                host.remove(path, before, locked)
+            case WriteValue(path, value):
+                host.write_value(path, value)
+            case MakeFolder(path, mode):
+                host.make_folder(path, mode)
+            case AwaitPath(pattern, deadline):
+                host.await_path(pattern, deadline)
+
+
+def _judge(step: Step, ran: Ran) -> Outcome:
+    if isinstance(step.action, Run) and ran.rc in step.action.ok:
+        return Outcome(step, "done", ran.seconds)
+    return Outcome(step, "failed", ran.seconds, ran.why)
+
+
+def _batches(steps: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:
+    """Runs of neighbouring `together` steps, each of a resource of its own; every other step alone."""
+    batch: list[Step] = []
+    for step in steps:
+        fits = step.together and all(step.ref != other.ref for other in batch)
+        if batch and not fits:
+            yield tuple(batch)
+            batch = []
+        if step.together:
+            batch.append(step)
+        else:
+            yield (step,)
+    if batch:
+        yield tuple(batch)

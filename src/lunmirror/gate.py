@@ -1,0 +1,78 @@
+"""Rules that no plan passes around, whatever a layer thinks: the safety law, as pure functions over steps.
+
+A step that breaks a rule is taken out and comes back as a refusal; so are the later steps of its resource.
+"""
+
+from collections.abc import Callable
+
+from lunmirror.model import Finding, Kind, Plan, Ref, Risk, Run, Step
+
+# Words on a command line that lunmirror never says, by program (shared facts, lvm.md "wrong verbs", hazards.md).
+FORBIDDEN = {
+    "lvm": frozenset({"-ff", "--force", "-f", "--nosync", "--resync", "--repair", "--removemissing", "--partial"}),
+    "mkfs.ext4": frozenset({"-F"}),
+    "mkfs.ext3": frozenset({"-F"}),
+    "sfdisk": frozenset({"--force", "-f", "--wipe", "-w"}),
+    "iscsiadm": frozenset({"delete", "--logoutall"}),
+}
+YES_TO_A_WIPE = frozenset({"pvcreate", "vgcreate", "vgextend"})
+
+
+def _consumes_without_proof(step: Step, disturbed: frozenset[str]) -> str:
+    if step.risk is Risk.CONSUMES and not step.proof:
+        return "it would write over a disk or volume without proof that nothing is lost"
+    return ""
+
+
+def _consumes_without_guard(step: Step, disturbed: frozenset[str]) -> str:
+    if step.risk is Risk.CONSUMES and not step.guards and not step.after:
+        return "it would write to a device without re-checking, at the last instant, which device that is"
+    return ""
+
+
+def _forbidden_word(step: Step, disturbed: frozenset[str]) -> str:
+    if not isinstance(step.action, Run):
+        return ""
+    program, *words = step.action.argv
+    said = FORBIDDEN.get(program, frozenset()).intersection(words)
+    if program == "lvm" and words and words[0] in YES_TO_A_WIPE:
+        said |= {"-y", "--yes"}.intersection(words)
+    return f"{program} would be told {', '.join(sorted(said))}, which lunmirror never says" if said else ""
+
+
+def _second_server(step: Step, disturbed: frozenset[str]) -> str:
+    if step.server and disturbed - {step.server}:
+        return f"this pass already disturbs server {', '.join(sorted(disturbed))}; two servers never go together"
+    return ""
+
+
+RULES: tuple[Callable[[Step, frozenset[str]], str], ...] = (
+    _consumes_without_proof,
+    _consumes_without_guard,
+    _forbidden_word,
+    _second_server,
+)
+
+
+def pass_through(plan: Plan, disturbed: frozenset[str]) -> Plan:
+    """The plan without the steps that break a rule; each of those becomes a refusal that says which rule.
+
+    `disturbed` holds the servers whose service this pass has disturbed, or will, before these steps.
+    """
+    steps: list[Step] = []
+    findings = list(plan.findings)
+    stopped: set[Ref] = set()
+    for step in plan.steps:
+        if step.ref in stopped:
+            continue
+        reason = next((r for r in (rule(step, disturbed) for rule in RULES) if r), "")
+        if reason:
+            stopped.add(step.ref)
+            findings.append(
+                Finding(step.ref, Kind.REFUSED, f"will not {step.title}", why=reason, next="report this as a bug: a plan should never ask for it")
+            )
+            continue
+        steps.append(step)
+        if step.server:
+            disturbed = disturbed | {step.server}
+    return Plan(tuple(steps), tuple(findings))

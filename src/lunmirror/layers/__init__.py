@@ -1,0 +1,34 @@
+"""The layers, lowest first. A new kind of resource is one folder and one line here."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from lunmirror.desired import Desired
+from lunmirror.host.protocol import Reader
+from lunmirror.layers import disk, filesystem, group, mount, node, session, volume
+from lunmirror.model import Observed, Plan, Ref, World
+
+
+class Layer(NamedTuple):
+    """observe: looks at the machine. plan: pure; from what is desired and seen to steps and findings.
+
+    `pending` names the lower resources that have steps not taken yet (only in `plan`): what depends on them is
+    predicted and carries them in `Step.after`.
+    """
+
+    name: str
+    observe: Callable[[Desired, Reader, World], Observed]
+    plan: Callable[[Desired, World, frozenset[Ref]], Plan]
+
+
+LAYERS = (
+    Layer("node", node.observe, node.plan),
+    Layer("session", session.observe, session.plan),
+    Layer("disk", disk.observe, disk.plan),
+    Layer("group", group.observe, group.plan),
+    Layer("volume", volume.observe, volume.plan),
+    Layer("filesystem", filesystem.observe, filesystem.plan),
+    Layer("mount", mount.observe, mount.plan),
+    # A file system grows only while it is mounted (xfs always, ext4 without a check first).
+    Layer("filesystem", filesystem.observe, filesystem.plan_growth),
+)

@@ -1,0 +1,4 @@
+from lunmirror.layers.disk.observe import observe
+from lunmirror.layers.disk.plan import plan
+
+__all__ = ["observe", "plan"]

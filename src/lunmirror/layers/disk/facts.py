@@ -1,0 +1,77 @@
+"""What can be known of a LUN's disk, without trusting a name: everything hangs on the session it came from."""
+
+from typing import NamedTuple
+
+
+class Device(NamedTuple):
+    """A block device of the kernel. `kernel` is its name ("sdb", "sdb1", "dm-3"), `node` its path in /dev,
+    `size` bytes, `number` "major:minor". `diskseq` changes with every disk that takes over the name."""
+
+    kernel: str
+    node: str
+    size: int
+    number: str
+    diskseq: str
+    holders: tuple[str, ...]
+
+
+class Blank(NamedTuple):
+    """Provably holds nothing; `proof` says how that was shown."""
+
+    proof: str
+
+
+class Holds(NamedTuple):
+    """Holds something; `what` names it for a person ("an ext4 file system labelled 'x'")."""
+
+    what: str
+
+
+class Unreadable(NamedTuple):
+    """Its content could not be established. Never the same as blank."""
+
+    reason: str
+
+
+class PhysicalVolume(NamedTuple):
+    """The LVM label on the disk (or its partition), as LVM reports it. `group` is '' for an orphan.
+    `missing`: flagged MISSING in the group's metadata though the device is there."""
+
+    uuid: str
+    group: str
+    size: int
+    free: int
+    missing: bool = False
+    duplicate: bool = False
+
+
+class Lun(NamedTuple):
+    """The disk of one LUN, reached through at least one live session.
+
+    whole:     the device to use: the SCSI disk, or the multipath map over all of its paths.
+    paths:     the SCSI disks behind it, one for each live session.
+    partition: partition 1, if there is one; `ours`: the table carries the GUID that we derive for this disk.
+    use:       the device that is or will be the physical volume (whole disk or partition).
+    content:   only looked at where there is no physical volume: of `use`, or of the whole disk where a partition is
+               wanted and missing.
+    wwid:      what the LUN says of itself; equal ones on two servers are reported, never used.
+    """
+
+    whole: Device
+    paths: tuple[Device, ...]
+    partition: Device | None
+    ours: bool
+    pv: PhysicalVolume | None
+    content: Blank | Holds | Unreadable | None
+    wwid: str
+
+    def use(self, partitioned: bool) -> Device | None:
+        """Where the physical volume is or belongs: the PV's own place, else the declared one."""
+        return self.partition if partitioned else self.whole
+
+
+class Spanning(NamedTuple):
+    """A multipath map joins this disk with disks of other servers: never built upon. `map` is its name."""
+
+    map: str
+    others: tuple[str, ...]

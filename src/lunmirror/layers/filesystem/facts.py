@@ -1,0 +1,23 @@
+"""What can be known of the file system on a volume."""
+
+from typing import NamedTuple
+
+
+class FileSystem(NamedTuple):
+    """`uuid` is '' when known only from the mount table. `complete`: mkfs is known to have reached its end."""
+
+    type: str
+    uuid: str
+    label: str
+    mounted: bool
+    complete: bool = True
+
+
+class Bare(NamedTuple):
+    """The volume was read, and no signature is on it."""
+
+
+class Other(NamedTuple):
+    """The volume holds something that is no declared file system."""
+
+    what: str

@@ -1,0 +1,4 @@
+from lunmirror.layers.group.observe import observe
+from lunmirror.layers.group.plan import plan
+
+__all__ = ["observe", "plan"]

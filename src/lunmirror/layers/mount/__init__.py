@@ -1,0 +1,4 @@
+from lunmirror.layers.mount.observe import observe
+from lunmirror.layers.mount.plan import plan
+
+__all__ = ["observe", "plan"]

@@ -1,0 +1,99 @@
+"""One pass: for each layer, lowest first: observe, plan, gate, execute, observe again.
+
+`plan` runs the same loop without executing. Verification is the planner again: after its steps a layer is observed
+once more, and what its plan then still wants is the failure to report.
+"""
+
+from lunmirror import gate
+from lunmirror.desired import Desired
+from lunmirror.execute import Executor
+from lunmirror.host.protocol import Reader
+from lunmirror.layers import LAYERS, Layer
+from lunmirror.model import Finding, Kind, Observed, Outcome, Plan, Ref, Report, Step, World
+
+ROUNDS = 4  # partition, label, and one to spare: more rounds than any layer has stages
+
+
+class Pass:
+    """The state of one pass while it runs. Without an executor it only plans."""
+
+    def __init__(self, desired: Desired, reader: Reader, executor: Executor | None) -> None:
+        self.desired, self.reader, self.executor = desired, reader, executor
+        self.seen: dict[str, Observed] = {}
+        self.steps: list[Step] = []
+        self.outcomes: list[Outcome] = []
+        self.findings: list[Finding] = []
+        self.pending: set[Ref] = set()
+        self.disturbed: set[str] = set()
+
+    def walk(self) -> None:
+        for layer in LAYERS:
+            if self.executor is None:
+                self._predict(layer)
+            else:
+                self._settle(layer, self.executor)
+
+    def _look(self, layer: Layer) -> Plan:
+        self.seen[layer.name] = layer.observe(self.desired, self.reader, self.seen)
+        planned = layer.plan(self.desired, self.seen, frozenset(self.pending))
+        return gate.pass_through(planned, frozenset(self.disturbed))
+
+    def _predict(self, layer: Layer) -> None:
+        planned = self._look(layer)
+        self.steps += planned.steps
+        self._find(planned.findings)
+        self.pending |= {step.ref for step in planned.steps}
+        self.disturbed |= {step.server for step in planned.steps if step.server}
+
+    def _settle(self, layer: Layer, executor: Executor) -> None:
+        taken: set[Step] = set()
+        failed: set[Ref] = set()
+        for _ in range(ROUNDS):
+            planned = self._look(layer)
+            todo = tuple(s for s in planned.steps if s not in taken and s.ref not in failed and not s.after)
+            if not todo:
+                break
+            outcomes = executor.take(todo)
+            self.outcomes += outcomes
+            taken |= {o.step for o in outcomes}
+            failed |= {o.step.ref for o in outcomes if o.status != "done"}
+            self.disturbed |= {o.step.server for o in outcomes if o.step.server}
+        self._find(planned.findings)
+        self._find(_left_over(planned, failed))
+
+    def _find(self, findings: tuple[Finding, ...]) -> None:
+        """A layer that is walked twice says the same thing only once."""
+        self.findings += [f for f in findings if f not in self.findings]
+
+
+def _left_over(planned: Plan, failed: set[Ref]) -> tuple[Finding, ...]:
+    """Steps that were taken, or could not be, and are wanted all the same: they did not hold."""
+    return tuple(
+        Finding(
+            step.ref,
+            Kind.BLOCKED,
+            f"still not as declared after this pass: {step.title}",
+            why="; ".join(f"{d.key} is {d.observed}, declared {d.desired}" for d in step.drift),
+            next="run `lunmirror plan` to see it; the step's own outcome in the log says what happened",
+            key=step.drift[0].key if step.drift else "",
+        )
+        for step in planned.steps
+        if step.ref not in failed
+    )
+
+
+def run_pass(verb: str, run: str, desired: Desired, reader: Reader, executor: Executor | None = None) -> Report:
+    """Walk every layer once and tell what was seen, done and not done. `run` identifies the pass in logs."""
+    started = reader.now()
+    this = Pass(desired, reader, executor)
+    this.walk()
+    world: World = this.seen
+    return Report(
+        verb=verb,
+        run=run,
+        steps=tuple(this.steps),
+        outcomes=tuple(this.outcomes),
+        findings=tuple(this.findings),
+        seen=world,
+        seconds=reader.now() - started,
+    )
