@@ -63,6 +63,8 @@ class Disk(NamedTuple):
     partition: bool = False
     size: int | None = None  # smallest acceptable size in bytes, if declared
     consent: str = ""  # `overwrite = "…"`: names exactly the content that may be lost
+    pv_uuid: str = ""  # what identity.pv_uuid derives for it, and what follows likewise
+    table_guid: str = ""
 
 
 class Size(NamedTuple):

@@ -48,26 +48,31 @@ class PhysicalVolume(NamedTuple):
 class Lun(NamedTuple):
     """The disk of one LUN, reached through at least one live session.
 
-    whole:     the device to use: the SCSI disk, or the multipath map over all of its paths.
-    paths:     the SCSI disks behind it, one for each live session.
-    partition: partition 1, if there is one; `ours`: the table carries the GUID that we derive for this disk.
-    use:       the device that is or will be the physical volume (whole disk or partition).
-    content:   only looked at where there is no physical volume: of `use`, or of the whole disk where a partition is
-               wanted and missing.
-    wwid:      what the LUN says of itself; equal ones on two servers are reported, never used.
+    whole:   the device to use: the SCSI disk, or the multipath map over all of its paths.
+    paths:   the SCSI disks behind it, one for each live session.
+    place:   the device that is, or is to be, the physical volume; None where the declared partition is missing.
+    ours:    the partition table carries the GUID that we derive for this disk.
+    pv:      the physical volume found at `place`.
+    content: only looked at where there is no physical volume: what `place` holds, or the whole disk where the
+             partition is missing.
+    wwid:    what the LUN says of itself; equal ones on two servers are reported, never used.
     """
 
     whole: Device
     paths: tuple[Device, ...]
-    partition: Device | None
+    place: Device | None
     ours: bool
     pv: PhysicalVolume | None
     content: Blank | Holds | Unreadable | None
     wwid: str
 
-    def use(self, partitioned: bool) -> Device | None:
-        """Where the physical volume is or belongs: the PV's own place, else the declared one."""
-        return self.partition if partitioned else self.whole
+
+class NoDisk(NamedTuple):
+    """A session is live, but the kernel has no disk for the LUN. `host` is the SCSI host to ask ("host3"),
+    `pattern` the sysfs glob under which the disk would appear."""
+
+    host: str
+    pattern: str
 
 
 class Spanning(NamedTuple):

@@ -1,0 +1,36 @@
+"""Names that lunmirror gives, derived from what a disk *is*: so that what we made can be proven ours later, and a
+disk that turns up behind another's name is recognised, without any database.
+
+Derived from server, target, LUN and the disk's name in the configuration; never from sdX or a serial number.
+"""
+
+# LVM's own alphabet for identifiers is wider; these are the characters that every version takes.
+_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_SHAPE = (6, 4, 4, 4, 4, 4, 6)
+
+
+def _digest(*parts: str) -> int:
+    import hashlib  # here, because a pass that finds a compiled configuration needs none of this
+
+    return int.from_bytes(hashlib.sha256("\0".join(("lunmirror", *parts)).encode()).digest(), "big")
+
+
+def pv_uuid(server: str, target: str, lun: int, name: str, salt: str = "") -> str:
+    """The UUID that our physical volume on this disk has, in LVM's notation (32 characters in seven parts)."""
+    number = _digest("pv", server, target.lower(), str(lun), name, salt)
+    characters = []
+    for _ in range(sum(_SHAPE)):
+        number, digit = divmod(number, len(_ALPHABET))
+        characters.append(_ALPHABET[digit])
+    parts, start = [], 0
+    for length in _SHAPE:
+        parts.append("".join(characters[start : start + length]))
+        start += length
+    return "-".join(parts)
+
+
+def table_guid(server: str, target: str, lun: int, name: str, salt: str = "") -> str:
+    """The GUID of the partition table that we write on this disk, upper case (RFC 9562, version 8)."""
+    digits = f"{_digest('table', server, target.lower(), str(lun), name, salt):064x}"[:32]
+    digits = f"{digits[:12]}8{digits[13:16]}{'89ab'[int(digits[16], 16) % 4]}{digits[17:]}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}".upper()

@@ -1,0 +1,46 @@
+"""LVM command lines: always told which devices to look at, so that none of them ever touches a dead disk.
+
+LVM opens every visible device and waits for it without a deadline: with one leg blocked a plain `lvs` hung 110 s
+(shared facts, lvm.md). `--devices` exists since lvm2 2.03.12.
+"""
+
+from lunmirror.host import paths
+from lunmirror.model import Present, World
+
+# One read of everything. Prefixes, command names and the command log would corrupt the JSON.
+_REPORT_CONFIG = 'log{prefix="" command_names=0 report_command_log=0} backup{backup=0 archive=0}'
+_REPORT_FIELDS = {
+    "vg": "vg_name,vg_uuid,vg_extent_size,vg_free_count,vg_missing_pv_count,vg_seqno,vg_tags,vg_systemid,vg_exported",
+    "pv": "pv_name,pv_uuid,vg_name,pv_missing,pv_duplicate,pv_size,pv_free,pv_major,pv_minor",
+    "lv": "lv_uuid,lv_name,lv_parent,lv_layout,lv_role,lv_size,lv_active,lv_suspended,lv_device_open,"
+    "lv_kernel_major,lv_kernel_minor,lv_health_status,mirror_log,lv_tags",
+    "seg": "lv_uuid,segtype,seg_size_pe",
+    "pvseg": "pv_uuid,lv_uuid,pvseg_size",
+}
+
+
+def report(devices: tuple[str, ...]) -> tuple[str, ...]:
+    """The command line of the one read. `devices` are /dev paths, all healthy."""
+    argv = [paths.LVM, "fullreport", "-a", "--nolocking", "--reportformat", "json", "--units", "b", "--nosuffix"]
+    argv += ["--binary", "--devices", ",".join(devices), "--config", _REPORT_CONFIG]
+    for name, fields in _REPORT_FIELDS.items():
+        argv += ["--configreport", name, "-o", fields]
+    return tuple(argv)
+
+
+def change(devices: tuple[str, ...], verb: str, *words: str) -> tuple[str, ...]:
+    """A command line that changes something, over exactly these devices."""
+    return (paths.LVM, verb, "--devices", ",".join(devices), *words)
+
+
+def devices_of(world: World) -> tuple[str, ...]:
+    """The devices of every physical volume seen on a declared disk or in a declared group: all of them healthy,
+    since LVM was only shown healthy ones."""
+    found: dict[str, None] = {}
+    for seen in world.get("disk", {}).values():
+        if isinstance(seen, Present) and getattr(seen.facts, "place", None) is not None:
+            found[seen.facts.place.node] = None
+    for seen in world.get("group", {}).values():
+        if isinstance(seen, Present):
+            found.update((m.device, None) for m in seen.facts.members if m.device)
+    return tuple(sorted(found))

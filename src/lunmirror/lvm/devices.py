@@ -1,0 +1,70 @@
+"""Which block devices LVM may be pointed at now: those that sysfs says will answer.
+
+The first seconds after a silent death are grey: until the ping times out the session still reads LOGGED_IN
+(shared facts, lvm.md). So this gate is not enough alone: every child has a deadline too.
+"""
+
+from lunmirror.host import paths
+from lunmirror.host.protocol import Reader
+from lunmirror.model import Present
+
+# Never physical volumes here, and some of them (an empty drive, a dead nbd) take long to say so.
+_PASSED_OVER = ("ram", "zram", "sr", "fd", "nbd")
+
+
+def text(reader: Reader, path: str) -> str:
+    """A sysfs attribute, stripped; '' when it is absent or cannot be read."""
+    seen = reader.read(path)
+    return seen.facts.decode(errors="replace").strip() if isinstance(seen, Present) else ""
+
+
+def _names(reader: Reader, path: str) -> tuple[str, ...]:
+    seen = reader.folder(path)
+    return seen.facts if isinstance(seen, Present) else ()
+
+
+class Devices:
+    """One look at /sys/class/block. `healthy` are /dev paths in name order; `unhealthy` maps kernel names to why."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._verdicts: dict[str, str] = {}
+        healthy = []
+        self.unhealthy: dict[str, str] = {}
+        for kernel in _names(reader, paths.SYS_BLOCK):
+            if kernel.startswith(_PASSED_OVER):
+                continue
+            if kernel.startswith("dm-") and text(reader, f"{paths.SYS_BLOCK}/{kernel}/dm/uuid").startswith("LVM-"):
+                continue  # a logical volume: never a physical one here, and asking it would ask its legs
+            verdict = self._verdict(kernel)
+            if verdict:
+                self.unhealthy[kernel] = verdict
+            elif text(reader, f"{paths.SYS_BLOCK}/{kernel}/size") not in ("", "0"):
+                healthy.append(f"/dev/{kernel}")
+        self.healthy = tuple(healthy)
+
+    def _verdict(self, kernel: str) -> str:
+        """'' if the device should answer, else why not. Stacked devices answer if all that is below them does."""
+        if kernel not in self._verdicts:
+            self._verdicts[kernel] = self._judge(kernel)
+        return self._verdicts[kernel]
+
+    def _judge(self, kernel: str) -> str:
+        below = _names(self._reader, f"{paths.SYS_BLOCK}/{kernel}/slaves")
+        if below:
+            return next((v for v in (self._verdict(s) for s in below) if v), "")
+        link = self._reader.link(f"{paths.SYS_BLOCK}/{kernel}")
+        if not isinstance(link, Present):
+            return "it vanished while being looked at"
+        head, block, _ = link.facts.partition("/block/")
+        if not block:
+            return ""  # a virtual device with nothing below it: loop, md without members
+        state = text(self._reader, f"{head}/state")
+        if state not in ("", "running"):  # virtio and nvme have no SCSI state
+            return f"its SCSI state is {state}"
+        for part in head.split("/"):
+            if part.startswith("session") and part[7:].isdigit():
+                session = text(self._reader, f"{paths.SYS_SESSIONS}/{part}/state")
+                if session != "LOGGED_IN":
+                    return f"its iSCSI session ({part}) is {session or 'gone'}"
+        return ""
