@@ -56,6 +56,7 @@ class Lun(NamedTuple):
     content: only looked at where there is no physical volume: what `place` holds, or the whole disk where the
              partition is missing.
     wwid:    what the LUN says of itself; equal ones on two servers are reported, never used.
+    expected: the UUID of a physical volume that the disk's group misses and that no other declared disk can be.
     """
 
     whole: Device
@@ -65,6 +66,7 @@ class Lun(NamedTuple):
     pv: PhysicalVolume | None
     content: Blank | Holds | Unreadable | None
     wwid: str
+    expected: str = ""
 
 
 class NoDisk(NamedTuple):

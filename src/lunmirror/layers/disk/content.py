@@ -1,0 +1,86 @@
+"""Is a device provably blank? Only asked where there is no physical volume, so never in a pass that has nothing to do.
+
+blkid ends with 2 both for "nothing found" and for "could not read" (shared facts, lvm.md): unreadable taken for
+blank, then mkfs, is how most such tools destroyed data. So blank means: blkid finds nothing *and* zeros are really
+read, at the head, at the end and at places between.
+"""
+
+from lunmirror.host import paths
+from lunmirror.host.protocol import Reader
+from lunmirror.layers.disk.facts import Blank, Device, Holds, Unreadable
+
+MIB = 1 << 20
+HEAD = 4 * MIB  # LVM's and every file system's first structures lie in here
+TAIL = MIB  # GPT's second copy, md's 0.90 and 1.0 superblocks
+SAMPLES = 8  # further places of 1 MiB, evenly spread: data whose head was wiped
+DEADLINE = 30.0  # seconds for each read
+
+
+def content_of(reader: Reader, device: Device) -> Blank | Holds | Unreadable:
+    """What `device` holds. Reads it through children with deadlines, never in this process."""
+    if device.holders:
+        return Holds(f"something in use: {', '.join(device.holders)} is built on it")
+    signature = _signature(reader, device.node)
+    if signature is not None:
+        return signature
+    if device.size < HEAD + TAIL:
+        return Unreadable(f"it is only {device.size} bytes long")
+    for offset, length in _places(device.size):
+        argv = (paths.CMP, f"--ignore-initial={offset}:0", f"--bytes={length}", device.node, "/dev/zero")
+        ran = reader.query(argv, DEADLINE)
+        if ran.rc == 1:
+            return Holds(f"data without a known signature, in the {length >> 20} MiB from byte {offset}")
+        if ran.rc != 0:
+            return Unreadable(f"the {length >> 20} MiB from byte {offset} of {device.node} could not be read: {ran.why}")
+    places = f"first {HEAD >> 20} MiB, last {TAIL >> 20} MiB and {SAMPLES} places between read as zeros"
+    return Blank(f"blkid finds nothing on {device.node}, nothing holds it, {places}")
+
+
+def table_guid_on(reader: Reader, whole: Device) -> str:
+    """The GUID in the second copy of a GPT, in the disk's last 512 bytes; '' if there is none.
+
+    A crash while a table is written can leave the second copy alone, which blkid does not recognise (it wants the
+    protective MBR first: util-linux, libblkid/src/partitions/gpt.c).
+    """
+    last = whole.size // 512 - 1
+    argv = (paths.DD, f"if={whole.node}", "bs=512", f"skip={last}", "count=1", "status=none")
+    ran = reader.query(argv, DEADLINE)
+    header = ran.out.encode("utf-8", "surrogateescape") if ran.rc == 0 else b""
+    if not header.startswith(b"EFI PART") or len(header) < 72:
+        return ""
+    guid = header[56:72]  # mixed-endian, UEFI specification 5.3.2
+    parts = (guid[3::-1], guid[5:3:-1], guid[7:5:-1], guid[8:10], guid[10:])
+    return "-".join(part.hex() for part in parts).upper()
+
+
+def _places(size: int) -> list[tuple[int, int]]:
+    """(offset, length) in bytes of what is read, on 4 KiB boundaries."""
+    stride = (size - HEAD - TAIL) // (SAMPLES + 1)
+    middle = [(HEAD + stride * (i + 1)) // 4096 * 4096 for i in range(SAMPLES)] if stride > MIB else []
+    return [(0, HEAD), *((m, MIB) for m in middle), (size - TAIL, TAIL)]
+
+
+def _signature(reader: Reader, node: str) -> Holds | Unreadable | None:
+    """What blkid's low-level probe finds; None if it says it finds nothing."""
+    ran = reader.query((paths.BLKID, "-p", "-o", "export", node), DEADLINE)
+    if ran.rc == 2 and not ran.out.strip() and not ran.err.strip():
+        return None
+    if ran.rc == 8:
+        return Holds("several signatures that contradict each other")
+    if ran.rc != 0:
+        return Unreadable(f"blkid could not tell what is on {node}: {ran.why}")
+    return Holds(_describe(dict(line.partition("=")[::2] for line in ran.out.splitlines() if "=" in line)))
+
+
+def _describe(tags: dict[str, str]) -> str:
+    """One stable phrase, since a consent in the configuration has to repeat it."""
+    if "TYPE" in tags:
+        phrase = f"{tags['TYPE']} signature"
+    elif "PTTYPE" in tags:
+        kind = {"dos": "MBR", "gpt": "GPT"}.get(tags["PTTYPE"], tags["PTTYPE"])
+        phrase = f"{kind} partition table"
+    else:
+        phrase = "signature of a kind that blkid does not name"
+    label = f" labelled '{tags['LABEL']}'" if tags.get("LABEL") else ""
+    uuid = tags.get("UUID") or tags.get("PTUUID")
+    return phrase + label + (f" (uuid {uuid})" if uuid else "")
