@@ -1,0 +1,171 @@
+"""Names that end up in other programs' files and on their command lines: each judged by its owner's rules.
+
+Every function takes any TOML value, returns what lunmirror keeps of it, and raises Wrong with a sentence.
+"""
+
+import re
+from typing import Any
+
+from lunmirror.config.problems import Wrong, quoted, shown
+
+OWN_NAME = r"[a-z0-9][a-z0-9_.-]{0,63}"
+LVM_NAME = r"[a-zA-Z0-9+_.][a-zA-Z0-9+_.-]{0,126}"
+IQN = r"iqn\.[0-9]{4}-(0[1-9]|1[0-2])\.[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[a-z0-9._:-]+)?"
+EUI = r"eui\.[0-9a-f]{16}"
+NAA = r"naa\.([0-9a-f]{16}|[0-9a-f]{32})"
+TARGET_PATTERN = f"^({IQN}|{EUI}|{NAA})$"
+MACHINE_PATTERN = r"^[a-zA-Z0-9_][a-zA-Z0-9_.+-]{0,127}$"
+
+TARGET_BYTES = 223  # RFC 7143, 4.2.7.1
+VALUE_BYTES = 255  # open-iscsi keeps a value in 256 bytes (usr/idbm.h, VALUE_MAXVAL)
+DM_NAME_BYTES = 127  # DM_NAME_LEN is 128 with its final NUL (linux/dm-ioctl.h)
+HIDDEN_BYTES = 16  # room for the longest suffix of a hidden part: "_mimagetmp_99", "_rimage_99_…"
+
+# lvm2, lib/misc/lvm-string.c: apply_lvname_restrictions
+_RESERVED_STARTS = ("pvmove", "snapshot")
+_RESERVED_PARTS = (
+    "_cdata _cmeta _corig _cpool _cvol _imeta _iorig _mimage _mlog _pmspare _rimage _rmeta _tdata _tmeta _vdata"
+    " _vorigin _wcorig"
+).split()
+# lvm2 refuses a group whose name exists in /dev; these exist on every Linux.
+_IN_DEV = "block bus char cpu disk dri fd full hugepages input mapper mqueue net null pts shm snd vfio zero".split()
+
+
+def line(value: Any, what: str = "a text", most: int = VALUE_BYTES) -> str:
+    """One line of printable text, not empty, at most `most` bytes of UTF-8."""
+    if not isinstance(value, str):
+        raise Wrong(f"must be {what} in quotes, not {shown(value)}")
+    if not value:
+        raise Wrong(f"is empty, and must be {what}")
+    if not value.isprintable():
+        raise Wrong(
+            f"{quoted(value)} contains a character that cannot be printed",
+            why="control and invisible characters could change the meaning of the files that this is written to",
+            next="remove everything but letters, digits, marks and plain spaces",
+        )
+    if len(value.encode("utf-8", "replace")) > most:
+        raise Wrong(f"{quoted(value)} is too long: at most {most} bytes")
+    return value
+
+
+def trimmed(value: Any, what: str = "a text", most: int = VALUE_BYTES) -> str:
+    """One line without spaces at its ends: open-iscsi strips them, so they would read as drift for ever."""
+    if line(value, what, most) != value.strip():
+        raise Wrong(f"{quoted(value)} begins or ends with a space", next="remove the space")
+    return value
+
+
+def own(value: Any) -> str:
+    """A name that lunmirror itself gives: of a server or a disk."""
+    line(value, "a name")
+    if not re.fullmatch(OWN_NAME, value):
+        raise Wrong(
+            f"{quoted(value)} is not a name that lunmirror takes",
+            why="names of servers and disks have 1 to 64 of the characters a-z 0-9 - _ . and begin with a letter"
+            " or a digit",
+            next="rename it, also where it is referred to",
+        )
+    return value
+
+
+def group(value: Any) -> str:
+    """The name of a volume group, by LVM's rules."""
+    _lvm(value, "volume group")
+    if value in _IN_DEV:
+        raise Wrong(f"{quoted(value)} cannot name a volume group: /dev/{value} already exists", next="rename it")
+    return value
+
+
+def volume(value: Any) -> str:
+    """The name of a logical volume, by LVM's rules."""
+    _lvm(value, "logical volume")
+    for start in _RESERVED_STARTS:
+        if value.startswith(start):
+            raise Wrong(f"{quoted(value)} cannot name a volume: LVM keeps names that begin with {start} for itself")
+    for part in _RESERVED_PARTS:
+        if part in value:
+            raise Wrong(f"{quoted(value)} cannot name a volume: LVM keeps names that contain {part} for itself")
+    return value
+
+
+def fits_device_mapper(group_name: str, volume_name: str) -> bool:
+    """Whether the volume's name in /dev/mapper (hyphens doubled), with its hidden parts, is short enough."""
+    doubled = len((group_name + volume_name).replace("-", "--")) + 1
+    return doubled + HIDDEN_BYTES <= DM_NAME_BYTES
+
+
+def target(value: Any) -> str:
+    """An iSCSI target name: iqn., eui. or naa., as RFC 7143 (and RFC 3980) write them, in lower case.
+
+    An underscore is taken in the last part although the RFC knows none: storage servers in the field use it.
+    """
+    line(value, "a target name")
+    if len(value) > TARGET_BYTES:
+        raise Wrong(f"{quoted(value)} is too long: a target name has at most {TARGET_BYTES} bytes")
+    if re.fullmatch(TARGET_PATTERN[1:-1], value):
+        return value
+    if value.isascii() and re.fullmatch(TARGET_PATTERN[1:-1], value.lower()):
+        raise Wrong(
+            f"{quoted(value)} has capital letters",
+            why="iSCSI names are compared in lower case (RFC 3722), and open-iscsi's records are named by them",
+            next=f'write "{value.lower()}"',
+        )
+    why = "a target name is iqn.YYYY-MM.reversed.domain:name, eui. and 16 hex digits, or naa. and 16 or 32"
+    if not value.isascii():
+        why = f"it has the character {next(c for c in value if not c.isascii())!r}, which only looks like ASCII; " + why
+    raise Wrong(
+        f"{quoted(value)} is not the name of an iSCSI target",
+        why=why,
+        next="copy it from `iscsiadm -m discovery -t st -p PORTAL`",
+    )
+
+
+def machine(value: Any) -> str:
+    """The machine that owned a volume group: its machine-id, or another LVM system ID."""
+    line(value, "a machine-id", 128)
+    if not re.fullmatch(MACHINE_PATTERN, value):
+        raise Wrong(
+            f"{quoted(value)} is not a machine-id",
+            next="copy it from /etc/machine-id of the other machine, or from `vgs -o systemid`",
+        )
+    return value
+
+
+def label(value: Any) -> str:
+    """A file-system label; how long it may be depends on the file system."""
+    line(value, "a label", 16)
+    if " " in value or "/" in value or value.startswith("-"):
+        raise Wrong(
+            f"{quoted(value)} cannot be a label",
+            why="a label has no space and no /, and does not begin with -",
+            next="choose a plain word",
+        )
+    return value
+
+
+def consent(value: Any) -> str:
+    """The words that say what may be lost."""
+    return trimmed(value, "the words that name what may be lost", 1024)
+
+
+def username(value: Any) -> str:
+    """A CHAP name."""
+    return trimmed(value, "a CHAP name")
+
+
+def password_file(value: Any) -> str:
+    """The file of a secret: a path, or the bare name of a systemd credential."""
+    line(value, "the name of a file", 1024)
+    if value in (".", "..") or value.endswith("/"):
+        raise Wrong(f"{quoted(value)} is a folder", next="name the file that holds the secret")
+    return value
+
+
+def _lvm(value: Any, what: str) -> None:
+    line(value, f"the name of a {what}")
+    if not re.fullmatch(LVM_NAME, value) or value in (".", ".."):
+        raise Wrong(
+            f"{quoted(value)} cannot name a {what}",
+            why="LVM's names have the characters a-z A-Z 0-9 + _ . - and do not begin with -",
+            next="rename it",
+        )

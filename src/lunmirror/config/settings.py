@@ -1,0 +1,121 @@
+"""What may stand in [servers.X.settings]: any key of a node record that lunmirror does not manage itself.
+
+Source of the names and lengths: open-iscsi's usr/idbm.h and idbm_fields.h (shared facts, open-iscsi.md).
+"""
+
+import re
+from typing import Any
+
+from lunmirror.config.names import VALUE_BYTES, trimmed
+from lunmirror.config.problems import Wrong, quoted, shown
+
+KEY_PATTERN = r"^node\.[A-Za-z0-9_.\[\]]{1,122}$"  # open-iscsi keeps a key in 128 bytes
+
+# Managed keys, and the setting of lunmirror's own that writes them.
+MANAGED = {
+    "node.startup": "startup",
+    "node.conn[0].startup": "startup",
+    "node.session.timeo.replacement_timeout": "replacement_timeout",
+    "node.conn[0].timeo.noop_out_interval": "noop_out_interval",
+    "node.conn[0].timeo.noop_out_timeout": "noop_out_timeout",
+    "node.conn[0].timeo.login_timeout": "login_timeout",
+    "node.session.initial_login_retry_max": "login_retries",
+    "node.session.auth.authmethod": "chap",
+    "node.session.auth.username": "chap",
+    "node.session.auth.password": "chap",
+    "node.session.auth.username_in": "chap",
+    "node.session.auth.password_in": "chap",
+    "node.conn[0].address": "portals",
+    "node.conn[0].port": "portals",
+}
+
+# Keys that nobody may set, and why.
+FORBIDDEN = {
+    "node.name": "it is the identity of the record: the disk's target says it",
+    "node.tpgt": "it is the identity of the record: discovery says it",
+    "node.leading_login": "with it nothing logs in at all unless interface files exist (iscsiadm exits 19)",
+    "node.session.nr_sessions": "one session for each portal and target is what the mirror is built on",
+    "node.session.reopen_max": "0 means to try for ever; any other value destroys the session of a server that is"
+    " away for long",
+    "node.session.scan": "the disk of a new session is found by the scan after login",
+}
+
+
+def key(value: Any) -> str:
+    """The name of a record key that may be declared freely. Raises Wrong."""
+    if not isinstance(value, str) or not re.fullmatch(KEY_PATTERN[1:-1], value):
+        raise Wrong(
+            f"{shown(value)} is not a key of an open-iscsi node record",
+            why="such keys begin with node. and have letters, digits, _ . [ ] only",
+            next='for example "node.session.cmds_max"; the whole name stands in quotes',
+        )
+    if value in MANAGED:
+        raise Wrong(f"lunmirror manages {value} itself", next=f"declare {MANAGED[value]} of the server instead")
+    if value in FORBIDDEN:
+        raise Wrong(f"{value} cannot be declared", why=FORBIDDEN[value], next="remove it")
+    if value.startswith("node.discovery_"):
+        raise Wrong(f"{value} cannot be declared", why="it tells where the record came from", next="remove it")
+    if value.startswith("node.conn[") and not value.startswith("node.conn[0]."):
+        raise Wrong(f"{value} cannot be declared", why="open-iscsi has one connection, conn[0]", next="remove it")
+    return value
+
+
+def value(given: Any) -> str:
+    """A value as the record holds it. Never repeated in a message: it may be a secret put in the wrong place."""
+    if isinstance(given, bool):
+        words = "Yes" if given else "No"
+        raise Wrong("true and false are not values of open-iscsi", next=f'write "{words}"')
+    if isinstance(given, int):
+        if abs(given) > 2**63:
+            raise Wrong("the number is larger than open-iscsi can keep")
+        return str(given)
+    if isinstance(given, dict):
+        raise Wrong(
+            "must be a text or a whole number, not a table",
+            why="the dots in a record key's name make tables unless the name is quoted",
+            next='write the whole name in quotes: "node.session.cmds_max" = "128"',
+        )
+    if not isinstance(given, str):
+        raise Wrong("must be a text in quotes or a whole number")
+    try:
+        return trimmed(given, "a value", VALUE_BYTES)
+    except Wrong:
+        raise Wrong(
+            "the value cannot be kept in a node record",
+            why=f"open-iscsi keeps 1 to {VALUE_BYTES} bytes of one line, without spaces at its ends",
+            next="correct it",
+        ) from None
+
+
+def settings(given: Any) -> dict[str, str]:
+    """All of one server's free settings; for pydantic. Raises Wrong at the first fault."""
+    if not isinstance(given, dict):
+        raise Wrong(f"must be a table of record keys, not {shown(given)}")
+    return {key(name): value(content) for name, content in given.items()}
+
+
+def mount_option(given: Any) -> str:
+    """One mount option, as it stands between the commas of an fstab line."""
+    trimmed(given, "a mount option")
+    if "," in given or " " in given or '"' in given or "#" in given:
+        raise Wrong(
+            f"{quoted(given)} is not one mount option",
+            why="a comma, space, quote or # would end it in fstab",
+            next='write each option as a text of its own: options = ["noatime", "nodiratime"]',
+        )
+    name = given.partition("=")[0]
+    if name in _MOUNT_REFUSED:
+        raise Wrong(f"the mount option {quoted(name)} cannot be declared", why=_MOUNT_REFUSED[name], next="remove it")
+    return given
+
+
+_ELSEWHERE = "it would mount something else than the volume's file system"
+_MOUNT_REFUSED = {
+    "noauto": "a declared mount is a wish to have it mounted; leave out `mount` to do it by hand",
+    "bind": _ELSEWHERE,
+    "rbind": _ELSEWHERE,
+    "move": _ELSEWHERE,
+    "loop": _ELSEWHERE,
+    "remount": "it is an instruction, not an option",
+    "fail": "a boot must not stop for a dead server",
+}

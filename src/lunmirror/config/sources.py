@@ -1,0 +1,139 @@
+"""The files of a configuration: found, read whole and trusted, before anyone parses them.
+
+Every run imports this, cached or not, so it imports nothing but os and stat: the errors' room is imported when
+there is an error. When lunmirror runs as root, a file that somebody else could write is not a configuration.
+"""
+
+import os
+import stat
+
+MOST_BYTES = 1 << 20  # of one file
+MOST_FILES = 256  # in conf.d
+FOLDER = "conf.d"
+SUFFIX = ".toml"
+
+
+def read(path: str) -> list[tuple[str, str]]:
+    """(path, text) of the main file and of conf.d/*.toml beside it, in lexical order.
+
+    Raises ConfigError naming every file that cannot be used.
+    """
+    faults: list[tuple[str, str, str, str]] = []
+    path = os.path.abspath(path)
+    folder = os.path.dirname(path)
+    texts = [_read_file(path, faults, main=True)]
+    for part in _parts(os.path.join(folder, FOLDER), faults):
+        texts.append(_read_file(part, faults))
+    _distrust_folder(folder, faults)
+    real = os.path.dirname(os.path.realpath(path))
+    if real != os.path.realpath(folder):
+        _distrust_folder(real, faults)
+    if faults:
+        raise _error(faults)
+    return [text for text in texts if text is not None]
+
+
+def distrust(status: os.stat_result) -> str:
+    """Why a file or folder must not be trusted by root, or nothing. Only root is this careful."""
+    if os.geteuid() != 0:
+        return ""
+    if status.st_uid != 0:
+        return f"it belongs to user {status.st_uid}, not to root"
+    if status.st_mode & 0o022 and not stat.S_ISLNK(status.st_mode):
+        return f"others than root may write to it (mode {stat.S_IMODE(status.st_mode):04o})"
+    return ""
+
+
+def _parts(folder: str, faults: list) -> list[str]:
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return []
+    except NotADirectoryError:
+        faults.append((folder, "this is a file, and must be a folder of TOML files", "", "move it away"))
+        return []
+    except OSError as error:
+        faults.append(_cannot_read(folder, error))
+        return []
+    _distrust_folder(folder, faults)
+    names = sorted(name for name in names if name.endswith(SUFFIX) and not name.startswith("."))
+    if len(names) > MOST_FILES:
+        faults.append((folder, f"there are {len(names)} TOML files here; at most {MOST_FILES} are read", "", ""))
+        return []
+    return [os.path.join(folder, name) for name in names]
+
+
+def _read_file(path: str, faults: list, main: bool = False) -> tuple[str, str] | None:
+    try:
+        # O_NONBLOCK: opening a FIFO must not wait for a writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    except FileNotFoundError:
+        start = "write one; /etc/lunmirror/lunmirror.toml is where it is looked for, --config names another"
+        what = "there is no configuration here" if main else "the file cannot be read: it is a link to nothing"
+        faults.append((path, what, "", start if main else "mend or remove the link"))
+        return None
+    except (OSError, ValueError) as error:
+        faults.append(_cannot_read(path, error))
+        return None
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+            faults.append((path, f"this is {kind}, and must be a TOML file", "", "name the file itself"))
+            return None
+        if reason := distrust(status):
+            faults.append((path, "this file is not trusted", reason, f"chown root: {path} && chmod go-w {path}"))
+        content = _all_of(descriptor)
+    except OSError as error:
+        faults.append(_cannot_read(path, error))
+        return None
+    finally:
+        os.close(descriptor)
+    return _decoded(path, content, faults)
+
+
+def _all_of(descriptor: int) -> bytes:
+    """The file's content; one byte more than allowed is enough to know that it is too large."""
+    content = b""
+    while len(content) <= MOST_BYTES:
+        piece = os.read(descriptor, MOST_BYTES + 1 - len(content))
+        if not piece:
+            break
+        content += piece
+    return content
+
+
+def _decoded(path: str, content: bytes, faults: list) -> tuple[str, str] | None:
+    if len(content) > MOST_BYTES:
+        faults.append((path, "the file is larger than 1 MiB", "no configuration is", "is it the right file?"))
+        return None
+    try:
+        return path, content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        why = f"the byte 0x{content[error.start]:02x} cannot stand there"
+        faults.append((f"{path}:{line}", "the file is not UTF-8", why, "save it as UTF-8; TOML is always UTF-8"))
+        return None
+
+
+def _distrust_folder(folder: str, faults: list) -> None:
+    try:
+        reason = distrust(os.stat(folder))
+    except (OSError, ValueError):
+        return  # what is wrong with the folder was said when its file could not be read
+    if reason:
+        faults.append((folder, "this folder is not trusted", reason, f"chown root: {folder} && chmod go-w {folder}"))
+
+
+def _cannot_read(path: str, error: Exception) -> tuple[str, str, str, str]:
+    why = (getattr(error, "strerror", None) or str(error)).lower()
+    next = "run as root" if isinstance(error, PermissionError) else ""
+    return path, "this cannot be read", why, next
+
+
+def _error(faults: list[tuple[str, str, str, str]]) -> Exception:
+    from lunmirror.errors import ConfigError, LunmirrorError
+
+    return ConfigError(
+        [LunmirrorError(what, where=where, why=why, next=next) for where, what, why, next in faults]
+    )

@@ -1,0 +1,99 @@
+"""Durations and sizes as a person writes them. Every number carries its unit; nothing is guessed.
+
+Durations: a whole number and s, m or h ("90s", "2m", "1h"); the result is whole seconds.
+Sizes: a number and an IEC unit ("512MiB", "1.5 TiB"), exact in bytes; or "128 extents".
+"""
+
+import re
+from typing import Any
+
+from lunmirror.config.problems import Wrong, quoted, shown
+from lunmirror.desired import Size
+
+SECONDS = {"s": 1, "m": 60, "h": 3600}
+BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "PiB": 2**50, "EiB": 2**60}
+LARGEST = 2**63 - 1  # bytes: the largest file offset that Linux knows
+LONGEST = 24 * 3600  # seconds
+MOST_EXTENTS = 2**32 - 1  # lvm2 keeps extent counts in 32 bits
+
+DURATION_PATTERN = r"^[0-9]{1,5}[smh]$"
+SIZE_PATTERN = r"^([0-9]{1,19}(\.[0-9]{1,9})? ?([KMGTPE]i)?B|[0-9]{1,10} extents?)$"
+
+_NUMBER = re.compile(r"([0-9]{1,19})(?:\.([0-9]{1,9}))?\s?([A-Za-z]*)", re.ASCII)
+_DECIMAL = {"KB": "KiB", "MB": "MiB", "GB": "GiB", "TB": "TiB", "PB": "PiB", "EB": "EiB"}
+_SHORT = {unit[0]: unit for unit in BYTES if unit != "B"}
+
+
+def duration(value: Any) -> int:
+    """Seconds. Raises Wrong."""
+    number, fraction, unit = _split(value, "a duration in quotes", '"15s" or "2m"')
+    if unit not in SECONDS or fraction:
+        hint = {"": "s", "sec": "s", "secs": "s", "seconds": "s", "min": "m", "minutes": "m"}.get(unit.lower())
+        raise Wrong(
+            f"{quoted(value)} is not a duration",
+            why="durations are whole numbers of seconds, minutes or hours, with the unit s, m or h",
+            next=f'write "{number}{hint}"' if hint and not fraction else 'write for example "15s", "2m" or "1h"',
+        )
+    seconds = number * SECONDS[unit]
+    if seconds > LONGEST:
+        raise Wrong(f"{quoted(value)} is longer than a day", next="choose a duration of at most 24h")
+    return seconds
+
+
+def size(value: Any) -> Size:
+    """Bytes, or a number of extents; always more than nothing. Raises Wrong."""
+    number, fraction, unit = _split(value, "a size in quotes", '"512MiB" or "128 extents"')
+    if unit in ("extent", "extents") and not fraction:
+        if not 0 < number <= MOST_EXTENTS:
+            raise Wrong(f"{quoted(value)} is not possible: a volume has 1 to {MOST_EXTENTS} extents")
+        return Size(extents=number)
+    return Size(bytes=_bytes(value, number, fraction, unit))
+
+
+def size_in_bytes(value: Any) -> int:
+    """Bytes; for what is measured before there are extents. Raises Wrong."""
+    found = size(value)
+    if found.bytes is None:
+        raise Wrong(
+            f"{quoted(value)} counts extents, and a disk has none before it is in a group",
+            next='write the size in bytes, for example "2GiB"',
+        )
+    return found.bytes
+
+
+def _bytes(value: str, number: int, fraction: str, unit: str) -> int:
+    if unit not in BYTES:
+        raise _wrong_unit(value, unit)
+    scaled = int(f"{number}{fraction}") * BYTES[unit]
+    count, rest = divmod(scaled, 10 ** len(fraction))
+    if rest:
+        raise Wrong(f"{quoted(value)} is not a whole number of bytes", next="write it in a smaller unit")
+    if count <= 0:
+        raise Wrong(f"{quoted(value)} is nothing", next='write a size above zero, for example "512MiB"')
+    if count > LARGEST:
+        raise Wrong(f"{quoted(value)} is larger than Linux can address", next="choose a size below 8EiB")
+    return count
+
+
+def _wrong_unit(value: str, unit: str) -> Wrong:
+    meant = _DECIMAL.get(unit.upper()) or _SHORT.get(unit.upper())
+    meant = meant or next((known for known in BYTES if known.lower() == unit.lower()), "")
+    why = "sizes are in IEC units (MiB = 1,048,576 bytes), because MB and M mean different things to different tools"
+    if not meant:
+        known = ", ".join(BYTES)
+        return Wrong(f"{quoted(value)} is not a size", why=why, next=f"use one of {known}, or extents")
+    return Wrong(
+        f"{quoted(value)} has a unit that lunmirror does not take",
+        why=why,
+        next=f'write "{value[: len(value) - len(unit)].strip()}{meant}"',
+    )
+
+
+def _split(value: Any, what: str, example: str) -> tuple[int, str, str]:
+    if not isinstance(value, str):
+        raise Wrong(f"must be {what}, not {shown(value)}", next=f"write for example {example}")
+    match = _NUMBER.fullmatch(value)
+    if match is None:
+        why = "the decimal sign is a point" if "," in value else ""
+        raise Wrong(f"{quoted(value)} is not {what}", why=why, next=f"write for example {example}")
+    return int(match[1]), match[2] or "", match[3]
