@@ -115,10 +115,11 @@ class Volume(NamedTuple):
 
 
 class Group(NamedTuple):
-    """A volume group over the named disks."""
+    """A volume group over the named disks. `take_from` consents to taking it over from that machine id."""
 
     name: str
     disks: tuple[str, ...]
+    take_from: str = ""
 
 
 class Path(NamedTuple):

@@ -3,9 +3,12 @@
 from typing import NamedTuple
 
 
+HOST_TAG = "lunmirror.host="  # followed by /etc/machine-id of the host that made the group
+
+
 class Member(NamedTuple):
-    """One physical volume of a group. `disk` is the declared disk it was proven to be on, '' if none is visible
-    for it; sizes are bytes."""
+    """One physical volume of a group. `disk` is the declared disk it is on, or was made for if it is out of
+    sight; '' for one that no declared disk explains. Sizes are bytes."""
 
     uuid: str
     device: str  # /dev path, '' if LVM does not see it
@@ -17,7 +20,7 @@ class Member(NamedTuple):
 
 class VolumeGroup(NamedTuple):
     """Sizes are bytes. `members` includes those that cannot be seen now. `host` is the machine id in our tag, ''
-    if the group carries none; `system_id` LVM's own owner mark."""
+    if the group carries none; `here` this machine's own; `system_id` LVM's owner mark."""
 
     uuid: str
     extent_size: int
@@ -26,8 +29,26 @@ class VolumeGroup(NamedTuple):
     members: tuple[Member, ...]
     tags: tuple[str, ...]
     host: str
+    here: str
     system_id: str
     exported: bool
 
     def member(self, disk: str) -> Member | None:
         return next((m for m in self.members if m.disk == disk), None)
+
+    @property
+    def whole(self) -> bool:
+        """Every member is visible and none is flagged: only then may the metadata be written."""
+        return not any(m.missing for m in self.members)
+
+
+class Homonyms(NamedTuple):
+    """Several volume groups carry the declared name; `uuids` tells them apart."""
+
+    uuids: tuple[str, ...]
+
+
+class NoGroup(NamedTuple):
+    """All of the group's disks were looked at, and it is not there. `here` is this machine's id."""
+
+    here: str

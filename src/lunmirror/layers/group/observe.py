@@ -1,0 +1,67 @@
+"""A volume group as LVM sees it, its members matched to the declared disks."""
+
+from lunmirror.desired import Desired, Group
+from lunmirror.host import paths
+from lunmirror.host.protocol import Reader
+from lunmirror.layers.disk.facts import Lun
+from lunmirror.layers.group.facts import HOST_TAG, Homonyms, Member, NoGroup, VolumeGroup
+from lunmirror.lvm.devices import text
+from lunmirror.lvm.read import Lvm, PvRow, VgRow, read_lvm
+from lunmirror.model import Observed, Present, Seen, Unknown, World
+
+
+def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
+    """Present(VolumeGroup | Homonyms | NoGroup) or Unknown, for each declared group."""
+    lvm = read_lvm(reader)
+    if not isinstance(lvm, Present):
+        return dict.fromkeys(desired.groups, lvm)
+    here = text(reader, paths.MACHINE_ID)
+    if not here:
+        return dict.fromkeys(desired.groups, Unknown(f"{paths.MACHINE_ID} cannot be read: whose group is it?"))
+    known = _known(desired, seen)
+    return {group.name: _group(group, lvm.facts, seen, known, here) for group in desired.groups.values()}
+
+
+def _known(desired: Desired, seen: World) -> dict[str, tuple[str, Lun | None]]:
+    """PV UUID -> the declared disk it is on (and its Lun) or, out of sight, the disk it was made for."""
+    known: dict[str, tuple[str, Lun | None]] = {d.pv_uuid: (d.name, None) for d in desired.disks.values() if d.pv_uuid}
+    for name, state in seen["disk"].items():
+        if isinstance(state, Present) and isinstance(state.facts, Lun) and state.facts.pv:
+            known[state.facts.pv.uuid] = (name, state.facts)
+    return known
+
+
+def _group(group: Group, lvm: Lvm, seen: World, known: dict, here: str) -> Seen:
+    rows = lvm.groups.get(group.name, ())
+    if len(rows) > 1:
+        return Present(Homonyms(tuple(row.uuid for row in rows)))
+    if rows:
+        return Present(_facts(rows[0], lvm, known, here))
+    hidden = [d for d in group.disks if not (isinstance(s := seen["disk"][d], Present) and isinstance(s.facts, Lun))]
+    if hidden:
+        # Its members may all lie on what cannot be seen: out of sight is not absent.
+        return Unknown(f"disk {', '.join(hidden)} cannot be seen, and the group may exist there")
+    return Present(NoGroup(here))
+
+
+def _facts(row: VgRow, lvm: Lvm, known: dict, here: str) -> VolumeGroup:
+    members = tuple(_member(pv, known) for pv in lvm.pvs if pv.group == row.name)
+    host = next((tag.removeprefix(HOST_TAG) for tag in row.tags if tag.startswith(HOST_TAG)), "")
+    return VolumeGroup(
+        uuid=row.uuid,
+        extent_size=row.extent_size,
+        free=row.free * row.extent_size,
+        seqno=row.seqno,
+        members=members,
+        tags=row.tags,
+        host=host,
+        here=here,
+        system_id=row.system_id,
+        exported=row.exported,
+    )
+
+
+def _member(pv: PvRow, known: dict[str, tuple[str, Lun | None]]) -> Member:
+    disk, lun = known.get(pv.uuid, ("", None))
+    device = lun.place.node if lun and lun.place else pv.device
+    return Member(pv.uuid, device, disk, pv.size, pv.free, pv.missing)

@@ -1,0 +1,130 @@
+"""The volume group over the declared disks: made once, extended, never reduced.
+
+LVM flags a member as missing, for good, when metadata is written while it is out of sight (shared facts, lvm.md):
+so a group is changed only while all of it is there.
+"""
+
+from lunmirror.desired import Desired, Group
+from lunmirror.layers.disk.facts import Lun
+from lunmirror.layers.group.facts import HOST_TAG, Homonyms, NoGroup, VolumeGroup
+from lunmirror.lvm.command import change
+from lunmirror.model import Drift, Finding, Kind, Plan, Present, Ref, Risk, Run, Step, Unknown, World
+
+
+def plan(desired: Desired, seen: World, pending: frozenset[Ref]) -> Plan:
+    plans = [_plan_group(g, desired, seen, pending) for g in desired.groups.values()]
+    return Plan(tuple(s for p in plans for s in p.steps), tuple(f for p in plans for f in p.findings))
+
+
+def _plan_group(group: Group, desired: Desired, seen: World, pending: frozenset[Ref]) -> Plan:
+    ref = Ref("group", group.name)
+    key = f"groups.{group.name}"
+    waits_for = tuple(r for r in (Ref("disk", d) for d in group.disks) if r in pending)
+    ready = {d: place for d in group.disks if (place := _ours(d, group, desired, seen))}
+    match seen["group"][group.name]:
+        case Present(Homonyms(uuids)):
+            return _refuse(
+                ref,
+                f"there are {len(uuids)} volume groups named {group.name}",
+                f"their UUIDs are {', '.join(uuids)}; a name that means two things cannot be worked with",
+                f"rename the one that is not meant: `vgrename UUID NEWNAME` with one of {', '.join(uuids)}",
+                key,
+            )
+        case Present(VolumeGroup() as facts):
+            return _keep(group, ref, key, facts, ready, waits_for)
+        case Present(NoGroup(here)):
+            pass
+        case Unknown(reason) if not waits_for:
+            next = "see what is said of its disks; the next pass goes on from here"
+            return Plan(findings=(Finding(ref, Kind.BLOCKED, f"group {group.name} cannot be seen", reason, next, key),))
+        case _:
+            here = "<this machine>"
+    lacking = [d for d in group.disks if d not in ready and Ref("disk", d) not in pending]
+    if lacking:
+        why = f"disk {', '.join(lacking)} has no physical volume that may be used"
+        next = "see what is said of the disk; the next pass goes on from here"
+        return Plan(findings=(Finding(ref, Kind.BLOCKED, f"group {group.name} cannot be made yet", why, next, key),))
+    places = [ready.get(d, f"<disk {d}>") for d in group.disks]
+    words = ("--addtag", f"{HOST_TAG}{here}", group.name, *places)
+    step = Step(
+        ref,
+        f"make volume group {group.name} over {', '.join(group.disks)}",
+        Run(change(tuple(places), "vgcreate", *words)),
+        (Drift(key, f"a volume group over {', '.join(group.disks)}", "none"),),
+        after=waits_for,
+    )
+    return Plan((step,))
+
+
+def _ours(disk: str, group: Group, desired: Desired, seen: World) -> str:
+    """The device of an orphan physical volume that is proven ours; '' otherwise."""
+    state = seen["disk"][disk]
+    if not (isinstance(state, Present) and isinstance(state.facts, Lun)):
+        return ""
+    lun: Lun = state.facts
+    ours = lun.pv and lun.place and not lun.pv.group and not lun.pv.duplicate
+    return lun.place.node if ours and lun.pv.uuid == desired.disks[disk].pv_uuid else ""
+
+
+def _keep(
+    group: Group, ref: Ref, key: str, facts: VolumeGroup, ready: dict, waits_for: tuple[Ref, ...]
+) -> Plan:
+    owner = _foreign(group, ref, key, facts)
+    if owner:
+        return owner
+    findings = list(_missing(ref, key, facts))
+    joining = [d for d in group.disks if not facts.member(d) and (d in ready or Ref("disk", d) in waits_for)]
+    if joining and facts.whole:
+        places = [ready.get(d, f"<disk {d}>") for d in joining]
+        devices = tuple(m.device for m in facts.members) + tuple(places)
+        step = Step(
+            ref,
+            f"add {', '.join(joining)} to volume group {group.name}",
+            Run(change(devices, "vgextend", group.name, *places)),
+            tuple(Drift(f"{key}.disks", f"{d} in the group", "not in it") for d in joining),
+            Risk.ONLINE,
+            after=waits_for,
+        )
+        return Plan((step,), tuple(findings))
+    if joining:
+        why = "the group misses a member, and changing it now would flag that member as lost"
+        next = "bring the missing server back first"
+        what = f"disk {', '.join(joining)} cannot join group {group.name} yet"
+        findings.append(Finding(ref, Kind.BLOCKED, what, why, next, f"{key}.disks"))
+    declared = {m.uuid for m in facts.members if m.disk in group.disks}
+    for member in facts.members:
+        if member.uuid not in declared and member.device:
+            what = f"group {group.name} also has {member.device}, which is not declared"
+            findings.append(Finding(ref, Kind.NOTE, what, next="nothing is done to it", key=f"{key}.disks"))
+    return Plan(findings=tuple(findings))
+
+
+def _foreign(group: Group, ref: Ref, key: str, facts: VolumeGroup) -> Plan | None:
+    if facts.exported:
+        why = "it was given away with `vgexport`"
+        return _refuse(ref, f"group {group.name} is exported", why, f"`vgimport {group.name}` if this host is to own it", key)
+    if facts.host and facts.host not in (facts.here, group.take_from):
+        return _refuse(
+            ref,
+            f"group {group.name} belongs to another host",
+            f"it was made by the host with machine id {facts.host}; this one is {facts.here}. Two hosts writing one"
+            " group destroy it",
+            f'make sure that host is off it for good, then declare under [{key}]: take_from = "{facts.host}"',
+            key,
+        )
+    return None
+
+
+def _missing(ref: Ref, key: str, facts: VolumeGroup) -> list[Finding]:
+    found = []
+    for member in facts.members:
+        if member.missing:
+            where = member.device or "out of sight"
+            what = f"group {ref.name} misses the physical volume {member.uuid} ({where})"
+            why = "flagged missing in the group's metadata" if member.device else "its server is away, or its disk is gone"
+            found.append(Finding(ref, Kind.DEGRADED, what, why, "bring its server back", f"{key}.disks"))
+    return found
+
+
+def _refuse(ref: Ref, what: str, why: str, next: str, key: str) -> Plan:
+    return Plan(findings=(Finding(ref, Kind.REFUSED, what, why, next, key),))

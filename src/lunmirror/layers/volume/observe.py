@@ -1,0 +1,109 @@
+"""A logical volume: its layout from LVM's metadata, its health from device-mapper's own status line."""
+
+from lunmirror.desired import Desired, Volume
+from lunmirror.host.protocol import Reader
+from lunmirror.layers.group.facts import VolumeGroup
+from lunmirror.layers.volume.facts import Leg, LogicalVolume
+from lunmirror.lvm.read import DmLine, Lvm, LvRow, read_lvm, read_status
+from lunmirror.model import ABSENT, Observed, Present, Seen, Unknown, World
+
+
+def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
+    """Present(LogicalVolume), Absent or Unknown, for each declared volume."""
+    lvm = read_lvm(reader)
+    status = read_status(reader)
+    found = {}
+    for volume in desired.volumes.values():
+        group = seen["group"][volume.group]
+        for blind in (lvm, status, group):
+            if isinstance(blind, Unknown):
+                found[volume.id] = blind
+                break
+        else:
+            visible = isinstance(group, Present) and isinstance(group.facts, VolumeGroup)
+            found[volume.id] = _volume(volume, lvm.facts, status.facts) if visible else ABSENT
+    return found
+
+
+def _volume(volume: Volume, lvm: Lvm, status: dict[str, tuple[DmLine, ...]]) -> Seen:
+    rows = [r for r in lvm.lvs if r.group == volume.group]
+    row = next((r for r in rows if r.name == volume.name and not r.parent), None)
+    if row is None:
+        return ABSENT
+    dm = dm_name(volume.group, volume.name)
+    lines = status.get(dm, ())
+    active = bool(lines)
+    if active != row.active:
+        return Unknown("LVM and device-mapper disagree on whether it is active: it is being changed right now")
+    kind = _type(row)
+    line = lines[0] if len(lines) == 1 else None
+    letters, done, total, action = health(kind, line) if active else ("", 0, 0, "")
+    legs = _legs(row, rows, kind, letters)
+    return Present(
+        LogicalVolume(
+            uuid=row.uuid,
+            type=kind,
+            log=("disk" if row.log else "core") if kind == "mirror" else "",
+            size=row.size,
+            extents=row.extents,
+            legs=legs,
+            active=active,
+            suspended=row.suspended,
+            open=row.open,
+            number=row.number if active else "",
+            dm=dm,
+            health=row.health,
+            tags=row.tags,
+            done=done,
+            total=total,
+            action=action,
+        )
+    )
+
+
+def dm_name(group: str, volume: str) -> str:
+    """The device-mapper name: hyphens are doubled (lvm2, libdm-string.c)."""
+    return f"{group.replace('-', '--')}-{volume.replace('-', '--')}"
+
+
+def _type(row: LvRow) -> str:
+    """One word for the layout; a volume of mixed segments is none that we know."""
+    return row.segtypes[0] if len(row.segtypes) == 1 else "+".join(row.segtypes)
+
+
+def _legs(row: LvRow, rows: list[LvRow], kind: str, letters: str) -> tuple[Leg, ...]:
+    if kind == "linear":
+        return (Leg(row.name, tuple(row.pvs), ""),)
+    images = [r for r in rows if r.parent == row.name and ("_rimage_" in r.name or "_mimage_" in r.name)]
+    images.sort(key=_ordinal)
+    padded = letters.ljust(len(images))
+    return tuple(Leg(i.name, tuple(i.pvs), padded[n].strip()) for n, i in enumerate(images))
+
+
+def _ordinal(image: LvRow) -> int:
+    """Sub-volumes are numbered in the order of the kernel's letters: testlv_rimage_0, testlv_rimage_1."""
+    tail = image.name.rsplit("_", 1)[1]
+    return int(tail) if tail.isdigit() else 1 << 30
+
+
+def health(kind: str, line: DmLine | None) -> tuple[str, int, int, str]:
+    """(letters, done, total, action) of a status line.
+
+    raid:   raid1 2 AA 131072/131072 idle 0 0 -        (Documentation/admin-guide/device-mapper/dm-raid.rst)
+    mirror: 2 253:0 253:1 128/128 1 AA 3 disk 253:2 A   (drivers/md/dm-raid1.c, mirror_status)
+    """
+    try:
+        if line and line.target == "raid" and kind == "raid1":
+            _, count, letters, ratio, action, *_ = line.words
+        elif line and line.target == "mirror" and kind == "mirror":
+            count = line.words[0]
+            ratio, _, letters, *_ = line.words[1 + int(count) :]
+            action = ""
+        else:
+            return "", 0, 0, ""
+        done, total = (int(n) for n in ratio.split("/"))
+    except ValueError:
+        return "", 0, 0, ""
+    if len(letters) != int(count):
+        return "", 0, 0, ""
+    return letters, done, total, action

@@ -1,0 +1,60 @@
+"""Phrases that every rendering shares."""
+
+from lunmirror.model import AwaitPath, Drift, MakeFolder, RemoveFile, Run, Step, WriteFile, WriteValue
+
+MASK = "********"
+_SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./-_<>")
+
+
+def command_line(argv: tuple[str, ...]) -> str:
+    """As one would type it: words quoted where a shell needs it."""
+    return " ".join(a if a and set(a) <= _SAFE else "'" + a.replace("'", "'\"'\"'") + "'" for a in argv)
+
+
+def why(drift: Drift) -> str:
+    return f"{drift.key}: {drift.observed} → {drift.desired}"
+
+
+def how(step: Step) -> str:
+    """The exact command or change, over as many lines as it takes; secrets masked."""
+    match step.action:
+        case Run(argv, _, stdin):
+            fed = "".join(f"\n  < {line}" for line in stdin.decode(errors="replace").splitlines())
+            return command_line(argv) + fed
+        case WriteFile() as file:
+            return unified_diff(file)
+        case RemoveFile(path, before):
+            return f"remove {path} ({len(before)} bytes)"
+        case WriteValue(path, value):
+            return f"write {value!r} to {path}"
+        case MakeFolder(path, mode):
+            return f"make folder {path} with mode {mode:04o}"
+        case AwaitPath(pattern, deadline):
+            return f"wait up to {deadline:g} s for {pattern}"
+    raise AssertionError(step.action)
+
+
+def unified_diff(file: WriteFile) -> str:
+    """What changes in the file; whole files are never shown, secrets nowhere."""
+    import difflib  # only a plan that changes a file needs it
+
+    old = (file.before or b"").decode(errors="replace").splitlines()
+    new = file.content.decode(errors="replace").splitlines()
+    source = "/dev/null" if file.before is None else file.path
+    lines = difflib.unified_diff(old, new, source, file.path, lineterm="", n=1)
+    return masked("\n".join(lines), file.secrets)
+
+
+def masked(text: str, secrets: tuple[str, ...]) -> str:
+    """The text without any of the secrets, the longest first, so that none is left in part."""
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return text
+
+
+def size(amount: int) -> str:
+    """Bytes in the largest IEC unit that leaves at most two decimals."""
+    value, units = float(amount), ["B", "KiB", "MiB", "GiB", "TiB", "PiB"]
+    while value >= 1024 and len(units) > 1:
+        value, units = value / 1024, units[1:]
+    return f"{value:.2f}".rstrip("0").rstrip(".") + f" {units[0]}"
