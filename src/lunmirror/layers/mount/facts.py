@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 
 class Mounted(NamedTuple):
-    """One line of mountinfo: `number` is the device's "major:minor"."""
+    """One line of mountinfo: `number` is the device's "major:minor". `options` are those of the mount, then those
+    of the file system; `flags` of them are the mount's own."""
 
     path: str
     number: str
@@ -12,16 +13,27 @@ class Mounted(NamedTuple):
     source: str
     options: tuple[str, ...]
     readonly: bool
+    flags: tuple[str, ...] = ()
 
 
 class MountState(NamedTuple):
     """fstab:   the whole file's bytes; `line` our line in it (without its end), '' if there is none.
     mounted: what the kernel has at the declared path, topmost; None if nothing.
     elsewhere: other paths where the volume is mounted.
-    folder:  "" if the mount point can be used, "missing", or why it cannot."""
+    folder:  "" if the mount point can be used, "missing", or why it cannot.
+    absent:  there is no fstab at all (its bytes are then empty).
+    aliases: numbers of the lines in fstab, from 1, that name our device in another way (UUID=…, a link).
+    files:   the mount point, with nothing mounted on it, holds files or folders.
+    systemd: this machine was started by systemd; `stale`: the unit that it made from fstab for our path is not there
+             or names another device."""
 
     fstab: bytes
     line: str
     mounted: Mounted | None
     elsewhere: tuple[str, ...]
     folder: str
+    absent: bool = False
+    aliases: tuple[int, ...] = ()
+    files: bool = False
+    systemd: bool = False
+    stale: bool = False
