@@ -29,7 +29,7 @@ def render(report: Report, desired: Desired, color: bool = False) -> str:
     paint = Paint(color)
     parts = [_step(s, n, paint) for n, s in enumerate(report.steps, 1)]
     parts += [_outcome(o, paint) for o in report.outcomes]
-    parts += [_finding(f, paint) for f in sorted(report.findings, key=_weight)]
+    parts += [finding_text(f, paint) for f in sorted(report.findings, key=_weight)]
     parts.append(_closing(report, paint))
     return "\n".join(parts) + "\n"
 
@@ -63,7 +63,7 @@ def _outcome(outcome: Outcome, paint: Paint) -> str:
     return head + (f"\n    {outcome.error}" if outcome.error else "")
 
 
-def _finding(finding: Finding, paint: Paint) -> str:
+def finding_text(finding: Finding, paint: Paint) -> str:
     mark, code = _MARKS[finding.kind]
     head = f"{paint(mark, code)} {paint(finding.kind.value, code)} {paint(str(finding.ref), '36')}: {finding.what}"
     details = (("why", finding.why), ("next", finding.next), ("key", finding.key))
