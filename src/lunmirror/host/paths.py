@@ -5,18 +5,28 @@ RUN_DIR = "/run/lunmirror"
 RUN_LOCK = f"{RUN_DIR}/lock"
 COMPILED = f"{RUN_DIR}/desired.json"
 STUCK = f"{RUN_DIR}/stuck.json"
+SCRATCH = ".lunmirror.tmp"  # a replacement file on its way; one fixed name, so that a crash leaves at most one
 
 # open-iscsi. The root of the node database is compiled into iscsiadm: Debian 12 has /etc/iscsi, upstream since
 # 2.1.9 /var/lib/iscsi (shared facts, open-iscsi.md).
 ISCSI_ROOTS = ("/etc/iscsi", "/var/lib/iscsi")
 ISCSI_LOCK_DIR = "/run/lock/iscsi"
+ISCSI_LOCK = "lock.write"  # in it: whoever linked this name holds the lock
+ISCSI_LOCK_OWN = "lunmirror"  # in it: what we link; its content says who we are
 
+NULL = "/dev/null"
+DEV = "/dev/"
+PROC = "/proc"
+OWN_DESCRIPTORS = "/proc/self/fd"
 SYS = "/sys"
 SYS_SESSIONS = "/sys/class/iscsi_session"
 SYS_CONNECTIONS = "/sys/class/iscsi_connection"
 SYS_BLOCK = "/sys/class/block"
+MAPPER = "/dev/mapper"
+BY_UUID = "/dev/disk/by-uuid"
 UDEV_DATA = "/run/udev/data"
 SYSTEMD_RUNNING = "/run/systemd/system"
+GENERATED_UNITS = "/run/systemd/generator"  # what systemd made of fstab
 MOUNTINFO = "/proc/self/mountinfo"
 FSTAB = "/etc/fstab"
 MACHINE_ID = "/etc/machine-id"
@@ -27,6 +37,7 @@ ISCSIADM = "iscsiadm"
 LVM = "lvm"
 DMSETUP = "dmsetup"
 BLKID = "blkid"
+OD = "od"
 SFDISK = "sfdisk"
 PARTX = "partx"
 WIPEFS = "wipefs"
@@ -35,6 +46,7 @@ DD = "dd"
 UDEVADM = "udevadm"
 MOUNT = "mount"
 SYSTEMCTL = "systemctl"
+GETENT = "getent"
 RESIZE2FS = "resize2fs"
 XFS_GROWFS = "xfs_growfs"
 MKFS = {"ext4": "mkfs.ext4", "ext3": "mkfs.ext3", "xfs": "mkfs.xfs"}

@@ -1,0 +1,255 @@
+"""Files: read without ever waiting, replaced whole or not at all.
+
+A replacement is written beside the file (or in a scratch folder), brought to disk, and renamed over it; the folder is
+brought to disk too. Whoever reads, and whoever boots after a power loss, finds the old file or the new one.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from lunmirror.errors import HostError
+from lunmirror.host import paths, words
+from lunmirror.host.protocol import ActionFailed
+from lunmirror.model import ABSENT, Present, Seen, Unknown
+
+MOST = 16 << 20  # bytes; nothing that we read is near it
+_CHUNK = 1 << 20
+_QUIET = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # a pipe or a terminal in a file's place cannot hold us up
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR)
+
+
+def read(path: str) -> Seen:
+    """Present(bytes), Absent, or Unknown."""
+    try:
+        return Present(_content(path))
+    except OSError as error:
+        return ABSENT if error.errno in _NOT_THERE else Unknown(f"cannot read {path}: {words.of(error)}")
+    except ValueError as error:  # a NUL in the path, or one of _content's own
+        return Unknown(f"cannot read {path!r}: {error}")
+
+
+def link(path: str) -> Seen:
+    """Present(the path with every symbolic link resolved), Absent, or Unknown."""
+    try:
+        return Present(os.path.realpath(path, strict=True))
+    except OSError as error:
+        return ABSENT if error.errno in _NOT_THERE else Unknown(f"cannot resolve {path}: {words.of(error)}")
+    except ValueError as error:
+        return Unknown(f"cannot resolve {path!r}: {error}")
+
+
+def folder(path: str) -> Seen:
+    """Present(tuple of names, sorted) of a real folder, Absent, or Unknown."""
+    try:
+        number = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return ABSENT
+    except OSError as error:  # ENOTDIR is also a file or a symbolic link in its place: there is something
+        return Unknown(f"cannot open the folder {path}: {words.of(error)}")
+    except ValueError as error:
+        return Unknown(f"cannot open the folder {path!r}: {error}")
+    try:
+        return Present(tuple(sorted(os.listdir(number))))
+    except OSError as error:
+        return Unknown(f"cannot list {path}: {words.of(error)}")
+    finally:
+        os.close(number)
+
+
+def glob(pattern: str) -> tuple[str, ...]:
+    """Existing paths that match, sorted. Knows `*` only, within one part of the path; a leading dot matches too.
+
+    Not the glob module: it takes a folder that cannot be listed (say, for too many open files) for an empty one.
+    Raises HostError where that happens.
+    """
+    *parts, last = pattern.split("/")
+    found = [""]
+    for part in parts:
+        if "*" in part:
+            found = [f"{path}{name}/" for path in found for name in _names(path) if matches(name, part)]
+        else:
+            found = [f"{path}{part}/" for path in found]
+    if "*" in last:
+        return tuple(sorted(path + name for path in found for name in _names(path) if matches(name, last)))
+    return tuple(sorted(path + last for path in found if os.path.lexists(path + last)))
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Whether the name is the pattern with something, or nothing, for each `*`."""
+    first, *rest = pattern.split("*")
+    if not rest:
+        return name == pattern
+    if not name.startswith(first):
+        return False
+    at = len(first)
+    for piece in rest[:-1]:
+        at = name.find(piece, at)
+        if at < 0:
+            return False
+        at += len(piece)
+    return len(name) - at >= len(rest[-1]) and name.endswith(rest[-1])
+
+
+def _names(path: str) -> list[str]:
+    try:
+        return os.listdir(path)
+    except OSError as error:
+        if error.errno in _NOT_THERE:
+            return []
+        raise HostError(
+            f"cannot list {path}: {words.of(error)}",
+            why="going on would take what is in it for absent",
+            next="mend that, then run again; nothing was decided on it",
+        ) from error
+
+
+def replace(
+    path: str,
+    content: bytes,
+    before: bytes | None,
+    mode: int,
+    scratch: str,
+    lock: Callable[[], AbstractContextManager[None]],
+) -> None:
+    """Put `content` in the place of `before` (None: of nothing). `lock` is held around the last look and the rename.
+
+    The owner of a replaced file stays; of fstab also its mode, and the symbolic link that it may be.
+    Raises ActionFailed.
+    """
+    with _in_words(f"cannot write {path}"):
+        path = _place(path)
+        old = _state(path)
+        if old is not None and path == _place(paths.FSTAB):
+            mode = stat.S_IMODE(old.st_mode)
+        temporary = f"{scratch or os.path.dirname(path)}/{paths.SCRATCH}"
+        try:
+            _prepare(temporary, content, mode, old)
+            with lock():
+                _must_still_be(path, before)
+                os.rename(temporary, path)
+        except BaseException:
+            _unlink_if_there(temporary)
+            raise
+        _sync_folder(os.path.dirname(path))
+
+
+def remove(path: str, before: bytes, lock: Callable[[], AbstractContextManager[None]]) -> None:
+    """Remove a file that holds exactly `before`. Raises ActionFailed."""
+    with _in_words(f"cannot remove {path}"):
+        with lock():
+            _must_still_be(path, before)
+            os.unlink(path)
+        _sync_folder(os.path.dirname(path))
+
+
+def make_folder(path: str, mode: int) -> None:
+    """Make a folder and its missing parents, all with this mode whatever the umask. A folder that is there is left
+    as it is. Raises ActionFailed."""
+    with _in_words(f"cannot make the folder {path}"):
+        missing = []
+        at = path
+        while _state(at) is None:
+            missing.append(at)
+            at = os.path.dirname(at)
+        for part in reversed(missing):
+            os.mkdir(part, mode)
+            os.chmod(part, mode)
+            _sync_folder(os.path.dirname(part))
+        if not missing and not stat.S_ISDIR(os.lstat(path).st_mode):
+            raise ActionFailed(f"cannot make the folder {path}: something else has that name")
+
+
+def write_value(path: str, value: str) -> None:
+    """Write one value into a kernel attribute, in one write. Raises OSError."""
+    number = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | _QUIET)
+    try:
+        os.write(number, value.encode())
+    finally:
+        os.close(number)
+
+
+def _content(path: str, flags: int = 0) -> bytes:
+    number = os.open(path, os.O_RDONLY | _QUIET | flags)
+    try:
+        kind = os.fstat(number).st_mode
+        if not stat.S_ISREG(kind):
+            raise ValueError("it is a folder" if stat.S_ISDIR(kind) else "it is not a plain file")
+        content = bytearray()
+        while data := os.read(number, _CHUNK):
+            content += data
+            if len(content) > MOST:
+                raise ValueError(f"it is larger than {MOST >> 20} MiB")
+        return bytes(content)
+    finally:
+        os.close(number)
+
+
+def _place(path: str) -> str:
+    """Where the file really is. Only fstab may be a symbolic link (image-based systems keep it elsewhere)."""
+    return os.path.realpath(path) if path == paths.FSTAB else path
+
+
+def _state(path: str) -> os.stat_result | None:
+    """lstat; None if there is nothing."""
+    try:
+        return os.lstat(path)
+    except FileNotFoundError:
+        return None
+
+
+def _must_still_be(path: str, before: bytes | None) -> None:
+    """What was observed must still hold, at the last instant before it is replaced."""
+    try:
+        now: bytes | None = _content(path, os.O_NOFOLLOW)
+    except FileNotFoundError:
+        now = None
+    except ValueError as error:
+        raise ActionFailed(f"{path}: {error}; nothing was changed") from None
+    if now != before:
+        what = "is gone" if now is None else "appeared" if before is None else "changed"
+        raise ActionFailed(f"{path} {what} since it was observed; nothing was changed, the next pass looks again")
+
+
+def _prepare(temporary: str, content: bytes, mode: int, old: os.stat_result | None) -> None:
+    """The whole new file, on disk, under its temporary name. Nobody else can read it before it has its mode."""
+    _unlink_if_there(temporary)
+    number = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        left = memoryview(content)
+        while left:
+            left = left[os.write(number, left) :]
+        if old is not None and (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
+            os.fchown(number, old.st_uid, old.st_gid)
+        os.fchmod(number, mode)
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def _unlink_if_there(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError as error:
+        if error.errno not in (*_NOT_THERE, errno.EROFS):
+            raise
+
+
+def _sync_folder(path: str) -> None:
+    number = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+@contextmanager
+def _in_words(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ActionFailed(f"{what}: {words.of(error)}") from error
+    except ValueError as error:  # a NUL in the path
+        raise ActionFailed(f"{what}: {error}") from error

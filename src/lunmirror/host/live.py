@@ -1,0 +1,106 @@
+"""The machine itself: the one implementation of the host protocol that touches it.
+
+Reads never raise, and never wait without a deadline. Changes raise ActionFailed and nothing else, but for
+Interrupted, when somebody asked us to stop: then nothing further is begun.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+from lunmirror.host import child, files, iscsilock, words
+from lunmirror.host.child import Job
+from lunmirror.host.protocol import ActionFailed, Ran
+from lunmirror.host.stuck import Stuck
+from lunmirror.host.waiting import stop_if_asked, until
+from lunmirror.model import Seen
+
+VALUE_DEADLINE = 10.0  # seconds that a write to sysfs may take
+
+
+class LiveHost:
+    """This machine. `note` hears what no answer carries: a lock broken, a program abandoned."""
+
+    def __init__(self, note: Callable[[str], None] = lambda text: None) -> None:
+        self.note = note
+        self.stuck = Stuck()
+        self.answers: dict[tuple[str, ...], Ran] = {}
+        child.settle()
+
+    # Reading
+
+    def query(self, argv: tuple[str, ...], deadline: float) -> Ran:
+        if argv not in self.answers:
+            self.answers[argv] = self._run(Job(argv, deadline, changes=False))
+        return self.answers[argv]
+
+    def read(self, path: str) -> Seen:
+        return files.read(path)
+
+    def glob(self, pattern: str) -> tuple[str, ...]:
+        return files.glob(pattern)
+
+    def link(self, path: str) -> Seen:
+        return files.link(path)
+
+    def folder(self, path: str) -> Seen:
+        return files.folder(path)
+
+    def reach(self, endpoints: tuple[tuple[str, int], ...], deadline: float) -> dict[tuple[str, int], str]:
+        from lunmirror.host.reach import reach  # only a pass with a session missing asks
+
+        stop_if_asked()
+        return reach(endpoints, deadline, self.stuck, self.note)
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    # Changing
+
+    def run(self, argv: tuple[str, ...], deadline: float, stdin: bytes = b"") -> Ran:
+        self._change()
+        return self._run(Job(argv, deadline, stdin))
+
+    def run_together(self, runs: tuple[tuple[tuple[str, ...], float], ...]) -> tuple[Ran, ...]:
+        self._change()
+        return child.run_all(tuple(Job(argv, deadline) for argv, deadline in runs), self.stuck, self.note)
+
+    def write(
+        self, path: str, content: bytes, before: bytes | None, mode: int, scratch: str = "", locked: bool = False
+    ) -> None:
+        self._change()
+        files.replace(path, content, before, mode, scratch, self._lock(locked))
+
+    def remove(self, path: str, before: bytes, locked: bool = False) -> None:
+        self._change()
+        files.remove(path, before, self._lock(locked))
+
+    def write_value(self, path: str, value: str) -> None:
+        self._change()
+        ran = child.work_aside(
+            f"writing {path}", lambda: files.write_value(path, value), VALUE_DEADLINE, self.stuck, self.note
+        )
+        if ran.rc != 0:
+            why = ran.trouble or words.of(OSError(ran.rc, ""))
+            raise ActionFailed(f"cannot write {value!r} to {path}: {why}")
+
+    def make_folder(self, path: str, mode: int) -> None:
+        self._change()
+        files.make_folder(path, mode)
+
+    def await_path(self, pattern: str, deadline: float) -> None:
+        self._change()
+        if not until(lambda: files.glob(pattern), deadline):
+            raise ActionFailed(f"{pattern} did not appear within {deadline:g} s")
+
+    def _run(self, job: Job) -> Ran:
+        stop_if_asked()
+        return child.run_all((job,), self.stuck, self.note)[0]
+
+    def _change(self) -> None:
+        """Whatever was remembered may be untrue after this."""
+        stop_if_asked()
+        self.answers.clear()
+
+    def _lock(self, wanted: bool) -> Callable[[], AbstractContextManager[None]]:
+        return (lambda: iscsilock.held(self.note)) if wanted else nullcontext
