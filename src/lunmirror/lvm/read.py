@@ -94,6 +94,9 @@ def read_lvm(reader: Reader) -> Seen:
     ran = reader.query(report(devices.healthy), DEADLINE)
     if ran.rc != 0:
         return Unknown(f"LVM could not be read: {ran.why}")
+    if "not found" in ran.err:
+        # A device that vanished meanwhile: rc 0 and a report without it (shared facts, lvm.md).
+        return Unknown(f"LVM did not see every device that it was shown: {ran.why}")
     # The same text parses to the same facts: three layers ask in one pass.
     key = ran.out + repr(devices.unhealthy)
     if _last[0] != key:
@@ -127,9 +130,6 @@ def _parse(ran: Ran, hidden: dict[str, str]) -> Seen:
 
 
 def _assemble(sections: list, hidden: dict[str, str]) -> Lvm:
-    if not sections:
-        # `--devices` with nothing behind it gives rc 0 and an empty report (shared facts, lvm.md).
-        raise ValueError("the report has no sections")
     groups: dict[str, tuple[VgRow, ...]] = {}
     pvs: list[PvRow] = []
     lvs: list[LvRow] = []

@@ -69,7 +69,10 @@ def _signature(reader: Reader, node: str) -> Holds | Unreadable | None:
         return Holds("several signatures that contradict each other")
     if ran.rc != 0:
         return Unreadable(f"blkid could not tell what is on {node}: {ran.why}")
-    return Holds(_describe(dict(line.partition("=")[::2] for line in ran.out.splitlines() if "=" in line)))
+    tags = dict(line.partition("=")[::2] for line in ran.out.splitlines() if "=" in line)
+    if all(tag == "DEVNAME" or tag.startswith("PART_ENTRY_") for tag in tags):
+        return None  # only what the table says of this partition: nothing in it
+    return Holds(_describe(tags))
 
 
 def _describe(tags: dict[str, str]) -> str:

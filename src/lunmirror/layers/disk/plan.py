@@ -192,7 +192,7 @@ def _partition_steps(
     write = Step(
         ref,
         f"write one partition of type Linux LVM on {whole.node}",
-        Run((paths.SFDISK, "--no-reread", whole.node), stdin=script.encode()),
+        Run((paths.SFDISK, whole.node), stdin=script.encode()),
         drift,
         Risk.CONSUMES,
         proof,

@@ -1,0 +1,71 @@
+"""One machine for the whole session: lunmirror installed, servers up, nothing logged in. Each test starts from a
+snapshot of that, or of the state a layout converged to."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from machine import Machine
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+from kit import Lab  # noqa: E402
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.lab)
+
+
+def built_wheel(folder: Path) -> Path:
+    """The wheel that `make` built, or a fresh one."""
+    given = os.environ.get("LUNMIRROR_WHEEL")
+    if given:
+        return Path(given)
+    root = HERE.parent.parent
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(root)]
+    subprocess.run(pip, check=True, env={k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"})
+    return next(folder.glob("lunmirror-*.whl"))
+
+
+@pytest.fixture(scope="session")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    folder = tmp_path_factory.mktemp("lab")
+    with Machine(folder / "machine") as machine:
+        machine.boot()
+        machine.install(built_wheel(folder))
+        machine.run("lunmirror --version")
+        machine.snapshot("ready")
+        machine.converged = set()
+        yield machine
+
+
+@pytest.fixture
+def lab(machine: Machine) -> Lab:
+    """Blank LUNs, no record, no session, no configuration."""
+    machine.restore("ready")
+    return Lab(machine)
+
+
+@pytest.fixture
+def converged(machine: Machine):
+    """converged("name", toml): the machine after lunmirror brought that configuration to its end, fully in sync."""
+
+    def reach(name: str, text: str) -> Lab:
+        lab = Lab(machine)
+        if name in machine.converged:
+            machine.restore(name)
+            return lab
+        machine.restore("ready")
+        lab.configure(text)
+        lab.settle()
+        machine.snapshot(name)
+        machine.converged.add(name)
+        return lab
+
+    return reach
