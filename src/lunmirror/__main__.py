@@ -1,0 +1,5 @@
+"""python3 -m lunmirror"""
+
+from lunmirror.cli import main
+
+main()

@@ -1,0 +1,269 @@
+"""The command line: verbs, the run lock, the exit code. The only room that prints, exits, and opens the live host.
+
+stdout carries the report and nothing else; the log and errors go to stderr. What a verb needs is imported when it is
+needed, since a run from cron pays for every import.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
+
+from lunmirror import arguments
+from lunmirror.arguments import Command
+from lunmirror.errors import ConfigError, HostError, LunmirrorError, UsageError
+from lunmirror.exits import Exit
+from lunmirror.host import paths, waiting, words
+from lunmirror.log import LEVELS, Log
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command line. As the program itself (`argv` None) this does not return."""
+    code = int(_guarded(sys.argv[1:] if argv is None else argv))
+    if argv is None:
+        # Taking the interpreter down in order costs 4 ms (docs/performance.md) and is of no use: everything is
+        # written, and the kernel drops locks and descriptors.
+        _flush()
+        os._exit(code)
+    return code
+
+
+def _guarded(line: list[str]) -> Exit:
+    """Every ending is an exit code and a sentence."""
+    as_json = "--json" in line
+    try:
+        command = arguments.parse(line)
+        as_json = command.json
+        return _VERBS[command.verb](command)
+    except LunmirrorError as error:
+        return _failed(error, as_json)
+    except KeyboardInterrupt:
+        return _failed(waiting.Interrupted(), as_json)
+    except Exception as bug:
+        return _failed(_internal(bug), as_json)
+
+
+# Verbs that only read the configuration
+
+
+def _help(command: Command) -> Exit:
+    return _print(arguments.usage())
+
+
+def _version(command: Command) -> Exit:
+    from lunmirror import __version__
+
+    return _print(f"lunmirror {__version__}\n")
+
+
+def _check(command: Command) -> Exit:
+    from lunmirror import config
+
+    path = _config_path(command)
+    desired = config.load(path)
+    counts = {name: len(getattr(desired, name)) for name in ("servers", "disks", "groups", "volumes")}
+    if command.json:
+        return _print_json({"schema": 1, "config": path, "right": True, **counts})
+    return _print(f"{path} is right: {', '.join(f'{count} {name}' for name, count in counts.items())}\n")
+
+
+def _schema(command: Command) -> Exit:
+    from lunmirror import config
+
+    return _print_json(config.json_schema())
+
+
+def _explain(command: Command) -> Exit:
+    from lunmirror import config
+
+    text = config.explain(command.words[0])
+    return (
+        _print_json({"schema": 1, "key": command.words[0], "text": text})
+        if command.json
+        else _print(text.rstrip() + "\n")
+    )
+
+
+# Verbs that walk the layers
+
+
+def _pass(command: Command) -> Exit:
+    """Look at the machine, for `apply` change it, tell, and end with what it came to."""
+    started = time.monotonic()
+    log = Log(command.verb, os.urandom(4).hex(), _log_level(command))
+    wait = _lock_wait(command)
+    try:
+        waiting.heed_signals()
+        _require_machine()
+        result, report, text = _walk(command, log, wait)
+        _print(text)
+    except LunmirrorError as error:
+        log.close(error.exit, time.monotonic() - started, error=error.what)
+        raise
+    except Exception as bug:
+        log.close(Exit.FAILED, time.monotonic() - started, error=f"internal error: {type(bug).__name__}")
+        raise
+    log.close(result, time.monotonic() - started, report)
+    return result
+
+
+def _walk(command: Command, log: Log, wait: float):  # type: ignore[no-untyped-def]
+    from lunmirror import config
+    from lunmirror.execute import Executor
+    from lunmirror.host.live import LiveHost
+    from lunmirror.reconcile import run_pass
+    from lunmirror.report.result import exit_of
+    from lunmirror.runlock import held
+
+    path = _config_path(command)
+    desired = config.load(path)
+    changes = command.verb == "apply"
+    with held(command.verb, wait) if changes else nullcontext(False) as waited:
+        if waited:
+            desired = config.load(path)  # it may have changed meanwhile
+        host = LiveHost(log.note)
+        executor = Executor(host, log.outcome) if changes else None
+        report = run_pass(command.verb, log.run, desired, host, executor)
+    for step in report.steps:
+        log.planned(step)
+    for finding in report.findings:
+        log.finding(finding)
+    result = exit_of(report, "--detailed-exitcode" in command.options)
+    return result, report, _rendered(command, report, desired)
+
+
+def _rendered(command: Command, report, desired) -> str:  # type: ignore[no-untyped-def]
+    if command.verb == "status":
+        from lunmirror.report import status
+
+        return status.render_json(report, desired) if command.json else status.render(report, desired, _color())
+    if command.json:
+        from lunmirror.report import as_json
+
+        return as_json.render(report, desired)
+    from lunmirror.report import table
+
+    return table.render(report, desired, _color())
+
+
+_VERBS: dict[str, Callable[[Command], Exit]] = {
+    "check": _check,
+    "plan": _pass,
+    "apply": _pass,
+    "status": _pass,
+    "schema": _schema,
+    "explain": _explain,
+    "--help": _help,
+    "--version": _version,
+}
+
+
+def _require_machine() -> None:
+    """What every pass needs. Raises HostError."""
+    if os.geteuid() != 0:
+        raise HostError(
+            "only root may look at and change storage",
+            why=f"this is user {os.geteuid()}",
+            next="run it with sudo; `lunmirror check` needs no root",
+        )
+    if not os.path.isdir(paths.SYS_BLOCK):
+        raise HostError(
+            f"there is no {paths.SYS_BLOCK}",
+            why="disks and sessions are found through sysfs, and nothing can be known without it",
+            next="mount it (mount -t sysfs sysfs /sys), or run on the machine itself, not in a container",
+        )
+
+
+def _config_path(command: Command) -> str:
+    return os.path.abspath(command.options.get("--config", paths.CONFIG))
+
+
+def _log_level(command: Command) -> str:
+    level = command.options.get("--log-level", "info")
+    if level not in LEVELS:
+        raise UsageError(f"--log-level cannot be {level!r}", next=f"use one of {', '.join(LEVELS)}")
+    return level
+
+
+def _lock_wait(command: Command) -> int:
+    """Seconds."""
+    if "--lock-wait" not in command.options:
+        return 0
+    from lunmirror.config.problems import Wrong
+    from lunmirror.config.units import duration
+
+    try:
+        return duration(command.options["--lock-wait"])
+    except Wrong as wrong:
+        raise UsageError(f"--lock-wait: {wrong.what}", why=wrong.why, next=wrong.next) from wrong
+
+
+def _color() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def _print_json(document: object) -> Exit:
+    import json
+
+    return _print(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def _print(text: str) -> Exit:
+    """To stdout, as UTF-8 whatever the locale. A reader who left (`| head`) is no error. Raises LunmirrorError."""
+    if sys.stdout is None:
+        return Exit.CONVERGED
+    try:
+        sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        _discard_stdout()
+    except OSError as error:
+        _discard_stdout()
+        raise LunmirrorError(f"the report cannot be written to standard output: {words.of(error)}") from error
+    return Exit.CONVERGED
+
+
+def _discard_stdout() -> None:
+    """What is left in its buffer goes nowhere, so that flushing it later does not fail again."""
+    null = os.open(paths.NULL, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            with suppress(OSError, ValueError):
+                stream.flush()
+
+
+def _failed(error: LunmirrorError, as_json: bool) -> Exit:
+    """Sentences on stderr; with --json the same as an object on stdout."""
+    if sys.stderr is not None:
+        with suppress(OSError):
+            print(f"lunmirror: {error}", file=sys.stderr)
+    if as_json:
+        parts = ("what", "where", "why", "next")
+        problems = error.problems if isinstance(error, ConfigError) else [error]
+        faults = [{part: getattr(problem, part) for part in parts} for problem in problems]
+        with suppress(LunmirrorError):
+            _print_json({"schema": 1, "result": error.exit.name.lower(), "exit": int(error.exit), "errors": faults})
+    return error.exit
+
+
+def _internal(bug: Exception) -> LunmirrorError:
+    """A mistake of ours. The traceback only on request: it helps nobody at 3 a.m."""
+    if os.environ.get("LUNMIRROR_DEBUG") == "1":
+        import traceback
+
+        traceback.print_exception(bug)
+    place = bug.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    at = f" at {os.path.basename(place.tb_frame.f_code.co_filename)}:{place.tb_lineno}" if place else ""
+    return LunmirrorError(
+        f"internal error: {type(bug).__name__}{at}",
+        why="this is a mistake in lunmirror",
+        next="run it again with LUNMIRROR_DEBUG=1 and report what it prints on the issue tracker of lunmirror",
+    )

@@ -1,0 +1,171 @@
+"""What a run says on stderr: one JSON line for each step and finding, one closing line for the run, no secret.
+
+structlog writes them, and renders for people where stderr is a terminal. It costs 130 ms to import (asyncio among
+others; docs/performance.md), so a run that has nothing to say but its closing line writes that line without it: the
+same keys in the same order through the same functions, held to the same bytes by a test.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, MutableMapping
+from contextlib import suppress
+from typing import Any, TextIO
+
+from lunmirror.exits import Exit
+from lunmirror.model import Drift, Finding, Kind, Outcome, Report, Run, Step, WriteFile
+from lunmirror.report.words import MASK, command_line, how, masked
+
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+
+_OUTCOMES = {"done": "info", "failed": "error", "skipped": "warning"}
+# A note stays true pass after pass: said each time, it would cost every run from cron the import of structlog.
+_FINDINGS = {Kind.REFUSED: "error", Kind.BLOCKED: "error", Kind.DEGRADED: "warning", Kind.NOTE: "debug"}
+_RESULTS = {Exit.CONVERGED: "info", Exit.DRIFT: "info", Exit.DEGRADED: "warning"}
+
+
+class Log:
+    """The log of one run. `level` is the least that is said; `clock` gives seconds since 1970."""
+
+    def __init__(
+        self,
+        verb: str,
+        run: str,
+        level: str = "info",
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.verb, self.run, self.least, self.clock = verb, run, LEVELS[level], clock
+        self.stream = stream if stream is not None else sys.stderr
+        self.secrets: set[str] = set()
+        self._logger: Any = None
+
+    def keep_secret(self, *secrets: str) -> None:
+        """From now on none of these appears in any line."""
+        self.secrets.update(filter(None, secrets))
+
+    def outcome(self, outcome: Outcome) -> None:
+        """One step was taken, or not."""
+        step = outcome.step
+        self._keep_secrets_of(step)
+        keys = _about(step) | {"duration": round(outcome.seconds, 3), "outcome": outcome.status}
+        self._say(_OUTCOMES[outcome.status], step.title, keys | ({"error": outcome.error} if outcome.error else {}))
+
+    def planned(self, step: Step) -> None:
+        """One step would be taken."""
+        self._keep_secrets_of(step)
+        self._say("debug", step.title, _about(step) | {"outcome": "planned"})
+
+    def finding(self, finding: Finding) -> None:
+        """Something that no step mends."""
+        keys = {"layer": finding.ref.layer, "resource": finding.ref.name, "outcome": finding.kind.value}
+        keys |= {name: text for name in ("why", "next", "key") if (text := getattr(finding, name))}
+        self._say(_FINDINGS[finding.kind], finding.what, keys)
+
+    def note(self, text: str) -> None:
+        """Something worth saying that belongs to no step."""
+        self._say("warning", text, {})
+
+    def close(self, result: Exit, seconds: float, report: Report | None = None, error: str = "") -> None:
+        """The last line of a run: what it came to. `error` says why there is no report."""
+        counts = _counts(report) if report else {}
+        keys: dict[str, Any] = {"result": result.name.lower(), "exit": int(result), **counts}
+        keys |= {"duration": round(seconds, 3)} | ({"error": error} if error else {})
+        self._say(
+            _RESULTS.get(result, "error"), "run ended", keys, plainly=self._logger is None and not self._is_terminal()
+        )
+
+    def _say(self, level: str, event: str, keys: dict[str, Any], plainly: bool = False) -> None:
+        if LEVELS[level] < self.least or self.stream is None:
+            return
+        if plainly:
+            self._write(json.dumps(self._redacted(None, level, self._ordered(None, level, {"event": event} | keys))))
+        else:
+            if self._logger is None:
+                self._logger = self._make_logger()
+            getattr(self._logger, level)(event, **keys)
+
+    def _make_logger(self) -> Any:
+        import structlog
+
+        terminal = self._is_terminal()
+        render = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+        return structlog.wrap_logger(_Lines(self._write), processors=[self._ordered, self._redacted, render])
+
+    def _is_terminal(self) -> bool:
+        return self.stream is not None and self.stream.isatty()
+
+    def _write(self, line: str) -> None:
+        """A log that cannot be written must not stop the work."""
+        with suppress(OSError, ValueError):
+            self.stream.write(line + "\n")
+            self.stream.flush()
+
+    def _ordered(self, logger: Any, level: str, entry: MutableMapping[str, Any]) -> dict[str, Any]:
+        """A structlog processor: the common keys first."""
+        head = {"timestamp": timestamp(self.clock()), "level": level, "event": entry["event"]}
+        return head | {"run": self.run, "verb": self.verb} | dict(entry)
+
+    def _redacted(self, logger: Any, level: str, entry: MutableMapping[str, Any]) -> dict[str, Any]:
+        """A structlog processor: no known secret, and nothing under a name that speaks of a password."""
+        secrets = tuple(self.secrets)
+        return {key: _masked(key, value, secrets) for key, value in entry.items()}
+
+    def _keep_secrets_of(self, step: Step) -> None:
+        if isinstance(step.action, WriteFile):
+            self.keep_secret(*step.action.secrets)
+
+
+class _Lines:
+    """Where structlog sends a finished line, under the name of its level."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self.debug = self.info = self.warning = self.error = self.critical = write
+
+
+def timestamp(seconds: float) -> str:
+    """UTC, as ISO 8601 has it, to the microsecond."""
+    whole, micro = divmod(round(seconds * 1_000_000), 1_000_000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{micro:06d}Z"
+
+
+def _about(step: Step) -> dict[str, Any]:
+    return {
+        "layer": step.ref.layer,
+        "resource": step.ref.name,
+        "drift": [_drift(d) for d in step.drift],
+        "command": _command(step),
+    }
+
+
+def _drift(drift: Drift) -> dict[str, str]:
+    hidden = "password" in drift.key.lower()
+    return {"key": drift.key} | {n: MASK if hidden else getattr(drift, n) for n in ("desired", "observed")}
+
+
+def _command(step: Step) -> str:
+    """One line; the report has the rest."""
+    match step.action:
+        case Run(argv):
+            return command_line(argv)
+        case WriteFile(path):
+            return f"replace {path}"
+    return how(step)
+
+
+def _counts(report: Report) -> dict[str, int]:
+    statuses = {status: sum(o.status == status for o in report.outcomes) for status in ("done", "failed", "skipped")}
+    kinds = {kind.value: sum(f.kind is kind for f in report.findings) for kind in Kind}
+    return {"planned": len(report.steps), **statuses, **kinds}
+
+
+def _masked(key: str, value: Any, secrets: tuple[str, ...]) -> Any:
+    if "password" in key.lower():
+        return MASK
+    if isinstance(value, str):
+        return masked(value, secrets)
+    if isinstance(value, dict):
+        return {k: _masked(k, v, secrets) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked("", v, secrets) for v in value]
+    return value
