@@ -65,6 +65,7 @@ class Disk(NamedTuple):
     consent: str = ""  # `overwrite = "…"`: names exactly the content that may be lost
     pv_uuid: str = ""  # what identity.pv_uuid derives for it, and what follows likewise
     table_guid: str = ""
+    replaces: str = ""  # the disk whose leg this one takes over, once it is in sync
 
 
 class Size(NamedTuple):
