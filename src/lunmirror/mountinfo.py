@@ -69,7 +69,15 @@ def _entry(line: bytes) -> Entry:
     id, parent, number, root, path, flags = fields[:6]
     type, source, options = fields[dash + 1 : dash + 4]
     return Entry(
-        int(id), int(parent), _text(number), _text(root), _text(path), _list(flags), _text(type), _text(source), _list(options)
+        id=int(id),
+        parent=int(parent),
+        number=_text(number),
+        root=_text(root),
+        path=_text(path),
+        flags=_list(flags),
+        type=_text(type),
+        source=_text(source),
+        options=_list(options),
     )
 
 

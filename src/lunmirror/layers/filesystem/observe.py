@@ -130,8 +130,8 @@ class _Probe:
             if isinstance(head, Unknown):
                 return head
             complete = head.facts[2 * XFS_IN_PROGRESS : 2 * XFS_IN_PROGRESS + 2] == "00"
-        uuid, label = values.get("UUID", ""), values.get("LABEL", "")
-        return Present(FileSystem(values["TYPE"], uuid.lower(), label, mounted=False, complete=complete, tags=self.tags))
+        uuid, label = values.get("UUID", "").lower(), values.get("LABEL", "")
+        return Present(FileSystem(values["TYPE"], uuid, label, mounted=False, complete=complete, tags=self.tags))
 
     def _head(self) -> Seen:
         """Present(the first HEAD bytes in hexadecimal): proof that the volume can be read at all."""

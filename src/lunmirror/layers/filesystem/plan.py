@@ -7,7 +7,7 @@ shows it); no absence of anything else ever does.
 Crash safety: the tag is set by the lvcreate that makes the volume and removed after mkfs. Dying before mkfs leaves a
 bare volume; dying in it leaves
   ext: no superblock. mke2fs zeroes the first sectors early and writes the primary superblock last, after a flush of
-       all else (e2fsprogs, lib/ext2fs/closefs.c, ext2fs_flush2, write_primary_superblock; seen with strace on 1.47.0);
+       all else (e2fsprogs, lib/ext2fs/closefs.c, ext2fs_flush2 and write_primary_superblock; 1.47.0 under strace);
   xfs: a superblock whose sb_inprogress is set (xfsprogs, mkfs/xfs_mkfs.c); blkid does not look at that byte.
 Dying after mkfs leaves a file system with the UUID that we derive for this volume: only the tag is to be removed.
 """
@@ -238,6 +238,7 @@ class _Maker:
 
     def _label_differs(self) -> tuple[Finding, ...]:
         facts, label = self.seen.facts, self.declared.label
+        tool = "xfs_admin -L" if facts.type == "xfs" else "e2label"
         if facts.mounted or not label or facts.label == label:
             return ()
         return (
@@ -246,7 +247,7 @@ class _Maker:
                 Kind.NOTE,
                 f"the file system on {self.volume.id} is labelled {facts.label!r}, declared {label!r}",
                 "a label is given when a file system is made; one that exists is taken as it is",
-                f"change it with `{'xfs_admin -L' if facts.type == 'xfs' else 'e2label'}`, or change the configuration",
+                f"change it with `{tool}`, or change the configuration",
                 f"{self.key}.label",
             ),
         )
@@ -254,7 +255,7 @@ class _Maker:
     def _refusal(self, sign: Sign) -> Finding:
         facts = self.seen.facts
         id, type, tagged = self.volume.id, self.declared.type, UNFORMATTED in facts.tags
-        said = f"it carries our tag {UNFORMATTED}, yet" if tagged else "it does not carry our tag that says it is new;"
+        said = f"it carries our tag {UNFORMATTED}, yet" if tagged else "no tag of ours says that it is new;"
         if sign is Sign.BARE:
             why = "the volume exists, nothing says that lunmirror made it, and no file system is found on it:"
             why += " it may hold data without a signature, or have lost its file system"

@@ -1,0 +1,137 @@
+"""Looks at each declared mount: fstab, the mount table, and the folder to mount on. Runs no program.
+
+A path with something mounted on it is never touched: even listing it hangs while a leg is blocked (shared facts,
+lvm.md). The mount table tells all that is needed.
+"""
+
+from lunmirror.desired import Desired, Volume
+from lunmirror.host import paths
+from lunmirror.host.protocol import Reader
+from lunmirror.layers.mount.facts import Mounted, MountState
+from lunmirror.layers.mount.fstab import Line, about, devices, entries, is_ours
+from lunmirror.layers.volume.facts import LogicalVolume
+from lunmirror.model import Absent, Observed, Present, Seen, Unknown, World
+from lunmirror.mountinfo import Entry, at, read_mounts
+
+
+def observe(desired: Desired, reader: Reader, world: World) -> Observed:
+    """Every volume with a declared mount, by volume id."""
+    wanted = [v for v in desired.volumes.values() if v.mount is not None]
+    if not wanted:
+        return {}
+    look = _Look(reader)
+    return {v.id: look.at(v, world.get("volume", {}).get(v.id)) for v in wanted}
+
+
+class _Look:
+    """One look at all mounts: fstab and the mount table are read once."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self.mounts = read_mounts(reader)
+        self.fstab = reader.read(paths.FSTAB)
+        self.lines = entries(self.fstab.facts) if isinstance(self.fstab, Present) else ()
+        self.systemd = isinstance(reader.folder(paths.SYSTEMD_RUNNING), Present)
+
+    def at(self, volume: Volume, seen: Seen | None) -> Seen:
+        if isinstance(self.mounts, Unknown):
+            return self.mounts
+        if isinstance(self.fstab, Unknown):
+            return Unknown(f"{paths.FSTAB} cannot be read: {self.fstab.reason}")
+        known = isinstance(seen, Present) and isinstance(seen.facts, LogicalVolume)
+        number = seen.facts.number if known else ""
+        path = volume.mount.path
+        top = at(self.mounts.facts, path)
+        aliases = self._aliases(volume, number)
+        lines = about(self.lines, volume, aliases)
+        ours = next((line for line in lines if is_ours(line, volume, aliases)), None)
+        folder, files = ("", False) if top else self._folder(path)
+        return Present(
+            MountState(
+                fstab=self.fstab.facts if isinstance(self.fstab, Present) else b"",
+                line=ours.raw.decode(errors="backslashreplace") if ours else "",
+                mounted=_mounted(top) if top else None,
+                elsewhere=self._elsewhere(number, path),
+                folder=folder,
+                absent=isinstance(self.fstab, Absent),
+                aliases=aliases,
+                files=files,
+                systemd=self.systemd,
+                stale=self.systemd and not self._unit_names(volume),
+            )
+        )
+
+    def _elsewhere(self, number: str, path: str) -> tuple[str, ...]:
+        if not number:
+            return ()
+        return tuple(e.path for e in self.mounts.facts if e.number == number and e.path != path)
+
+    def _aliases(self, volume: Volume, number: str) -> tuple[int, ...]:
+        """Lines at our mount point whose device is ours under another name: a link, or the file system's UUID."""
+        if not number:
+            return ()
+        device = f"/dev/dm-{number.partition(':')[2]}"
+        here = (line for line in about(self.lines, volume, ()) if not is_ours(line, volume, ()))
+        return tuple(line.number for line in here if self._leads_to(line, device))
+
+    def _leads_to(self, line: Line, device: str) -> bool:
+        name = line.device.decode(errors="backslashreplace")
+        kind, equals, value = name.partition("=")
+        if equals and kind == "UUID" and value.strip('"').replace("-", "").isalnum():
+            name = f"{paths.BY_UUID}/{value.strip(chr(34))}"
+        if not name.startswith(paths.DEV):
+            return False
+        return self.reader.link(name) == Present(device)
+
+    def _folder(self, path: str) -> tuple[str, bool]:
+        """"" or "missing" or why the folder cannot be mounted on; and whether there is anything in it."""
+        real = self._through_links(path)
+        if real:
+            return real, False
+        seen = self.reader.folder(path)
+        if isinstance(seen, Absent):
+            return "missing", False
+        if isinstance(seen, Unknown):
+            return seen.reason, False
+        return "", bool(seen.facts)
+
+    def _through_links(self, path: str) -> str:
+        """The kernel's mount table shows where a path really is: one that leads through a link would never be found
+        there, and be mounted again at each pass."""
+        while path not in ("", "/"):
+            real = self.reader.link(path)
+            if isinstance(real, Unknown):
+                return real.reason
+            if isinstance(real, Present):
+                return "" if real.facts == path else f"{path} is a symbolic link that leads to {real.facts}"
+            path = path.rpartition("/")[0]
+        return ""
+
+    def _unit_names(self, volume: Volume) -> bool:
+        """systemd's unit for our path exists and names our device. One made from an older fstab would have systemd
+        unmount what is mounted by hand (systemd #1741, #1938)."""
+        seen = self.reader.read(f"{paths.GENERATED_UNITS}/{unit_name(volume.mount.path)}")
+        lines = seen.facts.split(b"\n") if isinstance(seen, Present) else ()
+        return any(f"What={device}".encode() in lines for device in devices(volume))
+
+
+def _mounted(entry: Entry) -> Mounted:
+    options = (*entry.flags, *(o for o in entry.options if o not in entry.flags))
+    return Mounted(entry.path, entry.number, entry.type, entry.source, options, "ro" in options, entry.flags)
+
+
+def unit_name(path: str) -> str:
+    """systemd's name for the mount unit of a path (systemd.unit(5), "String escaping")."""
+    plain = "/".join(part for part in path.split("/") if part)
+    if not plain:
+        return "-.mount"
+    escaped = "".join(_unit_character(byte, first=not i) for i, byte in enumerate(plain.encode()))
+    return f"{escaped}.mount"
+
+
+def _unit_character(byte: int, first: bool) -> str:
+    character = chr(byte)
+    if character == "/":
+        return "-"
+    kept = byte < 128 and (character.isalnum() or character in ":_" or (character == "." and not first))
+    return character if kept else f"\\x{byte:02x}"
