@@ -1,21 +1,61 @@
 """What can be known of a node record: one file of open-iscsi's database."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
+
+from lunmirror.secret import Secret
 
 
 class Record(NamedTuple):
     """A whole record. `settings` holds every `key = value`, in the file's order; `raw` the file's bytes.
-    `tpgt` is the target portal group tag, None in a flat record that does not know it."""
+    `tpgt` is the target portal group tag, None in a flat record that does not know it.
+
+    root:    the folder of the database (one of paths.ISCSI_ROOTS).
+    secrets: the declared ones by record key, as read from their password files.
+    trouble: why a declared secret could not be read; '' if all could.
+    """
 
     path: str
     tpgt: int | None
-    settings: dict[str, str]
+    settings: dict[str, str | Secret]
     raw: bytes
+    root: str = ""
+    secrets: Mapping[str, Secret] = {}
+    trouble: str = ""
+
+    def __repr__(self) -> str:
+        return f"Record(path={self.path!r}, tpgt={self.tpgt!r})"  # `raw` may hold secrets
 
 
 class Torn(NamedTuple):
     """A record without its END line, or that is no record at all: open-iscsi writes without rename (issue #462),
-    so a crash leaves these. Nothing in it can be trusted."""
+    so a crash leaves these. Nothing in it can be trusted. `why` says what is wrong with it."""
 
     path: str
     raw: bytes
+    why: str = ""
+
+    def __repr__(self) -> str:
+        return f"Torn(path={self.path!r}, why={self.why!r})"
+
+
+class Missing(NamedTuple):
+    """No record, and the server answers and announces the target at the declared portal with this tag. `path` is
+    the file that the record will have."""
+
+    tpgt: int
+    path: str
+
+
+def same_address(one: str, other: str) -> bool:
+    """Whether two spellings name one IP address (or host name, without resolving it)."""
+    if one == other:
+        return True
+    if ":" not in one or ":" not in other:
+        return one.lower() == other.lower()
+    from ipaddress import ip_address  # only IPv6 has many spellings; not worth importing for less
+
+    try:
+        return ip_address(one) == ip_address(other)
+    except ValueError:
+        return False

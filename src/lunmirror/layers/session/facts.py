@@ -5,13 +5,15 @@ from typing import NamedTuple
 
 class Session(NamedTuple):
     """A session object of the kernel. `state` is LOGGED_IN, FAILED or FREE; times are seconds, None if the
-    attribute reads `off` or is not a number. `sid` is the kernel's name, "session3"."""
+    attribute reads `off` or is not a number. `sid` is the kernel's name, "session3".
+    `twins` are further sessions of the same target and portal: each shows the same disks once more."""
 
     sid: str
     state: str
     recovery_tmo: int | None
     recv_tmo: int | None  # live noop_out_interval
     ping_tmo: int | None  # live noop_out_timeout
+    twins: tuple[str, ...] = ()
 
     @property
     def live(self) -> bool:
@@ -19,6 +21,9 @@ class Session(NamedTuple):
 
 
 class NoSession(NamedTuple):
-    """No session object; `silence` is '' if the portal accepts connections, else why it does not answer."""
+    """No session object; `silence` is '' if the portal accepts connections, else why it does not answer.
+    `others` are sessions that reach the same portal and target in another way (through a bound interface, or by
+    another name of the server), as words: with one more session every disk would be there twice."""
 
     silence: str
+    others: tuple[str, ...] = ()

@@ -1,0 +1,224 @@
+"""From open-iscsi's database to one record for each declared path. iscsiadm is asked only where one is missing."""
+
+from collections.abc import Iterator
+
+from lunmirror.desired import Desired, Path, Portal
+from lunmirror.host import paths
+from lunmirror.host.protocol import Reader
+from lunmirror.layers.node.facts import Missing, Record, Torn, same_address
+from lunmirror.layers.node.record import overlong, settings_of, tear
+from lunmirror.layers.node.settings import PASSWORD, PASSWORD_IN, SECRET_KEYS, password_files
+from lunmirror.model import ABSENT, Absent, Observed, Present, Seen, Unknown, World
+from lunmirror.secret import Secret, secret_in
+
+IFACE = "default"
+PROBE = 3.0  # seconds for a portal to accept a connection
+DISCOVERY = 20.0  # seconds; iscsiadm itself gives up on a silent server after 18.7 s
+ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # what a target announces that listens on all of its addresses
+NO_DAEMON = "can not connect to iSCSI daemon"  # usr/iscsid_req.c, ipc_connect
+
+
+def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
+    """Present(Record | Torn | Missing) or Unknown, for each path."""
+    wanted = desired.paths()
+    if not wanted:
+        return {}
+    root = _root(reader)
+    if isinstance(root, Unknown):
+        return {path.name: root for path in wanted}
+    found = {path.name: _record(root, path, reader) for path in wanted}
+    missing = [path for path in wanted if isinstance(found[path.name], Absent)]
+    return found | _announced(root, missing, reader)
+
+
+def _root(reader: Reader) -> str | Unknown:
+    """The root of the database. Only if the folders do not tell is iscsiadm's own text read (a file of 400 kB)."""
+    folders = {root: reader.folder(f"{root}/nodes") for root in paths.ISCSI_ROOTS}
+    there = [root for root, folder in folders.items() if not isinstance(folder, Absent)]
+    if len(there) == 1:
+        return there[0]
+    for folder in paths.PROGRAM_PATH:
+        program = reader.read(f"{folder}/{paths.ISCSIADM}")
+        if isinstance(program, Absent):
+            continue
+        if isinstance(program, Unknown):
+            return Unknown(f"{folder}/{paths.ISCSIADM} cannot be read: {program.reason}")
+        compiled = [root for root in paths.ISCSI_ROOTS if f"{root}/nodes".encode() in program.facts]
+        if len(compiled) == 1:
+            return compiled[0]
+        roots = " and ".join(paths.ISCSI_ROOTS)
+        return Unknown(
+            f"{folder}/{paths.ISCSIADM} does not tell where its database is: it names none or both of {roots}"
+        )
+    return Unknown("iscsiadm is not installed: install open-iscsi (Debian), iscsi-initiator-utils (RHEL, Fedora)")
+
+
+def _record(root: str, path: Path, reader: Reader) -> Seen:
+    """Present(Record | Torn), Absent only if every folder on the way was read whole, or Unknown."""
+    candidates = []
+    for file, tpgt in _candidates(root, path, reader):
+        if isinstance(file, Unknown):
+            return file
+        content = reader.read(file)
+        if isinstance(content, Unknown):
+            return Unknown(f"the node record {file} cannot be read: {content.reason}")
+        if isinstance(content, Present):
+            candidates.append((file, tpgt, content.facts))
+    if not candidates:
+        return ABSENT
+    if len(candidates) > 1:
+        files = ", ".join(file for file, _, _ in candidates)
+        return Unknown(
+            f"{path.target} has {len(candidates)} records for {path.portal}, and iscsiadm would log in to all of"
+            f" them: {files}; remove the files that are not wanted"
+        )
+    return _judge(root, path, reader, *candidates[0])
+
+
+def _candidates(root: str, path: Path, reader: Reader) -> Iterator[tuple[str | Unknown, int | None]]:
+    """(file, tpgt) of every record that may be this path's; Unknown for a folder that cannot be read."""
+    home = f"{root}/nodes/{path.target}"
+    names = _names(f"{root}/nodes", reader)
+    names = _names(home, reader) if not isinstance(names, Unknown) else names
+    if isinstance(names, Unknown):
+        yield names, None
+        return
+    for name in names:
+        address, _, rest = name.partition(",")
+        port, comma, tpgt = rest.partition(",")
+        if port != str(path.portal.port) or not same_address(address, path.portal.address):
+            continue
+        if not comma:
+            yield f"{home}/{name}", None  # the flat form of a record that was made without a tag
+        elif tpgt.isdecimal() and tpgt.isascii():
+            inside = _names(f"{home}/{name}", reader)
+            if isinstance(inside, Unknown):
+                yield inside, None
+            elif IFACE in inside:
+                yield f"{home}/{name}/{IFACE}", int(tpgt)
+
+
+def _names(folder: str, reader: Reader) -> tuple[str, ...] | Unknown:
+    listing = reader.folder(folder)
+    if isinstance(listing, Unknown):
+        return Unknown(f"the node database cannot be read: {folder}: {listing.reason}")
+    return listing.facts if isinstance(listing, Present) else ()
+
+
+def _judge(root: str, path: Path, reader: Reader, file: str, tpgt: int | None, raw: bytes) -> Seen:
+    if why := tear(raw):
+        return Present(Torn(file, raw, why))
+    if why := overlong(raw):
+        return Unknown(f"the node record {file} cannot be trusted: {why}; remove it and it is made anew")
+    settings: dict[str, str | Secret] = {**settings_of(raw)}
+    if settings["node.name"] != path.target:
+        return Unknown(
+            f"the node record {file} says that it is for target {settings['node.name']};"
+            " remove it and it is made anew"
+        )
+    for key in SECRET_KEYS & settings.keys():
+        settings[key] = Secret(str(settings[key]))
+    secrets, trouble = _secrets(path, reader)
+    return Present(Record(file, tpgt, settings, raw, root, secrets, trouble))
+
+
+def _secrets(path: Path, reader: Reader) -> tuple[dict[str, Secret], str]:
+    """The declared secrets of the path's server, and why any is not to be had."""
+    secrets: dict[str, Secret] = {}
+    for key, file in password_files(path.server.chap).items():
+        content = reader.read(file)
+        if not isinstance(content, Present):
+            why = "it does not exist" if isinstance(content, Absent) else content.reason
+            return secrets, f"the password file {file} cannot be read: {why}"
+        try:
+            secrets[key] = secret_in(content.facts)
+        except ValueError as wrong:
+            return secrets, f"the password file {file} holds no usable secret: {wrong}"
+    if PASSWORD_IN in secrets and secrets[PASSWORD_IN] == secrets[PASSWORD]:
+        return {}, "both directions of CHAP have the same secret, with which every login fails (open-iscsi #259)"
+    return secrets, ""
+
+
+def _announced(root: str, missing: list[Path], reader: Reader) -> dict[str, Seen]:
+    """What the servers say of the targets that have no record: the record needs the portal group tag.
+
+    Discovery with `nonpersistent` reads nothing from the records and writes none; plain discovery would reset those
+    that exist (open-iscsi #58, #286) and add one for every portal and target announced (#439).
+    """
+    if not missing:
+        return {}
+    silence = reader.reach(tuple({(p.portal.address, p.portal.port): None for p in missing}), PROBE)
+    answers: dict[str, Seen] = {}
+    for path in missing:
+        portal, server = path.portal, path.server.name
+        if why := silence[portal.address, portal.port]:
+            answers[path.name] = Unknown(f"server {server} does not answer at {portal} ({why})")
+        else:
+            answers[path.name] = _tag(root, path, reader)
+    return answers
+
+
+def _tag(root: str, path: Path, reader: Reader) -> Seen:
+    portal, server = path.portal, path.server.name
+    ran = reader.query(
+        (paths.ISCSIADM, "-m", "discovery", "-t", "st", "-p", str(portal), "-o", "nonpersistent", "-I", IFACE),
+        DISCOVERY,
+    )
+    if NO_DAEMON in ran.err:
+        # Without the daemon `-o new` makes a record from compiled defaults, not iscsid.conf's, and exits 0.
+        return Unknown("iscsid does not run and could not be started: see `systemctl status iscsid.socket iscsid`")
+    if ran.rc == 21:
+        return Unknown(f"server {server} announces no target to this initiator at {portal}: check its access list")
+    if ran.rc != 0:
+        return Unknown(f"server {server} could not be asked for its targets at {portal}: {ran.why}")
+    offers = [offer for offer in map(_offer, ran.out.splitlines()) if offer and offer[2] == path.target]
+    if not offers:
+        return Unknown(f"server {server} does not announce target {path.target} at {portal}: check its name there")
+    if not _is_ip(portal.address):
+        return _tag_by_name(root, path, offers, reader)
+    here = [o for o in offers if o[0].port == portal.port and _listens(o[0].address, portal.address)]
+    if not here:
+        others = ", ".join(str(o[0]) for o in offers)
+        return Unknown(f"server {server} announces {path.target} at {others}, not at {portal}: declare one of those")
+    return _one_tag(root, path, here)
+
+
+def _tag_by_name(root: str, path: Path, offers: list[tuple[Portal, int, str]], reader: Reader) -> Seen:
+    """The portal is declared by host name, the server announces addresses: a record by one of those would be a
+    second session to the same disk."""
+    for offer in offers:
+        by_address = path._replace(portal=offer[0])
+        if not isinstance(_record(root, by_address, reader), Absent):
+            return Unknown(
+                f"{path.target} has a record for {offer[0]} already, declared is {path.portal}: declare the portal"
+                " by that address, or remove the record"
+            )
+    return _one_tag(root, path, offers)
+
+
+def _one_tag(root: str, path: Path, offers: list[tuple[Portal, int, str]]) -> Seen:
+    tags = sorted({tag for _, tag, _ in offers})
+    if len(tags) > 1:
+        return Unknown(f"server {path.server.name} announces {path.target} with several portal group tags ({tags})")
+    home = f"{root}/nodes/{path.target}/{path.portal.address},{path.portal.port}"
+    return Present(Missing(tags[0], f"{home},{tags[0]}/{IFACE}"))
+
+
+def _offer(line: str) -> tuple[Portal, int, str] | None:
+    """(portal, tpgt, target) of a line of discovery: `192.168.1.115:3260,1 iqn.…`, `[fd00::15]:3260,1 iqn.…`
+    (usr/idbm.c, idbm_print_node_flat)."""
+    place, _, target = line.strip().partition(" ")
+    where, _, tag = place.rpartition(",")
+    address, _, port = where.rpartition(":")
+    if not (tag.isdecimal() and port.isdecimal() and address and target):
+        return None
+    return Portal(address.removeprefix("[").removesuffix("]"), int(port)), int(tag), target
+
+
+def _listens(announced: str, declared: str) -> bool:
+    return announced in ANY_ADDRESS or same_address(announced, declared)
+
+
+def _is_ip(address: str) -> bool:
+    """Portals are validated: with a colon it is IPv6, with digits and dots only IPv4, else a host name."""
+    return ":" in address or address.replace(".", "").isdecimal()

@@ -1,0 +1,144 @@
+"""From sysfs to one session for each declared path. No program is asked; only portals without a session are."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from lunmirror.desired import Desired, Path
+from lunmirror.host import paths
+from lunmirror.host.protocol import Reader
+from lunmirror.layers.node.facts import Record, same_address
+from lunmirror.layers.session.facts import NoSession, Session
+from lunmirror.model import Absent, Observed, Present, Seen, Unknown, World
+
+IFACE = "default"
+PROBE = 3.0  # seconds for a portal to accept a connection
+UNSET = ("", "(null)", "<NULL>")  # how the kernel shows a string that nobody set
+
+
+class _Kernel(NamedTuple):
+    """One session object of the kernel; `endpoints` are (address, port), first the one that was asked for."""
+
+    sid: str
+    target: str
+    iface: str
+    endpoints: tuple[tuple[str, str], ...]
+
+
+def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
+    """Present(Session | NoSession) or Unknown, for each path."""
+    wanted = desired.paths()
+    if not wanted:
+        return {}
+    kernels = _kernels({path.target.lower() for path in wanted}, reader)
+    if isinstance(kernels, Unknown):
+        return {path.name: kernels for path in wanted}
+    found: dict[str, Seen | None] = {path.name: _session(path, kernels, reader, seen) for path in wanted}
+    return found | _missing([path for path in wanted if found[path.name] is None], kernels, reader, seen)
+
+
+def _kernels(targets: set[str], reader: Reader) -> tuple[_Kernel, ...] | Unknown:
+    """The kernel's sessions with these targets (lower case)."""
+    listing = reader.folder(paths.SYS_SESSIONS)
+    if isinstance(listing, Unknown):
+        return Unknown(f"the kernel's sessions cannot be listed: {paths.SYS_SESSIONS}: {listing.reason}")
+    if isinstance(listing, Absent):
+        # Without the iSCSI transport module the folder is absent, and there is no session.
+        sys = reader.folder(f"{paths.SYS}/class")
+        return () if isinstance(sys, Present) and sys.facts else Unknown(f"{paths.SYS} is not mounted")
+    return tuple(_each(listing.facts, targets, reader))
+
+
+def _each(sids: tuple[str, ...], targets: set[str], reader: Reader) -> Iterator[_Kernel]:
+    for sid in sids:
+        target = _text(reader, f"{paths.SYS_SESSIONS}/{sid}/targetname")
+        if target.lower() not in targets:
+            continue
+        # Linux has one connection a session, named after it: session3 has connection3:0 (scsi_transport_iscsi.c).
+        connection = f"{paths.SYS_CONNECTIONS}/{sid.replace('session', 'connection', 1)}:0"
+        pairs = (
+            (_text(reader, f"{connection}/{prefix}address"), _text(reader, f"{connection}/{prefix}port"))
+            for prefix in ("persistent_", "")
+        )
+        places = tuple(pair for pair in pairs if pair[0] not in UNSET and pair[1].isdecimal())
+        yield _Kernel(sid, target.lower(), _text(reader, f"{paths.SYS_SESSIONS}/{sid}/ifacename"), places)
+
+
+def _session(path: Path, kernels: tuple[_Kernel, ...], reader: Reader, seen: World) -> Seen | None:
+    """The path's session, None if it has none."""
+    addresses = {path.portal.address, _recorded(path, seen)}
+    mine = [k for k in kernels if k.target == path.target.lower()]
+    same = [k for k in mine if k.iface in (IFACE, *UNSET) and k.endpoints and _at(k.endpoints[0], addresses, path)]
+    if same:
+        sessions = sorted((_facts(k.sid, reader) for k in same), key=lambda s: (not s.live, len(s.sid), s.sid))
+        if sessions[0].state in UNSET:
+            return Unknown(f"the state of {sessions[0].sid} cannot be read")
+        return Present(sessions[0]._replace(twins=tuple(s.sid for s in sessions[1:])))
+    if vague := [k.sid for k in mine if not k.endpoints]:
+        return Unknown(f"{vague[0]} is for this target, but not yet or no more tied to a portal")
+    return None
+
+
+def _missing(missing: list[Path], kernels: tuple[_Kernel, ...], reader: Reader, seen: World) -> dict[str, Seen]:
+    """Whether the portals answer: all asked at once, and only those whose record says that a login can be tried.
+
+    This is the place to wait for `boot_wait` (issue 3): nothing has been changed yet, and no other portal's work
+    is held up before it.
+    """
+    ready = [p for p in missing if isinstance(_record(p, seen), Record)]
+    endpoints = tuple({(p.portal.address, p.portal.port): None for p in ready})
+    silence = reader.reach(endpoints, PROBE) if endpoints else {}
+    answers: dict[str, Seen] = {}
+    for path in missing:
+        why = silence.get((path.portal.address, path.portal.port), "")
+        answers[path.name] = Present(NoSession(why, _others(path, kernels)))
+    return answers
+
+
+def _others(path: Path, kernels: tuple[_Kernel, ...]) -> tuple[str, ...]:
+    """Sessions that reach the same portal and target in a way that is not lunmirror's."""
+    ways = []
+    for kernel in kernels:
+        if kernel.target != path.target.lower():
+            continue
+        if any(_at(endpoint, {path.portal.address}, path) for endpoint in kernel.endpoints):
+            bound = "" if kernel.iface in (IFACE, *UNSET) else f" through interface {kernel.iface}"
+            ways.append(f"{kernel.sid} to {kernel.endpoints[0][0]}{bound}")
+    return tuple(ways)
+
+
+def _at(endpoint: tuple[str, str], addresses: set[str], path: Path) -> bool:
+    return endpoint[1] == str(path.portal.port) and any(same_address(endpoint[0], one) for one in addresses)
+
+
+def _record(path: Path, seen: World) -> object:
+    record = seen.get("node", {}).get(path.name)
+    return record.facts if isinstance(record, Present) else None
+
+
+def _recorded(path: Path, seen: World) -> str:
+    """The address as the record spells it: what a login through it shows in sysfs."""
+    record = _record(path, seen)
+    return str(record.settings.get("node.conn[0].address", "")) if isinstance(record, Record) else path.portal.address
+
+
+def _facts(sid: str, reader: Reader) -> Session:
+    session = f"{paths.SYS_SESSIONS}/{sid}"
+    connection = f"{paths.SYS_CONNECTIONS}/{sid.replace('session', 'connection', 1)}:0"
+    return Session(
+        sid,
+        _text(reader, f"{session}/state"),
+        _number(reader, f"{session}/recovery_tmo"),
+        _number(reader, f"{connection}/recv_tmo"),
+        _number(reader, f"{connection}/ping_tmo"),
+    )
+
+
+def _number(reader: Reader, path: str) -> int | None:
+    text = _text(reader, path)
+    return int(text) if text.isascii() and text.removeprefix("-").isdigit() else None
+
+
+def _text(reader: Reader, path: str) -> str:
+    """An attribute, stripped; '' if it cannot be read, as of a session that ends while it is looked at."""
+    seen = reader.read(path)
+    return seen.facts.decode(errors="replace").strip() if isinstance(seen, Present) else ""

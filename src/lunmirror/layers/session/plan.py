@@ -1,0 +1,185 @@
+"""From sessions that are missing or live with other timeouts to what is declared. Never logs out, never logs in
+where a session object exists: the kernel and iscsid are retrying then, and a second session doubles every disk.
+
+| session                     | what is done                                                                   |
+|-----------------------------|--------------------------------------------------------------------------------|
+| none, portal answers        | log in: all such at once, each bounded                                         |
+| none, portal silent         | blocked                                                                        |
+| none, node record not known | blocked                                                                        |
+| LOGGED_IN                   | recovery_tmo written if it differs; other timeouts wait for the next login      |
+| FAILED, FREE                | degraded                                                                       |
+
+A server with startup = "manual" is logged in to as well: `startup` is only what the distribution does at boot.
+"""
+
+from lunmirror.desired import Desired, Path, Portal
+from lunmirror.host import paths
+from lunmirror.layers.node.facts import Missing, Record, Torn
+from lunmirror.layers.session.facts import NoSession, Session
+from lunmirror.model import (
+    Drift,
+    Finding,
+    Kind,
+    Plan,
+    Present,
+    Ref,
+    Run,
+    Seen,
+    Step,
+    Unknown,
+    World,
+    WriteValue,
+)
+
+SESSION_EXISTS = 15  # somebody was faster; what counts is what the next observation sees
+LIVE = {"noop_out_interval": "recv_tmo", "noop_out_timeout": "ping_tmo"}  # read-only: fixed at login
+
+
+def plan(desired: Desired, seen: World, pending: frozenset[Ref]) -> Plan:
+    logins: list[Step] = []
+    others: list[Step] = []
+    findings: list[Finding] = []
+    for path in desired.paths():
+        mine = _plan_path(path, seen, pending)
+        for step in mine.steps:
+            (logins if step.together else others).append(step)  # logins side by side, so that they run at once
+        findings += mine.findings
+    return Plan((*logins, *others), tuple(findings))
+
+
+def _plan_path(path: Path, seen: World, pending: frozenset[Ref]) -> Plan:
+    ref = Ref("session", path.name)
+    state = seen["session"].get(path.name, Unknown("it was not looked at"))
+    if not isinstance(state, Present):
+        why = state.reason if isinstance(state, Unknown) else "it was not looked for"
+        return Plan(findings=(_blocked(ref, path, f"the session to {_place(path)} is not known", why),))
+    match state.facts:
+        case Session() as session:
+            return _keep(ref, path, session)
+        case NoSession(silence, ways):
+            return _establish(ref, path, seen["node"].get(path.name), silence, ways, pending)
+    raise AssertionError(state)
+
+
+def _establish(
+    ref: Ref, path: Path, node: Seen | None, silence: str, ways: tuple[str, ...], pending: frozenset[Ref]
+) -> Plan:
+    if ways:
+        return Plan(findings=(_reached_otherwise(ref, path, ways),))
+    record = node.facts if isinstance(node, Present) else None
+    after = tuple(ref for ref in (Ref("node", path.name),) if ref in pending)
+    if isinstance(record, (Missing, Torn)) and after:
+        return Plan((_login(ref, path, path.portal.address, after),))
+    if not isinstance(record, Record):
+        why = node.reason if isinstance(node, Unknown) else "its node record is missing"
+        return Plan(findings=(_blocked(ref, path, f"there is no session to {_place(path)}", why),))
+    if record.trouble:
+        return Plan(findings=(_blocked(ref, path, f"there is no session to {_place(path)}", record.trouble),))
+    if silence:
+        what = f"server {path.server.name} does not answer at {path.portal} ({silence})"
+        return Plan(findings=(_blocked(ref, path, what, f"so there is no session to target {path.target}"),))
+    address = str(record.settings["node.conn[0].address"])
+    return Plan((_login(ref, path, address, after),))
+
+
+def _login(ref: Ref, path: Path, address: str, after: tuple[Ref, ...]) -> Step:
+    """`-p` without the tag, which iscsiadm ignores here (usr/iscsi_util.c, __iscsi_match_session)."""
+    portal = str(Portal(address, path.portal.port))
+    argv = (paths.ISCSIADM, "-m", "node", "-T", path.target, "-p", portal, "-I", "default", "--login")
+    times = path.server.timeouts
+    # iscsiadm cannot be stopped early: killing it does not cancel the login. So iscsid's own bound, and some more.
+    deadline = float(times.login_timeout * (times.login_retries + 1) + 5)
+    drift = Drift(f"servers.{path.server.name}.portals", "a live session", "no session")
+    action = Run(argv, deadline, ok=(0, SESSION_EXISTS))
+    return Step(ref, f"log in to {_place(path)}", action, (drift,), after=after, together=True)
+
+
+def _keep(ref: Ref, path: Path, session: Session) -> Plan:
+    findings = [_twins(ref, path, session)] if session.twins else []
+    if not session.live:
+        findings.append(_retrying(ref, path, session))
+        return Plan(findings=tuple(findings))
+    return Plan(_live_timeout(ref, path, session), (*findings, *_fixed_timeouts(ref, path, session)))
+
+
+def _live_timeout(ref: Ref, path: Path, session: Session) -> tuple[Step, ...]:
+    """The record's replacement_timeout does not reach a live session; the kernel's recovery_tmo is it, live."""
+    seconds = path.server.timeouts.replacement_timeout
+    wanted = None if seconds < 0 else seconds  # negative: wait for ever, which the kernel calls "off"
+    if session.recovery_tmo == wanted:
+        return ()
+    value = _seconds(wanted)
+    drift = Drift(f"servers.{path.server.name}.replacement_timeout", value, _seconds(session.recovery_tmo))
+    action = WriteValue(f"{paths.SYS_SESSIONS}/{session.sid}/recovery_tmo", value)
+    return (Step(ref, f"set recovery_tmo of the live {session.sid} to {value}", action, (drift,)),)
+
+
+def _fixed_timeouts(ref: Ref, path: Path, session: Session) -> list[Finding]:
+    findings = []
+    for name, attribute in LIVE.items():
+        wanted, live = getattr(path.server.timeouts, name), getattr(session, attribute)
+        if live is not None and live != wanted:
+            findings.append(
+                Finding(
+                    ref,
+                    Kind.NOTE,
+                    f"{name} = {wanted} is declared, not live: it takes effect at the next login",
+                    why=f"{session.sid} was logged in with {live}, and the kernel does not change it in a session",
+                    next="log out and in again while every other leg is in sync, one server at a time; or leave it",
+                    key=f"servers.{path.server.name}.{name}",
+                )
+            )
+    return findings
+
+
+def _retrying(ref: Ref, path: Path, session: Session) -> Finding:
+    return Finding(
+        ref,
+        Kind.DEGRADED,
+        f"{session.sid} to {_place(path)} is {session.state}: iscsid keeps trying to reach the server",
+        why="a session object exists, so a second login would only double its disks",
+        next=f"bring server {path.server.name} back; the session then comes back by itself",
+        key=f"servers.{path.server.name}.portals",
+    )
+
+
+def _twins(ref: Ref, path: Path, session: Session) -> Finding:
+    return Finding(
+        ref,
+        Kind.REFUSED,
+        f"there is more than one session to {_place(path)}: {', '.join((session.sid, *session.twins))}",
+        why="each shows the same disks once more; lunmirror uses the first of them and ends none",
+        next="log out of the others while the volume is not in use: `iscsiadm -m session -r NUMBER -u`",
+        key=f"servers.{path.server.name}.portals",
+    )
+
+
+def _reached_otherwise(ref: Ref, path: Path, ways: tuple[str, ...]) -> Finding:
+    return Finding(
+        ref,
+        Kind.REFUSED,
+        f"will not log in to {_place(path)}: another session reaches it already ({', '.join(ways)})",
+        why="with a second one every disk would be there twice; lunmirror keeps sessions of interface default, to the"
+        " portal as it is declared",
+        next="log out of it, or declare the portal as it is spelt there",
+        key=f"servers.{path.server.name}.portals",
+    )
+
+
+def _blocked(ref: Ref, path: Path, what: str, why: str) -> Finding:
+    return Finding(
+        ref,
+        Kind.BLOCKED,
+        what,
+        why=why,
+        next=f"mend the cause (is server {path.server.name} up and reachable?); the next pass tries again",
+        key=f"servers.{path.server.name}.portals",
+    )
+
+
+def _seconds(value: int | None) -> str:
+    return "off" if value is None else str(value)
+
+
+def _place(path: Path) -> str:
+    return f"{path.target} at {path.portal}"
