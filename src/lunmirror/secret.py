@@ -40,6 +40,9 @@ def secret_in(content: bytes) -> Secret:
     if len(text) > LONGEST:
         raise ValueError(f"the secret is longer than {LONGEST} bytes")
     try:
-        return Secret(text.decode())
+        secret = text.decode()
     except UnicodeDecodeError:
         raise ValueError("it is not UTF-8 text") from None
+    if not secret.isprintable():
+        raise ValueError("the secret contains a control character")
+    return Secret(secret)

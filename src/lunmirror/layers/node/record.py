@@ -62,19 +62,19 @@ def overlong(raw: bytes) -> str:
 
 
 def changed(raw: bytes, changes: Mapping[str, str]) -> list[Line]:
-    """The record's lines with these settings. A new key follows the last one of its family (`node.session.auth.…`),
+    """The lines of a whole record with these settings. A new key follows the last one of its family (`node.session.auth.…`),
     or stands before the END line; of a key given twice the last is changed, as that one counts."""
     lines = lines_of(raw)
     for key, value in changes.items():
         new = Line(f"{key} = {value}", key, value)
-        at = _last(lines, lambda line, key=key: line.key == key)
+        at = max((n for n, line in enumerate(lines) if line.key == key), default=None)
         if at is not None:
             lines[at] = new
             continue
         family = key.rpartition(".")[0] + "."
-        after = _last(lines, lambda line, family=family: line.key.startswith(family))
-        end = _last(lines, lambda line: line.text.rstrip() == decode(END))
-        lines.insert(after + 1 if after is not None else end if end is not None else len(lines), new)
+        kin = [n + 1 for n, line in enumerate(lines) if line.key.startswith(family)]
+        ends = [n for n, line in enumerate(lines) if encode(line.text).rstrip() == END]
+        lines.insert((kin or ends)[-1], new)
     return lines
 
 
@@ -94,7 +94,3 @@ def _setting(row: bytes) -> tuple[bytes, bytes]:
         return b"", b""
     value = rest[0][1:].lstrip()
     return (key, value) if value else (b"", b"")
-
-
-def _last(lines: list[Line], fits) -> int | None:
-    return next((at for at in range(len(lines) - 1, -1, -1) if fits(lines[at])), None)

@@ -8,7 +8,7 @@ from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.node.facts import Record, same_address
 from lunmirror.layers.session.facts import NoSession, Session
-from lunmirror.model import Absent, Observed, Present, Seen, Unknown, World
+from lunmirror.model import ABSENT, Absent, Observed, Present, Seen, Unknown, World
 
 IFACE = "default"
 PROBE = 3.0  # seconds for a portal to accept a connection
@@ -32,8 +32,9 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
     kernels = _kernels({path.target.lower() for path in wanted}, reader)
     if isinstance(kernels, Unknown):
         return {path.name: kernels for path in wanted}
-    found: dict[str, Seen | None] = {path.name: _session(path, kernels, reader, seen) for path in wanted}
-    return found | _missing([path for path in wanted if found[path.name] is None], kernels, reader, seen)
+    found = {path.name: _session(path, kernels, reader, seen) for path in wanted}
+    missing = _missing([path for path in wanted if found[path.name] is ABSENT], kernels, reader, seen)
+    return {**found, **missing}
 
 
 def _kernels(targets: set[str], reader: Reader) -> tuple[_Kernel, ...] | Unknown:
@@ -63,8 +64,8 @@ def _each(sids: tuple[str, ...], targets: set[str], reader: Reader) -> Iterator[
         yield _Kernel(sid, target.lower(), _text(reader, f"{paths.SYS_SESSIONS}/{sid}/ifacename"), places)
 
 
-def _session(path: Path, kernels: tuple[_Kernel, ...], reader: Reader, seen: World) -> Seen | None:
-    """The path's session, None if it has none."""
+def _session(path: Path, kernels: tuple[_Kernel, ...], reader: Reader, seen: World) -> Seen:
+    """The path's session; Absent if it has none."""
     addresses = {path.portal.address, _recorded(path, seen)}
     mine = [k for k in kernels if k.target == path.target.lower()]
     same = [k for k in mine if k.iface in (IFACE, *UNSET) and k.endpoints and _at(k.endpoints[0], addresses, path)]
@@ -75,7 +76,7 @@ def _session(path: Path, kernels: tuple[_Kernel, ...], reader: Reader, seen: Wor
         return Present(sessions[0]._replace(twins=tuple(s.sid for s in sessions[1:])))
     if vague := [k.sid for k in mine if not k.endpoints]:
         return Unknown(f"{vague[0]} is for this target, but not yet or no more tied to a portal")
-    return None
+    return ABSENT
 
 
 def _missing(missing: list[Path], kernels: tuple[_Kernel, ...], reader: Reader, seen: World) -> dict[str, Seen]:
