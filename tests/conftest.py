@@ -1,0 +1,36 @@
+"""No test reaches the machine that it runs on by accident: not its programs, not its network.
+
+A test that means to is marked `real` (harmless processes, loopback) or `lab` (the lab machine).
+"""
+
+import os
+import socket
+import subprocess
+from typing import Any, NoReturn
+
+import pytest
+
+DOORS = (
+    (os, "posix_spawn"),
+    (os, "posix_spawnp"),
+    (os, "fork"),
+    (os, "system"),
+    (subprocess.Popen, "_execute_child"),
+    (socket.socket, "connect"),
+    (socket.socket, "connect_ex"),
+)
+
+
+@pytest.fixture(autouse=True)
+def _locked_doors(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.node.get_closest_marker("real") or request.node.get_closest_marker("lab"):
+        return
+    for owner, name in DOORS:
+        monkeypatch.setattr(owner, name, _refuse(name))
+
+
+def _refuse(name: str) -> Any:
+    def refuse(*args: object, **kwargs: object) -> NoReturn:
+        raise AssertionError(f"this test reached the real machine through {name}; is it missing a mark?")
+
+    return refuse
