@@ -84,7 +84,7 @@ class _Look:
         return self.reader.link(name) == Present(device)
 
     def _folder(self, path: str) -> tuple[str, bool]:
-        """"" or "missing" or why the folder cannot be mounted on; and whether there is anything in it."""
+        """ "" or "missing" or why the folder cannot be mounted on; and whether there is anything in it."""
         real = self._through_links(path)
         if real:
             return real, False

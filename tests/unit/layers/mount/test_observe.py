@@ -1,0 +1,128 @@
+import pytest
+
+from lunmirror.layers.mount.observe import observe, unit_name
+from lunmirror.model import Unknown
+from unit.layers.filesystem.world import Machine, desired, mountline, volume, world
+
+ID = "vg0/testlv"
+LINE = b"/dev/vg0/testlv /mnt/test ext4 defaults 0 2"
+SYSTEMD = {"/run/systemd/system": ()}
+UNIT = "/run/systemd/generator/mnt-test.mount"
+
+
+def look(machine, seen=None, **declared):
+    found = observe(desired(volume(**declared)), machine, seen or world())[ID]
+    assert machine.asked == []
+    return found if isinstance(found, Unknown) else found.facts
+
+
+def test_mounted_as_declared():
+    state = look(
+        Machine(mounts=mountline(flags="rw,noatime", options="rw,data=ordered"), fstab=b"# x\n" + LINE + b"\n")
+    )
+    assert state.fstab == b"# x\n" + LINE + b"\n"
+    assert state.line == LINE.decode()
+    assert state.mounted.number == "253:5"
+    assert state.mounted.flags == ("rw", "noatime")
+    assert state.mounted.options == ("rw", "noatime", "data=ordered")
+    assert (state.mounted.readonly, state.elsewhere, state.folder) == (False, (), "")
+
+
+def test_a_path_with_something_mounted_on_it_is_never_touched():
+    machine = Machine(mounts=mountline())
+    machine.folder = lambda path: pytest.fail(path) if path.startswith("/mnt") else Machine.folder(machine, path)
+    machine.link = lambda path: pytest.fail(path)
+    look(machine)
+
+
+@pytest.mark.parametrize(
+    ("flags", "options", "readonly"),
+    [("ro", "rw", True), ("rw", "ro", True), ("rw", "rw", False), ("rw", "errors=remount-ro", False)],
+)
+def test_read_only(flags, options, readonly):
+    assert look(Machine(mounts=mountline(flags=flags, options=options))).mounted.readonly is readonly
+
+
+def test_elsewhere():
+    state = look(Machine(mounts=mountline("/srv")))
+    assert (state.mounted, state.elsewhere) == (None, ("/srv",))
+    assert look(Machine(mounts=mountline("/srv")), world(active=False)).elsewhere == ()
+
+
+@pytest.mark.parametrize(
+    ("machine", "folder", "files"),
+    [
+        (Machine(), "missing", False),
+        (Machine(folders={"/mnt": (), "/mnt/test": ()}), "", False),
+        (Machine(folders={"/mnt": (), "/mnt/test": ("a",)}), "", True),
+        (Machine(folders={"/mnt/test": Unknown("a file")}), "a file", False),
+        (Machine(links={"/mnt/test": "/data"}), "/mnt/test is a symbolic link that leads to /data", False),
+        (Machine(links={"/mnt": "/data"}), "/mnt is a symbolic link that leads to /data", False),
+    ],
+)
+def test_the_mount_point(machine, folder, files):
+    state = look(machine)
+    assert (state.folder, state.files) == (folder, files)
+
+
+def test_an_absent_fstab_is_not_an_unreadable_one():
+    state = look(Machine(fstab=None))
+    assert (state.absent, state.fstab) == (True, b"")
+    machine = Machine()
+    machine.files["/etc/fstab"] = Unknown("input/output error")
+    assert "input/output error" in look(machine).reason
+
+
+def test_an_unreadable_mount_table_is_unknown():
+    assert isinstance(look(Machine(mounts=b"x\n")), Unknown)
+
+
+@pytest.mark.parametrize(
+    ("spec", "links", "aliases"),
+    [
+        (b"UUID=aa-bb", {"/dev/disk/by-uuid/aa-bb": "/dev/dm-5"}, (1,)),
+        (b'UUID="aa-bb"', {"/dev/disk/by-uuid/aa-bb": "/dev/dm-5"}, (1,)),
+        (b"UUID=aa-bb", {"/dev/disk/by-uuid/aa-bb": "/dev/dm-6"}, ()),
+        (b"UUID=aa-bb", {}, ()),
+        (b"UUID=../../dm-5", {"/dev/disk/by-uuid/../../dm-5": "/dev/dm-5"}, ()),
+        (b"/dev/disk/by-id/dm-name", {"/dev/disk/by-id/dm-name": "/dev/dm-5"}, (1,)),
+        (b"server:/export", {}, ()),
+        (b"/dev/vg0/testlv", {}, ()),
+    ],
+)
+def test_our_device_under_another_name(spec, links, aliases):
+    state = look(Machine(fstab=spec + b" /mnt/test ext4 defaults 0 2\n", links=links))
+    assert state.aliases == aliases
+
+
+@pytest.mark.parametrize(
+    ("folders", "files", "systemd", "stale"),
+    [
+        ({}, {}, False, False),
+        (SYSTEMD, {}, True, True),
+        (SYSTEMD, {UNIT: b"[Mount]\nWhat=/dev/sdx\nWhere=/mnt/test\n"}, True, True),
+        (SYSTEMD, {UNIT: b"[Mount]\nWhat=/dev/vg0/testlv\nWhere=/mnt/test\n"}, True, False),
+        (SYSTEMD, {UNIT: b"[Mount]\nWhat=/dev/vg0/testlv2\n"}, True, True),
+    ],
+)
+def test_what_systemd_made_of_fstab(folders, files, systemd, stale):
+    state = look(Machine(folders=folders, files=files))
+    assert (state.systemd, state.stale) == (systemd, stale)
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/mnt/test", "mnt-test.mount"),
+        ("/mnt/my-data/.x", "mnt-my\\x2ddata-.x.mount"),
+        ("/.hidden", "\\x2ehidden.mount"),
+        ("/srv/a b/é", "srv-a\\x20b-\\xc3\\xa9.mount"),
+        ("/", "-.mount"),
+    ],
+)
+def test_unit_names(path, name):
+    assert unit_name(path) == name
+
+
+def test_volumes_without_a_mount_cost_nothing():
+    assert observe(desired(volume(path="")), None, {}) == {}
