@@ -41,6 +41,12 @@ def resolve(budget: int | None, explicit: Mapping[str, int]) -> Resolved:
     """
     check_budget(budget)
     timeouts = _with_explicit(budget or DEFAULT_BUDGET, explicit, fit=budget is not None)
+    if (timeouts.noop_out_interval == 0) != (timeouts.noop_out_timeout == 0):
+        raise Wrong(
+            "pings are half switched off",
+            why="open-iscsi sends none if noop_out_interval or noop_out_timeout is 0, whatever the other says",
+            next="set both to 0s, or neither",
+        )
     stall = stall_of(timeouts)
     if budget is not None:
         _keep(budget, timeouts, stall, explicit)

@@ -38,9 +38,7 @@ class Document(NamedTuple):
 def merge(sources: Sequence[tuple[str, str]], problems: Problems) -> Document | None:
     """The document, or nothing if a file is not TOML: then checking the rest would only tell untruths."""
     files = tuple((path, scan(text)) for path, text in sources)
-    parsed = [
-        _parse(path, text, lines, problems) for (path, text), (_, lines) in zip(sources, files, strict=True)
-    ]
+    parsed = [_parse(path, text, lines, problems) for (path, text), (_, lines) in zip(sources, files, strict=True)]
     if problems.found:
         return None
     tables: dict[str, Any] = {}
@@ -107,9 +105,7 @@ def _join(
                 waiting.append((key, old[name], value))
 
 
-def _given_twice(
-    key: Key, first: int, second: int, files: tuple[tuple[str, Lines], ...], problems: Problems
-) -> None:
+def _given_twice(key: Key, first: int, second: int, files: tuple[tuple[str, Lines], ...], problems: Problems) -> None:
     places = [f"{files[n][0]}:{files[n][1].find(key)[1]}" for n in (first, second)]
     problems.add(
         key,

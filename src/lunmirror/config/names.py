@@ -19,16 +19,19 @@ MACHINE_PATTERN = r"^[a-zA-Z0-9_][a-zA-Z0-9_.+-]{0,127}$"
 TARGET_BYTES = 223  # RFC 7143, 4.2.7.1
 VALUE_BYTES = 255  # open-iscsi keeps a value in 256 bytes (usr/idbm.h, VALUE_MAXVAL)
 DM_NAME_BYTES = 127  # DM_NAME_LEN is 128 with its final NUL (linux/dm-ioctl.h)
+PATH_BYTES = 1024
 HIDDEN_BYTES = 16  # room for the longest suffix of a hidden part: "_mimagetmp_99", "_rimage_99_…"
 
 # lvm2, lib/misc/lvm-string.c: apply_lvname_restrictions
 _RESERVED_STARTS = ("pvmove", "snapshot")
-_RESERVED_PARTS = (
-    "_cdata _cmeta _corig _cpool _cvol _imeta _iorig _mimage _mlog _pmspare _rimage _rmeta _tdata _tmeta _vdata"
-    " _vorigin _wcorig"
-).split()
+_RESERVED_PARTS = re.compile(
+    "_cdata|_cmeta|_corig|_cpool|_cvol|_imeta|_iorig|_mimage|_mlog|_pmspare|_rimage|_rmeta|_tdata|_tmeta|_vdata"
+    "|_vorigin|_wcorig"
+)
 # lvm2 refuses a group whose name exists in /dev; these exist on every Linux.
-_IN_DEV = "block bus char cpu disk dri fd full hugepages input mapper mqueue net null pts shm snd vfio zero".split()
+_IN_DEV = re.compile(
+    "block|bus|char|cpu|disk|dri|fd|full|hugepages|input|mapper|mqueue|net|null|pts|shm|snd|vfio|zero"
+)
 
 
 def line(value: Any, what: str = "a text", most: int = VALUE_BYTES) -> str:
@@ -71,7 +74,7 @@ def own(value: Any) -> str:
 def group(value: Any) -> str:
     """The name of a volume group, by LVM's rules."""
     _lvm(value, "volume group")
-    if value in _IN_DEV:
+    if _IN_DEV.fullmatch(value):
         raise Wrong(f"{quoted(value)} cannot name a volume group: /dev/{value} already exists", next="rename it")
     return value
 
@@ -82,9 +85,8 @@ def volume(value: Any) -> str:
     for start in _RESERVED_STARTS:
         if value.startswith(start):
             raise Wrong(f"{quoted(value)} cannot name a volume: LVM keeps names that begin with {start} for itself")
-    for part in _RESERVED_PARTS:
-        if part in value:
-            raise Wrong(f"{quoted(value)} cannot name a volume: LVM keeps names that contain {part} for itself")
+    if part := _RESERVED_PARTS.search(value):
+        raise Wrong(f"{quoted(value)} cannot name a volume: LVM keeps names that contain {part[0]} for itself")
     return value
 
 
@@ -112,7 +114,8 @@ def target(value: Any) -> str:
         )
     why = "a target name is iqn.YYYY-MM.reversed.domain:name, eui. and 16 hex digits, or naa. and 16 or 32"
     if not value.isascii():
-        why = f"it has the character {next(c for c in value if not c.isascii())!r}, which only looks like ASCII; " + why
+        lookalike = next(c for c in value if not c.isascii())
+        why = f"it has the character {lookalike!r}, which only looks like ASCII; {why}"
     raise Wrong(
         f"{quoted(value)} is not the name of an iSCSI target",
         why=why,
@@ -159,6 +162,33 @@ def password_file(value: Any) -> str:
     if value in (".", "..") or value.endswith("/"):
         raise Wrong(f"{quoted(value)} is a folder", next="name the file that holds the secret")
     return value
+
+
+def mount_path(value: Any) -> str:
+    """An absolute path in its plain form, and none of the system's own."""
+    line(value, "a path", PATH_BYTES)
+    if not value.startswith("/"):
+        raise Wrong(f"{quoted(value)} is not an absolute path", next="write the whole path, beginning with /")
+    plain = "/" + "/".join(part for part in value.split("/") if part not in ("", "."))
+    if ".." in value.split("/"):
+        raise Wrong(f"{quoted(value)} contains ..", next="write the path without it")
+    if plain != value:
+        raise Wrong(f"{quoted(value)} is not in its plain form", next=f"write {quoted(plain)}")
+    if _SYSTEM_PATHS.fullmatch(plain) or _SYSTEM_TREES.fullmatch(plain):
+        raise Wrong(
+            f"{quoted(value)} belongs to the system itself",
+            why="mounting over it would hide what this machine, or lunmirror, needs to run",
+            next='choose a path of your own, for example under "/mnt" or "/srv"',
+        )
+    if any(len(part.encode()) > VALUE_BYTES for part in plain.split("/")):
+        raise Wrong(f"{quoted(value)} has a part that is longer than {VALUE_BYTES} bytes")
+    return value
+
+
+# Nothing may be mounted here; below these, it is the user's affair (/usr/local, /var/lib/mysql).
+_SYSTEM_PATHS = re.compile("/|/usr|/usr/bin|/usr/lib|/usr/lib64|/usr/sbin|/var|/var/lib|/var/lib/lunmirror")
+# Nor here or anywhere below.
+_SYSTEM_TREES = re.compile("/(bin|boot|dev|etc|lib|lib32|lib64|libx32|proc|run|sbin|sys)(/.*)?")
 
 
 def _lvm(value: Any, what: str) -> None:

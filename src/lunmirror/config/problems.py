@@ -6,12 +6,15 @@ Nothing here ever shows more of a value than one short line, and never a control
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any, NamedTuple
 
 Key = tuple[str | int, ...]
 
 SHOWN = 60  # characters of a value that a message repeats
 MOST = 200  # problems that one report shows
+SENTENCE = 600  # characters of one sentence
+CANDIDATES = 500  # known names among which the nearest is searched
 SUGGESTIONS = 50  # unknown names for which the nearest known one is searched: each search costs time
 
 
@@ -43,7 +46,7 @@ class Problems:
 
     def add(self, key: Key, what: str, *, why: str = "", next: str = "", place: str = "") -> None:
         """Note one fault at a key."""
-        self.found.append(Problem(key, what, why, next, place))
+        self.found.append(Problem(key, *(_clean(text) for text in (what, why, next)), place))
         self._touched.update(key[:end] for end in range(1, len(key) + 1))
 
     def add_wrong(self, key: Key, wrong: Wrong) -> None:
@@ -62,7 +65,8 @@ class Problems:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name most like this one, or nothing if none is alike."""
-    return next(iter(get_close_matches(name[:256], list(known), n=1)), "")
+    few = list(islice(known, CANDIDATES))
+    return next(iter(get_close_matches(name[:256], few, n=1)), "")
 
 
 def dotted(key: Iterable[str | int]) -> str:
@@ -101,6 +105,12 @@ def shown(value: Any) -> str:
 
 def _is_bare(part: str) -> bool:
     return 0 < len(part) <= SHOWN and part.isascii() and part.replace("-", "").replace("_", "a").isalnum()
+
+
+def _clean(text: str) -> str:
+    """A sentence without anything that a terminal could obey, whatever names it was made of."""
+    text = text if len(text) <= SENTENCE else text[:SENTENCE] + "…"
+    return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
 
 
 def _escaped(char: str) -> str:

@@ -24,8 +24,8 @@ _DECIMAL = {"KB": "KiB", "MB": "MiB", "GB": "GiB", "TB": "TiB", "PB": "PiB", "EB
 _SHORT = {unit[0]: unit for unit in BYTES if unit != "B"}
 
 
-def duration(value: Any) -> int:
-    """Seconds. Raises Wrong."""
+def duration(value: Any, least: int = 0, most: int = LONGEST) -> int:
+    """Seconds, between `least` and `most`. Raises Wrong."""
     number, fraction, unit = _split(value, "a duration in quotes", '"15s" or "2m"')
     if unit not in SECONDS or fraction:
         hint = {"": "s", "sec": "s", "secs": "s", "seconds": "s", "min": "m", "minutes": "m"}.get(unit.lower())
@@ -35,9 +35,15 @@ def duration(value: Any) -> int:
             next=f'write "{number}{hint}"' if hint and not fraction else 'write for example "15s", "2m" or "1h"',
         )
     seconds = number * SECONDS[unit]
-    if seconds > LONGEST:
-        raise Wrong(f"{quoted(value)} is longer than a day", next="choose a duration of at most 24h")
+    if not least <= seconds <= most:
+        raise Wrong(f"{quoted(value)} is out of range: it must be {in_words(least)} to {in_words(most)}")
     return seconds
+
+
+def in_words(seconds: int) -> str:
+    """A duration as the configuration writes it, in the largest unit that divides it."""
+    unit = next(unit for unit in ("h", "m", "s") if seconds % SECONDS[unit] == 0 and (seconds or unit == "s"))
+    return f"{seconds // SECONDS[unit]}{unit}"
 
 
 def size(value: Any) -> Size:

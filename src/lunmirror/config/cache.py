@@ -1,0 +1,179 @@
+"""The compiled configuration, kept so that a run with unchanged files needs neither a TOML parser nor a validator.
+
+It is believed only while every doubt is excluded: the file and its folder belong to this user and nobody else may
+write to them, lunmirror and its schema are the same, and every byte that the result depends on is the same: the
+texts of all source files are kept in it, and the password files' stamps. Any doubt means compiling anew, and a
+cache that cannot be written is no error. Imports json, os and stat only.
+"""
+
+import json
+import os
+import stat
+from typing import Any
+
+from lunmirror import __version__
+from lunmirror.config import passwords
+from lunmirror.desired import (
+    Chap,
+    Credentials,
+    Desired,
+    Disk,
+    Filesystem,
+    Group,
+    Mount,
+    Portal,
+    Server,
+    Size,
+    Timeouts,
+    Volume,
+)
+
+# The digest of the JSON Schema and of the fields of Desired; a test computes it and says what to write here.
+SCHEMA = "0da9f3e7024d3983"
+MOST_BYTES = 8 << 20
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+Sources = list[tuple[str, str]]
+
+
+def recall(path: str, sources: Sources) -> Desired | None:
+    """What these sources were compiled to, if that is known beyond doubt."""
+    try:
+        kept = json.loads(_read(path))
+        if kept["key"] != _key(sources) or kept["credentials"] not in (None, _credentials()):
+            return None
+        if any(passwords.stamp(file) != stamp for file, stamp in kept["passwords"]):
+            return None
+        return _desired(kept["desired"])
+    except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
+        return None
+
+
+def keep(path: str, sources: Sources, desired: Desired) -> None:
+    """Remember what these sources were compiled to, if that is possible."""
+    files = [file for server in desired.servers.values() for file in _password_files(server)]
+    kept = {
+        "key": _key(sources),
+        "credentials": _credentials() if files else None,
+        "passwords": [(file, passwords.stamp(file)) for file in files],
+        "desired": desired._asdict(),
+    }
+    temporary = f"{path}.{os.getpid()}"
+    try:
+        _ready(os.path.dirname(path))
+        _write(temporary, path, json.dumps(kept).encode())
+    except (OSError, ValueError):
+        return
+
+
+def _key(sources: Sources) -> list[Any]:
+    """Everything that the result depends on, apart from secrets, in a form that JSON keeps."""
+    return [__version__, SCHEMA, _program(), [list(source) for source in sources]]
+
+
+def _program() -> list[list[Any]]:
+    """Size and time of every module that decides the result: so that a new build of one version is noticed."""
+    files = [entry.path for entry in os.scandir(_HERE) if entry.name.endswith(".py")]
+    files += [os.path.join(_HERE, "..", name) for name in ("desired.py", "identity.py")]
+    return [[file, (s := os.stat(file)).st_size, s.st_mtime_ns] for file in sorted(files)]
+
+
+def _password_files(server: Server) -> list[str]:
+    both = (server.chap.outgoing, server.chap.mutual) if server.chap else ()
+    return [credentials.password_file for credentials in both if credentials]
+
+
+def _credentials() -> str:
+    return os.environ.get(passwords.CREDENTIALS, "")
+
+
+def _read(path: str) -> bytes:
+    _trust_folder(os.path.dirname(path))
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or not _is_ours(status) or status.st_size > MOST_BYTES:
+            raise ValueError("not to be trusted")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(MOST_BYTES)
+    finally:
+        os.close(descriptor)
+
+
+def _ready(folder: str) -> None:
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        _trust_folder(folder)
+
+
+def _write(temporary: str, path: str, content: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        descriptor = os.open(temporary, flags, 0o600)
+    except FileExistsError:
+        os.unlink(temporary)  # left by a process of the same number that was killed; the folder is ours alone
+        descriptor = os.open(temporary, flags, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        os.rename(temporary, path)
+    except OSError:
+        os.unlink(temporary)
+        raise
+
+
+def _trust_folder(folder: str) -> None:
+    status = os.lstat(folder)
+    if not stat.S_ISDIR(status.st_mode) or not _is_ours(status):
+        raise ValueError("not to be trusted")
+
+
+def _is_ours(status: os.stat_result) -> bool:
+    return status.st_uid == os.geteuid() and not status.st_mode & 0o022
+
+
+# Reading back: JSON has lists where the desired state has tuples and named tuples.
+
+
+def _desired(row: dict[str, Any]) -> Desired:
+    return Desired(
+        **row
+        | {
+            "servers": {name: _server(one) for name, one in row["servers"].items()},
+            "disks": {name: Disk(*one) for name, one in row["disks"].items()},
+            "groups": {name: _group(one) for name, one in row["groups"].items()},
+            "volumes": {name: _volume(one) for name, one in row["volumes"].items()},
+        }
+    )
+
+
+def _server(row: list[Any]) -> Server:
+    server = Server(*row)
+    return server._replace(
+        portals=tuple(Portal(*portal) for portal in server.portals),
+        timeouts=Timeouts(*server.timeouts),
+        settings=tuple((name, value) for name, value in server.settings),
+        chap=server.chap and _chap(*server.chap),
+    )
+
+
+def _chap(outgoing: list[str], mutual: list[str] | None) -> Chap:
+    return Chap(Credentials(*outgoing), mutual and Credentials(*mutual))
+
+
+def _group(row: list[Any]) -> Group:
+    group = Group(*row)
+    return group._replace(disks=tuple(group.disks))
+
+
+def _volume(row: list[Any]) -> Volume:
+    volume = Volume(*row)
+    filesystem = volume.filesystem and Filesystem(*volume.filesystem)
+    mount = volume.mount and Mount(*volume.mount)
+    return volume._replace(
+        size=Size(*volume.size),
+        legs=tuple(volume.legs),
+        filesystem=filesystem and filesystem._replace(options=tuple(filesystem.options)),
+        mount=mount and mount._replace(options=tuple(mount.options)),
+    )

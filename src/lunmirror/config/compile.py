@@ -1,0 +1,161 @@
+"""From the texts of the files to the desired state, or to everything that is wrong with them."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from lunmirror import desired, identity
+from lunmirror.config import budget, passwords
+from lunmirror.config.checks import check, each, explicit_timeouts, volumes_of
+from lunmirror.config.drafts import draft
+from lunmirror.config.legs import default_legs
+from lunmirror.config.merge import Document, merge
+from lunmirror.config.problems import MOST, Problems
+from lunmirror.config.schema import Document as Schema
+from lunmirror.errors import ConfigError, LunmirrorError
+
+DEFAULT_STARTUP = "automatic"
+DEFAULT_BOOT_WAIT = 30
+ALWAYS_THERE = ("_netdev", "nofail")  # options that every fstab line of ours has; declaring them changes nothing
+
+
+def compile(sources: Sequence[tuple[str, str]]) -> desired.Desired:
+    """The desired state. `sources` is (path, text) of the main file and of conf.d's, in order.
+
+    Raises ConfigError with every problem, in the order of the files.
+    """
+    problems = Problems()
+    source = sources[0][0]
+    document = merge(sources, problems)
+    if document is None:
+        raise _error(None, problems)
+    tables = document.tables
+    made = draft(Schema, tables, (), problems)
+    if not _unknown_version(tables):
+        _version_in_main_file(document, problems)
+        check(made, os.path.dirname(source), problems)
+    if problems.found:
+        raise _error(document, problems)
+    return _desired(made, source)
+
+
+def _unknown_version(tables: dict[str, Any]) -> bool:
+    """Whether the tables are of another time: then checking them would only tell untruths."""
+    version = tables.get("version")
+    return isinstance(version, int) and version > 1
+
+
+def _version_in_main_file(document: Document, problems: Problems) -> None:
+    path, lines = document.files[0]
+    if "version" in document.tables and ("version",) not in lines.by_key:
+        problems.add(
+            ("version",), "version is missing in the main file", next="add version = 1", place=f"{path}: version"
+        )
+
+
+def _error(document: Document | None, problems: Problems) -> ConfigError:
+    found = problems.found
+    if document is not None:
+        found = sorted(found, key=lambda p: document.place(p.key))
+    shown = [
+        LunmirrorError(p.what, where=document.where(p) if document else p.place, why=p.why, next=p.next)
+        for p in found[:MOST]
+    ]
+    if len(found) > MOST:
+        shown.append(LunmirrorError(f"and {len(found) - MOST} more problems", next="correct these first"))
+    return ConfigError(shown)
+
+
+def _desired(made: Schema, source: str) -> desired.Desired:
+    folder = os.path.dirname(source)
+    policy = made.policy
+    declared = policy.stall_budget if policy else None
+    servers, stalls = {}, []
+    for name, server in each(made.servers):
+        resolved = budget.resolve(declared, explicit_timeouts(policy) | explicit_timeouts(server))
+        stalls.append(resolved.stall)
+        servers[name] = _server(name, server, policy, resolved.timeouts, folder)
+    if not stalls:
+        stalls.append(budget.resolve(declared, explicit_timeouts(policy)).stall)
+    return desired.Desired(
+        servers=servers,
+        disks={name: _disk(name, disk) for name, disk in each(made.disks)},
+        groups={
+            name: desired.Group(name, tuple(group.disks), take_from=group.take_from or "")
+            for name, group in each(made.groups)
+        },
+        volumes=_volumes(made),
+        stall_budget=max(stalls) if declared is None else declared,
+        boot_wait=DEFAULT_BOOT_WAIT if policy is None or policy.boot_wait is None else policy.boot_wait,
+        source=source,
+    )
+
+
+def _server(name: str, server: Any, policy: Any, timeouts: desired.Timeouts, folder: str) -> desired.Server:
+    return desired.Server(
+        name=name,
+        portals=tuple(server.portals),
+        startup=server.startup or (policy.startup if policy else None) or DEFAULT_STARTUP,
+        timeouts=timeouts,
+        settings=tuple((server.settings or {}).items()),
+        chap=_chap(server.chap, folder),
+    )
+
+
+def _chap(chap: Any, folder: str) -> desired.Chap | None:
+    if chap is None:
+        return None
+    mutual = None if chap.mutual is None else _credentials(chap.mutual, folder)
+    return desired.Chap(_credentials(chap, folder), mutual)
+
+
+def _credentials(chap: Any, folder: str) -> desired.Credentials:
+    return desired.Credentials(chap.username, passwords.locate(chap.password_file, folder))
+
+
+def _disk(name: str, disk: Any) -> desired.Disk:
+    place = (disk.server, disk.target, disk.lun, name)
+    return desired.Disk(
+        name=name,
+        server=disk.server,
+        target=disk.target,
+        lun=disk.lun,
+        partition=disk.partition,
+        size=disk.size,
+        consent=disk.overwrite or "",
+        pv_uuid=identity.pv_uuid(*place),
+        table_guid=identity.table_guid(*place),
+        replaces=disk.replaces or "",
+    )
+
+
+def _volumes(made: Schema) -> dict[str, desired.Volume]:
+    server_of = {name: disk.server for name, disk in each(made.disks)}
+    volumes = {}
+    for _, group_name, group, name, volume in volumes_of(made):
+        legs = tuple(volume.legs or default_legs(volume.type, group.disks, server_of))
+        one = desired.Volume(
+            group=group_name,
+            name=name,
+            size=volume.size,
+            type=volume.type,
+            log=(volume.log or "core") if volume.type == "mirror" else "",
+            legs=legs,
+            filesystem=_filesystem(volume.filesystem),
+            mount=_mount(volume.mount),
+        )
+        volumes[one.id] = one
+    return volumes
+
+
+def _filesystem(filesystem: Any) -> desired.Filesystem | None:
+    if filesystem is None:
+        return None
+    return desired.Filesystem(filesystem.type, filesystem.label or "", tuple(filesystem.options or ()))
+
+
+def _mount(mount: Any) -> desired.Mount | None:
+    if mount is None:
+        return None
+    options = dict.fromkeys(option for option in mount.options or () if option not in ALWAYS_THERE)
+    return desired.Mount(mount.path, tuple(options))

@@ -1,0 +1,120 @@
+"""The files that hold secrets. A secret is read at the last moment, and never kept, shown or logged here.
+
+Imported by every run (the compiled form is only good while these files are unchanged), so os and stat only.
+"""
+
+import os
+import stat
+
+from lunmirror.config.sources import distrust
+from lunmirror.secret import LONGEST, secret_in
+
+CREDENTIALS = "CREDENTIALS_DIRECTORY"  # systemd.exec(5), LoadCredential=
+
+
+def locate(name: str, folder: str) -> str:
+    """The absolute path of a password file: a systemd credential of that name, else relative to `folder`."""
+    credentials = os.environ.get(CREDENTIALS, "")
+    if is_bare(name) and credentials:
+        path = os.path.join(credentials, name)
+        if os.path.lexists(path):
+            return path
+    return os.path.normpath(os.path.join(folder, name))
+
+
+def is_bare(name: str) -> bool:
+    """Whether this may name a systemd credential."""
+    return "/" not in name
+
+
+def fault(path: str, may_be_credential: bool = False) -> str:
+    """Why this file cannot hold a secret, judged without reading it; or nothing.
+
+    A systemd credential exists only inside its unit: outside, its absence says nothing.
+    """
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        if may_be_credential and not os.environ.get(CREDENTIALS):
+            return ""
+        return "it does not exist"
+    except PermissionError:
+        return ""  # not ours to judge; whoever applies will read it
+    except (OSError, ValueError) as error:
+        return (getattr(error, "strerror", None) or str(error)).lower()
+    return _fault_of(status) or _fault_of_folder(path)
+
+
+def is_readable(path: str) -> bool:
+    """Whether this user may read the file at all."""
+    return os.access(path, os.R_OK)
+
+
+def stamp(path: str) -> list[int] | None:
+    """What changes when the file is changed, replaced or opened to others; None if it cannot be seen."""
+    try:
+        s = os.lstat(path)
+    except (OSError, ValueError):
+        return None
+    return [s.st_dev, s.st_ino, s.st_mode, s.st_uid, s.st_size, s.st_mtime_ns, s.st_ctime_ns]
+
+
+def read_secret(path: str) -> str:
+    """The secret in this file, without its final newline. Raises ConfigError, which never contains the secret."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY)
+    except (OSError, ValueError) as error:
+        reason = fault(path) or (getattr(error, "strerror", None) or str(error)).lower()
+        raise refused(path, reason) from None
+    try:
+        reason = _fault_of(os.fstat(descriptor)) or _fault_of_folder(path)
+        if reason:
+            raise refused(path, reason)
+        content = os.read(descriptor, LONGEST + 2)
+    except OSError as error:
+        raise refused(path, (error.strerror or str(error)).lower()) from None
+    finally:
+        os.close(descriptor)
+    try:
+        text = secret_in(content).reveal()
+    except ValueError as error:
+        raise refused(path, str(error)) from None
+    if not text.isprintable():
+        raise refused(path, "the secret contains a control character")
+    return text
+
+
+def refused(path: str, reason: str, where: str = "") -> Exception:
+    """The ConfigError that says why a password file cannot be used."""
+    from lunmirror.errors import ConfigError, LunmirrorError
+
+    what, why, next = sentences(path, reason)
+    return ConfigError([LunmirrorError(what, where=where or path, why=why, next=next)])
+
+
+def sentences(path: str, reason: str) -> tuple[str, str, str]:
+    """(what, why, next) about a password file that cannot be used."""
+    next = f"make it a regular file of one line: chown root: {path} && chmod 0600 {path}"
+    return f"the password file {path} cannot be used", reason, next
+
+
+def _fault_of(status: os.stat_result) -> str:
+    if stat.S_ISLNK(status.st_mode):
+        return "it is a symbolic link, and must be the file itself"
+    if not stat.S_ISREG(status.st_mode):
+        return "it is not a regular file"
+    if status.st_mode & 0o077:
+        return f"others than its owner may use it (mode {stat.S_IMODE(status.st_mode):04o})"
+    if status.st_size == 0:
+        return "it is empty"
+    if status.st_size > LONGEST + 1:
+        return f"it is longer than {LONGEST} bytes"
+    return distrust(status)
+
+
+def _fault_of_folder(path: str) -> str:
+    try:
+        reason = distrust(os.stat(os.path.dirname(path)))
+    except OSError as error:
+        return f"its folder cannot be looked at: {error.strerror}"
+    return f"its folder is not trusted: {reason}" if reason else ""
