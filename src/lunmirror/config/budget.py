@@ -85,9 +85,8 @@ def check_budget(budget: int | None) -> None:
 
 def _with_explicit(budget: int, explicit: Mapping[str, int], fit: bool) -> Timeouts:
     ping = min(max(budget // 5, SHORTEST_PING), LONGEST_PING)
-    if fit and "replacement_timeout" in explicit:
-        room = budget - MARGIN - explicit["replacement_timeout"]
-        ping = max(SHORTEST_PING, min(ping, room // 2))
+    if fit:
+        ping = _fitted(ping, budget, explicit)
     interval = explicit.get("noop_out_interval", ping)
     timeout = explicit.get("noop_out_timeout", ping)
     taken = interval + timeout if fit else 2 * ping
@@ -99,6 +98,14 @@ def _with_explicit(budget: int, explicit: Mapping[str, int], fit: bool) -> Timeo
         explicit.get("login_timeout", DEFAULT_LOGIN_TIMEOUT),
         explicit.get("login_retries", DEFAULT_LOGIN_RETRIES),
     )
+
+
+def _fitted(ping: int, budget: int, explicit: Mapping[str, int]) -> int:
+    """The ping time, shortened where the declared values leave less room than that."""
+    open_pings = sum(name not in explicit for name in ("noop_out_interval", "noop_out_timeout"))
+    room = budget - MARGIN - sum(explicit.get(name, 0) for name in STALL_PARTS)
+    room -= "replacement_timeout" not in explicit
+    return max(SHORTEST_PING, min(ping, room // open_pings)) if open_pings else ping
 
 
 def _keep(budget: int, timeouts: Timeouts, stall: int, explicit: Mapping[str, int]) -> None:
