@@ -63,8 +63,8 @@ def _lines(mounters: "list[_Mounter]") -> list[Step]:
 
 
 def _reload(mounters: "list[_Mounter]", lines: list[Step]) -> list[Step]:
-    """systemd reads fstab only when told. A unit made from an older one may unmount at once what is mounted by hand:
-    it is bound to a device that is not there (systemd #1741, #1938)."""
+    """systemd reads fstab only when told. A unit made from an older one may unmount at once what is mounted by hand,
+    for it is bound to a device that is not there (systemd #1741, #1938; not seen on 252, but nothing promises it)."""
     stale = [m for m in mounters if m.state.systemd and (m.state.stale and m.wants_mount())]
     systemd = any(m.state.systemd for m in mounters)
     if not systemd or not (lines or stale):
