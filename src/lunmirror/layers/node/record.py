@@ -62,8 +62,9 @@ def overlong(raw: bytes) -> str:
 
 
 def changed(raw: bytes, changes: Mapping[str, str]) -> list[Line]:
-    """The lines of a whole record with these settings. A new key follows the last one of its family (`node.session.auth.…`),
-    or stands before the END line; of a key given twice the last is changed, as that one counts."""
+    """The lines of a whole record with these settings. A new key follows the last one of its family
+    (`node.session.auth.…`), or stands before the END line; of a key given twice the last is changed, as that one
+    counts."""
     lines = lines_of(raw)
     for key, value in changes.items():
         new = Line(f"{key} = {value}", key, value)

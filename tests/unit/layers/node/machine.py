@@ -1,0 +1,67 @@
+"""A small machine in memory for the node and session layers: files, folders made of their paths, servers."""
+
+from lunmirror.desired import Chap, Credentials, Desired, Disk, Portal, Server, Timeouts
+from lunmirror.host.protocol import Ran
+from lunmirror.model import ABSENT, Present, Unknown
+
+TARGET = "iqn.2006-01.com.openfiler:linuxtest1lv"
+NODES = "/etc/iscsi/nodes"
+RECORD = f"{NODES}/{TARGET}/192.168.1.115,3260,1/default"
+ANNOUNCED = f"192.168.1.115:3260,1 {TARGET}\n[fd00::15]:3260,1 {TARGET}\n192.168.1.115:3260,1 iqn.2006-01.com.openfiler:other\n"
+TIMEOUTS = Timeouts(2, 3, 9, 5, 4)
+
+
+def server(*portals, name="filer1", **fields):
+    portals = portals or (Portal("192.168.1.115"),)
+    return Server(name, portals, **({"startup": "automatic", "timeouts": TIMEOUTS} | fields))
+
+
+def desired(*servers, target=TARGET):
+    servers = servers or (server(),)
+    disks = {f"disk-{s.name}": Disk(f"disk-{s.name}", s.name, target, 1) for s in servers}
+    return Desired({s.name: s for s in servers}, disks, {}, {}, stall_budget=15, boot_wait=30)
+
+
+def chap(mutual=False):
+    return Chap(Credentials("joe", "/s/out"), Credentials("filer", "/s/in") if mutual else None)
+
+
+class Machine:
+    """A Reader. `files` holds bytes or Unknown; every part of a path is a folder, unless `folders` says otherwise."""
+
+    def __init__(self, files=None, *, folders=None, silent=None, discovery=ANNOUNCED, rc=0, err=""):
+        self.files = dict(files or {})
+        self.folders = {NODES: Present(())} | (folders or {})
+        self.silent = silent or {}
+        self.discovery = Ran(("iscsiadm",), rc, discovery, err, 0.1)
+        self.asked, self.reached, self.was_read = [], [], []
+
+    def read(self, path):
+        self.was_read.append(path)
+        content = self.files.get(path, ABSENT)
+        return Present(content) if isinstance(content, bytes) else content
+
+    def folder(self, path):
+        inside = {p[len(path) + 1 :].split("/")[0] for p in self.files if p.startswith(path + "/")}
+        if isinstance(self.folders.get(path), Unknown):
+            return self.folders[path]
+        return Present(tuple(sorted(inside))) if inside else self.folders.get(path, ABSENT)
+
+    def query(self, argv, deadline):
+        assert deadline == 20
+        self.asked.append(argv)
+        return self.discovery
+
+    def reach(self, endpoints, deadline):
+        assert deadline == 3
+        self.reached.append(endpoints)
+        return {endpoint: self.silent.get(endpoint[0], "") for endpoint in endpoints}
+
+    def glob(self, pattern):
+        raise AssertionError("folders are listed, not globbed")
+
+    def link(self, path):
+        return ABSENT
+
+    def now(self):
+        return 0.0
