@@ -25,9 +25,8 @@ def read(path: str) -> list[tuple[str, str]]:
     for part in _parts(os.path.join(folder, FOLDER), faults):
         texts.append(_read_file(part, faults))
     _distrust_folder(folder, faults)
-    real = os.path.dirname(os.path.realpath(path))
-    if real != os.path.realpath(folder):
-        _distrust_folder(real, faults)
+    if os.path.islink(path) and not faults:
+        _distrust_folder(os.path.dirname(os.path.realpath(path)), faults)
     if faults:
         raise _error(faults)
     return [text for text in texts if text is not None]

@@ -23,7 +23,7 @@ def test_derived(seconds, stall_parts):
         (15, {"replacement_timeout": 10}, (1, 1, 10)),
         (15, {"replacement_timeout": 5}, (3, 3, 5)),
         (15, {"noop_out_interval": 5}, (5, 3, 5)),
-        (15, {"noop_out_interval": 10}, (10, 1, 2)),
+        (15, {"noop_out_interval": 10}, (10, 2, 1)),
         (15, {"noop_out_interval": 5, "noop_out_timeout": 5}, (5, 5, 3)),
     ],
 )
