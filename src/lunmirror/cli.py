@@ -12,10 +12,12 @@ from contextlib import nullcontext, suppress
 
 from lunmirror import arguments
 from lunmirror.arguments import Command
+from lunmirror.desired import Desired
 from lunmirror.errors import ConfigError, HostError, LunmirrorError, UsageError
 from lunmirror.exits import Exit
 from lunmirror.host import paths, waiting, words
 from lunmirror.log import LEVELS, Log
+from lunmirror.model import Report
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -61,7 +63,7 @@ def _check(command: Command) -> Exit:
     from lunmirror import config
 
     path = _config_path(command)
-    desired = config.load(path)
+    desired = config.load(path, compiled="")
     counts = {name: len(getattr(desired, name)) for name in ("servers", "disks", "groups", "volumes")}
     if command.json:
         return _print_json({"schema": 1, "config": path, "right": True, **counts})
@@ -77,12 +79,11 @@ def _schema(command: Command) -> Exit:
 def _explain(command: Command) -> Exit:
     from lunmirror import config
 
-    text = config.explain(command.words[0])
-    return (
-        _print_json({"schema": 1, "key": command.words[0], "text": text})
-        if command.json
-        else _print(text.rstrip() + "\n")
-    )
+    desired = None
+    with suppress(LunmirrorError):  # without a configuration, only what holds for all of them is told
+        desired = config.load(_config_path(command), compiled="")
+    explanation = config.explain(command.words[0], desired)
+    return _print_json({"schema": 1} | explanation._asdict()) if command.json else _print(str(explanation))
 
 
 # Verbs that walk the layers
@@ -108,7 +109,7 @@ def _pass(command: Command) -> Exit:
     return result
 
 
-def _walk(command: Command, log: Log, wait: float):  # type: ignore[no-untyped-def]
+def _walk(command: Command, log: Log, wait: float) -> tuple[Exit, Report, str]:
     from lunmirror import config
     from lunmirror.execute import Executor
     from lunmirror.host.live import LiveHost
@@ -117,12 +118,12 @@ def _walk(command: Command, log: Log, wait: float):  # type: ignore[no-untyped-d
     from lunmirror.runlock import held
 
     path = _config_path(command)
-    desired = config.load(path)
     changes = command.verb == "apply"
+    host = LiveHost(log.note)
+    desired = config.load(path, remember=changes)
     with held(command.verb, wait) if changes else nullcontext(False) as waited:
         if waited:
             desired = config.load(path)  # it may have changed meanwhile
-        host = LiveHost(log.note)
         executor = Executor(host, log.outcome) if changes else None
         report = run_pass(command.verb, log.run, desired, host, executor)
     for step in report.steps:
@@ -133,7 +134,7 @@ def _walk(command: Command, log: Log, wait: float):  # type: ignore[no-untyped-d
     return result, report, _rendered(command, report, desired)
 
 
-def _rendered(command: Command, report, desired) -> str:  # type: ignore[no-untyped-def]
+def _rendered(command: Command, report: Report, desired: Desired) -> str:
     if command.verb == "status":
         from lunmirror.report import status
 
@@ -200,7 +201,8 @@ def _lock_wait(command: Command) -> int:
 
 
 def _color() -> bool:
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
+    return sys.stdout is not None and sys.stdout.isatty() and not plain
 
 
 def _print_json(document: object) -> Exit:

@@ -11,9 +11,32 @@ LAYERS = ("node", "session", "disk", "group", "volume", "filesystem", "mount")
 
 # Only host/ opens these doors.
 DOORS = {"subprocess", "socket", "_posixsubprocess", "multiprocessing", "pty", "ctypes", "asyncio"}
-DOOR_CALLS = {"fork", "forkpty", "posix_spawn", "posix_spawnp", "system", "popen", "execv", "execve", "execvp", "spawnv"}
+DOOR_CALLS = {
+    "fork",
+    "forkpty",
+    "posix_spawn",
+    "posix_spawnp",
+    "system",
+    "popen",
+    "execv",
+    "execve",
+    "execvp",
+    "spawnv",
+}
 # What a plan must not have: it depends on nothing but what was desired and seen.
-IMPURE = {"os", "time", "datetime", "random", "secrets", "uuid", "glob", "pathlib", "shutil", "tempfile", "io"} | DOORS
+IMPURE = {
+    "os",
+    "time",
+    "datetime",
+    "random",
+    "secrets",
+    "uuid",
+    "glob",
+    "pathlib",
+    "shutil",
+    "tempfile",
+    "io",
+} | DOORS
 # What a run from cron that finds nothing to do must not pay for (docs/performance.md).
 HEAVY = {
     *("pydantic", "jinja2", "structlog", "rich", "tomli", "tomllib"),
@@ -119,7 +142,9 @@ def test_a_layer_sees_only_the_facts_of_lower_ones(module: str) -> None:
             assert part in ("", "facts"), f"{module} reaches into {name}"
 
 
-@pytest.mark.parametrize("start", ["lunmirror.cli", "lunmirror.host.live", "lunmirror.reconcile", "lunmirror.report.table"])
+@pytest.mark.parametrize(
+    "start", ["lunmirror.cli", "lunmirror.host.live", "lunmirror.reconcile", "lunmirror.report.table"]
+)
 def test_a_run_with_nothing_to_do_imports_nothing_heavy(start: str) -> None:
     """Follows every import that happens on import; what a function imports when it needs it is its own affair."""
     todo, seen, heavy = [start, "lunmirror.runlock", "lunmirror.config"], set(), {}

@@ -1,0 +1,407 @@
+"""The command line: what each verb needs, says and ends with, without a machine behind it."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lunmirror import cli, config, reconcile
+from lunmirror.arguments import OPTIONS, VERBS
+from lunmirror.errors import HostError
+from lunmirror.exits import Exit
+from lunmirror.host import live, paths, waiting
+from lunmirror.model import Drift, Finding, Kind, Outcome, Ref, Report, Run, Step
+
+ROOT = Path(__file__).parents[2]
+STEP = Step(
+    Ref("session", "filer1"), "log in", Run(("iscsiadm", "-m", "node")), (Drift("servers.filer1", "in", "out"),)
+)
+
+
+@pytest.fixture(autouse=True)
+def _machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A root's machine with a right configuration, where nothing is real."""
+    (tmp_path / "sys").mkdir()
+    monkeypatch.setattr(paths, "SYS_BLOCK", str(tmp_path / "sys"))
+    monkeypatch.setattr(paths, "RUN_DIR", str(tmp_path / "run"))
+    monkeypatch.setattr(paths, "COMPILED", str(tmp_path / "run" / "desired.json"))
+    monkeypatch.setattr(paths, "CONFIG", str(ROOT / "etc" / "lunmirror" / "lunmirror.toml"))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(live, "LiveHost", lambda note: None)
+    monkeypatch.setattr(waiting, "heed_signals", lambda: None)
+    monkeypatch.setattr(config, "load", lambda path, **_: _desired())
+
+
+def _desired() -> object:
+    return config.compile_texts([("lunmirror.toml", (ROOT / "etc/lunmirror/lunmirror.toml").read_text())])
+
+
+@pytest.fixture
+def passes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Lets the next pass come to what is given."""
+
+    def come_to(*, steps=(), outcomes=(), findings=(), raises: BaseException | None = None) -> None:
+        def run_pass(verb, run, desired, reader, executor=None):
+            if raises:
+                raise raises
+            for outcome in outcomes:
+                executor.tell(outcome)
+            return Report(verb, run, tuple(steps), tuple(outcomes), tuple(findings), {}, 0.1)
+
+        monkeypatch.setattr(reconcile, "run_pass", run_pass)
+
+    return come_to
+
+
+def logged(capsys: pytest.CaptureFixture[str]) -> list[dict]:
+    return [json.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
+
+
+# The command line itself
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ([], "a verb is missing"),
+        (["aply"], "did you mean apply?"),
+        (["--confg", "x", "plan"], "did you mean --config?"),
+        (["plan", "--config"], "--config needs its PATH"),
+        (["plan", "--json=yes"], "--json takes no value"),
+        (["plan", "--detailed-exitcode"], "plan has no option --detailed-exitcode"),
+        (["plan", "now"], "'now' is too much"),
+        (["explain"], "explain needs a KEY"),
+        (["plan", "--log-level", "loud"], "--log-level cannot be 'loud'"),
+        (["apply", "--lock-wait", "soon"], "--lock-wait: "),
+        (["--", "--json"], "there is no verb '--json'"),
+        (["plan", "-v"], "there is no option -v"),
+    ],
+)
+def test_a_wrong_command_line_ends_with_64_and_says_how(
+    capsys: pytest.CaptureFixture[str], line: list[str], said: str
+) -> None:
+    assert cli.main(line) == 64
+    out, err = capsys.readouterr()
+    assert out == "" or "--json" in line
+    assert said in err
+    assert "Traceback" not in err
+
+
+def test_options_may_stand_anywhere(passes: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(config, "load", lambda path, **_: (asked.append(path), _desired())[1])
+    passes()
+    for line in (
+        ["--config", "/a", "plan"],
+        ["plan", "--config=/a"],
+        ["--config=/a", "--log-level=error", "plan", "--json"],
+    ):
+        assert cli.main(line) == 0
+    assert asked == ["/a"] * 3
+
+
+def test_with_json_an_error_is_an_object_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["plan", "--json", "now"]) == 64
+    said = json.loads(capsys.readouterr().out)
+    assert (said["exit"], said["result"], len(said["errors"])) == (64, "usage", 1)
+    assert set(said["errors"][0]) == {"what", "where", "why", "next"}
+
+
+def test_help_names_every_verb_and_option(capsys: pytest.CaptureFixture[str]) -> None:
+    for line in (["--help"], ["plan", "-h"]):
+        assert cli.main(line) == 0
+        said = capsys.readouterr().out
+        assert all(word in said for word in (*VERBS, *OPTIONS))
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == "lunmirror 0.1.0\n"
+
+
+# What a pass needs
+
+
+@pytest.mark.parametrize("verb", ["plan", "apply", "status"])
+def test_only_root_looks_at_storage(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert cli.main([verb]) == 1
+    assert "only root may look at and change storage" in capsys.readouterr().err
+
+
+def test_check_needs_no_root(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert cli.main(["check"]) == 0
+    assert "lunmirror.toml is right: 2 servers, 2 disks, 1 groups, 1 volumes" in capsys.readouterr().out
+    assert cli.main(["check", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["right"] is True
+
+
+def test_a_host_without_sysfs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "SYS_BLOCK", "/nowhere")
+    assert cli.main(["plan"]) == 1
+    assert "there is no /nowhere" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [None, "not = [toml", "version = 2", "version = 1\nspeed = 3"])
+def test_a_wrong_configuration_is_78_and_changes_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(paths, "RUN_DIR", str(tmp_path / "run"))
+    monkeypatch.setattr(paths, "COMPILED", str(tmp_path / "run" / "desired.json"))
+    monkeypatch.setattr(cli, "_require_machine", lambda: None)
+    monkeypatch.setattr(waiting, "heed_signals", lambda: None)
+    if content is not None:
+        (tmp_path / "c.toml").write_text(content)
+    for verb in ("check", "plan", "apply", "status"):
+        assert cli.main([verb, "--config", str(tmp_path / "c.toml")]) == 78
+        said = capsys.readouterr()
+        assert "c.toml" in said.err
+        assert "Traceback" not in said.err
+        assert said.out == ""
+    assert not (tmp_path / "run").exists()
+
+
+# What a pass ends with
+
+
+def test_nothing_to_do_is_one_line_in_the_log(
+    passes: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    passes(findings=[Finding(Ref("disk", "left"), Kind.NOTE, "both LUNs say the same WWN")])
+    assert cli.main(["apply", "--detailed-exitcode"]) == 0
+    [line] = logged(capsys)
+    assert list(line)[:7] == ["timestamp", "level", "event", "run", "verb", "result", "exit"]
+    assert (line["result"], line["exit"], line["done"], line["note"]) == ("converged", 0, 0, 1)
+
+
+def test_changes_are_0_or_2(passes: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
+    passes(outcomes=[Outcome(STEP, "done", 0.5)])
+    assert cli.main(["apply"]) == 0
+    assert cli.main(["apply", "--detailed-exitcode"]) == 2
+    step, closing, *_ = logged(capsys)
+    assert (step["layer"], step["resource"], step["outcome"], step["duration"]) == ("session", "filer1", "done", 0.5)
+    assert step["command"] == "iscsiadm -m node"
+    assert step["drift"] == [{"key": "servers.filer1", "desired": "in", "observed": "out"}]
+    assert (closing["event"], closing["run"], closing["done"]) == ("run ended", step["run"], 1)
+
+
+def test_a_plan_with_steps_is_2(passes: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
+    passes(steps=[STEP])
+    assert cli.main(["plan", "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["steps"][0]["title"] == "log in"
+    assert cli.main(["plan", "--log-level", "debug"]) == 2
+    assert [line["outcome"] for line in logged(capsys)[:1]] == ["planned"]
+
+
+def test_a_failed_step_is_1_and_a_refusal_4(passes: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
+    passes(outcomes=[Outcome(STEP, "failed", 1.0, "iscsiadm ended with exit code 8")])
+    assert cli.main(["apply"]) == 1
+    passes(findings=[Finding(Ref("disk", "left"), Kind.REFUSED, "holds ext4", next="name it in overwrite")])
+    assert cli.main(["apply"]) == 4
+    lines = logged(capsys)
+    assert [line["level"] for line in lines] == ["error"] * 4
+    assert lines[0]["error"] == "iscsiadm ended with exit code 8"
+    assert lines[2]["next"] == "name it in overwrite"
+
+
+def test_the_log_level_holds(passes: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
+    passes(outcomes=[Outcome(STEP, "done")])
+    assert cli.main(["apply", "--log-level", "warning"]) == 0
+    assert logged(capsys) == []
+
+
+def test_plan_and_status_leave_nothing_behind(passes: Callable[..., None], tmp_path: Path) -> None:
+    passes()
+    assert cli.main(["plan"]) == 0
+    assert cli.main(["status"]) == 0
+    assert cli.main(["status", "--json"]) == 0
+    assert [p.name for p in tmp_path.iterdir()] == ["sys"]
+
+
+@pytest.mark.parametrize("error", [HostError("no way"), waiting.Interrupted()])
+def test_an_error_is_sentences_and_a_closing_line(
+    passes: Callable[..., None], capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    passes(raises=error)
+    assert cli.main(["apply"]) == 1
+    err = capsys.readouterr().err
+    assert f"lunmirror: {error}" in err
+    closing = json.loads(next(line for line in err.splitlines() if line.startswith("{")))
+    assert (closing["result"], closing["error"]) == ("failed", str(error).splitlines()[0])
+
+
+def test_a_bug_is_one_sentence_unless_asked(
+    passes: Callable[..., None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes(raises=KeyError("hunter2"))
+    assert cli.main(["apply", "--json"]) == 1
+    said = capsys.readouterr()
+    assert "internal error: KeyError at test_cli.py:" in said.err
+    assert "Traceback" not in said.err
+    assert "hunter2" not in said.err + said.out  # what a bug holds may be a secret
+    assert json.loads(said.out)["errors"][0]["why"] == "this is a mistake in lunmirror"
+    monkeypatch.setenv("LUNMIRROR_DEBUG", "1")
+    assert cli.main(["apply"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+# Real processes
+
+DRIVER = """
+import sys
+sys.path[:0] = [{src!r}]
+from lunmirror import cli, reconcile
+from lunmirror.host import paths
+from lunmirror.model import Report
+paths.RUN_DIR = {run!r}
+paths.COMPILED = {run!r} + "/desired.json"
+cli._require_machine = lambda: None
+def run_pass(verb, run, desired, reader, executor=None):
+    {body}
+    return Report(verb, run, (), (), (), {{}}, 0.0)
+reconcile.run_pass = run_pass
+cli.main()
+"""
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> Callable[..., subprocess.Popen]:
+    """The whole program, but for the pass, whose body is given."""
+    processes = []
+
+    def start(body: str, *line: str, **more) -> subprocess.Popen:
+        source = DRIVER.format(src=str(ROOT / "src"), run=str(tmp_path / "run"), body=body)
+        argv = [sys.executable, "-c", source, "--config", str(ROOT / "etc/lunmirror/lunmirror.toml"), *line]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | more
+        processes.append(subprocess.Popen(argv, text=True, **pipes))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+        for stream in filter(None, (process.stdin, process.stdout, process.stderr)):
+            stream.close()
+
+
+@pytest.mark.real
+def test_one_pass_at_a_time(driver: Callable[..., subprocess.Popen], tmp_path: Path) -> None:
+    first = driver("print('in', flush=True); sys.stdin.read()", "apply", stdin=subprocess.PIPE)
+    assert first.stdout.readline() == "in\n"
+    busy = driver("pass", "apply")
+    patient = driver("pass", "apply", "--lock-wait", "20s")
+    looking = driver("pass", "plan")
+    assert looking.wait() == 0
+    _, err = busy.communicate()
+    assert busy.returncode == 75
+    assert re.search(rf"another pass is running: pid {first.pid}, apply, since 20\d\d-", err)
+    assert '"result": "busy"' in err
+    assert patient.poll() is None
+    first.stdin.close()
+    assert patient.wait() == 0
+    assert first.wait() == 0
+    assert (tmp_path / "run/lock").read_text() == ""
+    assert (tmp_path / "run").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.real
+def test_a_lock_dies_with_its_holder(driver: Callable[..., subprocess.Popen], tmp_path: Path) -> None:
+    first = driver("import time; print('in', flush=True); time.sleep(60)", "apply")
+    assert first.stdout.readline() == "in\n"
+    first.kill()
+    first.wait()
+    assert driver("pass", "apply").wait() == 0
+
+
+@pytest.mark.real
+def test_a_signal_ends_a_run_between_two_steps(driver: Callable[..., subprocess.Popen], tmp_path: Path) -> None:
+    whole, other = tmp_path / "whole", tmp_path / "other"
+    run = driver(
+        f"print('in', flush=True); reader.run(('sh', '-c', 'sleep 0.7; touch {whole}'), 9);"
+        f" reader.run(('touch', {str(other)!r}), 9)",
+        "apply",
+    )
+    assert run.stdout.readline() == "in\n"
+    time.sleep(0.2)
+    run.terminate()
+    _, err = run.communicate()
+    assert run.returncode == 1
+    assert (whole.exists(), other.exists()) == (True, False)
+    assert "stopped by a signal between two steps" in err
+    assert [line for line in err.splitlines() if '"run ended"' in line]
+
+
+@pytest.mark.real
+def test_a_run_with_nothing_to_do_imports_nothing_heavy(driver: Callable[..., subprocess.Popen]) -> None:
+    assert driver("pass", "apply").wait() == 0  # compiles the configuration
+    body = "import sys; print(*sorted(sys.modules), flush=True)"
+    out, err = driver(body, "apply").communicate()
+    heavy = {
+        "structlog",
+        "pydantic",
+        "jinja2",
+        "tomli",
+        "subprocess",
+        "asyncio",
+        "argparse",
+        "logging",
+        "socket",
+        "inspect",
+    }
+    assert heavy.isdisjoint(out.split())
+    assert '"result": "converged"' in err
+
+
+@pytest.mark.real
+def test_a_reader_who_leaves_is_no_error(driver: Callable[..., subprocess.Popen]) -> None:
+    run = driver("pass", "schema")
+    run.stdout.close()
+    assert run.wait() == 0
+    assert run.stderr.read() == ""
+
+
+@pytest.mark.real
+def test_a_report_that_cannot_be_written_is_an_error(driver: Callable[..., subprocess.Popen]) -> None:
+    with open("/dev/full", "w") as full:
+        run = driver("pass", "schema", stdout=full)
+        assert run.wait() == 1
+    assert "cannot be written to standard output: the file system is full" in run.stderr.read()
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("locale", ["C", "POSIX", "de_DE.ISO-8859-1", "tr_TR.UTF-8"])
+def test_no_locale_breaks_it(driver: Callable[..., subprocess.Popen], locale: str) -> None:
+    environment = {"LC_ALL": locale, "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PATH": "/usr/bin:/bin"}
+    out, err = driver("pass", "status", env=environment, encoding="utf-8").communicate()
+    assert "Traceback" not in err
+    assert "vg0" in out
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
+def test_closed_standard_descriptors_hurt_nobody(
+    driver: Callable[..., subprocess.Popen], tmp_path: Path, closed: tuple[int, ...]
+) -> None:
+    run = driver(
+        f"assert reader.run(('sh', '-c', 'echo x; echo y >&2; cat'), 5, b'z')[1:4] == (0, 'xz', 'y\\n') or 1;"
+        f" open({str(tmp_path / 'said')!r}, 'w').write(reader.run(('sh', '-c', 'echo x; cat'), 5, b'z').out)",
+        "apply",
+        preexec_fn=lambda: [os.close(number) for number in closed],
+    )
+    assert run.wait() == 0
+    assert (tmp_path / "said").read_text() == "x\nz"
+
+
+def test_every_exit_code_has_a_meaning() -> None:
+    assert [int(code) for code in Exit] == [0, 1, 2, 3, 4, 64, 75, 78]
+    assert all(code.meaning for code in Exit)

@@ -1,0 +1,106 @@
+"""The log: the same bytes with structlog and without, the same keys always, and never a secret."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from lunmirror import log
+from lunmirror.exits import Exit
+from lunmirror.log import Log
+from lunmirror.model import Drift, Finding, Kind, Outcome, Ref, Report, Run, Step, WriteFile
+
+
+def make(level: str = "info", stream: io.StringIO | None = None) -> Log:
+    return Log("apply", "0a1b2c3d", level, stream or io.StringIO(), clock=lambda: 1700000000.25)
+
+
+def report(findings: tuple[Finding, ...] = ()) -> Report:
+    return Report("apply", "0a1b2c3d", (), (), findings, {}, 0.25)
+
+
+@pytest.mark.parametrize("result", list(Exit))
+@pytest.mark.parametrize("error", ["", 'a "quoted" thing\n→ \udcff'])
+def test_the_plain_closing_line_is_the_bytes_that_structlog_writes(result: Exit, error: str) -> None:
+    plain, full = make(), make()
+    for one in (plain, full):
+        one.keep_secret("quoted")
+    full._logger = full._make_logger()
+    for one in (plain, full):
+        one.close(result, 1.23456, report((Finding(Ref("disk", "left"), Kind.NOTE, "x"),)), error)
+    assert plain._logger is None
+    assert plain.stream.getvalue() == full.stream.getvalue()
+    line = json.loads(plain.stream.getvalue())
+    assert list(line) == [
+        *("timestamp", "level", "event", "run", "verb", "result", "exit", "planned", "done", "failed", "skipped"),
+        *("refused", "blocked", "degraded", "note", "duration"),
+        *(("error",) if error else ()),
+    ]
+    assert line["timestamp"] == "2023-11-14T22:13:20.250000Z"
+
+
+def test_times_are_utc_and_whole() -> None:
+    assert log.timestamp(0) == "1970-01-01T00:00:00.000000Z"
+    assert log.timestamp(1.9999999) == "1970-01-01T00:00:02.000000Z"
+
+
+def test_no_secret_gets_out() -> None:
+    secret = "s3cr3t-öf-filer1"
+    file = WriteFile("/etc/iscsi/nodes/x", f"password = {secret}".encode(), b"", secrets=(secret,))
+    drift = (
+        Drift("servers.filer1.chap.password_file", "plain one", "plain two"),
+        Drift("x", f"has {secret} in it", secret),
+    )
+    step = Step(Ref("node", "filer1"), f"write {secret}", file, drift)
+    one = make("debug")
+    one.planned(step)
+    one.outcome(Outcome(step, "failed", 0.1, f"cannot: {secret!r} {secret}"))
+    one.finding(Finding(Ref("node", secret), Kind.BLOCKED, secret, why=secret, next=secret, key=secret))
+    one.note(f"{secret}{secret}")
+    one.close(Exit.FAILED, 1.0, None, secret)
+    said = one.stream.getvalue()
+    assert len(said.splitlines()) == 5
+    assert "s3cr3t" not in said
+    assert "plain" not in said
+
+
+def test_a_value_under_the_name_of_a_password_is_masked() -> None:
+    one = make()
+    one._say("info", "x", {"node.session.auth.password": "p1", "deep": [{"Password_in": "p2"}], "n": 3})
+    assert "p1" not in one.stream.getvalue()
+    assert "p2" not in one.stream.getvalue()
+
+
+def test_commands_are_one_line() -> None:
+    one = make()
+    one.outcome(Outcome(Step(Ref("a", "b"), "t", Run(("lvm", "x y", "'"), stdin=b"1\n2\n"), ()), "done"))
+    one.outcome(Outcome(Step(Ref("a", "b"), "t", WriteFile("/f", b"1\n2\n", None), ()), "skipped"))
+    first, second = map(json.loads, one.stream.getvalue().splitlines())
+    assert first["command"] == "lvm 'x y' ''\"'\"''"
+    assert second["command"] == "replace /f"
+    assert (first["level"], second["level"]) == ("info", "warning")
+
+
+def test_a_terminal_gets_it_rendered_for_people() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    one = make(stream=Terminal())
+    one.close(Exit.CONVERGED, 0.1, report())
+    assert "run ended" in one.stream.getvalue()
+    assert not one.stream.getvalue().startswith("{")
+
+
+def test_a_log_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        make(stream=full).close(Exit.CONVERGED, 0.1, report())
+        make(stream=full).note("x")
+        with pytest.raises(OSError, match="No space"):
+            full.close()
+    closed = (tmp_path / "x").open("w")
+    one = make(stream=closed)
+    one._logger = one._make_logger()
+    closed.close()
+    one.note("x")
