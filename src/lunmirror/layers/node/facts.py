@@ -29,11 +29,12 @@ class Record(NamedTuple):
 
 class Torn(NamedTuple):
     """A record without its END line, or that is no record at all: open-iscsi writes without rename (issue #462),
-    so a crash leaves these. Nothing in it can be trusted. `why` says what is wrong with it."""
+    so a crash leaves these. Nothing in it can be trusted. `why` says what is wrong; `tpgt` is from its path."""
 
     path: str
     raw: bytes
     why: str = ""
+    tpgt: int | None = None
 
     def __repr__(self) -> str:
         return f"Torn(path={self.path!r}, why={self.why!r})"

@@ -107,7 +107,7 @@ def _names(folder: str, reader: Reader) -> tuple[str, ...] | Unknown:
 
 def _judge(root: str, path: Path, reader: Reader, file: str, tpgt: int | None, raw: bytes) -> Seen:
     if why := tear(raw):
-        return Present(Torn(file, raw, why))
+        return Present(Torn(file, raw, why, tpgt))
     if why := overlong(raw):
         return Unknown(f"the node record {file} cannot be trusted: {why}; remove it and it is made anew")
     settings: dict[str, str | Secret] = {**settings_of(raw)}

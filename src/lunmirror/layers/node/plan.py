@@ -65,7 +65,8 @@ def _plan_path(path: Path, state: Seen) -> Plan:
         case Record() as record:
             return _reconcile(ref, path, record)
         case Torn() as torn:
-            return Plan((_remove(ref, path, torn), _create(ref, path, None), _predicted(ref, path, torn.path)))
+            create = _create(ref, path, torn.tpgt)._replace(after=(ref,))  # the server tells the tag anew, by then
+            return Plan((_remove(ref, path, torn), create, _predicted(ref, path, torn.path)))
         case Missing(tpgt, file):
             return Plan((_create(ref, path, tpgt), _predicted(ref, path, file)))
     raise AssertionError(state)
@@ -90,12 +91,10 @@ def _remove(ref: Ref, path: Path, torn: Torn) -> Step:
 
 
 def _create(ref: Ref, path: Path, tpgt: int | None) -> Step:
-    """Without a tag it is a prediction: the tag is asked for once the torn record is gone."""
     portal = str(path.portal) if tpgt is None else f"{path.portal},{tpgt}"
     argv = (paths.ISCSIADM, "-m", "node", "-o", "new", "-T", path.target, "-p", portal, "-I", "default")
     drift = Drift(_portals(path), "a node record", "none")
-    after = (ref,) if tpgt is None else ()
-    return Step(ref, f"make a node record of {_place(path)}", Run(argv, CREATE), (drift,), after=after)
+    return Step(ref, f"make a node record of {_place(path)}", Run(argv, CREATE), (drift,))
 
 
 def _predicted(ref: Ref, path: Path, file: str) -> Step:

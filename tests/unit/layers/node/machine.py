@@ -7,7 +7,8 @@ from lunmirror.model import ABSENT, Present, Unknown
 TARGET = "iqn.2006-01.com.openfiler:linuxtest1lv"
 NODES = "/etc/iscsi/nodes"
 RECORD = f"{NODES}/{TARGET}/192.168.1.115,3260,1/default"
-ANNOUNCED = f"192.168.1.115:3260,1 {TARGET}\n[fd00::15]:3260,1 {TARGET}\n192.168.1.115:3260,1 iqn.2006-01.com.openfiler:other\n"
+OTHER = "iqn.2006-01.com.openfiler:other"
+ANNOUNCED = f"192.168.1.115:3260,1 {TARGET}\n[fd00::15]:3260,1 {TARGET}\n192.168.1.115:3260,1 {OTHER}\n"
 TIMEOUTS = Timeouts(2, 3, 9, 5, 4)
 
 

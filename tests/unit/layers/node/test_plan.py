@@ -100,11 +100,12 @@ class TestFreeSettings:
         assert [f.kind for f in result.findings] == [Kind.REFUSED] * 2
 
 
-class TestChap:
-    FILES = {"/s/out": b"first-secret\n", "/s/in": b"second-secret\n"}
+SECRETS = {"/s/out": b"first-secret\n", "/s/in": b"second-secret\n"}
 
+
+class TestChap:
     def test_one_way(self):
-        (step,) = planned(MANAGED, chap=chap(), files=self.FILES).steps
+        (step,) = planned(MANAGED, chap=chap(), files=SECRETS).steps
         assert b"authmethod = CHAP\n" in step.action.content
         assert (
             b"chap_algs = MD5\nnode.session.auth.username = joe\nnode.session.auth.password = first-secret\n"
@@ -114,7 +115,7 @@ class TestChap:
         assert b"second-secret" not in step.action.content
 
     def test_mutual(self):
-        (step,) = planned(MANAGED, chap=chap(mutual=True), files=self.FILES).steps
+        (step,) = planned(MANAGED, chap=chap(mutual=True), files=SECRETS).steps
         new = settings_of(step.action.content)
         assert new["node.session.auth.username_in"] == "filer"
         assert new["node.session.auth.password_in"] == "second-secret"
@@ -122,7 +123,7 @@ class TestChap:
 
     def test_no_secret_is_said(self):
         old = MANAGED.replace(b"# END", b"node.session.auth.password = third-secret\n# END")
-        (step,) = planned(old, chap=chap(mutual=True), files=self.FILES).steps
+        (step,) = planned(old, chap=chap(mutual=True), files=SECRETS).steps
         assert step.action.secrets == ("first-secret", "second-secret", "third-secret")
         assert "secret" not in step.title
         assert {(d.desired, d.observed) for d in step.drift if "password" in d.key} == {
@@ -153,7 +154,7 @@ class TestChap:
 
     def test_undeclared_mutual_credentials_are_left_alone(self):
         result = planned(
-            MANAGED.replace(b"# END", b"node.session.auth.password_in = x\n# END"), chap=chap(), files=self.FILES
+            MANAGED.replace(b"# END", b"node.session.auth.password_in = x\n# END"), chap=chap(), files=SECRETS
         )
         assert result.findings[0].key == "servers.filer1.chap.mutual"
         assert b"password_in = x\n" in result.steps[0].action.content
@@ -178,9 +179,10 @@ class TestMissing:
         assert b"password = ***\n" in steps[1].action.content
 
     def test_torn_is_removed_first(self):
-        remove, create, rewrite = of(Present(Torn(RECORD, b"half", "its END line is missing"))).steps
+        remove, create, rewrite = of(Present(Torn(RECORD, b"half", "its END line is missing", 1))).steps
         assert remove.action == RemoveFile(RECORD, b"half", locked=True)
         assert (remove.after, create.after, rewrite.after) == ((), (NODE,), (NODE,))
+        assert create.action.argv == self.CREATE
         assert "END line" in remove.drift[0].observed
 
     def test_unknown_is_never_made(self):
