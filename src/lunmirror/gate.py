@@ -69,7 +69,13 @@ def pass_through(plan: Plan, disturbed: frozenset[str]) -> Plan:
         if reason:
             stopped.add(step.ref)
             findings.append(
-                Finding(step.ref, Kind.REFUSED, f"will not {step.title}", why=reason, next="report this as a bug: a plan should never ask for it")
+                Finding(
+                    step.ref,
+                    Kind.REFUSED,
+                    f"will not {step.title}",
+                    why=reason,
+                    next="report this as a bug: a plan should never ask for it",
+                )
             )
             continue
         steps.append(step)

@@ -142,7 +142,7 @@ class Lab:
         script = (
             f"for i in $(seq 1 {int(timeout * 2)}); do dmsetup status {name} | "
             "awk '{for(i=4;i<=NF;i++){if($i ~ /^[AaDFSRU]+$/ && $i !~ /^A+$/)exit 1;"
-            "if(split($i,r,\"/\")==2&&r[1]!=r[2])exit 1}}' && exit 0; sleep 0.5; done; exit 1"
+            'if(split($i,r,"/")==2&&r[1]!=r[2])exit 1}}\' && exit 0; sleep 0.5; done; exit 1'
         )
         self.run(script, timeout=timeout + 60)
 

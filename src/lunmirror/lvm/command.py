@@ -4,6 +4,7 @@ LVM opens every visible device and waits for it without a deadline: with one leg
 (shared facts, lvm.md). `--devices` exists since lvm2 2.03.12.
 """
 
+from lunmirror.desired import Desired, Disk
 from lunmirror.host import paths
 from lunmirror.model import Present, World
 
@@ -33,9 +34,14 @@ def change(devices: tuple[str, ...], verb: str, *words: str) -> tuple[str, ...]:
     return (paths.LVM, verb, "--devices", ",".join(devices), *words)
 
 
-def devices_of(world: World) -> tuple[str, ...]:
+def place_of(disk: Disk) -> str:
+    """What stands for a disk's physical volume in a command line, as long as it cannot be seen."""
+    return f"<partition 1 of disk {disk.name}>" if disk.partition else f"<disk {disk.name}>"
+
+
+def devices_of(world: World, desired: Desired) -> tuple[str, ...]:
     """The devices of every physical volume seen on a declared disk or in a declared group: all of them healthy,
-    since LVM was only shown healthy ones."""
+    since LVM was only shown healthy ones. While none can be seen: what stands for them in a prediction."""
     found: dict[str, None] = {}
     for seen in world.get("disk", {}).values():
         if isinstance(seen, Present) and getattr(seen.facts, "place", None) is not None:
@@ -43,4 +49,4 @@ def devices_of(world: World) -> tuple[str, ...]:
     for seen in world.get("group", {}).values():
         if isinstance(seen, Present):
             found.update((m.device, None) for m in seen.facts.members if m.device)
-    return tuple(sorted(found))
+    return tuple(sorted(found)) or tuple(place_of(disk) for disk in desired.disks.values())

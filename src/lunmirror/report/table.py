@@ -44,7 +44,9 @@ def _step(step: Step, number: int, paint: Paint) -> str:
     if step.after:
         lines.append(f"     after {', '.join(map(str, step.after))} (predicted: it cannot be seen yet)")
     lines += [f"     why   {why(d)}" for d in step.drift]
-    lines += [f"     {'how  ' if n == 0 else '     '} {_tint(line, paint)}" for n, line in enumerate(how(step).splitlines())]
+    lines += [
+        f"     {'how  ' if n == 0 else '     '} {_tint(line, paint)}" for n, line in enumerate(how(step).splitlines())
+    ]
     lines.append(f"     risk  {_RISKS[step.risk]}{f'; {step.proof}' if step.proof else ''}")
     return "\n".join(lines)
 

@@ -31,7 +31,9 @@ def content_of(reader: Reader, device: Device) -> Blank | Holds | Unreadable:
         if ran.rc == 1:
             return Holds(f"data without a known signature, in the {length >> 20} MiB from byte {offset}")
         if ran.rc != 0:
-            return Unreadable(f"the {length >> 20} MiB from byte {offset} of {device.node} could not be read: {ran.why}")
+            return Unreadable(
+                f"the {length >> 20} MiB from byte {offset} of {device.node} could not be read: {ran.why}"
+            )
     places = f"first {HEAD >> 20} MiB, last {TAIL >> 20} MiB and {SAMPLES} places between read as zeros"
     return Blank(f"blkid finds nothing on {device.node}, nothing holds it, {places}")
 

@@ -4,7 +4,7 @@ from lunmirror.desired import Desired, Disk
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.disk.content import content_of, table_guid_on
-from lunmirror.layers.disk.facts import Device, Holds, Lun, NoDisk, PhysicalVolume, Spanning
+from lunmirror.layers.disk.facts import Device, Lun, NoDisk, PhysicalVolume, Spanning
 from lunmirror.layers.session.facts import Session
 from lunmirror.lvm.devices import text
 from lunmirror.lvm.read import Lvm, read_lvm
@@ -18,7 +18,9 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
     found: dict[str, tuple[str, tuple[Device, ...]] | Seen] = {}
     for disk in desired.disks.values():
         found[disk.name] = _scsi_disks(desired, disk, reader, seen)
-    lvm = read_lvm(reader) if any(isinstance(f, tuple) and not isinstance(f, Unknown) for f in found.values()) else None
+    lvm = (
+        read_lvm(reader) if any(isinstance(f, tuple) and not isinstance(f, Unknown) for f in found.values()) else None
+    )
     owners = _owners(found)
     return {name: _lun(desired, desired.disks[name], f, reader, lvm, owners) for name, f in found.items()}
 
@@ -51,7 +53,9 @@ def _scsi_disks(desired: Desired, disk: Disk, reader: Reader, seen: World):
         return Unknown(unfit)
     if not devices:
         host = reader.link(f"{paths.SYS_SESSIONS}/{live[0].sid}/device")
-        number = next((p for p in host.facts.split("/") if p.startswith("host")), "") if isinstance(host, Present) else ""
+        number = (
+            next((p for p in host.facts.split("/") if p.startswith("host")), "") if isinstance(host, Present) else ""
+        )
         return Present(NoDisk(number, f"{_target(live[0].sid)}:{disk.lun}/block/*"))
     if any(d is None for d in devices):
         return Unknown("its disk vanished while being looked at")
@@ -96,21 +100,18 @@ def _lun(desired: Desired, disk: Disk, found, reader: Reader, lvm: Seen | None, 
     if not isinstance(whole, Device):
         return whole
     partition = _first_partition(reader, whole)
-    guid = _table_guid(reader, devices[0].number if whole in devices else whole.number)
-    ours = bool(guid) and guid == disk.table_guid
     facts: Lvm = lvm.facts
     for place in (partition, whole):
         row = facts.pv_at(place.number) if place else None
         if row:
             pv = PhysicalVolume(row.uuid, row.group, row.size, row.free, row.missing, row.duplicate)
-            return Present(Lun(whole, devices, place, ours, pv, None, wwid))
-    place = partition if disk.partition else whole
-    looked_at = place if place and (ours or not disk.partition) else whole
-    content = content_of(reader, looked_at)
-    if looked_at is whole and disk.partition:
-        place = None
-        ours = isinstance(content, Holds) and table_guid_on(reader, whole) == disk.table_guid
-    return Present(Lun(whole, devices, place, ours, None, content, wwid, _expected(desired, disk, facts)))
+            return Present(Lun(whole, devices, place, False, pv, None, wwid))
+    expected = _expected(desired, disk, facts)
+    if not disk.partition:
+        return Present(Lun(whole, devices, whole, False, None, content_of(reader, whole), wwid, expected))
+    ours = table_guid_on(reader, whole) == disk.table_guid
+    place = partition if ours else None
+    return Present(Lun(whole, devices, place, ours, None, content_of(reader, place or whole), wwid, expected))
 
 
 def _expected(desired: Desired, disk: Disk, lvm: Lvm) -> str:
@@ -123,7 +124,9 @@ def _expected(desired: Desired, disk: Disk, lvm: Lvm) -> str:
 
 def _whole(disk: Disk, devices: tuple[Device, ...], reader: Reader, owners: dict[str, str]) -> Device | Seen:
     """The device that stands for the LUN: its only SCSI disk, or the multipath map over its paths and no others."""
-    maps = {h for d in devices for h in d.holders if text(reader, f"{paths.SYS_BLOCK}/{h}/dm/uuid").startswith("mpath-")}
+    maps = {
+        h for d in devices for h in d.holders if text(reader, f"{paths.SYS_BLOCK}/{h}/dm/uuid").startswith("mpath-")
+    }
     for name in sorted(maps):
         slaves = reader.folder(f"{paths.SYS_BLOCK}/{name}/slaves")
         if not isinstance(slaves, Present):
@@ -153,11 +156,3 @@ def _first_partition(reader: Reader, whole: Device) -> Device | None:
         if text(reader, f"{paths.SYS_BLOCK}/{holder}/dm/uuid").startswith("part1-mpath-"):
             return _device(reader, holder)
     return None
-
-
-def _table_guid(reader: Reader, number: str) -> str:
-    """The GUID of the disk's partition table as udev read it, upper case; '' if there is none."""
-    for line in text(reader, f"{paths.UDEV_DATA}/b{number}").splitlines():
-        if line.startswith("E:ID_PART_TABLE_UUID="):
-            return line.partition("=")[2].strip().upper()
-    return ""

@@ -17,7 +17,7 @@ from lunmirror.desired import Desired, Disk
 from lunmirror.host import paths
 from lunmirror.layers.disk.facts import Blank, Device, Holds, Lun, NoDisk, Spanning, Unreadable
 from lunmirror.layers.session.facts import NoSession
-from lunmirror.lvm.command import change
+from lunmirror.lvm.command import change, place_of
 from lunmirror.model import (
     Absent,
     AwaitPath,
@@ -74,7 +74,11 @@ def _plan_disk(desired: Desired, disk: Disk, seen: World, pending: frozenset[Ref
 
 
 def _unreachable(ref: Ref, disk: Disk, state: Seen, seen: World, sessions: list[Ref]) -> Finding:
-    why = state.reason if isinstance(state, Unknown) else f"server {disk.server} has no session for target {disk.target}"
+    why = (
+        state.reason
+        if isinstance(state, Unknown)
+        else f"server {disk.server} has no session for target {disk.target}"
+    )
     for session in sessions:
         below = seen["session"].get(session.name)
         if isinstance(state, Absent) and isinstance(below, Present) and isinstance(below.facts, NoSession):
@@ -114,7 +118,8 @@ def _wait_for(ref: Ref, disk: Disk, host: str, pattern: str) -> Plan:
 
 
 def _judge_pv(desired: Desired, ref: Ref, disk: Disk, lun: Lun) -> list[Finding]:
-    assert lun.pv and lun.place
+    assert lun.pv
+    assert lun.place
     group = desired.group_of(disk.name)
     where = f"the physical volume {lun.pv.uuid} on {lun.place.node}"
     owner = next((d for d in desired.disks.values() if d.pv_uuid == lun.pv.uuid and d.name != disk.name), None)
@@ -198,14 +203,22 @@ def _partition_steps(
         proof,
         guards,
     )
-    reread = Step(ref, f"let the kernel read the partition on {whole.node}", Run((paths.PARTX, "--update", whole.node)), drift)
-    settle = Step(ref, "let udev finish with it", Run((paths.UDEVADM, "settle", "--timeout=30"), deadline=40), drift)
-    return (*((wipe,) if consented else ()), write, reread, settle)
+    reread = Step(
+        ref, f"let the kernel read the partition on {whole.node}", Run((paths.PARTX, "--update", whole.node)), drift
+    )
+    # The name that the kernel (or, on a multipath map, kpartx) gives the first partition.
+    appear = AwaitPath(
+        f"{whole.node}-part1" if whole.node.startswith(paths.MAPPER) else _first_partition(whole.node), APPEAR
+    )
+    wait = Step(ref, f"wait for the partition on {whole.node}", appear, drift)
+    return (*((wipe,) if consented else ()), write, reread, wait)
 
 
-def _label_step(
-    ref: Ref, disk: Disk, place: Device, proof: str, guards: tuple[Guard, ...], consented: bool
-) -> Step:
+def _first_partition(node: str) -> str:
+    return f"{node}p1" if node[-1].isdigit() else f"{node}1"
+
+
+def _label_step(ref: Ref, disk: Disk, place: Device, proof: str, guards: tuple[Guard, ...], consented: bool) -> Step:
     words = ("--uuid", disk.pv_uuid, "--norestorefile", *(("-y",) if consented else ()), place.node)
     return Step(
         ref,
@@ -231,7 +244,11 @@ def _unfit_content(ref: Ref, disk: Disk, lun: Lun) -> Finding | None:
                 key=key,
             )
         case Holds(what) if what != disk.consent and not (lun.ours and lun.place is None):
-            said = f" (the configuration consents to lose {disk.consent!r}, which is not what is there)" if disk.consent else ""
+            said = (
+                f" (the configuration consents to lose {disk.consent!r}, which is not what is there)"
+                if disk.consent
+                else ""
+            )
             return Finding(
                 ref,
                 Kind.REFUSED,
@@ -324,9 +341,8 @@ def _equal_names(desired: Desired, seen: World) -> list[Finding]:
 def _predicted(disk: Disk, after: tuple[Ref, ...]) -> tuple[Step, ...]:
     """The steps on a disk that cannot be seen yet, if it turns out blank."""
     ref = Ref("disk", disk.name)
-    node = f"<disk {disk.name}>"
-    whole = Device(node, node, 0, "", "", ())
-    place = Device(node, f"<partition 1 of disk {disk.name}>", 0, "", "", ()) if disk.partition else whole
+    whole = Device(disk.name, f"<disk {disk.name}>", 0, "", "", ())
+    place = whole._replace(node=place_of(disk))
     proof = "only if it turns out provably blank or ours"
     steps = _partition_steps(ref, disk, whole, proof, (), False) if disk.partition else ()
     return tuple(s._replace(after=after) for s in (*steps, _label_step(ref, disk, place, proof, (), False)))

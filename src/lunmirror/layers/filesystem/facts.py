@@ -1,14 +1,6 @@
-"""What can be known of the file system on a volume, and of the tags by which lunmirror remembers its own work.
-
-The tags live in LVM's metadata, in the same transaction as the change that they speak of: they survive every crash.
-"""
+"""What can be known of the file system on a volume."""
 
 from typing import NamedTuple
-
-# Set by the very lvcreate that makes a volume, removed after mkfs: "made by us, not yet formatted".
-UNFORMATTED = "lunmirror.unformatted"
-# Set before lvextend, removed after the file system has grown.
-GROW = "lunmirror.grow"
 
 
 class FileSystem(NamedTuple):

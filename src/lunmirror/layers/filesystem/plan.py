@@ -16,10 +16,10 @@ from enum import Enum
 
 from lunmirror.desired import Desired, Volume
 from lunmirror.host import paths
-from lunmirror.layers.filesystem.facts import GROW, UNFORMATTED, Bare, FileSystem, Other
+from lunmirror.layers.filesystem.facts import Bare, FileSystem, Other
 from lunmirror.layers.filesystem.identity import filesystem_uuid
 from lunmirror.layers.group.facts import VolumeGroup
-from lunmirror.layers.volume.facts import LogicalVolume
+from lunmirror.layers.volume.facts import GROW, UNFORMATTED, LogicalVolume
 from lunmirror.lvm import change, devices_of
 from lunmirror.model import (
     ABSENT,
@@ -89,7 +89,7 @@ def plan_growth(desired: Desired, world: World, pending: frozenset[Ref]) -> Plan
 
 
 def _each(desired: Desired, world: World, pending: frozenset[Ref], ask) -> Plan:
-    plans = [ask(_Maker(v, world, pending)) for v in desired.volumes.values() if v.filesystem is not None]
+    plans = [ask(_Maker(v, desired, world, pending)) for v in desired.volumes.values() if v.filesystem is not None]
     return Plan(
         tuple(step for p in plans for step in p.steps),
         tuple(finding for p in plans for finding in p.findings),
@@ -99,8 +99,8 @@ def _each(desired: Desired, world: World, pending: frozenset[Ref], ask) -> Plan:
 class _Maker:
     """Plans for one volume."""
 
-    def __init__(self, volume: Volume, world: World, pending: frozenset[Ref]) -> None:
-        self.volume, self.world, self.pending = volume, world, pending
+    def __init__(self, volume: Volume, desired: Desired, world: World, pending: frozenset[Ref]) -> None:
+        self.volume, self.desired, self.world, self.pending = volume, desired, world, pending
         self.declared = volume.filesystem
         self.ref, self.below = Ref(LAYER, volume.id), Ref("volume", volume.id)
         self.key = f"{volume.key}.filesystem"
@@ -183,7 +183,7 @@ class _Maker:
         declared = self.declared
         # mke2fs without a terminal neither asks nor minds what it finds (misc/mke2fs.c, main: CHECK_FS_EXIST only
         # with isatty); mkfs.xfs refuses. So what was proven must not be left to mkfs: tag, probe, guards.
-        uuid = filesystem_uuid(self.lv.uuid) if self.lv else "«derived from the volume's»"
+        uuid = filesystem_uuid(self.lv.uuid) if self.lv else "<derived from the volume's>"
         ours = ("-m", f"uuid={uuid}") if declared.type == "xfs" else ("-U", uuid)
         label = ("-L", declared.label) if declared.label else ()
         # Ours after the user's own options: where one is given twice, mke2fs takes the last.
@@ -206,7 +206,7 @@ class _Maker:
         )
 
     def _deltag(self, tag: str, title: str, drift: Drift) -> Step:
-        argv = change(devices_of(self.world), "lvchange", "--deltag", tag, self.volume.id)
+        argv = change(devices_of(self.world, self.desired), "lvchange", "--deltag", tag, self.volume.id)
         return Step(self.ref, title, Run(argv), (drift,))
 
     def _proof(self, what: str) -> str:

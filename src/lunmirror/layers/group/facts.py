@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-
 HOST_TAG = "lunmirror.host="  # followed by /etc/machine-id of the host that made the group
 
 

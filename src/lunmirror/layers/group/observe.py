@@ -24,7 +24,9 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
 
 def _known(desired: Desired, seen: World) -> dict[str, tuple[str, Lun | None]]:
     """PV UUID -> the declared disk it is on (and its Lun) or, out of sight, the disk it was made for."""
-    known: dict[str, tuple[str, Lun | None]] = {d.pv_uuid: (d.name, None) for d in desired.disks.values() if d.pv_uuid}
+    known: dict[str, tuple[str, Lun | None]] = {
+        d.pv_uuid: (d.name, None) for d in desired.disks.values() if d.pv_uuid
+    }
     for name, state in seen["disk"].items():
         if isinstance(state, Present) and isinstance(state.facts, Lun) and state.facts.pv:
             known[state.facts.pv.uuid] = (name, state.facts)

@@ -7,7 +7,7 @@ so a group is changed only while all of it is there.
 from lunmirror.desired import Desired, Group
 from lunmirror.layers.disk.facts import Lun
 from lunmirror.layers.group.facts import HOST_TAG, Homonyms, NoGroup, VolumeGroup
-from lunmirror.lvm.command import change
+from lunmirror.lvm.command import change, place_of
 from lunmirror.model import Drift, Finding, Kind, Plan, Present, Ref, Risk, Run, Step, Unknown, World
 
 
@@ -31,12 +31,14 @@ def _plan_group(group: Group, desired: Desired, seen: World, pending: frozenset[
                 key,
             )
         case Present(VolumeGroup() as facts):
-            return _keep(group, ref, key, facts, ready, waits_for)
+            return _keep(group, ref, key, facts, ready, waits_for, desired)
         case Present(NoGroup(here)):
             pass
         case Unknown(reason) if not waits_for:
             next = "see what is said of its disks; the next pass goes on from here"
-            return Plan(findings=(Finding(ref, Kind.BLOCKED, f"group {group.name} cannot be seen", reason, next, key),))
+            return Plan(
+                findings=(Finding(ref, Kind.BLOCKED, f"group {group.name} cannot be seen", reason, next, key),)
+            )
         case _:
             here = "<this machine>"
     lacking = [d for d in group.disks if d not in ready and Ref("disk", d) not in pending]
@@ -44,7 +46,7 @@ def _plan_group(group: Group, desired: Desired, seen: World, pending: frozenset[
         why = f"disk {', '.join(lacking)} has no physical volume that may be used"
         next = "see what is said of the disk; the next pass goes on from here"
         return Plan(findings=(Finding(ref, Kind.BLOCKED, f"group {group.name} cannot be made yet", why, next, key),))
-    places = [ready.get(d, f"<disk {d}>") for d in group.disks]
+    places = [ready.get(d, place_of(desired.disks[d])) for d in group.disks]
     words = ("--addtag", f"{HOST_TAG}{here}", group.name, *places)
     step = Step(
         ref,
@@ -67,7 +69,7 @@ def _ours(disk: str, group: Group, desired: Desired, seen: World) -> str:
 
 
 def _keep(
-    group: Group, ref: Ref, key: str, facts: VolumeGroup, ready: dict, waits_for: tuple[Ref, ...]
+    group: Group, ref: Ref, key: str, facts: VolumeGroup, ready: dict, waits_for: tuple[Ref, ...], desired: Desired
 ) -> Plan:
     owner = _foreign(group, ref, key, facts)
     if owner:
@@ -75,7 +77,7 @@ def _keep(
     findings = list(_missing(ref, key, facts))
     joining = [d for d in group.disks if not facts.member(d) and (d in ready or Ref("disk", d) in waits_for)]
     if joining and facts.whole:
-        places = [ready.get(d, f"<disk {d}>") for d in joining]
+        places = [ready.get(d, place_of(desired.disks[d])) for d in joining]
         devices = tuple(m.device for m in facts.members) + tuple(places)
         step = Step(
             ref,
@@ -102,7 +104,9 @@ def _keep(
 def _foreign(group: Group, ref: Ref, key: str, facts: VolumeGroup) -> Plan | None:
     if facts.exported:
         why = "it was given away with `vgexport`"
-        return _refuse(ref, f"group {group.name} is exported", why, f"`vgimport {group.name}` if this host is to own it", key)
+        return _refuse(
+            ref, f"group {group.name} is exported", why, f"`vgimport {group.name}` if this host is to own it", key
+        )
     if facts.host and facts.host not in (facts.here, group.take_from):
         return _refuse(
             ref,
@@ -121,7 +125,11 @@ def _missing(ref: Ref, key: str, facts: VolumeGroup) -> list[Finding]:
         if member.missing:
             where = member.device or "out of sight"
             what = f"group {ref.name} misses the physical volume {member.uuid} ({where})"
-            why = "flagged missing in the group's metadata" if member.device else "its server is away, or its disk is gone"
+            why = (
+                "flagged missing in the group's metadata"
+                if member.device
+                else "its server is away, or its disk is gone"
+            )
             found.append(Finding(ref, Kind.DEGRADED, what, why, "bring its server back", f"{key}.disks"))
     return found
 

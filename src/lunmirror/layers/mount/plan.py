@@ -5,10 +5,10 @@ Nothing is mounted, and no line written, unless the file system layer saw the de
 
 from lunmirror.desired import Desired, Volume
 from lunmirror.host import paths
-from lunmirror.layers.filesystem.facts import UNFORMATTED, FileSystem
+from lunmirror.layers.filesystem.facts import FileSystem
 from lunmirror.layers.mount import fstab
 from lunmirror.layers.mount.facts import Mounted, MountState
-from lunmirror.layers.volume.facts import LogicalVolume
+from lunmirror.layers.volume.facts import UNFORMATTED, LogicalVolume
 from lunmirror.model import (
     Drift,
     Finding,

@@ -1,6 +1,15 @@
-"""What can be known of a logical volume: layout from LVM's metadata, health from device-mapper."""
+"""What can be known of a logical volume: layout from LVM's metadata, health from device-mapper.
+
+The tags by which lunmirror remembers its own work live in LVM's metadata, in the same transaction as the change that
+they speak of: they survive every crash.
+"""
 
 from typing import NamedTuple
+
+# Set by the very lvcreate that makes a volume, removed after mkfs: "made by us, not yet formatted".
+UNFORMATTED = "lunmirror.unformatted"
+# Set before lvextend, removed after the file system has grown.
+GROW = "lunmirror.grow"
 
 
 class Leg(NamedTuple):

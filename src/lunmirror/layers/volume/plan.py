@@ -16,10 +16,9 @@ While legs are not in sync, nothing but activation is done to a volume.
 
 from lunmirror.desired import Desired, Volume
 from lunmirror.layers.disk.facts import Lun
-from lunmirror.layers.filesystem.facts import GROW, UNFORMATTED
 from lunmirror.layers.group.facts import VolumeGroup
-from lunmirror.layers.volume.facts import Leg, LogicalVolume
-from lunmirror.lvm.command import change
+from lunmirror.layers.volume.facts import GROW, UNFORMATTED, Leg, LogicalVolume
+from lunmirror.lvm.command import change, place_of
 from lunmirror.model import (
     Absent,
     Drift,
@@ -82,7 +81,20 @@ class _Planner:
         }[volume.type]
         tag = ("--addtag", UNFORMATTED) if volume.filesystem else ()
         # -y answers only "wipe the old signature in these free extents?": the group is ours, they are free.
-        words = (*shape, "-n", volume.name, "-l", self._extents_word(), *tag, "-y", "-W", "y", "-Z", "y", volume.group)
+        words = (
+            *shape,
+            "-n",
+            volume.name,
+            "-l",
+            self._extents_word(),
+            *tag,
+            "-y",
+            "-W",
+            "y",
+            "-Z",
+            "y",
+            volume.group,
+        )
         return self._steps(
             f"make {volume.type} volume {volume.id} with a leg on {', '.join(volume.legs)}",
             Run(change(self._devices(), "lvcreate", *words, *self._places(volume.legs)), LONG),
@@ -138,7 +150,9 @@ class _Planner:
         """A leg on a disk that is not declared for it, or two legs on one server."""
         if facts.type not in ("linear", "raid1", "mirror"):
             why = f"it is a {facts.type or 'volume without segments'}, which lunmirror does not work with"
-            return self._find(Kind.REFUSED, "is not what is declared", why, "declare another name, or convert it", "type")
+            return self._find(
+                Kind.REFUSED, "is not what is declared", why, "declare another name, or convert it", "type"
+            )
         if facts.health not in ("", "partial", "refresh needed", "mismatches exist"):
             why = f"LVM reports its health as {facts.health!r}, which lunmirror does not know"
             return self._find(Kind.BLOCKED, "is left alone", why, "see `lvs -a -o+lv_health_status`")
@@ -165,11 +179,15 @@ class _Planner:
         percent = f"{100 * facts.done / facts.total:.1f} %" if facts.total else "an unknown part"
         letters = "".join(leg.letter or "?" for leg in facts.legs)
         if dead:
-            names = ", ".join(f"{leg.name} on disk {'/'.join(filter(None, self._disks_of(leg))) or 'unknown'}" for leg in dead)
+            names = ", ".join(
+                f"{leg.name} on disk {'/'.join(filter(None, self._disks_of(leg))) or 'unknown'}" for leg in dead
+            )
             why = f"device-mapper shows {letters}: {names} does not work"
             return self._find(Kind.DEGRADED, "runs without full redundancy", why, "bring the server of that leg back")
         why = f"device-mapper shows {letters}, {percent} in sync"
-        return self._find(Kind.DEGRADED, "is being copied: redundancy is not full yet", why, "nothing: it goes on by itself")
+        return self._find(
+            Kind.DEGRADED, "is being copied: redundancy is not full yet", why, "nothing: it goes on by itself"
+        )
 
     def _reshape(self, facts: LogicalVolume) -> Plan | None:
         volume = self.volume
@@ -221,7 +239,9 @@ class _Planner:
         volume = self.volume
         if facts.extents > wanted:
             why = f"it has {facts.extents} extents, {wanted} are declared, and nothing is ever shrunk"
-            return self._find(Kind.REFUSED, "is larger than declared", why, "declare at least its present size", "size")
+            return self._find(
+                Kind.REFUSED, "is larger than declared", why, "declare at least its present size", "size"
+            )
         unfit = self._unfit(volume.legs, wanted - facts.extents)
         if unfit:
             return unfit
@@ -230,7 +250,9 @@ class _Planner:
         if volume.filesystem and GROW not in facts.tags:
             tag = Run(change(self._devices(), "lvchange", "--addtag", GROW, volume.id))
             steps.append(Step(self.ref, f"note on {volume.id} that its file system is to grow", tag, drift))
-        extend = Run(change(self._devices(), "lvextend", "-l", str(wanted), volume.id, *self._places(volume.legs)), LONG)
+        extend = Run(
+            change(self._devices(), "lvextend", "-l", str(wanted), volume.id, *self._places(volume.legs)), LONG
+        )
         steps.append(Step(self.ref, f"extend {volume.id} to {self._size_text()}", extend, drift, Risk.ONLINE))
         return Plan(tuple(steps))
 
@@ -250,7 +272,7 @@ class _Planner:
     def _places(self, disks: tuple[str, ...]) -> tuple[str, ...]:
         """Each disk's physical volume, as a device; a placeholder where it cannot be seen yet."""
         members = {d: self.group.member(d) for d in disks} if self.group else {}
-        return tuple(m.device if (m := members.get(d)) else f"<disk {d}>" for d in disks)
+        return tuple(m.device if (m := members.get(d)) else place_of(self.desired.disks[d]) for d in disks)
 
     def _devices(self) -> tuple[str, ...]:
         if self.group:

@@ -1,9 +1,10 @@
 import pytest
 
 from lunmirror.gate import pass_through
-from lunmirror.layers.filesystem.facts import GROW, UNFORMATTED, Bare, FileSystem, Other
+from lunmirror.layers.filesystem.facts import Bare, FileSystem, Other
 from lunmirror.layers.mount.facts import Mounted, MountState
 from lunmirror.layers.mount.plan import plan
+from lunmirror.layers.volume.facts import GROW, UNFORMATTED
 from lunmirror.model import ABSENT, Kind, MakeFolder, Present, Ref, Run, Unknown, WriteFile
 from unit.layers.filesystem.world import desired, volume, world
 

@@ -1,0 +1,224 @@
+"""The machine at a glance: group → volume → leg → physical volume → disk → session → server.
+
+What the article reads off `lvs`, `lvdisplay -m` and `pvdisplay -m`, in one tree.
+"""
+
+import json
+from typing import Any
+
+from lunmirror.desired import Desired, Disk, Volume
+from lunmirror.layers.disk.facts import Lun
+from lunmirror.layers.filesystem.facts import FileSystem
+from lunmirror.layers.group.facts import VolumeGroup
+from lunmirror.layers.mount.facts import MountState
+from lunmirror.layers.session.facts import NoSession, Session
+from lunmirror.layers.volume.facts import Leg, LogicalVolume
+from lunmirror.model import Absent, Finding, Kind, Present, Report, Seen, Unknown
+from lunmirror.report.as_json import SCHEMA, _finding
+from lunmirror.report.result import exit_of
+from lunmirror.report.table import Paint, finding_text
+from lunmirror.report.words import size
+
+_LETTERS = {  # device-mapper's own words: dm-raid.rst and dm-raid1.c
+    "raid1": {"A": "in sync", "a": "being rebuilt", "D": "dead"},
+    "mirror": {
+        "A": "in sync",
+        "D": "dead: a write failed",
+        "F": "dead: a flush failed",
+        "S": "out of sync",
+        "R": "dead: a read failed",
+        "U": "in an unknown state",
+    },
+}
+
+
+def document(report: Report, desired: Desired) -> dict[str, Any]:
+    """The tree as plain data; what could not be seen says so in `unknown` or `absent`."""
+    result = exit_of(report)
+    return {
+        "schema": SCHEMA,
+        "verb": report.verb,
+        "run": report.run,
+        "result": result.name.lower(),
+        "exit": int(result),
+        "groups": [_group(name, desired, report) for name in desired.groups],
+        "findings": [_finding(f) for f in report.findings],
+        "drift": [{"resource": str(s.ref), "title": s.title} for s in report.steps],
+    }
+
+
+def render_json(report: Report, desired: Desired) -> str:
+    return json.dumps(document(report, desired), ensure_ascii=False, indent=2) + "\n"
+
+
+def _see(seen: Seen | None, kind: type) -> tuple[Any, dict[str, Any]]:
+    """(facts of the wanted kind or None, what to say instead)."""
+    match seen:
+        case Present(facts) if isinstance(facts, kind):
+            return facts, {}
+        case Present(facts):
+            return None, {"unknown": type(facts).__name__}
+        case Unknown(reason):
+            return None, {"unknown": reason}
+        case Absent() | None:
+            return None, {"absent": True}
+
+
+def _group(name: str, desired: Desired, report: Report) -> dict[str, Any]:
+    facts, other = _see(report.seen.get("group", {}).get(name), VolumeGroup)
+    about = {"size": sum(m.size for m in facts.members), "free": facts.free, "uuid": facts.uuid} if facts else other
+    volumes = [v for v in desired.volumes.values() if v.group == name]
+    return {"group": name, **about, "volumes": [_volume(v, facts, desired, report) for v in volumes]}
+
+
+def _volume(volume: Volume, group: VolumeGroup | None, desired: Desired, report: Report) -> dict[str, Any]:
+    facts, other = _see(report.seen.get("volume", {}).get(volume.id), LogicalVolume)
+    about: dict[str, Any] = {"volume": volume.name, **other}
+    if facts:
+        about |= {
+            "type": facts.type,
+            "size": facts.size,
+            "active": facts.active,
+            "synced": facts.synced,
+            "sync_percent": round(100 * facts.done / facts.total, 2) if facts.total else None,
+            "sync_action": facts.action,
+            "health": facts.health,
+            "uuid": facts.uuid,
+        }
+    fs, fs_other = _see(report.seen.get("filesystem", {}).get(volume.id), FileSystem)
+    mount, _ = _see(report.seen.get("mount", {}).get(volume.id), MountState)
+    if volume.filesystem:
+        about["filesystem"] = {"type": fs.type} if fs else fs_other
+    if volume.mount:
+        mounted = bool(mount and mount.mounted)
+        about["mount"] = {"path": volume.mount.path, "mounted": mounted}
+        if mounted:
+            about["mount"]["readonly"] = mount.mounted.readonly
+    legs = facts.legs if facts else ()
+    about["legs"] = [_leg(leg, facts.type, group, desired, report) for leg in legs]
+    shown = {leg["disk"] for leg in about["legs"]}
+    about["legs"] += [_missing_leg(d, desired, report) for d in volume.legs if d not in shown]
+    return about
+
+
+def _leg(leg: Leg, kind: str, group: VolumeGroup | None, desired: Desired, report: Report) -> dict[str, Any]:
+    member = next((m for m in group.members if m.uuid in leg.pvs), None) if group else None
+    disk = member.disk if member else ""
+    about: dict[str, Any] = {"leg": leg.name, "disk": disk, "letter": leg.letter}
+    about["state"] = _LETTERS.get(kind, {}).get(leg.letter, "no copy beside it" if kind == "linear" else "unknown")
+    if member:
+        about["physical_volume"] = {"uuid": member.uuid, "device": member.device, "missing": member.missing}
+    if disk in desired.disks:
+        about |= _below(desired.disks[disk], desired, report)
+    return about
+
+
+def _missing_leg(name: str, desired: Desired, report: Report) -> dict[str, Any]:
+    return {"leg": "", "disk": name, "letter": "", "state": "missing", **_below(desired.disks[name], desired, report)}
+
+
+def _below(disk: Disk, desired: Desired, report: Report) -> dict[str, Any]:
+    lun, other = _see(report.seen.get("disk", {}).get(disk.name), Lun)
+    about: dict[str, Any] = {"target": disk.target, "lun": disk.lun, "server": disk.server}
+    about["device"] = {"node": lun.whole.node, "size": lun.whole.size} if lun else other
+    about["sessions"] = []
+    for path in desired.paths_to(disk):
+        state = report.seen.get("session", {}).get(path.name)
+        session, instead = _see(state, Session)
+        if isinstance(state, Present) and isinstance(state.facts, NoSession):
+            instead = {"absent": True, "why": state.facts.silence or "not logged in"}
+        live = (
+            {"session": session.sid, "state": session.state, "recovery_tmo": session.recovery_tmo}
+            if session
+            else instead
+        )
+        about["sessions"].append({"portal": str(path.portal), **live})
+    return about
+
+
+def render(report: Report, desired: Desired, color: bool = False) -> str:
+    """The tree for a person, then what is to be said of it; ends in a newline."""
+    paint = Paint(color)
+    whole = document(report, desired)
+    lines: list[str] = []
+    for group in whole["groups"]:
+        lines.append(_group_line(group, paint))
+        for n, volume in enumerate(group["volumes"]):
+            _volume_lines(volume, n == len(group["volumes"]) - 1, paint, lines)
+    if report.steps:
+        lines.append("")
+        lines.append(f"{len(report.steps)} steps would bring it to what is declared; `lunmirror plan` shows them.")
+    said: list[Finding] = [f for f in report.findings if f.kind is not Kind.NOTE]
+    if said:
+        lines += ["", *(finding_text(f, paint) for f in said)]
+    result = exit_of(report)
+    code = "32" if result == 0 else "33" if result == 3 else "31"
+    lines += ["", f"{paint(result.meaning, code)} (exit {int(result)})"]
+    return "\n".join(lines) + "\n"
+
+
+def _group_line(group: dict[str, Any], paint: Paint) -> str:
+    name = paint(group["group"], "1")
+    if "uuid" in group:
+        return f"{name}  {size(group['size'])}, {size(group['free'])} free"
+    return f"{name}  {_instead(group, paint)}"
+
+
+def _instead(about: dict[str, Any], paint: Paint) -> str:
+    if "unknown" in about:
+        return paint(f"unknown: {about['unknown']}", "33")
+    return paint(about.get("why", "absent"), "31")
+
+
+def _volume_lines(volume: dict[str, Any], last: bool, paint: Paint, lines: list[str]) -> None:
+    stem, indent = ("└─ ", "   ") if last else ("├─ ", "│  ")
+    words = [paint(volume["volume"], "1")]
+    if "type" in volume:
+        words += [volume["type"], size(volume["size"]), _health(volume, paint)]
+    else:
+        words.append(_instead(volume, paint))
+    if volume.get("filesystem", {}).get("type"):
+        words.append(volume["filesystem"]["type"])
+    if "mount" in volume:
+        where = volume["mount"]
+        words.append(f"on {where['path']}" if where["mounted"] else paint(f"not mounted on {where['path']}", "31"))
+        if where.get("readonly"):
+            words.append(paint("read-only", "31"))
+    lines.append(stem + "  ".join(words))
+    for n, leg in enumerate(volume["legs"]):
+        end = n == len(volume["legs"]) - 1
+        lines.append(indent + ("└─ " if end else "├─ ") + _leg_line(leg, paint))
+        lines.append(indent + ("   " if end else "│  ") + "   " + _path_line(leg, paint))
+
+
+def _health(volume: dict[str, Any], paint: Paint) -> str:
+    if not volume["active"]:
+        return paint("inactive", "31")
+    if volume["type"] == "linear":
+        return paint("one copy only", "33")
+    if volume["synced"]:
+        return paint("in sync", "32")
+    percent = volume["sync_percent"]
+    return paint(f"not in sync ({percent:g} %)" if percent is not None else "not in sync", "33")
+
+
+def _leg_line(leg: dict[str, Any], paint: Paint) -> str:
+    code = {"in sync": "32", "no copy beside it": "33", "being rebuilt": "33"}.get(leg["state"], "31")
+    name = f"{leg['leg']} on " if leg["leg"] else "leg on "
+    volume = leg.get("physical_volume")
+    place = f"  {volume['device'] or 'out of sight'}, PV {volume['uuid']}" if volume else ""
+    return f"{name}disk {paint(leg['disk'] or '?', '1')}: {paint(leg['state'], code)}{place}"
+
+
+def _path_line(leg: dict[str, Any], paint: Paint) -> str:
+    if "server" not in leg:
+        return paint("on no declared disk", "31")
+    device = leg["device"]
+    disk = f"{device['node']}, {size(device['size'])}" if "node" in device else _instead(device, paint)
+    paths = "; ".join(
+        f"{s['session']} {paint(s['state'], '32' if s['state'] == 'LOGGED_IN' else '31')} at {s['portal']}"
+        if "session" in s
+        else f"{s['portal']}: {_instead(s, paint)}"
+        for s in leg["sessions"]
+    )
+    return f"LUN {leg['lun']} of {leg['target']} ({disk})  server {leg['server']}: {paths}"
