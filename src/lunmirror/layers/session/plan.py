@@ -138,7 +138,9 @@ def _retrying(ref: Ref, path: Path, session: Session) -> Finding:
         Kind.DEGRADED,
         f"{session.sid} to {_place(path)} is {session.state}: iscsid keeps trying to reach the server",
         why="a session object exists, so a second login would only double its disks",
-        next=f"bring server {path.server.name} back; the session then comes back by itself",
+        # Seen in the lab: once the server wants another secret, iscsid retries for ever with the one of its login.
+        next=f"bring server {path.server.name} back; the session then comes back by itself. If the server is up, the"
+        " journal of iscsid says why it keeps us out; a changed CHAP secret reaches a session only by logging it out",
         key=f"servers.{path.server.name}.portals",
     )
 
