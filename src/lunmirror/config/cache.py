@@ -116,6 +116,7 @@ def _write(temporary: str, path: str, content: bytes) -> None:
         descriptor = os.open(temporary, flags, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, 0o600)  # whatever the umask took away
             file.write(content)
         os.rename(temporary, path)
     except OSError:

@@ -14,6 +14,7 @@ from lunmirror.config.problems import Key
 DEEPEST = 16  # parts of one key; the configuration itself needs 7
 
 _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
+_REST = re.compile(r"[ \t\r]*(?:#[^\n]*)?")
 _SPACE = re.compile(r"[ \t]*")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _BASIC = re.compile(r'"(?:[^"\\\n]|\\.)*"')
@@ -152,9 +153,7 @@ class _Scanner:
             if char == "\n" and not brackets:
                 return
             if char in " \t\r\n#":
-                self._skip(_BLANK if brackets or char == "#" else _SPACE)
-                if char == "\r":
-                    self.at += 1
+                self._skip(_BLANK if brackets else _REST)
                 continue
             if fresh and char != "]":
                 self.found.setdefault((*key, items), self.line())

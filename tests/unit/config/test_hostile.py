@@ -31,15 +31,19 @@ VALUES += [
 QUICK = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 
 
+def said_in_sentences(error):
+    assert error.problems
+    for problem in error.problems:
+        assert problem.what
+        assert all(part.isprintable() for part in (problem.where, problem.what, problem.why, problem.next))
+
+
 def judged(text):
     """Compile one text; whatever is wrong with it is said in sentences."""
     try:
         desired = config.compile_texts([("/nowhere/lunmirror.toml", text)])
     except ConfigError as error:
-        assert error.problems
-        for problem in error.problems:
-            assert problem.what
-            assert all(part.isprintable() for part in (problem.where, problem.what, problem.why, problem.next))
+        said_in_sentences(error)
         return None
     assert isinstance(desired, Desired)
     json.dumps(desired)
@@ -60,7 +64,7 @@ def test_any_bytes(write, content):
     try:
         config.load(path, compiled="")
     except ConfigError as error:
-        assert error.problems
+        said_in_sentences(error)
 
 
 @given(st.integers(0, len(ARTICLE)), st.integers(0, 40), st.text(max_size=10))

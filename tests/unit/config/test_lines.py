@@ -48,13 +48,13 @@ b = 1
 
 
 def lines_of(text):
-    return {key: line for key, line in scan(text).by_key.items()}
+    return scan(text).by_key
 
 
 def test_every_kind_of_key():
     tomli.loads(TEXT)
     found = lines_of(TEXT)
-    numbered = {number: line for number, line in enumerate(TEXT.splitlines(), 1)}
+    numbered = dict(enumerate(TEXT.splitlines(), 1))
     expected = {
         ("version",): "version",
         ("top", "dotted", "key"): "top",

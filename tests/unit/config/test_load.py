@@ -117,7 +117,8 @@ def test_a_disk_may_consent_replace_and_be_measured(write, base):
         base,
         (
             "[groups.vg0]",
-            'overwrite = "ext4 labelled old"\nreplaces = "gone"\nsize = "2GiB"\n[groups.vg0]\ntake_from = "4c4c4544004d"',
+            'overwrite = "ext4 labelled old"\nreplaces = "gone"\nsize = "2GiB"\n'
+            '[groups.vg0]\ntake_from = "4c4c4544004d"',
         ),
     )
     desired = config.load(write(text))
@@ -325,7 +326,9 @@ def test_one_lun_declared_twice(write, base):
 
 
 def test_one_mount_point_and_one_label_twice(write, base):
-    other = '\n[groups.vg0.volumes.other]\nsize = "1GiB"\nfilesystem = { type = "xfs", label = "x" }\nmount = "/mnt/test"\n'
+    other = (
+        '\n[groups.vg0.volumes.other]\nsize = "1GiB"\nmount = "/mnt/test"\nfilesystem = { type = "xfs", label = "x" }'
+    )
     text = changed(base, ('"ext4"', '{ type = "ext4", label = "x" }')) + other
     what = [p.what for p in problems(write(text))]
     assert any("mount point of volume vg0/testlv" in w for w in what)

@@ -246,6 +246,10 @@ def test_mkfs_options_refused(kind, options):
         mkfs.check_options(kind, options)
 
 
+def said_in_sentences(wrong):
+    assert wrong.what
+
+
 JUDGES = [judge for judge, _ in REFUSED] + [portals.portal, names.username, settings.settings]
 
 
@@ -257,4 +261,4 @@ def test_anything_is_judged(judge, value):
     try:
         judge(value)
     except Wrong as wrong:
-        assert wrong.what
+        said_in_sentences(wrong)

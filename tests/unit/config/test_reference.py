@@ -88,7 +88,7 @@ def test_an_unknown_key_names_the_nearest(asked, near):
     assert caught.value.next == f"did you mean {near}?"
 
 
-@pytest.mark.parametrize("asked", ["", ".", "[", '"', "servers.", "a" * 9999, "\x1b[2J", "groups.vg0.disks.left"])
+@pytest.mark.parametrize("asked", ["", ".", "[", '"', "a" * 9999, "\x1b[2J", "groups.vg0.disks.left"])
 def test_nonsense_is_an_unknown_key(asked):
     with pytest.raises(UsageError) as caught:
         config.explain(asked)

@@ -103,10 +103,14 @@ def test_whole_sizes_are_exact(number, unit):
         assert units.size(f"{number}{unit}") == Size(bytes=expected)
 
 
+def said_in_sentences(wrong):
+    assert (wrong.what + wrong.why + wrong.next).isprintable()
+
+
 @given(st.text() | st.integers() | st.floats() | st.booleans() | st.none())
 def test_anything_is_judged(value):
     for judge in (units.duration, units.size, units.size_in_bytes):
         try:
             judge(value)
         except Wrong as wrong:
-            assert (wrong.what + wrong.why + wrong.next).isprintable()
+            said_in_sentences(wrong)
