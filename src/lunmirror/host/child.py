@@ -13,12 +13,12 @@ import select
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple
 
 from lunmirror.host import paths, words
 from lunmirror.host.protocol import Ran
 from lunmirror.host.stuck import Stuck, whereabouts
 from lunmirror.host.waiting import SLICE, asked_to_stop, signals, stop_if_asked
+from lunmirror.record import NamedTuple
 
 ENVIRONMENT = {
     "PATH": ":".join(paths.PROGRAM_PATH),

@@ -18,6 +18,8 @@ from lunmirror.model import Seen
 VALUE_DEADLINE = 10.0  # seconds that a write to sysfs may take
 
 
+PORTAL_TRY = 2.0  # seconds for one attempt of all portals, while absent servers are waited for
+
 class LiveHost:
     """This machine. `note` hears what no answer carries: a lock broken, a program abandoned."""
 
@@ -51,6 +53,9 @@ class LiveHost:
 
         stop_if_asked()
         return reach(endpoints, deadline, self.stuck, self.note)
+
+    def date(self) -> str:
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
     def now(self) -> float:
         return time.monotonic()
@@ -92,6 +97,10 @@ class LiveHost:
         self._change()
         if not until(lambda: files.glob(pattern), deadline):
             raise ActionFailed(f"{pattern} did not appear within {deadline:g} s")
+
+    def await_portals(self, endpoints: tuple[tuple[str, int], ...], deadline: float) -> None:
+        self._change()
+        until(lambda: not any(self.reach(endpoints, PORTAL_TRY).values()), deadline)
 
     def _run(self, job: Job) -> Ran:
         stop_if_asked()

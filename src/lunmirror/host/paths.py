@@ -5,6 +5,8 @@ RUN_DIR = "/run/lunmirror"
 RUN_LOCK = f"{RUN_DIR}/lock"
 COMPILED = f"{RUN_DIR}/desired.json"
 STUCK = f"{RUN_DIR}/stuck.json"
+STATE_DIR = "/var/lib/lunmirror"
+JOURNAL_DIR = f"{STATE_DIR}/volumes"
 SCRATCH = ".lunmirror.tmp"  # a replacement file on its way; one fixed name, so that a crash leaves at most one
 
 # open-iscsi. The root of the node database is compiled into iscsiadm: Debian 12 has /etc/iscsi, upstream since

@@ -51,6 +51,9 @@ class Reader(Protocol):
     def now(self) -> float:
         """Seconds on a clock that only moves forward."""
 
+    def date(self) -> str:
+        """The wall clock, UTC, ISO 8601 with seconds: for people and for the journal, never for a decision."""
+
 
 class Host(Reader, Protocol):
     """Changing. Only the executor gets this. Every method raises `ActionFailed` with the reason."""
@@ -71,6 +74,9 @@ class Host(Reader, Protocol):
     def make_folder(self, path: str, mode: int) -> None: ...
 
     def await_path(self, pattern: str, deadline: float) -> None: ...
+
+    def await_portals(self, endpoints: tuple[tuple[str, int], ...], deadline: float) -> None:
+        """Wait until every (address, port) accepts connections, at most `deadline` seconds. Silence is no failure."""
 
 
 class ActionFailed(Exception):
