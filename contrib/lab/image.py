@@ -124,6 +124,8 @@ def fill(work, image):
     excluded = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("man", "doc", "locale", "info")]
     as_root("mmdebstrap", "--quiet", "--variant=apt", f"--include={packages}", *excluded,
             "--aptopt=APT::Install-Recommends false", f"--customize-hook={hook}", "bookworm", tree)
+    # mmdebstrap empties it at its end, and an empty one makes systemd's first boot preset (enable) every unit.
+    as_root("tee", tree / "etc/machine-id", input="0123456789abcdef0123456789abcdef\n")
     say("making the disks")
     for name, target in (("vmlinuz", image.kernel), ("initrd.img", image.initrd)):
         found = sorted((tree / "boot").glob(f"{name}-*"))[-1]

@@ -16,8 +16,13 @@ rm -rf "$root/tmp/wheels"
 
 # --- the lab's own tools
 install -d "$root/usr/local/lib/lunmirror-lab" "$root/srv/filers" "$root/var/log/journal"
-install -m 755 "$GUEST/agent.py" "$root/usr/local/lib/lunmirror-lab/agent.py"
-install -m 755 "$GUEST/filer" "$GUEST/writer" "$root/usr/local/sbin/"
+install -m 644 "$GUEST/agent.py" "$GUEST/filer.py" "$GUEST/writer.py" "$root/usr/local/lib/lunmirror-lab/"
+in_root python3 -m compileall -q /usr/local/lib/lunmirror-lab
+for tool in filer writer; do  # a stub, so that the tool itself is compiled once and not at every call
+    printf '#!/usr/bin/python3 -SE\nimport sys\nsys.path.insert(0, "/usr/local/lib/lunmirror-lab")\nimport %s\n%s.main()\n' \
+        $tool $tool > "$root/usr/local/sbin/$tool"
+    chmod 755 "$root/usr/local/sbin/$tool"
+done
 install -m 644 "$GUEST"/*.service "$root/etc/systemd/system/"
 in_root systemctl enable -q lunmirror-lab-agent lunmirror-lab-network \
     filer@filer1 filer@filer2 filer@filer3 filer@bystander
@@ -25,7 +30,6 @@ in_root systemctl enable -q lunmirror-lab-agent lunmirror-lab-network \
 # --- the machine
 echo lab > "$root/etc/hostname"
 printf '127.0.0.1 localhost lab\n::1 localhost\n' > "$root/etc/hosts"
-echo 0123456789abcdef0123456789abcdef > "$root/etc/machine-id"  # an empty one makes systemd preset every unit
 cat > "$root/etc/fstab" <<FSTAB
 /dev/vda /           ext4 noatime,errors=remount-ro 0 0
 /dev/vdb /srv/filers ext4 noatime,lazytime,nofail   0 0
