@@ -9,6 +9,7 @@ import stat
 from lunmirror.config.sources import distrust
 from lunmirror.secret import LONGEST, secret_in
 
+ABSENT = "it does not exist"
 CREDENTIALS = "CREDENTIALS_DIRECTORY"  # systemd.exec(5), LoadCredential=
 
 
@@ -37,7 +38,7 @@ def fault(path: str, may_be_credential: bool = False) -> str:
     except FileNotFoundError:
         if may_be_credential and not os.environ.get(CREDENTIALS):
             return ""
-        return "it does not exist"
+        return ABSENT
     except PermissionError:
         return ""  # not ours to judge; whoever applies will read it
     except (OSError, ValueError) as error:
@@ -94,7 +95,9 @@ def refused(path: str, reason: str, where: str = "") -> Exception:
 
 def sentences(path: str, reason: str) -> tuple[str, str, str]:
     """(what, why, next) about a password file that cannot be used."""
-    next = f"make it a regular file of one line: chown root: {path} && chmod 0600 {path}"
+    next = f"it must be a regular file of one line: chown root: {path} && chmod 0600 {path}"
+    if reason == ABSENT:
+        next = f"write the secret into it: install -m 0600 /dev/null {path}, then edit it"
     return f"the password file {path} cannot be used", reason, next
 
 

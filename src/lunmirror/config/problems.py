@@ -5,7 +5,6 @@ Nothing here ever shows more of a value than one short line, and never a control
 """
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -65,6 +64,8 @@ class Problems:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name most like this one, or nothing if none is alike."""
+    from difflib import get_close_matches  # only when somebody mistyped
+
     few = list(islice(known, CANDIDATES))
     return next(iter(get_close_matches(name[:256], few, n=1)), "")
 
