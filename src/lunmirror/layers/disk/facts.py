@@ -70,8 +70,8 @@ class Lun(NamedTuple):
 
 
 class NoDisk(NamedTuple):
-    """A session is live, but the kernel has no disk for the LUN. `host` is the SCSI host to ask ("host3"),
-    `pattern` the sysfs glob under which the disk would appear."""
+    """A session is live, but the kernel has no disk for the LUN, or udev does not know it yet. `host` is the SCSI host
+    to ask ("host3"; '' for none), `pattern` the glob of what is waited for."""
 
     host: str
     pattern: str

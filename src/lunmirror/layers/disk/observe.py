@@ -47,6 +47,11 @@ def _scsi_disks(desired: Desired, disk: Disk, reader: Reader, seen: World):
                 if state != "running":
                     unfit = f"its disk {folder.rsplit('/', 1)[1]} is {state or 'in no known state'}"
                     continue
+                known = f"{paths.UDEV_DATA}/b{text(reader, f'{folder}/dev')}"
+                if reader.glob(paths.UDEV_DATA) and not reader.glob(known):
+                    # The kernel shows a disk before its partitions, and udev knows it only after them. In between
+                    # LVM cannot be asked about the partition, and its label would read as foreign [lab].
+                    return Present(NoDisk("", known))
                 wwid = text(reader, f"{scsi}/wwid")
                 devices.append(_device(reader, folder.rsplit("/", 1)[1]))
     if unfit and not devices:

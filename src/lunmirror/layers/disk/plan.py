@@ -107,7 +107,8 @@ def _spanning(ref: Ref, disk: Disk, name: str, others: tuple[str, ...]) -> Findi
 
 
 def _wait_for(ref: Ref, disk: Disk, host: str, pattern: str) -> Plan:
-    drift = (Drift(f"disks.{disk.name}.lun", f"LUN {disk.lun} visible", "the session shows no such LUN"),)
+    observed = "the session shows no such LUN" if host else "its disk is not ready yet"
+    drift = (Drift(f"disks.{disk.name}.lun", f"LUN {disk.lun} visible", observed),)
     steps = []
     if host:
         scan = WriteValue(f"{paths.SYS}/class/scsi_host/{host}/scan", f"0 0 {disk.lun}")
