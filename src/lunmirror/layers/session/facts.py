@@ -23,7 +23,9 @@ class Session(NamedTuple):
 class NoSession(NamedTuple):
     """No session object; `silence` is '' if the portal accepts connections, else why it does not answer.
     `others` are sessions that reach the same portal and target in another way (through a bound interface, or by
-    another name of the server), as words: with one more session every disk would be there twice."""
+    another name of the server), as words: with one more session every disk would be there twice.
+    `urgent`: a volume with a leg behind this session is not active, so it is worth waiting for the server."""
 
     silence: str
     others: tuple[str, ...] = ()
+    urgent: bool = False

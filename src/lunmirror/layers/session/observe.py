@@ -33,7 +33,8 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
     if isinstance(kernels, Unknown):
         return {path.name: kernels for path in wanted}
     found = {path.name: _session(path, kernels, reader, seen) for path in wanted}
-    missing = _missing([path for path in wanted if found[path.name] is ABSENT], kernels, reader, seen)
+    absent = [path for path in wanted if found[path.name] is ABSENT]
+    missing = _missing(desired, absent, kernels, reader, seen)
     return {**found, **missing}
 
 
@@ -79,20 +80,25 @@ def _session(path: Path, kernels: tuple[_Kernel, ...], reader: Reader, seen: Wor
     return ABSENT
 
 
-def _missing(missing: list[Path], kernels: tuple[_Kernel, ...], reader: Reader, seen: World) -> dict[str, Seen]:
-    """Whether the portals answer: all asked at once, and only those whose record says that a login can be tried.
-
-    This is the place to wait for `boot_wait` (issue 3): nothing has been changed yet, and no other portal's work
-    is held up before it.
-    """
+def _missing(
+    desired: Desired, missing: list[Path], kernels: tuple[_Kernel, ...], reader: Reader, seen: World
+) -> dict[str, Seen]:
+    """Whether the portals answer: all asked at once, and only those whose record says that a login can be tried."""
     ready = [p for p in missing if isinstance(_record(p, seen), Record)]
     endpoints = tuple({(p.portal.address, p.portal.port): None for p in ready})
     silence = reader.reach(endpoints, PROBE) if endpoints else {}
     answers: dict[str, Seen] = {}
     for path in missing:
         why = silence.get((path.portal.address, path.portal.port), "")
-        answers[path.name] = Present(NoSession(why, _others(path, kernels)))
+        answers[path.name] = Present(NoSession(why, _others(path, kernels), _urgent(desired, path, reader)))
     return answers
+
+
+def _urgent(desired: Desired, path: Path, reader: Reader) -> bool:
+    """A volume that wants this server's leg is not active: device-mapper has no node of its name."""
+    disks = {d.name for d in desired.disks.values() if d.server == path.server.name}
+    waiting = (v for v in desired.volumes.values() if disks & set(v.legs))
+    return any(reader.link(f"{paths.MAPPER}/{v.dm}") is ABSENT for v in waiting)
 
 
 def _others(path: Path, kernels: tuple[_Kernel, ...]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ where a session object exists: the kernel and iscsid are retrying then, and a se
 | session                     | what is done                                                                   |
 |-----------------------------|--------------------------------------------------------------------------------|
 | none, portal answers        | log in: all such at once, each bounded                                         |
-| none, portal silent         | blocked                                                                        |
+| none, portal silent         | waited for if a volume needs it to start (boot_wait), then blocked             |
 | none, node record not known | blocked                                                                        |
 | LOGGED_IN                   | recovery_tmo written if it differs; other timeouts wait for the next login      |
 | FAILED, FREE                | degraded                                                                       |
@@ -17,6 +17,7 @@ from lunmirror.host import paths
 from lunmirror.layers.node.facts import Missing, Record, Torn
 from lunmirror.layers.session.facts import NoSession, Session
 from lunmirror.model import (
+    AwaitPortals,
     Drift,
     Finding,
     Kind,
@@ -37,7 +38,7 @@ LIVE = {"noop_out_interval": "recv_tmo", "noop_out_timeout": "ping_tmo"}  # read
 
 def plan(desired: Desired, seen: World, pending: frozenset[Ref]) -> Plan:
     logins: list[Step] = []
-    others: list[Step] = []
+    others: list[Step] = list(_wait(desired, seen))
     findings: list[Finding] = []
     for path in desired.paths():
         mine = _plan_path(path, seen, pending)
@@ -45,6 +46,25 @@ def plan(desired: Desired, seen: World, pending: frozenset[Ref]) -> Plan:
             (logins if step.together else others).append(step)  # logins side by side, so that they run at once
         findings += mine.findings
     return Plan((*logins, *others), tuple(findings))
+
+
+def _wait(desired: Desired, seen: World) -> tuple[Step, ...]:
+    """One step for all absent servers whose return would let a volume start whole. Taken at most once in a pass: the
+    portals that are still silent afterwards are what the next layers have to do without."""
+    absent = [
+        p for p in desired.paths() if isinstance(s := seen["session"].get(p.name), Present) and _awaited(s.facts)
+    ]
+    if not absent or not desired.boot_wait:
+        return ()
+    endpoints = tuple({(p.portal.address, p.portal.port): None for p in absent})
+    names = ", ".join(dict.fromkeys(p.server.name for p in absent))
+    drift = Drift("policy.boot_wait", "every server there before a volume starts", f"{names} silent")
+    action = AwaitPortals(endpoints, float(desired.boot_wait))
+    return (Step(Ref("session", absent[0].name), f"wait for {names}", action, (drift,)),)
+
+
+def _awaited(facts: object) -> bool:
+    return isinstance(facts, NoSession) and bool(facts.silence) and facts.urgent and not facts.others
 
 
 def _plan_path(path: Path, seen: World, pending: frozenset[Ref]) -> Plan:
@@ -138,9 +158,10 @@ def _retrying(ref: Ref, path: Path, session: Session) -> Finding:
         Kind.DEGRADED,
         f"{session.sid} to {_place(path)} is {session.state}: iscsid keeps trying to reach the server",
         why="a session object exists, so a second login would only double its disks",
-        # Seen in the lab: once the server wants another secret, iscsid retries for ever with the one of its login.
+        # Lab, 2.1.8: a server that began to want CHAP kept a live session out for 2 minutes and more, a minute of it
+        # with the right secret in the record already; logged out, the next login took it.
         next=f"bring server {path.server.name} back; the session then comes back by itself. If the server is up, the"
-        " journal of iscsid says why it keeps us out; a changed CHAP secret reaches a session only by logging it out",
+        " journal of iscsid says why it keeps us out; if that is CHAP, log the session out: it keeps the credentials of its login",
         key=f"servers.{path.server.name}.portals",
     )
 
