@@ -111,6 +111,11 @@ class Volume(NamedTuple):
         return f"{self.group}/{self.name}"
 
     @property
+    def dm(self) -> str:
+        """Its name in device-mapper: hyphens are doubled (lvm2, libdm/libdm-string.c)."""
+        return f"{self.group.replace('-', '--')}-{self.name.replace('-', '--')}"
+
+    @property
     def key(self) -> str:
         return f"groups.{self.group}.volumes.{self.name}"
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from lunmirror.host.protocol import ActionFailed, Host, Ran
 from lunmirror.model import (
     AwaitPath,
+    AwaitPortals,
     Guard,
     MakeFolder,
     Outcome,
@@ -54,7 +55,13 @@ class Executor:
     def _together(self, steps: list[Step]) -> list[Outcome]:
         """Programs that may run at the same time: only `Run` steps are ever marked so."""
         runs = tuple((s.action.argv, s.action.deadline) for s in steps if isinstance(s.action, Run))
-        answers = self.host.run_together(runs)
+        try:
+            for step in steps:
+                for guard in step.guards:
+                    self._check(guard)
+            answers = self.host.run_together(runs)
+        except ActionFailed as failure:
+            return [Outcome(s, "failed", error=str(failure)) for s in steps]
         return [_judge(s, a) for s, a in zip(steps, answers, strict=True)]
 
     def _check(self, guard: Guard) -> None:
@@ -69,10 +76,10 @@ class Executor:
     def _act(self, step: Step) -> None:
         host = self.host
         match step.action:
-            case Run(argv, deadline, stdin, ok):
+            case Run(argv, deadline, stdin, ok) as run:
                 ran = host.run(argv, deadline, stdin)
                 if ran.rc not in ok:
-                    raise ActionFailed(ran.why)
+                    raise ActionFailed(_why(run, ran))
             case WriteFile(path, content, before, mode, scratch, locked):
                 host.write(path, content, before, mode, scratch, locked)
             case RemoveFile(path, before, locked):
@@ -83,12 +90,20 @@ class Executor:
                 host.make_folder(path, mode)
             case AwaitPath(pattern, deadline):
                 host.await_path(pattern, deadline)
+            case AwaitPortals(endpoints, deadline):
+                host.await_portals(endpoints, deadline)
 
 
 def _judge(step: Step, ran: Ran) -> Outcome:
-    if isinstance(step.action, Run) and ran.rc in step.action.ok:
+    assert isinstance(step.action, Run)
+    if ran.rc in step.action.ok:
         return Outcome(step, "done", ran.seconds)
-    return Outcome(step, "failed", ran.seconds, ran.why)
+    return Outcome(step, "failed", ran.seconds, _why(step.action, ran))
+
+
+def _why(run: Run, ran: Ran) -> str:
+    meaning = dict(run.meanings).get(ran.rc, "") if ran.rc is not None else ""
+    return f"{meaning} ({ran.why})" if meaning else ran.why
 
 
 def _batches(steps: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:

@@ -69,12 +69,14 @@ class Guard(NamedTuple):
 
 
 class Run(NamedTuple):
-    """Run one program. `argv` holds no secret; `stdin` is shown to the user; `deadline` is in seconds."""
+    """Run one program. `argv` holds no secret; `stdin` is shown to the user; `deadline` is in seconds; `meanings`
+    puts exit codes that the program's own words do not explain into words: (code, sentence)."""
 
     argv: tuple[str, ...]
     deadline: float = 60.0
     stdin: bytes = b""
     ok: tuple[int, ...] = (0,)
+    meanings: tuple[tuple[int, str], ...] = ()
 
 
 class WriteFile(NamedTuple):
@@ -124,7 +126,15 @@ class AwaitPath(NamedTuple):
     deadline: float
 
 
-Action = Run | WriteFile | RemoveFile | WriteValue | MakeFolder | AwaitPath
+class AwaitPortals(NamedTuple):
+    """Give absent servers some time: wait until all these (address, port) accept connections, at most `deadline`
+    seconds. Silence is not a failure: what follows is planned from what is there then."""
+
+    endpoints: tuple[tuple[str, int], ...]
+    deadline: float
+
+
+Action = Run | WriteFile | RemoveFile | WriteValue | MakeFolder | AwaitPath | AwaitPortals
 
 
 class Step(NamedTuple):

@@ -9,9 +9,9 @@ from lunmirror.desired import Desired
 from lunmirror.execute import Executor
 from lunmirror.host.protocol import Reader
 from lunmirror.layers import LAYERS, Layer
-from lunmirror.model import Finding, Kind, Observed, Outcome, Plan, Ref, Report, Step, World
+from lunmirror.model import AwaitPortals, Finding, Kind, Observed, Outcome, Plan, Ref, Report, Step, World
 
-ROUNDS = 4  # partition, label, and one to spare: more rounds than any layer has stages
+ROUNDS = 6  # disk appears, udev knows it, partition, label, a last look, and one to spare: more than any layer has
 
 
 class Pass:
@@ -42,7 +42,8 @@ class Pass:
         planned = self._look(layer)
         self.steps += planned.steps
         self._find(planned.findings)
-        self.pending |= {step.ref for step in planned.steps}
+        # Waiting makes nothing: what depends on an absent server is not predicted, but said to be blocked.
+        self.pending |= {step.ref for step in planned.steps if not isinstance(step.action, AwaitPortals)}
         self.disturbed |= {step.server for step in planned.steps if step.server}
 
     def _settle(self, layer: Layer, executor: Executor) -> None:
@@ -78,7 +79,7 @@ def _left_over(planned: Plan, failed: set[Ref]) -> tuple[Finding, ...]:
             key=step.drift[0].key if step.drift else "",
         )
         for step in planned.steps
-        if step.ref not in failed
+        if step.ref not in failed and not isinstance(step.action, AwaitPortals)
     )
 
 

@@ -20,6 +20,7 @@ VALUE_DEADLINE = 10.0  # seconds that a write to sysfs may take
 
 PORTAL_TRY = 2.0  # seconds for one attempt of all portals, while absent servers are waited for
 
+
 class LiveHost:
     """This machine. `note` hears what no answer carries: a lock broken, a program abandoned."""
 

@@ -57,6 +57,7 @@ class LvRow(NamedTuple):
     health: str
     log: str
     tags: tuple[str, ...]
+    mismatches: int
     segtypes: tuple[str, ...]
     pvs: dict[str, int]
 
@@ -224,6 +225,7 @@ def _lv(row: dict, group: str, segments: dict, placed: dict) -> LvRow:
         health=row["lv_health_status"],
         log=row["mirror_log"],
         tags=_list(row["lv_tags"]),
+        mismatches=int(row.get("raid_mismatch_count") or 0),  # empty for what is no raid
         segtypes=tuple(dict.fromkeys(segtype for segtype, _ in mine)),
         pvs=placed.get(row["lv_uuid"], {}),
     )

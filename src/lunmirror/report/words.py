@@ -1,6 +1,6 @@
 """Phrases that every rendering shares."""
 
-from lunmirror.model import AwaitPath, Drift, MakeFolder, RemoveFile, Run, Step, WriteFile, WriteValue
+from lunmirror.model import AwaitPath, AwaitPortals, Drift, MakeFolder, RemoveFile, Run, Step, WriteFile, WriteValue
 
 MASK = "********"
 _SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./-_<>")
@@ -31,6 +31,8 @@ def how(step: Step) -> str:
             return f"make folder {path} with mode {mode:04o}"
         case AwaitPath(pattern, deadline):
             return f"wait up to {deadline:g} s for {pattern}"
+        case AwaitPortals(endpoints, deadline):
+            return f"wait up to {deadline:g} s for {', '.join(f'{a} port {p}' for a, p in endpoints)} to answer"
     raise AssertionError(step.action)
 
 

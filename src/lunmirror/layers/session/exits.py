@@ -37,3 +37,8 @@ def explain_exit(rc: int) -> str:
     """One sentence for a person, '' for success and for codes that say nothing."""
     what, move = EXITS.get(rc, ("", ""))
     return f"{what}: {move}" if move else what
+
+
+def meanings() -> tuple[tuple[int, str], ...]:
+    """The table as a step carries it."""
+    return tuple((rc, explain_exit(rc)) for rc in EXITS)

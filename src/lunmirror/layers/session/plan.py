@@ -15,6 +15,7 @@ A server with startup = "manual" is logged in to as well: `startup` is only what
 from lunmirror.desired import Desired, Path, Portal
 from lunmirror.host import paths
 from lunmirror.layers.node.facts import Missing, Record, Torn
+from lunmirror.layers.session.exits import meanings
 from lunmirror.layers.session.facts import NoSession, Session
 from lunmirror.model import (
     AwaitPortals,
@@ -110,7 +111,7 @@ def _login(ref: Ref, path: Path, address: str, after: tuple[Ref, ...]) -> Step:
     # iscsiadm cannot be stopped early: killing it does not cancel the login. So iscsid's own bound, and some more.
     deadline = float(times.login_timeout * (times.login_retries + 1) + 5)
     drift = Drift(f"servers.{path.server.name}.portals", "a live session", "no session")
-    action = Run(argv, deadline, ok=(0, SESSION_EXISTS))
+    action = Run(argv, deadline, ok=(0, SESSION_EXISTS), meanings=meanings())
     return Step(ref, f"log in to {_place(path)}", action, (drift,), after=after, together=True)
 
 

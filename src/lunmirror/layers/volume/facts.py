@@ -6,10 +6,15 @@ they speak of: they survive every crash.
 
 from typing import NamedTuple
 
+from lunmirror.model import ABSENT, Seen
+
 # Set by the very lvcreate that makes a volume, removed after mkfs: "made by us, not yet formatted".
 UNFORMATTED = "lunmirror.unformatted"
 # Set before lvextend, removed after the file system has grown.
 GROW = "lunmirror.grow"
+# Set when a person chose between diverged legs: scrub once the rebuilt leg is in sync; then, while the scrub runs.
+SCRUB = "lunmirror.scrub"
+SCRUBBING = "lunmirror.scrubbing"
 
 
 class Leg(NamedTuple):
@@ -42,6 +47,10 @@ class LogicalVolume(NamedTuple):
     done: int
     total: int
     action: str
+    mismatches: int = 0  # sectors that differ, as the last scrub counted them; 0 after every activation
+    past: Seen = ABSENT  # what the journal knows: Present(Entry), Absent or Unknown
+    past_raw: bytes | None = None  # the journal file's bytes
+    today: str = ""  # the wall clock when it was looked at
 
     @property
     def synced(self) -> bool:
@@ -50,3 +59,14 @@ class LogicalVolume(NamedTuple):
             return True
         letters = all(leg.letter == "A" for leg in self.legs)
         return self.active and letters and self.total > 0 and self.done == self.total
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """PV UUIDs of the legs that hold all that was ever written; empty while that cannot be told."""
+        if not self.active:
+            return ()
+        if self.type == "linear":
+            return self.legs[0].pvs
+        if self.type == "mirror" and self.done != self.total:
+            return ()  # its letters say A while it still copies (shared facts, lvm.md)
+        return tuple(pv for leg in self.legs if leg.letter == "A" for pv in leg.pvs)

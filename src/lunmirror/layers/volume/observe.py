@@ -1,5 +1,6 @@
 """A logical volume: its layout from LVM's metadata, its health from device-mapper's own status line."""
 
+from lunmirror import journal
 from lunmirror.desired import Desired, Volume
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.group.facts import VolumeGroup
@@ -21,16 +22,16 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
                 break
         else:
             visible = isinstance(group, Present) and isinstance(group.facts, VolumeGroup)
-            found[volume.id] = _volume(volume, lvm.facts, status.facts) if visible else ABSENT
+            found[volume.id] = _volume(volume, lvm.facts, status.facts, reader) if visible else ABSENT
     return found
 
 
-def _volume(volume: Volume, lvm: Lvm, status: dict[str, tuple[DmLine, ...]]) -> Seen:
+def _volume(volume: Volume, lvm: Lvm, status: dict[str, tuple[DmLine, ...]], reader: Reader) -> Seen:
     rows = [r for r in lvm.lvs if r.group == volume.group]
     row = next((r for r in rows if r.name == volume.name and not r.parent), None)
     if row is None:
         return ABSENT
-    dm = dm_name(volume.group, volume.name)
+    dm = volume.dm
     lines = status.get(dm, ())
     active = bool(lines)
     if active != row.active:
@@ -39,6 +40,7 @@ def _volume(volume: Volume, lvm: Lvm, status: dict[str, tuple[DmLine, ...]]) -> 
     line = lines[0] if len(lines) == 1 else None
     letters, done, total, action = health(kind, line) if active else ("", 0, 0, "")
     legs = _legs(row, rows, kind, letters)
+    journal_file = reader.read(journal.path_of(row.uuid))
     return Present(
         LogicalVolume(
             uuid=row.uuid,
@@ -57,13 +59,12 @@ def _volume(volume: Volume, lvm: Lvm, status: dict[str, tuple[DmLine, ...]]) -> 
             done=done,
             total=total,
             action=action,
+            mismatches=row.mismatches,
+            past=journal.parse(journal_file),
+            past_raw=journal_file.facts if isinstance(journal_file, Present) else None,
+            today=reader.date(),
         )
     )
-
-
-def dm_name(group: str, volume: str) -> str:
-    """The device-mapper name: hyphens are doubled (lvm2, libdm-string.c)."""
-    return f"{group.replace('-', '--')}-{volume.replace('-', '--')}"
 
 
 def _type(row: LvRow) -> str:

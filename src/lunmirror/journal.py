@@ -1,0 +1,84 @@
+"""Which legs each volume ran on last: the one thing that the storage itself does not tell.
+
+Measured (shared facts, lvm.md): after each leg of a raid1 ran alone, LVM reports recovery and full sync while a scrub
+finds tens of thousands of sectors that differ. So a leg that the journal knows to be stale never starts a volume, and
+legs that each ran without the other are a person's to decide.
+
+The journal is small, written only when a set of legs changes, and always *before* a volume is started on fewer legs:
+a crash in between leaves it cautious, never wrong. It is a memory of our own: losing it costs safety of degraded
+starts, which are then refused, and nothing else.
+"""
+
+import json
+from typing import NamedTuple
+
+from lunmirror.host import paths
+from lunmirror.model import Present, Seen, Unknown
+
+SCHEMA = 1
+
+
+class Entry(NamedTuple):
+    """One volume, one file. Times are UTC, ISO 8601.
+
+    running:  PV UUIDs of the legs in sync when it was last looked at.
+    since:    when that set came about.
+    seqno:    the group's metadata sequence number then.
+    last:     PV UUID -> when that leg was last known to be in sync, for legs that dropped out.
+    diverged: PV UUIDs that ran without those in `running` knowing: a person must choose.
+    """
+
+    volume: str
+    running: tuple[str, ...]
+    since: str
+    seqno: int
+    last: dict[str, str]
+    diverged: tuple[str, ...] = ()
+
+
+def path_of(lv_uuid: str) -> str:
+    """The file of the volume with this UUID."""
+    return f"{paths.JOURNAL_DIR}/{lv_uuid}.json"
+
+
+def parse(raw: Seen) -> Seen:
+    """Present(Entry), Absent if nothing was ever noted of the volume, or Unknown if it cannot be trusted."""
+    if not isinstance(raw, Present):
+        return raw
+    try:
+        document = json.loads(raw.facts)
+        if document.pop("schema") != SCHEMA:
+            return Unknown("its journal is of a version that this lunmirror does not know")
+        entry = Entry(**document)._replace(**{k: tuple(document[k]) for k in ("running", "diverged")})
+        words = (entry.volume, entry.since, *entry.running, *entry.diverged, *entry.last, *entry.last.values())
+        if not (all(isinstance(word, str) for word in words) and isinstance(entry.seqno, int) and entry.running):
+            return Unknown("its journal is not as lunmirror writes it")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
+        return Unknown(f"its journal cannot be read ({type(fault).__name__})")
+    return Present(entry)
+
+
+def render(entry: Entry) -> bytes:
+    """The file's bytes: the same entry always gives the same bytes."""
+    return (json.dumps({"schema": SCHEMA, **entry._asdict()}, indent=1, sort_keys=True) + "\n").encode()
+
+
+def advance(entry: Entry | None, volume: str, running: tuple[str, ...], seqno: int, now: str) -> Entry:
+    """The entry after the volume was seen (or is about to be started) on `running`; the same object if that is no
+    news. `running` must not be empty."""
+    running = tuple(sorted(running))
+    if entry is None:
+        return Entry(volume, running, now, seqno, {})
+    if entry.running == running:
+        return entry
+    gone = {pv: now for pv in entry.running if pv not in running}
+    last = {pv: when for pv, when in {**entry.last, **gone}.items() if pv not in running}
+    if not set(entry.running) & set(running):
+        # It runs on none of the legs that were good: what was written to those is not in it.
+        return Entry(volume, running, now, seqno, last, diverged=tuple(sorted({*entry.diverged, *entry.running})))
+    return Entry(volume, running, now, seqno, last, entry.diverged)
+
+
+def fit_to_start(entry: Entry | None, legs: tuple[str, ...]) -> tuple[str, ...]:
+    """Of the legs in view (PV UUIDs), those on which the volume may be started alone; none if its past is unknown."""
+    return tuple(pv for pv in legs if entry is not None and not entry.diverged and pv in entry.running)

@@ -1,0 +1,105 @@
+"""What an outage leaves behind, mended with the smallest remedy first.
+
+| left behind                                        | remedy                                                        |
+|----------------------------------------------------|---------------------------------------------------------------|
+| legs that each ran without the other               | none: a person chooses                                        |
+| a member back, flagged missing, every other there  | vgextend --restoremissing                                     |
+| a raid1 leg dead, its physical volume back         | lvchange --refresh: copies only what changed                  |
+| a mirror that dmeventd made linear                 | its leg is added again (keep.py): a full copy                 |
+| legs being copied                                  | nothing: it is said how far it is                             |
+
+The members are admitted here, not in the group's layer: only the volumes know whether a returning leg may be let in.
+A refresh is refused by LVM while the flag stands, and never done to a segtype mirror: its core log would copy from
+the first leg, whichever that is (shared facts, lvm.md).
+"""
+
+from lunmirror import journal
+from lunmirror.layers.volume.facts import Leg, LogicalVolume
+from lunmirror.layers.volume.subject import Subject
+from lunmirror.model import Drift, Kind, Plan, Risk, Step
+
+
+def divided(of: Subject, facts: LogicalVolume) -> Plan | None:
+    """A refusal if the volume's legs each ran without the other; the journal is told if it does not know yet."""
+    entry = of.past(facts)
+    if entry is None:
+        return None
+    now_on = entry
+    if facts.running:
+        now_on = journal.advance(entry, of.volume.id, facts.running, of.group.seqno if of.group else 0, facts.today)
+    if not now_on.diverged:
+        return None
+    here = ", ".join(of.server_of(pv) for pv in now_on.running)
+    there = ", ".join(f"{of.server_of(pv)} (last {now_on.last.get(pv, 'time unknown')})" for pv in now_on.diverged)
+    refusal = of.finding(
+        Kind.REFUSED,
+        "has two histories",
+        f"it ran on server {here} (since {now_on.since}) without {there}, and the other way round: each holds writes"
+        " that the other lacks, and a resync would mix them without a word",
+        f"decide which side to keep, look at both if you must (read-only), then `lunmirror choose {of.volume.id}"
+        f" --keep {of.server_of(now_on.running[0])}`",
+    )
+    return Plan(of.note_legs(facts, now_on), (refusal,))
+
+
+def note(of: Subject, facts: LogicalVolume) -> tuple[Step, ...]:
+    """The journal follows what the volume runs on."""
+    if not facts.running:
+        return ()
+    seqno = of.group.seqno if of.group else 0
+    return of.note_legs(facts, journal.advance(of.past(facts), of.volume.id, facts.running, seqno, facts.today))
+
+
+def admit(of: Subject) -> tuple[Step, ...]:
+    """Take back members that are there again: only while every other member is there too, since this writes the
+    metadata. Each is proven by its UUID, on its declared disk, through a live session to its own server."""
+    if of.gone():
+        return ()
+    return tuple(
+        of.step(
+            f"take {member.device} of server {of.server_of(member.uuid)} back into group {of.volume.group}",
+            of.lvm("vgextend", "--restoremissing", of.volume.group, member.device),
+            Drift(f"groups.{of.volume.group}.disks", f"{member.disk} in service", "flagged missing"),
+            Risk.ONLINE,
+        )
+        for member in of.flagged()
+        if member.disk
+    )
+
+
+def mend(of: Subject, facts: LogicalVolume) -> Plan | None:
+    """The plan for a volume whose legs are not all in sync; None if they are."""
+    if facts.synced:
+        return None
+    dead = [leg for leg in facts.legs if leg.letter not in ("A", "a")]
+    if not dead:
+        return of.find(
+            Kind.DEGRADED,
+            "is being copied: redundancy is not full yet",
+            f"device-mapper shows {_letters(facts)}, {_percent(facts)} in sync",
+            "nothing: it goes on by itself",
+        )
+    back = [leg for leg in dead if of.in_view(leg)]
+    if facts.type == "raid1" and back and not any(m.missing for leg in back for m in map(of.member, leg.pvs) if m):
+        names = ", ".join(of.server_of(pv) for leg in back for pv in leg.pvs)
+        return of.steps(
+            f"bring the leg of {of.volume.id} on server {names} up to date",
+            of.lvm("lvchange", "--refresh", of.volume.id),
+            Drift(f"{of.volume.key}.legs", "every leg in sync", f"device-mapper shows {_letters(facts)}"),
+            Risk.ONLINE,
+        )
+    names = ", ".join(_where(of, leg) for leg in dead)
+    why = f"device-mapper shows {_letters(facts)}: {names} does not work"
+    return of.find(Kind.DEGRADED, "runs without full redundancy", why, "bring the server of that leg back")
+
+
+def _where(of: Subject, leg: Leg) -> str:
+    return f"{leg.name} on disk {'/'.join(filter(None, of.disks_of(leg))) or 'unknown'}"
+
+
+def _letters(facts: LogicalVolume) -> str:
+    return "".join(leg.letter or "?" for leg in facts.legs)
+
+
+def _percent(facts: LogicalVolume) -> str:
+    return f"{100 * facts.done / facts.total:.1f} %" if facts.total else "an unknown part"

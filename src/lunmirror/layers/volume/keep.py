@@ -1,0 +1,96 @@
+"""A volume that is there, active and in sync: brought to the declared type, legs and size while it is in use."""
+
+from lunmirror.layers.volume.facts import GROW, LogicalVolume
+from lunmirror.layers.volume.subject import Subject
+from lunmirror.model import Drift, Kind, Plan, Risk
+
+TYPES = ("linear", "raid1", "mirror")
+HEALTH = ("", "partial", "refresh needed", "mismatches exist")  # lvm2 up to 2.03.38; a new word means: hands off
+
+
+def misplaced(of: Subject, facts: LogicalVolume) -> Plan | None:
+    """A layout that is not ours to touch: another type, a leg on a disk not declared for it, two on one server."""
+    if facts.type not in TYPES:
+        why = f"it is a {facts.type or 'volume without segments'}, which lunmirror does not work with"
+        return of.find(Kind.REFUSED, "is not what is declared", why, "declare another name, or convert it", "type")
+    if facts.health not in HEALTH:
+        why = f"LVM reports its health as {facts.health!r}, which lunmirror does not know"
+        return of.find(Kind.BLOCKED, "is left alone", why, "see `lvs -a -o+lv_health_status`")
+    servers: dict[str, str] = {}
+    for leg in facts.legs:
+        for disk in filter(None, of.disks_of(leg)):
+            if disk not in of.volume.legs:
+                why = f"its leg {leg.name} lies on disk {disk}"
+                next = f"declare {disk} among its legs, or move the leg yourself"
+                return of.find(Kind.REFUSED, "has a leg where none is declared", why, next, "legs")
+            server = of.desired.disks[disk].server
+            if servers.get(server, leg.name) != leg.name:
+                why = f"its legs {servers[server]} and {leg.name} both lie on server {server}"
+                next = "that is no redundancy: one of them has to be moved to another server by hand"
+                return of.find(Kind.REFUSED, "has two legs on one server", why, next, "legs")
+            servers[server] = leg.name
+    return None
+
+
+def reshape(of: Subject, facts: LogicalVolume) -> Plan | None:
+    volume = of.volume
+    if facts.type == "mirror" and volume.type == "raid1":
+        unfit = of.unfit(tuple(of.disks(facts)), 1)  # a leg of raid1 needs one extent for its own metadata
+        drift = Drift(f"{volume.key}.type", "raid1", "mirror")
+        run = of.lvm("lvconvert", "-y", "--type", "raid1", volume.id)
+        return unfit or of.steps(f"turn mirror {volume.id} into raid1", run, drift, Risk.ONLINE)
+    if facts.type == "mirror" == volume.type and facts.log != volume.log:
+        drift = Drift(f"{volume.key}.log", volume.log, facts.log)
+        run = of.lvm("lvconvert", "-y", "--mirrorlog", volume.log, volume.id)
+        return of.steps(f"give {volume.id} a {volume.log} log", run, drift, Risk.ONLINE)
+    if facts.type not in (volume.type, "linear"):
+        why = f"it is {facts.type}, {volume.type} is declared, and going there would lower its redundancy"
+        return of.find(Kind.REFUSED, "is not converted", why, f'declare type = "{facts.type}"', "type")
+    return None
+
+
+def add_leg(of: Subject, facts: LogicalVolume) -> Plan | None:
+    volume = of.volume
+    has = of.disks(facts)
+    lacking = [d for d in volume.legs if d not in has]
+    if not lacking or len(facts.legs) >= len(volume.legs):
+        unexplained = lacking and of.group and of.group.whole
+        if len(facts.legs) > len(volume.legs) or unexplained:
+            on = ", ".join(has) or "unknown disks"
+            why = f"it has {len(facts.legs)} legs on {on}; declared: {', '.join(volume.legs)}"
+            return of.find(Kind.REFUSED, "has other legs than declared", why, "correct `legs`", "legs")
+        return None
+    disk = lacking[0]
+    if not of.after:
+        unfit = of.unfit((disk,), facts.extents + (1 if volume.type == "raid1" else 0))
+        if unfit:
+            return unfit
+    kind = ("--type", volume.type, "-m", "1") if facts.type == "linear" else ("-m", "+1")
+    log = ("--mirrorlog", volume.log) if volume.type == "mirror" and facts.type == "linear" else ()
+    # -b: a mirror's conversion would wait in the foreground for the whole copy.
+    background = ("-b",) if volume.type == "mirror" else ()
+    return of.steps(
+        f"add a leg of {volume.id} on disk {disk}",
+        of.lvm("lvconvert", "-y", *kind, *log, *background, volume.id, *of.places((disk,))),
+        Drift(f"{volume.key}.legs", ", ".join(volume.legs), ", ".join(has) or "none known"),
+        Risk.ONLINE,
+    )
+
+
+def grow(of: Subject, facts: LogicalVolume) -> Plan | None:
+    if of.group is None or facts.extents == of.wanted_extents():
+        return None
+    volume, wanted = of.volume, of.wanted_extents()
+    if facts.extents > wanted:
+        why = f"it has {facts.extents} extents, {wanted} are declared, and nothing is ever shrunk"
+        return of.find(Kind.REFUSED, "is larger than declared", why, "declare at least its present size", "size")
+    unfit = of.unfit(volume.legs, wanted - facts.extents)
+    if unfit:
+        return unfit
+    drift = Drift(f"{volume.key}.size", f"{wanted} extents", f"{facts.extents} extents")
+    extend = of.lvm("lvextend", "-l", str(wanted), volume.id, *of.places(volume.legs))
+    steps = [of.step(f"extend {volume.id} to {of.size_text()}", extend, drift, Risk.ONLINE)]
+    if volume.filesystem and GROW not in facts.tags:
+        tag = of.lvm("lvchange", "--addtag", GROW, volume.id)
+        steps.insert(0, of.step(f"note on {volume.id} that its file system is to grow", tag, drift))
+    return Plan(tuple(steps))

@@ -1,0 +1,140 @@
+"""One volume while it is planned: what every question about it needs, and the words all answers share."""
+
+from lunmirror import journal
+from lunmirror.desired import Desired, Volume
+from lunmirror.host import paths
+from lunmirror.layers.group.facts import Member, VolumeGroup
+from lunmirror.layers.volume.facts import Leg, LogicalVolume
+from lunmirror.lvm.command import change, place_of
+from lunmirror.model import (
+    Drift,
+    Finding,
+    Kind,
+    MakeFolder,
+    Plan,
+    Present,
+    Ref,
+    Risk,
+    Run,
+    Step,
+    World,
+    WriteFile,
+)
+
+LONG = 180.0  # seconds: LVM commands that also start copying, under emulation and load
+
+
+class Subject:
+    """`after` is set in predictions: the group is not there yet. `group` is None while it cannot be seen."""
+
+    def __init__(self, volume: Volume, desired: Desired, seen: World, pending: frozenset[Ref]) -> None:
+        self.volume, self.desired, self.seen = volume, desired, seen
+        self.ref = Ref("volume", volume.id)
+        below = Ref("group", volume.group)
+        self.after = (below,) if below in pending else ()
+        state = seen["group"][volume.group]
+        facts = state.facts if isinstance(state, Present) else None
+        self.group = facts if isinstance(facts, VolumeGroup) else None
+
+    # -- where things are -----------------------------------------------------------------------------------------
+
+    def devices(self) -> tuple[str, ...]:
+        """Every visible member of the group: what an LVM command about this volume may look at."""
+        if self.group:
+            return tuple(m.device for m in self.group.members if m.device)
+        return self.places(self.desired.groups[self.volume.group].disks)
+
+    def places(self, disks: tuple[str, ...]) -> tuple[str, ...]:
+        """Each disk's physical volume, as a device; a placeholder where it cannot be seen yet."""
+        members = {d: self.group.member(d) for d in disks} if self.group else {}
+        return tuple(m.device if (m := members.get(d)) else place_of(self.desired.disks[d]) for d in disks)
+
+    def member(self, pv: str) -> Member | None:
+        """The group's member with this UUID."""
+        return next((m for m in self.group.members if m.uuid == pv), None) if self.group else None
+
+    def disks_of(self, leg: Leg) -> list[str]:
+        """The declared disks this leg lies on; '' for a physical volume on none of them."""
+        return [m.disk if (m := self.member(pv)) else "" for pv in leg.pvs]
+
+    def disks(self, facts: LogicalVolume) -> list[str]:
+        return [d for leg in facts.legs for d in self.disks_of(leg) if d]
+
+    def server_of(self, pv: str) -> str:
+        """For a person: the server behind a physical volume, or its UUID."""
+        member = self.member(pv)
+        return self.desired.disks[member.disk].server if member and member.disk else f"physical volume {pv}"
+
+    def in_view(self, leg: Leg) -> bool:
+        """Every physical volume of the leg is visible, flagged as missing or not."""
+        return bool(leg.pvs) and all((m := self.member(pv)) and m.device for pv in leg.pvs)
+
+    def flagged(self) -> list[Member]:
+        """Members that are back, but still marked as missing in the metadata."""
+        return [m for m in self.group.members if m.device and m.missing] if self.group else []
+
+    def gone(self) -> list[Member]:
+        """Members that cannot be seen."""
+        return [m for m in self.group.members if not m.device] if self.group else []
+
+    # -- sizes ----------------------------------------------------------------------------------------------------
+
+    def wanted_extents(self) -> int:
+        assert self.group
+        return self.volume.size.in_extents(self.group.extent_size)
+
+    def size_text(self) -> str:
+        size = self.volume.size
+        return f"{size.extents} extents" if size.extents is not None else f"{size.bytes} bytes"
+
+    def unfit(self, legs: tuple[str, ...], extents: int) -> Plan | None:
+        """Why these disks cannot take that many more extents each; None if they can."""
+        assert self.group
+        if not self.group.whole:
+            why = f"group {self.volume.group} misses a member, and writing its metadata now would flag that as lost"
+            return self.find(Kind.BLOCKED, "cannot be changed yet", why, "bring the missing server back first")
+        for disk in legs:
+            member = self.group.member(disk)
+            if member is None:
+                why = f"disk {disk} has no physical volume in group {self.volume.group}"
+                return self.find(Kind.BLOCKED, "cannot be changed yet", why, f"see what is said of disk {disk}")
+            free = member.free // self.group.extent_size
+            if free < extents:
+                why = f"disk {disk} has {free} free extents of {self.group.extent_size} bytes, {extents} are needed"
+                return self.find(Kind.REFUSED, "does not fit", why, f"enlarge disk {disk} or declare less", "size")
+        return None
+
+    # -- answers --------------------------------------------------------------------------------------------------
+
+    def lvm(self, verb: str, *words: str, devices: tuple[str, ...] = ()) -> Run:
+        return Run(change(devices or self.devices(), verb, *words), LONG)
+
+    def step(self, title: str, action: Run, drift: Drift, risk: Risk = Risk.NONE, proof: str = "") -> Step:
+        return Step(self.ref, title, action, (drift,), risk, proof, after=self.after)
+
+    def steps(self, title: str, action: Run, drift: Drift, risk: Risk = Risk.NONE) -> Plan:
+        return Plan((self.step(title, action, drift, risk),))
+
+    def finding(self, kind: Kind, what: str, why: str, next: str, word: str = "") -> Finding:
+        key = f"{self.volume.key}.{word}" if word else self.volume.key
+        return Finding(self.ref, kind, f"volume {self.volume.id} {what}", why, next, key)
+
+    def find(self, kind: Kind, what: str, why: str, next: str, word: str = "") -> Plan:
+        return Plan(findings=(self.finding(kind, what, why, next, word),))
+
+    def note_legs(self, facts: LogicalVolume, entry: journal.Entry) -> tuple[Step, ...]:
+        """Steps that write this into the journal; none if it says so already."""
+        content = journal.render(entry)
+        if content == facts.past_raw:
+            return ()
+        names = ", ".join(self.server_of(pv) for pv in entry.running)
+        known = ", ".join(self.server_of(pv) for pv in self.past(facts).running) if self.past(facts) else "nothing"
+        drift = (Drift(self.volume.key, f"the journal knows that it runs on {names}", f"it knows {known}"),)
+        folder = Step(self.ref, "make the journal's folder", MakeFolder(paths.JOURNAL_DIR, 0o700), drift)
+        write = WriteFile(journal.path_of(facts.uuid), content, facts.past_raw, 0o600)
+        note = Step(self.ref, f"note that {self.volume.id} runs on {names}", write, drift)
+        return (note,) if facts.past_raw is not None else (folder, note)
+
+    @staticmethod
+    def past(facts: LogicalVolume) -> journal.Entry | None:
+        return facts.past.facts if isinstance(facts.past, Present) else None
