@@ -148,6 +148,7 @@ class Desired(NamedTuple):
     stall_budget: int
     boot_wait: int
     source: str = ""  # the main configuration file
+    choice: tuple[str, str] | None = None  # (volume id, server to keep): said by a person for this pass, never kept
 
     def paths(self) -> tuple[Path, ...]:
         """Every session to have, once each: named by the server where that is enough."""

@@ -26,6 +26,8 @@ class Entry(NamedTuple):
     seqno:    the group's metadata sequence number then.
     last:     PV UUID -> when that leg was last known to be in sync, for legs that dropped out.
     diverged: PV UUIDs that ran without those in `running` knowing: a person must choose.
+    rebuild:  PV UUIDs whose content a person gave up: never refreshed, only copied anew in full.
+    scrub:    "" | "wanted" | "running": a chosen volume is compared sector by sector once it is whole again.
     """
 
     volume: str
@@ -34,6 +36,8 @@ class Entry(NamedTuple):
     seqno: int
     last: dict[str, str]
     diverged: tuple[str, ...] = ()
+    rebuild: tuple[str, ...] = ()
+    scrub: str = ""
 
 
 def path_of(lv_uuid: str) -> str:
@@ -49,8 +53,17 @@ def parse(raw: Seen) -> Seen:
         document = json.loads(raw.facts)
         if document.pop("schema") != SCHEMA:
             return Unknown("its journal is of a version that this lunmirror does not know")
-        entry = Entry(**document)._replace(**{k: tuple(document[k]) for k in ("running", "diverged")})
-        words = (entry.volume, entry.since, *entry.running, *entry.diverged, *entry.last, *entry.last.values())
+        entry = Entry(**document)._replace(**{k: tuple(document[k]) for k in ("running", "diverged", "rebuild")})
+        words = (
+            entry.volume,
+            entry.since,
+            *entry.running,
+            *entry.diverged,
+            *entry.rebuild,
+            entry.scrub,
+            *entry.last,
+            *entry.last.values(),
+        )
         if not (all(isinstance(word, str) for word in words) and isinstance(entry.seqno, int) and entry.running):
             return Unknown("its journal is not as lunmirror writes it")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
@@ -72,11 +85,26 @@ def advance(entry: Entry | None, volume: str, running: tuple[str, ...], seqno: i
     if entry.running == running:
         return entry
     gone = {pv: now for pv in entry.running if pv not in running}
-    last = {pv: when for pv, when in {**entry.last, **gone}.items() if pv not in running}
-    if not set(entry.running) & set(running):
-        # It runs on none of the legs that were good: what was written to those is not in it.
-        return Entry(volume, running, now, seqno, last, diverged=tuple(sorted({*entry.diverged, *entry.running})))
-    return Entry(volume, running, now, seqno, last, entry.diverged)
+    moved = entry._replace(
+        running=running,
+        since=now,
+        seqno=seqno,
+        last={pv: when for pv, when in {**entry.last, **gone}.items() if pv not in running},
+        rebuild=tuple(pv for pv in entry.rebuild if pv not in running),
+    )
+    if set(entry.running) & set(running):
+        return moved
+    # It runs on none of the legs that were good: what was written to those is not in it.
+    return moved._replace(diverged=tuple(sorted({*entry.diverged, *entry.running})))
+
+
+def choose(
+    entry: Entry | None, volume: str, keep: tuple[str, ...], lose: tuple[str, ...], seqno: int, now: str
+) -> Entry:
+    """The entry after a person said which legs hold what is to be kept: one history again, the others to be copied
+    anew in full, and a scrub at the end."""
+    last = {pv: when for pv, when in (entry.last if entry else {}).items() if pv in lose}
+    return Entry(volume, tuple(sorted(keep)), now, seqno, last, rebuild=tuple(sorted(lose)), scrub="wanted")
 
 
 def fit_to_start(entry: Entry | None, legs: tuple[str, ...]) -> tuple[str, ...]:

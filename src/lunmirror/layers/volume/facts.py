@@ -12,9 +12,6 @@ from lunmirror.model import ABSENT, Seen
 UNFORMATTED = "lunmirror.unformatted"
 # Set before lvextend, removed after the file system has grown.
 GROW = "lunmirror.grow"
-# Set when a person chose between diverged legs: scrub once the rebuilt leg is in sync; then, while the scrub runs.
-SCRUB = "lunmirror.scrub"
-SCRUBBING = "lunmirror.scrubbing"
 
 
 class Leg(NamedTuple):
@@ -58,7 +55,8 @@ class LogicalVolume(NamedTuple):
         if self.type == "linear":
             return True
         letters = all(leg.letter == "A" for leg in self.legs)
-        return self.active and letters and self.total > 0 and self.done == self.total
+        # While a scrub compares the legs, the ratio is the scrub's.
+        return self.active and letters and self.total > 0 and (self.done == self.total or self.action == "check")
 
     @property
     def running(self) -> tuple[str, ...]:

@@ -79,7 +79,8 @@ def mend(of: Subject, facts: LogicalVolume) -> Plan | None:
             f"device-mapper shows {_letters(facts)}, {_percent(facts)} in sync",
             "nothing: it goes on by itself",
         )
-    back = [leg for leg in dead if of.in_view(leg)]
+    given_up = entry.rebuild if (entry := of.past(facts)) else ()
+    back = [leg for leg in dead if of.in_view(leg) and not set(leg.pvs) & set(given_up)]
     if facts.type == "raid1" and back and not any(m.missing for leg in back for m in map(of.member, leg.pvs) if m):
         names = ", ".join(of.server_of(pv) for leg in back for pv in leg.pvs)
         return of.steps(

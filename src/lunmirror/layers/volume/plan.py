@@ -4,7 +4,8 @@
 |------------------------------------------|-----------------------------------------------------------------|----------|
 | absent, the whole group in view          | lvcreate, tagged "made by us, not yet formatted" in one commit  | make.py  |
 | inactive                                 | activated, on the good legs alone if need be                    | start.py |
-| two histories                            | refused                                                         | heal.py  |
+| two histories                            | refused, until a person chooses                                 | heal.py  |
+| a leg that a person gave up              | dropped, copied anew in full, compared                          | choose.py |
 | legs dead or behind                      | admitted and refreshed, if they are back                        | heal.py  |
 | another type, fewer legs, smaller        | lvconvert, lvextend                                             | keep.py  |
 | larger, or a leg where none is declared  | refused: nothing is ever shrunk or dropped                      | keep.py  |
@@ -13,7 +14,7 @@ While legs are not in sync, nothing but healing is done to a volume.
 """
 
 from lunmirror.desired import Desired
-from lunmirror.layers.volume import heal, keep
+from lunmirror.layers.volume import choose, heal, keep
 from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.layers.volume.make import make
 from lunmirror.layers.volume.start import start
@@ -59,9 +60,9 @@ def _plan_volume(of: Subject, admissions: tuple[Step, ...]) -> Plan:
 
 
 def _tend(of: Subject, facts: LogicalVolume, admissions: tuple[Step, ...], admitting: bool) -> Plan:
-    divided = heal.divided(of, facts)
-    if divided:
-        return divided
+    decided = choose.chosen(of, facts) or heal.divided(of, facts)
+    if decided:
+        return decided
     if not facts.active:
         begun = start(of, facts)
         return Plan((*admissions, *begun.steps), begun.findings)
@@ -71,7 +72,7 @@ def _tend(of: Subject, facts: LogicalVolume, admissions: tuple[Step, ...], admit
     noted = (*heal.note(of, facts), *admissions)
     if admitting:
         return Plan(noted)  # what follows is planned in the next round, from what LVM says then
-    for question in (heal.mend, keep.reshape, keep.add_leg, keep.grow):
+    for question in (choose.drop_given_up, heal.mend, keep.reshape, keep.add_leg, keep.grow, choose.scrub):
         answer = question(of, facts)
         if answer:
             return Plan((*noted, *answer.steps), answer.findings)

@@ -11,7 +11,8 @@ from lunmirror.model import Drift, Kind, Plan, Unknown
 
 
 def start(of: Subject, facts: LogicalVolume) -> Plan:
-    hidden = [leg for leg in facts.legs if not of.in_view(leg)]
+    given_up = of.past(facts).rebuild if of.past(facts) else ()
+    hidden = [leg for leg in facts.legs if not of.in_view(leg) or set(leg.pvs) & set(given_up)]
     if not hidden:
         return of.steps(
             f"activate volume {of.volume.id}",
@@ -44,9 +45,11 @@ def _start_degraded(of: Subject, facts: LogicalVolume, legs: list[Leg], away: st
     seqno = of.group.seqno if of.group else 0
     now_on = journal.advance(entry, of.volume.id, good, seqno, facts.today)
     only = ", ".join(of.server_of(pv) for pv in good)
+    # LVM is shown the good legs alone: one that fell behind or was given up must not join at this moment.
+    devices = tuple(m.device for pv in good if (m := of.member(pv)))
     activate = of.step(
         f"activate volume {of.volume.id} on server {only} alone",
-        of.lvm("lvchange", "-a", "y", "--activationmode", "degraded", of.volume.id),
+        of.lvm("lvchange", "-a", "y", "--activationmode", "degraded", of.volume.id, devices=devices),
         Drift(of.volume.key, "active", f"inactive, server {away} away"),
     )
     return Plan((*of.note_legs(facts, now_on), activate))

@@ -1,0 +1,99 @@
+"""What a person's choice between two histories comes to, and the proof at its end.
+
+The choice itself is one line in the journal: which legs are kept, and which are given up. Everything that follows is
+ordinary healing over as many passes as it takes: a leg given up is dropped and copied anew in full, never refreshed
+(a refresh copies only what one bitmap knows of: measured, 33,280 sectors stayed wrong). Then every sector of both legs
+is compared.
+"""
+
+from lunmirror import journal
+from lunmirror.layers.volume.facts import LogicalVolume
+from lunmirror.layers.volume.subject import Subject
+from lunmirror.model import Drift, Kind, Plan, Risk
+
+
+def chosen(of: Subject, facts: LogicalVolume) -> Plan | None:
+    """The plan that carries out the choice said with this pass; None if there is none, or it is carried out."""
+    if of.desired.choice is None or of.desired.choice[0] != of.volume.id:
+        return None
+    server = of.desired.choice[1]
+    keep = tuple(pv for leg in facts.legs for pv in leg.pvs if of.server_of(pv) == server)
+    lose = tuple(pv for leg in facts.legs for pv in leg.pvs if pv not in keep)
+    entry = of.past(facts)
+    if entry and set(entry.rebuild) == set(lose) and entry.running == tuple(sorted(keep)):
+        return None  # the journal says so already
+    if not keep:
+        why = f"it has no leg on server {server}"
+        return of.find(Kind.REFUSED, f"cannot be kept from server {server}", why, "name a server of one of its legs")
+    if not _is_in_question(of, facts, entry):
+        why = "its legs have one history, and a choice would throw away a good leg"
+        return of.find(Kind.REFUSED, "needs no choice", why, "nothing: the next pass heals what there is to heal")
+    if facts.active and not set(facts.running) & set(keep):
+        return _stop_first(of, facts, server)
+    seqno = of.group.seqno if of.group else 0
+    return Plan(of.note_legs(facts, journal.choose(entry, of.volume.id, keep, lose, seqno, facts.today)))
+
+
+def _is_in_question(of: Subject, facts: LogicalVolume, entry: journal.Entry | None) -> bool:
+    """Two histories, or a volume that is down because what is in view may not start it."""
+    if entry and entry.diverged:
+        return True
+    hidden = [leg for leg in facts.legs if not of.in_view(leg)]
+    visible = tuple(pv for leg in facts.legs if leg not in hidden for pv in leg.pvs)
+    return not facts.active and bool(hidden) and not journal.fit_to_start(entry, visible)
+
+
+def _stop_first(of: Subject, facts: LogicalVolume, server: str) -> Plan:
+    if facts.open:
+        why = f"it is in use now on what would be given up, without server {server}"
+        next = f"unmount it first (and stop what uses it): `umount {of.volume.mount.path if of.volume.mount else ''}`"
+        return of.find(Kind.REFUSED, f"cannot be kept from server {server} yet", why, next.rstrip(" `") + "`")
+    return of.steps(
+        f"deactivate volume {of.volume.id}",
+        of.lvm("lvchange", "-a", "n", of.volume.id),
+        Drift(of.volume.key, f"run from server {server}", "active on the other side"),
+    )
+
+
+def drop_given_up(of: Subject, facts: LogicalVolume) -> Plan | None:
+    """Take out a leg that a person gave up, so that it is made anew in full; None if there is none to take out now."""
+    entry = of.past(facts)
+    legs = [leg for leg in facts.legs if entry and set(leg.pvs) & set(entry.rebuild)]
+    if not legs or facts.type != "raid1" or not of.group or not of.group.whole:
+        return None
+    others = [leg for leg in facts.legs if leg not in legs]
+    if any(leg.letter != "A" for leg in others) or legs[0].letter in ("A", "a"):
+        return None
+    names = ", ".join(of.server_of(pv) for pv in legs[0].pvs)
+    devices = [m.device for pv in legs[0].pvs if (m := of.member(pv))]
+    return of.steps(
+        f"drop the leg of {of.volume.id} on server {names}, which was given up",
+        of.lvm("lvconvert", "-y", "-m", "-1", of.volume.id, *devices),
+        Drift(f"{of.volume.key}.legs", "a leg with the chosen history", "a leg with the other one"),
+        Risk.ONLINE,
+    )
+
+
+def scrub(of: Subject, facts: LogicalVolume) -> Plan | None:
+    """After a choice, once the volume is whole: every sector of the legs compared."""
+    entry = of.past(facts)
+    if entry is None or not entry.scrub or facts.type != "raid1" or entry.rebuild:
+        return None
+    drift = Drift(of.volume.key, "legs compared after the choice", "not compared yet")
+    if entry.scrub == "wanted":
+        check = of.step(
+            f"compare the legs of {of.volume.id}", of.lvm("lvchange", "--syncaction", "check", of.volume.id), drift
+        )
+        return Plan((check, *of.note_legs(facts, entry._replace(scrub="running"))))
+    if facts.action != "idle":
+        why = f"device-mapper is at {facts.done} of {facts.total} sectors"
+        return of.find(Kind.NOTE, "has its legs compared", why, "nothing: it goes on by itself")
+    if facts.mismatches:
+        return of.find(
+            Kind.REFUSED,
+            "has legs that differ",
+            f"a full comparison counted {facts.mismatches} sectors",
+            f"check the disks and the network of both servers, then compare again: `lvchange --syncaction check"
+            f" {of.volume.id}`",
+        )
+    return Plan(of.note_legs(facts, entry._replace(scrub="")))
