@@ -3,6 +3,8 @@
 import hashlib
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +48,20 @@ def config(
     return "\n".join([*parts, more])
 
 
+def volume(size: str = "64MiB", type: str = "raid1", filesystem: str = "ext4") -> str:
+    """The lines of one volume."""
+    return f'size = "{size}"\ntype = "{type}"\nfilesystem = "{filesystem}"\nmount = "{MOUNT}"'
+
+
+# Configurations that several files start from, converged: `converged("core", LAYOUTS["core"])`.
+LAYOUTS = {
+    "core": config(partition=True),
+    "mirror": config(volume=volume(type="mirror")),
+    "xfs": config(volume=volume("304MiB", filesystem="xfs"), ipv6=True),
+    "single": config(disks=("left",), volume=volume(type="linear")),
+}
+
+
 @dataclass
 class Ran:
     """One run of lunmirror: exit code, the report (JSON), the log lines, raw output and wall-clock seconds."""
@@ -81,6 +97,11 @@ class Lab:
         self.spawn = machine.spawn
         self.put = machine.put
         self.get = machine.get
+
+    def keep(self, name: str) -> None:
+        """This very state is what `converged(name, …)` starts from."""
+        self.machine.snapshot(name)
+        self.machine.converged.add(name)
 
     # -- lunmirror ------------------------------------------------------------------------------------------------
 
@@ -125,8 +146,9 @@ class Lab:
         done = self.run([*command, "lunmirror", *words], check=False, timeout=300)
         found = []
         for line in self.get(trace).decode(errors="replace").splitlines():
-            match = re.search(r"execve\((\".*?\"), \[(.*?)\](?:, 0x\w+.*)?\) = 0", line)
-            if match:
+            # An execve among other processes' calls ends its line with "<unfinished ...>": it counts.
+            match = re.search(r"execve\((\".*?\"), \[(.*?)\], 0x", line)
+            if match and " = -1 " not in line:
                 found.append([json.loads(word) for word in re.findall(r'"(?:[^"\\]|\\.)*"', match[2])])
         return done.rc, found[1:]
 
@@ -170,9 +192,11 @@ class Lab:
         iqn = SERVERS[DISKS[disk]][2]
         return next(s for s, about in self.sessions().items() if about["target"] == iqn)
 
-    def device(self, disk: str) -> str:
-        """The SCSI disk of a LUN, "sda", found through its session."""
-        found = self.run(f"ls /sys/class/iscsi_session/{self.sid(disk)}/device/target*/*:*:*:*/block").stdout.split()
+    def device(self, disk: str, lun: int | None = None) -> str:
+        """The SCSI disk of a LUN, "sda", found through its session; of the only LUN unless one is named."""
+        number = "*" if lun is None else lun if lun < 256 else lun | 0x4000  # as the kernel writes it
+        where = f"/sys/class/iscsi_session/{self.sid(disk)}/device/target*/*:*:*:{number}/block"
+        found = self.run(f"ls {where}").stdout.split()
         assert len(found) == 1, found
         return found[0]
 
@@ -183,7 +207,8 @@ class Lab:
     def footprint(self) -> dict[str, str]:
         """Everything that a pass with nothing to do must leave exactly as it is."""
         script = r"""
-        find /etc/iscsi /etc/fstab /etc/lunmirror /etc/lvm /mnt -xdev -printf '%p %i %T@ %s %m\n' | sort
+        find /etc/iscsi /etc/fstab /etc/lunmirror /etc/lvm /mnt /var/lib/lunmirror /run/lunmirror/desired.json \
+            -xdev -printf '%p %i %T@ %s %m\n' 2>/dev/null | sort
         for s in /sys/class/iscsi_session/*; do echo "$s $(cat $s/targetname $s/recovery_tmo | tr '\n' ' ')"; done
         for b in /sys/class/block/sd*; do echo "$b $(cat $b/diskseq) $(ls $b/holders | tr '\n' ' ')"; done
         vgs --noheadings -o vg_name,vg_seqno 2>/dev/null
@@ -196,6 +221,67 @@ class Lab:
     def backing(self, server: str, lun: int = 1) -> str:
         """sha256 of a LUN's backing file."""
         return self.run(["filer", "hash", server, str(lun)], timeout=120).stdout.strip()
+
+    def sectors(self, name: str = "vg0-testlv") -> int:
+        """The size of an active volume, in sectors of 512 bytes, as device-mapper has it."""
+        return int(self.dm(name).split()[1])
+
+    def capacity(self, path: str = MOUNT) -> int:
+        """Bytes of the file system mounted there, as `df` has it."""
+        return int(self.run(["df", "-B1", "--output=size", path]).stdout.split()[-1])
+
+    def placement(self, volume: str = "vg0/testlv") -> dict[str, str]:
+        """Leg ("testlv_rimage_0"; a linear volume itself) -> device of its physical volume ("/dev/sda1"), by `lvs`."""
+        group, lv = volume.split("/")
+        query = f"lvs -a --noheadings -o lv_name,devices {group}"
+        rows = [line.replace("[", "").replace("]", "").split() for line in self.run(query).stdout.splitlines()]
+        legs = [r for r in rows if f"{lv}_rimage_" in r[0] or f"{lv}_mimage_" in r[0]] or [
+            r for r in rows if r[0] == lv
+        ]
+        assert all("," not in devices for _, devices in legs), legs
+        return {leg: devices.partition("(")[0] for leg, devices in legs}
+
+    def slow_copy(self, slow: bool = True) -> None:
+        """Holds the kernel's copying between legs down to next to nothing, or lets it run again."""
+        kib, percent = (100, 1) if slow else (200_000, 100)
+        self.run(
+            "modprobe -a dm-raid dm-mirror; cd /proc/sys/dev/raid; "
+            f"echo {min(kib, 1000)} > speed_limit_min; echo {kib} > speed_limit_max; "
+            f"echo {percent} > /sys/module/dm_mirror/parameters/raid1_resync_throttle"
+        )
+
+    @contextmanager
+    def stopwatch(self) -> Iterator[list[str]]:
+        """Afterwards the list holds every file and folder whose inode changed meanwhile, anywhere on the root file
+        system, in /run or in /dev: content, name, mode or owner. The system's own journal is left out."""
+        changed: list[str] = []
+        self.run("sync; touch /tmp/since; sleep 0.1")
+        yield changed
+        own = "-path /tmp -o -path /var/tmp -o -path /var/log/journal -o -path /run/log/journal"
+        script = f"find / /run /dev -xdev \\( {own} \\) -prune -o -cnewer /tmp/since -print"
+        changed += self.run(script, timeout=120).stdout.split("\n")[:-1]
+
+    @contextmanager
+    def writing(self, name: str = "ledger") -> Iterator[None]:
+        """A synced writer through the mount meanwhile. It must have written all the time, without one error, and
+        every block that was acknowledged must still be there, on the disks."""
+        path, log = f"{MOUNT}/{name}", f"/var/tmp/{name}.log"
+        self.run(f"rm -f {log}")
+        begun = self.spawn(["writer", path, "--log", log, "--interval-ms", "50"])
+        self.run(f"until [ $(wc -l < {log} || echo 0) -gt 3 ]; do sleep 0.1; done", timeout=60)
+        lines = int(self.run(f"wc -l < {log}").stdout)
+        yield
+        assert begun.poll() is None, begun.output()
+        after = int(self.run(f"wc -l < {log}").stdout)
+        self.run(f"until [ $(wc -l < {log}) -gt {after + 3} ]; do sleep 0.1; done", timeout=60)  # and goes on
+        begun.kill(15)
+        begun.wait(60)
+        said = json.loads(self.run(["writer", "verify", path, log], check=False, timeout=120).stdout)
+        assert said["ok"], said
+        assert said["errors"] == 0, said
+        assert after - lines > 20, said
+        assert said["longest_gap_s"] < 30, said
+        self.written = said
 
     # -- data -----------------------------------------------------------------------------------------------------
 
