@@ -80,7 +80,9 @@ def mend(of: Subject, facts: LogicalVolume) -> Plan | None:
             "nothing: it goes on by itself",
         )
     given_up = entry.rebuild if (entry := of.past(facts)) else ()
-    back = [leg for leg in dead if of.in_view(leg) and not set(leg.pvs) & set(given_up)]
+    # A refresh lets every leg join: none is done while one that was given up is still part of the volume.
+    wary = any(set(leg.pvs) & set(given_up) for leg in facts.legs)
+    back = [] if wary else [leg for leg in dead if of.in_view(leg)]
     if facts.type == "raid1" and back and not any(m.missing for leg in back for m in map(of.member, leg.pvs) if m):
         names = ", ".join(of.server_of(pv) for leg in back for pv in leg.pvs)
         return of.steps(

@@ -1,0 +1,96 @@
+"""The journal: what it learns from what a volume runs on, and which legs it lets start alone."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lunmirror import journal
+from lunmirror.journal import Entry, advance, choose, fit_to_start
+from lunmirror.model import ABSENT, Present, Unknown
+
+BOTH = Entry("vg0/testlv", ("A", "B"), "t0", 7, {})
+A_ALONE = Entry("vg0/testlv", ("A",), "t1", 8, {"B": "t1"})
+
+
+def test_no_news_is_the_same_entry():
+    assert advance(BOTH, "vg0/testlv", ("B", "A"), 99, "t9") is BOTH
+
+
+def test_a_leg_that_drops_out_is_remembered_with_its_time():
+    assert advance(BOTH, "vg0/testlv", ("A",), 8, "t1") == A_ALONE
+
+
+def test_a_leg_that_is_whole_again_is_good_again():
+    assert advance(A_ALONE, "vg0/testlv", ("A", "B"), 9, "t2") == Entry("vg0/testlv", ("A", "B"), "t2", 9, {})
+
+
+def test_running_on_none_of_the_good_legs_is_two_histories():
+    seen = advance(A_ALONE, "vg0/testlv", ("B",), 9, "t2")
+    assert (seen.running, seen.diverged, seen.last) == (("B",), ("A",), {"A": "t2"})
+
+
+def test_two_histories_stay_two_until_a_person_chooses():
+    seen = advance(advance(A_ALONE, "vg0/testlv", ("B",), 9, "t2"), "vg0/testlv", ("A", "B"), 10, "t3")
+    assert seen.diverged == ("A",)
+    decided = choose(seen, "vg0/testlv", ("A",), ("B",), 11, "t4")
+    assert (decided.running, decided.diverged, decided.rebuild, decided.scrub) == (("A",), (), ("B",), "wanted")
+
+
+def test_a_rebuilt_leg_is_no_longer_given_up():
+    decided = choose(A_ALONE, "vg0/testlv", ("A",), ("B",), 11, "t4")
+    assert advance(decided, "vg0/testlv", ("A", "B"), 12, "t5").rebuild == ()
+
+
+@pytest.mark.parametrize(
+    ("entry", "legs", "good"),
+    [
+        (None, ("A",), ()),
+        (BOTH, ("A",), ("A",)),
+        (BOTH, ("B",), ("B",)),
+        (A_ALONE, ("A",), ("A",)),
+        (A_ALONE, ("B",), ()),
+        (A_ALONE, ("A", "B"), ("A",)),
+        (A_ALONE._replace(diverged=("B",)), ("A",), ()),
+    ],
+)
+def test_which_legs_may_start_alone(entry, legs, good):
+    assert fit_to_start(entry, legs) == good
+
+
+words = st.text(max_size=20)
+entries = st.builds(
+    Entry,
+    words,
+    st.lists(words, min_size=1, max_size=4).map(tuple),
+    words,
+    st.integers(0, 1 << 40),
+    st.dictionaries(words, words, max_size=4),
+    st.lists(words, max_size=3).map(tuple),
+    st.lists(words, max_size=3).map(tuple),
+    st.sampled_from(["", "wanted", "running"]),
+)
+
+
+@given(entries)
+def test_what_is_written_is_what_is_read(entry):
+    assert journal.parse(Present(journal.render(entry))) == Present(entry)
+
+
+@given(st.binary(max_size=300))
+def test_bytes_that_are_no_journal_are_unknown(raw):
+    assert isinstance(journal.parse(Present(raw)), Unknown)
+
+
+@given(entries, st.sampled_from(sorted(Entry._fields)), st.sampled_from([None, 3, [], {}, [1], ""]))
+def test_a_field_of_another_kind_is_never_believed(entry, field, value):
+    document = json.loads(journal.render(entry)) | {field: value}
+    read = journal.parse(Present(json.dumps(document).encode()))
+    assert isinstance(read, Unknown) or read.facts._asdict().keys() == entry._asdict().keys()
+
+
+def test_no_file_is_no_memory_and_a_torn_one_is_unknown():
+    assert journal.parse(ABSENT) is ABSENT
+    assert isinstance(journal.parse(Present(journal.render(BOTH)[:-9])), Unknown)
+    assert isinstance(journal.parse(Present(b'{"schema": 2}')), Unknown)
