@@ -130,12 +130,12 @@ def _walk(command: Command, log: Log, wait: float) -> tuple[Exit, Report, str]:
         if waited:
             desired = config.load(path)  # it may have changed meanwhile
         executor = Executor(host, log.outcome) if changes else None
-        report = run_pass(command.verb, log.run, desired, host, executor)
+        report = run_pass(command.verb, log.run, desired, host, executor, "--detailed-exitcode" in command.options)
     for step in report.steps:
         log.planned(step)
     for finding in report.findings:
         log.finding(finding)
-    result = exit_of(report, "--detailed-exitcode" in command.options)
+    result = exit_of(report)
     return result, report, _rendered(command, report, desired)
 
 

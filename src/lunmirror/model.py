@@ -199,7 +199,8 @@ class Outcome(NamedTuple):
 class Report(NamedTuple):
     """All that one pass saw, did and could not do; every output is a rendering of this.
 
-    outcomes: apply only; steps: plan only. `seen` is the last observation of every layer.
+    outcomes: apply only; steps: plan only. `seen` is the last observation of every layer. `detailed`: changes made
+    count as a result of their own (apply --detailed-exitcode).
     """
 
     verb: str
@@ -209,3 +210,4 @@ class Report(NamedTuple):
     findings: tuple[Finding, ...]
     seen: World
     seconds: float
+    detailed: bool = False

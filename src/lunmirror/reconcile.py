@@ -56,6 +56,8 @@ class Pass:
                 break
             outcomes = executor.take(todo)
             self.outcomes += outcomes
+            for shaken in (other for other in LAYERS if other.name in layer.shakes):
+                self.seen[shaken.name] = shaken.observe(self.desired, self.reader, self.seen)
             taken |= {o.step for o in outcomes}
             failed |= {o.step.ref for o in outcomes if o.status != "done"}
             self.disturbed |= {o.step.server for o in outcomes if o.step.server}
@@ -83,8 +85,16 @@ def _left_over(planned: Plan, failed: set[Ref]) -> tuple[Finding, ...]:
     )
 
 
-def run_pass(verb: str, run: str, desired: Desired, reader: Reader, executor: Executor | None = None) -> Report:
-    """Walk every layer once and tell what was seen, done and not done. `run` identifies the pass in logs."""
+def run_pass(
+    verb: str,
+    run: str,
+    desired: Desired,
+    reader: Reader,
+    executor: Executor | None = None,
+    detailed: bool = False,
+) -> Report:
+    """Walk every layer once and tell what was seen, done and not done. `run` identifies the pass in logs; `detailed`:
+    changes made are to show in the exit code."""
     started = reader.now()
     this = Pass(desired, reader, executor)
     this.walk()
@@ -97,4 +107,5 @@ def run_pass(verb: str, run: str, desired: Desired, reader: Reader, executor: Ex
         findings=tuple(this.findings),
         seen=world,
         seconds=reader.now() - started,
+        detailed=detailed,
     )

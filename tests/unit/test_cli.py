@@ -47,12 +47,12 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Lets the next pass come to what is given."""
 
     def come_to(*, steps=(), outcomes=(), findings=(), raises: BaseException | None = None) -> None:
-        def run_pass(verb, run, desired, reader, executor=None):
+        def run_pass(verb, run, desired, reader, executor=None, detailed=False):
             if raises:
                 raise raises
             for outcome in outcomes:
                 executor.tell(outcome)
-            return Report(verb, run, tuple(steps), tuple(outcomes), tuple(findings), {}, 0.1)
+            return Report(verb, run, tuple(steps), tuple(outcomes), tuple(findings), {}, 0.1, detailed)
 
         monkeypatch.setattr(reconcile, "run_pass", run_pass)
 
@@ -266,7 +266,7 @@ from lunmirror.model import Report
 paths.RUN_DIR = {run!r}
 paths.COMPILED = {run!r} + "/desired.json"
 cli._require_machine = lambda: None
-def run_pass(verb, run, desired, reader, executor=None):
+def run_pass(verb, run, desired, reader, executor=None, detailed=False):
     {body}
     return Report(verb, run, (), (), (), {{}}, 0.0)
 reconcile.run_pass = run_pass

@@ -14,11 +14,13 @@ class Layer(NamedTuple):
 
     `pending` names the lower resources that have steps not taken yet (only in `plan`): what depends on them is
     predicted and carries them in `Step.after`.
+    shakes: lower layers that this one's steps can change too: observed again before it is planned again.
     """
 
     name: str
     observe: Callable[[Desired, Reader, World], Observed]
     plan: Callable[[Desired, World, frozenset[Ref]], Plan]
+    shakes: tuple[str, ...] = ()
 
 
 LAYERS = (
@@ -26,7 +28,7 @@ LAYERS = (
     Layer("session", session.observe, session.plan),
     Layer("disk", disk.observe, disk.plan),
     Layer("group", group.observe, group.plan),
-    Layer("volume", volume.observe, volume.plan),
+    Layer("volume", volume.observe, volume.plan, shakes=("disk", "group")),  # a member taken back, an extent used
     Layer("filesystem", filesystem.observe, filesystem.plan),
     Layer("mount", mount.observe, mount.plan),
     # A file system grows only while it is mounted (xfs always, ext4 without a check first).

@@ -7,8 +7,8 @@ from lunmirror.model import Finding, Kind, Report
 SERVING = frozenset({"volume", "filesystem", "mount"})
 
 
-def exit_of(report: Report, detailed: bool = False) -> Exit:
-    """The worst thing in the report decides; `detailed` makes changes visible as DRIFT."""
+def exit_of(report: Report) -> Exit:
+    """The worst thing in the report decides."""
     kinds = {finding.kind for finding in report.findings}
     if Kind.REFUSED in kinds:
         return Exit.REFUSED
@@ -18,7 +18,7 @@ def exit_of(report: Report, detailed: bool = False) -> Exit:
         return Exit.DRIFT
     if kinds & {Kind.DEGRADED, Kind.BLOCKED}:
         return Exit.DEGRADED
-    if detailed and report.outcomes:
+    if report.detailed and report.outcomes:
         return Exit.DRIFT
     return Exit.CONVERGED
 

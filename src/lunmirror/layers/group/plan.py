@@ -120,18 +120,15 @@ def _foreign(group: Group, ref: Ref, key: str, facts: VolumeGroup) -> Plan | Non
 
 
 def _missing(ref: Ref, key: str, facts: VolumeGroup) -> list[Finding]:
-    found = []
-    for member in facts.members:
-        if member.missing:
-            where = member.device or "out of sight"
-            what = f"group {ref.name} misses the physical volume {member.uuid} ({where})"
-            why = (
-                "flagged missing in the group's metadata"
-                if member.device
-                else "its server is away, or its disk is gone"
-            )
-            found.append(Finding(ref, Kind.DEGRADED, what, why, "bring its server back", f"{key}.disks"))
-    return found
+    """Members out of sight. One that is back but still flagged is the volumes' to admit (volume/heal.py)."""
+    why, next = "its server is away, or its disk is gone", "bring its server back"
+    return [
+        Finding(
+            ref, Kind.DEGRADED, f"group {ref.name} misses the physical volume {m.uuid}", why, next, f"{key}.disks"
+        )
+        for m in facts.members
+        if not m.device
+    ]
 
 
 def _refuse(ref: Ref, what: str, why: str, next: str, key: str) -> Plan:

@@ -91,6 +91,9 @@ def mend(of: Subject, facts: LogicalVolume) -> Plan | None:
             Drift(f"{of.volume.key}.legs", "every leg in sync", f"device-mapper shows {_letters(facts)}"),
             Risk.ONLINE,
         )
+    if of.flagged() and of.gone():
+        why = "a physical volume is back, but another of the group is out of sight: taking it back now would flag that one"
+        return of.find(Kind.DEGRADED, "runs without full redundancy", why, "bring the other server back too")
     names = ", ".join(_where(of, leg) for leg in dead)
     why = f"device-mapper shows {_letters(facts)}: {names} does not work"
     return of.find(Kind.DEGRADED, "runs without full redundancy", why, "bring the server of that leg back")

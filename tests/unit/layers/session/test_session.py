@@ -6,7 +6,7 @@ from lunmirror.desired import Portal
 from lunmirror.gate import pass_through
 from lunmirror.layers.node.facts import Missing, Record, Torn
 from lunmirror.layers.node.record import settings_of
-from lunmirror.layers.session.exits import EXITS, explain_exit
+from lunmirror.layers.session.exits import EXITS, explain_exit, meanings
 from lunmirror.layers.session.facts import NoSession, Session
 from lunmirror.layers.session.observe import observe
 from lunmirror.layers.session.plan import plan
@@ -156,7 +156,7 @@ class TestPlan:
     @pytest.mark.parametrize("startup", ["automatic", "manual", "onboot"])
     def test_log_in(self, startup):
         (step,) = planned(Present(NoSession("")), startup=startup).steps
-        assert step.action == Run(LOGIN, 30.0, ok=(0, 15))
+        assert step.action == Run(LOGIN, 30.0, ok=(0, 15), meanings=meanings())
         assert step.action.deadline > TIMEOUTS.login_timeout * TIMEOUTS.login_retries
         assert step.together
         assert step.after == ()
