@@ -15,6 +15,8 @@ FORBIDDEN = {
     "sfdisk": frozenset({"--force", "-f", "--wipe", "-w"}),
     "iscsiadm": frozenset({"delete", "--logoutall"}),
 }
+# What a consent in the configuration, carried in the step's proof, allows; and nothing more.
+WITH_CONSENT = {"lvm": frozenset({"--repair", "--removemissing"})}
 YES_TO_A_WIPE = frozenset({"pvcreate", "vgcreate", "vgextend"})
 
 
@@ -35,7 +37,9 @@ def _forbidden_word(step: Step, disturbed: frozenset[str]) -> str:
         return ""
     program, *words = step.action.argv
     said = FORBIDDEN.get(program, frozenset()).intersection(words)
-    if program == "lvm" and words and words[0] in YES_TO_A_WIPE:
+    if step.proof.startswith("consent: "):
+        said -= WITH_CONSENT.get(program, frozenset())
+    elif program == "lvm" and words and words[0] in YES_TO_A_WIPE:
         said |= {"-y", "--yes"}.intersection(words)
     return f"{program} would be told {', '.join(sorted(said))}, which lunmirror never says" if said else ""
 

@@ -121,6 +121,8 @@ def _lun(desired: Desired, disk: Disk, found, reader: Reader, lvm: Seen | None, 
 
 def _expected(desired: Desired, disk: Disk, lvm: Lvm) -> str:
     """A physical volume that the disk's group misses, and that was made for this disk or for none we know."""
+    if disk.replaces:
+        return ""  # it says itself whose place it takes
     group = desired.group_of(disk.name)
     others = {d.pv_uuid for d in desired.disks.values() if d.name != disk.name}
     lost = [p.uuid for p in lvm.pvs if p.group == group and not p.device and p.uuid not in others]

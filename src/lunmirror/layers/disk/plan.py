@@ -280,14 +280,15 @@ def _replaced(ref: Ref, disk: Disk, lun: Lun) -> Finding | None:
     """The group exists and misses the very volume that belongs here: this LUN is a replacement."""
     if not lun.expected:
         return None
+    new = f"{disk.name}2"
     return Finding(
         ref,
         Kind.REFUSED,
         f"disk {disk.name} is blank, but its group still expects the physical volume {lun.expected} here",
         why=f"LUN {disk.lun} on server {disk.server} was replaced or emptied; a blank disk under an old name is never"
         " silently adopted",
-        next=f"if the old disk will never return, declare the new one under another name with"
-        f' replaces = "{disk.name}"',
+        next=f"if the old disk will never return, rename the table to [disks.{new}], add the line"
+        f' replaces = "{disk.name}" to it, and write "{new}" for "{disk.name}" in the group\'s disks',
         key=f"disks.{disk.name}",
     )
 

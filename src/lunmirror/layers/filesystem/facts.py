@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 class FileSystem(NamedTuple):
     """`uuid` is '' when known only from the mount table. `complete`: mkfs is known to have reached its end.
-    `path`: one place where all of it is mounted, '' if none. `tags` are the volume's, read at the same time."""
+    `path`: one place where all of it is mounted, '' if none. `tags` are the volume's, read at the same time.
+    `errors`: how many the kernel counted since the last check (ext only; the mount table may still say rw)."""
 
     type: str
     uuid: str
@@ -14,6 +15,7 @@ class FileSystem(NamedTuple):
     complete: bool = True
     path: str = ""
     tags: tuple[str, ...] = ()
+    errors: int = 0
 
 
 class Bare(NamedTuple):

@@ -12,6 +12,7 @@ from lunmirror.host.protocol import Ran, Reader
 from lunmirror.layers.filesystem.facts import Bare, FileSystem, Other
 from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.lvm import read_lvm
+from lunmirror.lvm.devices import text
 from lunmirror.model import Observed, Present, Seen, Unknown, World
 from lunmirror.mountinfo import Entry, read_mounts
 
@@ -72,7 +73,16 @@ class _Look:
             return _Probe(self.reader, lv, self.deadline, tags).result()
         if {mount.type, volume.filesystem.type} <= EXT and mount.type != volume.filesystem.type:
             return _mounted(_Probe(self.reader, lv, self.deadline, tags).result(), mount)
-        return Present(FileSystem(mount.type, "", "", mounted=True, path=mount.path, tags=tags))
+        errors = self._errors(lv) if mount.type in EXT else 0
+        return Present(FileSystem(mount.type, "", "", mounted=True, path=mount.path, tags=tags, errors=errors))
+
+    def _errors(self, lv: LogicalVolume) -> int:
+        """Of a mounted ext file system. After both legs failed the mount table went on saying rw while every write
+        ended in EROFS; this counter is what tells (docs/lab-findings.md, 1e)."""
+        device = self.reader.link(f"{paths.SYS}/dev/block/{lv.number}")
+        kernel = device.facts.rsplit("/", 1)[1] if isinstance(device, Present) else ""
+        count = text(self.reader, f"{paths.SYS}/fs/ext4/{kernel}/errors_count")
+        return int(count) if count.isdigit() else 0
 
 
 def _tags(lvm: Seen) -> Seen:

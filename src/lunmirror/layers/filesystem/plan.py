@@ -116,6 +116,8 @@ class _Maker:
     def plan(self) -> Plan:
         if not isinstance(self.seen, Present) or self.lv is None:
             return self._predicted() if self.below in self.pending else self._blocked()
+        if getattr(self.seen.facts, "errors", 0):
+            return self._damaged(self.seen.facts)
         sign = self._sign()
         match VERDICTS[UNFORMATTED in self.seen.facts.tags, sign]:
             case Verdict.MAKE:
@@ -162,6 +164,18 @@ class _Maker:
             f"the file system on {self.volume.id} cannot be looked at",
             reason,
             f"see what is said of volume {self.volume.id}; nothing is written to a volume that cannot be read",
+        )
+
+    def _damaged(self, facts: FileSystem) -> Plan:
+        """Every leg was away at once, longer than the kernel waits. What to do needs the file system unmounted, and
+        so whoever uses it stopped: a person's. A raid1 whose last leg failed takes no refresh, only a new start."""
+        id, check = self.volume.id, f"fsck.{facts.type} -p {paths.MAPPER}/{self.volume.dm}"
+        return self._finding(
+            Kind.BLOCKED,
+            f"the {facts.type} file system on {id} met {facts.errors} errors and may take no more writes",
+            "the kernel counted them since the last check: all of its legs failed at once, or its data are damaged",
+            f"stop what uses it, then: umount {facts.path}; lvchange -an {id}; lvchange -ay {id}; {check};"
+            " lunmirror apply",
         )
 
     # Steps

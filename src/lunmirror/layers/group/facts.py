@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from lunmirror.desired import Desired, Disk
+
 HOST_TAG = "lunmirror.host="  # followed by /etc/machine-id of the host that made the group
 
 
@@ -51,3 +53,28 @@ class NoGroup(NamedTuple):
     """All of the group's disks were looked at, and it is not there. `here` is this machine's id."""
 
     here: str
+
+
+def successors(desired: Desired, group: str, facts: VolumeGroup) -> dict[str, Disk]:
+    """UUID of the member that leaves -> the disk that takes its place, by the `replaces` of the configuration: a
+    consent, named, and for one disk; nothing else ever lets a member go. A predecessor that is still declared is known
+    by its own UUID; one that is not must be the only member out of sight that no declared disk explains."""
+    found: dict[str, Disk] = {}
+    for name in desired.groups[group].disks:
+        disk = desired.disks[name]
+        member = _predecessor(desired, disk, facts) if disk.replaces else None
+        if member:
+            found[member.uuid] = disk
+    return found
+
+
+def _predecessor(desired: Desired, disk: Disk, facts: VolumeGroup) -> Member | None:
+    if disk.replaces in desired.disks:
+        return facts.member(disk.replaces)
+    strangers = [m for m in facts.members if not m.disk and not m.device]
+    return strangers[0] if len(strangers) == 1 else None
+
+
+def whole_but_for(facts: VolumeGroup, leaving: dict[str, Disk]) -> bool:
+    """Every member that stays is there: the metadata may be written, since only what leaves can be flagged by it."""
+    return not any(m.missing for m in facts.members if m.uuid not in leaving)

@@ -6,7 +6,7 @@ so a group is changed only while all of it is there.
 
 from lunmirror.desired import Desired, Group
 from lunmirror.layers.disk.facts import Lun
-from lunmirror.layers.group.facts import HOST_TAG, Homonyms, NoGroup, VolumeGroup
+from lunmirror.layers.group.facts import HOST_TAG, Homonyms, NoGroup, VolumeGroup, successors, whole_but_for
 from lunmirror.lvm.command import change, place_of
 from lunmirror.model import Drift, Finding, Kind, Plan, Present, Ref, Risk, Run, Step, Unknown, World
 
@@ -76,9 +76,9 @@ def _keep(
         return owner
     findings = list(_missing(ref, key, facts))
     joining = [d for d in group.disks if not facts.member(d) and (d in ready or Ref("disk", d) in waits_for)]
-    if joining and facts.whole:
+    if joining and whole_but_for(facts, successors(desired, group.name, facts)):
         places = [ready.get(d, place_of(desired.disks[d])) for d in joining]
-        devices = tuple(m.device for m in facts.members) + tuple(places)
+        devices = tuple(m.device for m in facts.members if m.device) + tuple(places)
         step = Step(
             ref,
             f"add {', '.join(joining)} to volume group {group.name}",

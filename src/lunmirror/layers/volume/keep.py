@@ -17,7 +17,7 @@ def misplaced(of: Subject, facts: LogicalVolume) -> Plan | None:
         why = f"LVM reports its health as {facts.health!r}, which lunmirror does not know"
         return of.find(Kind.BLOCKED, "is left alone", why, "see `lvs -a -o+lv_health_status`")
     servers: dict[str, str] = {}
-    for leg in facts.legs:
+    for leg in (one for one in facts.legs if not of.leaves(one)):
         for disk in filter(None, of.disks_of(leg)):
             if disk not in of.volume.legs:
                 why = f"its leg {leg.name} lies on disk {disk}"
@@ -53,9 +53,10 @@ def add_leg(of: Subject, facts: LogicalVolume) -> Plan | None:
     volume = of.volume
     has = of.disks(facts)
     lacking = [d for d in volume.legs if d not in has]
-    if not lacking or len(facts.legs) >= len(volume.legs):
+    staying = [leg for leg in facts.legs if not of.leaves(leg)]
+    if not lacking or len(staying) >= len(volume.legs):
         unexplained = lacking and of.group and of.group.whole
-        if len(facts.legs) > len(volume.legs) or unexplained:
+        if len(staying) > len(volume.legs) or unexplained:
             on = ", ".join(has) or "unknown disks"
             why = f"it has {len(facts.legs)} legs on {on}; declared: {', '.join(volume.legs)}"
             return of.find(Kind.REFUSED, "has other legs than declared", why, "correct `legs`", "legs")

@@ -5,6 +5,7 @@
 | absent, the whole group in view          | lvcreate, tagged "made by us, not yet formatted" in one commit  | make.py  |
 | inactive                                 | activated, on the good legs alone if need be                    | start.py |
 | two histories                            | refused, until a person chooses                                 | heal.py  |
+| a leg whose disk is replaced             | the new one first, in full; then the old one goes               | replace.py |
 | a leg that a person gave up              | dropped, copied anew in full, compared                          | choose.py |
 | legs dead or behind                      | admitted and refreshed, if they are back                        | heal.py  |
 | another type, fewer legs, smaller        | lvconvert, lvextend                                             | keep.py  |
@@ -14,7 +15,7 @@ While legs are not in sync, nothing but healing is done to a volume.
 """
 
 from lunmirror.desired import Desired
-from lunmirror.layers.volume import choose, heal, keep
+from lunmirror.layers.volume import choose, heal, keep, replace
 from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.layers.volume.make import make
 from lunmirror.layers.volume.start import start
@@ -26,7 +27,17 @@ def plan(desired: Desired, seen: World, pending: frozenset[Ref]) -> Plan:
     subjects = [Subject(v, desired, seen, pending) for v in desired.volumes.values()]
     admissions = _admissions(subjects)
     plans = [_plan_volume(of, admissions.get(of.volume.group, ())) for of in subjects]
-    return Plan(tuple(s for p in plans for s in p.steps), tuple(f for p in plans for f in p.findings))
+    steps = tuple(s for p in plans for s in p.steps)
+    if not steps:
+        steps = _retirements(subjects)  # last of all, and alone
+    return Plan(steps, tuple(f for p in plans for f in p.findings))
+
+
+def _retirements(subjects: list[Subject]) -> tuple[Step, ...]:
+    """Steps that take replaced, empty members out of their groups; asked once for each group."""
+    first = {of.volume.group: of for of in reversed(subjects)}
+    everything = {name: [_facts(of) for of in subjects if of.volume.group == name] for name in first}
+    return tuple(step for name, of in first.items() for step in replace.retire(of, everything[name]))
 
 
 def _facts(of: Subject) -> LogicalVolume | None:
@@ -72,7 +83,16 @@ def _tend(of: Subject, facts: LogicalVolume, admissions: tuple[Step, ...], admit
     noted = (*heal.note(of, facts), *admissions)
     if admitting:
         return Plan(noted)  # what follows is planned in the next round, from what LVM says then
-    for question in (choose.drop_given_up, heal.mend, keep.reshape, keep.add_leg, keep.grow, choose.scrub):
+    for question in (
+        choose.drop_given_up,
+        replace.repair,
+        heal.mend,
+        keep.reshape,
+        keep.add_leg,
+        replace.drop_old,
+        keep.grow,
+        choose.scrub,
+    ):
         answer = question(of, facts)
         if answer:
             return Plan((*noted, *answer.steps), answer.findings)

@@ -3,7 +3,7 @@
 from lunmirror import journal
 from lunmirror.desired import Desired, Volume
 from lunmirror.host import paths
-from lunmirror.layers.group.facts import Member, VolumeGroup
+from lunmirror.layers.group.facts import Member, VolumeGroup, successors, whole_but_for
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
 from lunmirror.lvm.command import change, place_of
 from lunmirror.model import (
@@ -35,6 +35,7 @@ class Subject:
         state = seen["group"][volume.group]
         facts = state.facts if isinstance(state, Present) else None
         self.group = facts if isinstance(facts, VolumeGroup) else None
+        self.leaving = successors(desired, volume.group, self.group) if self.group else {}
 
     # -- where things are -----------------------------------------------------------------------------------------
 
@@ -74,8 +75,12 @@ class Subject:
         return [m for m in self.group.members if m.device and m.missing] if self.group else []
 
     def gone(self) -> list[Member]:
-        """Members that cannot be seen."""
-        return [m for m in self.group.members if not m.device] if self.group else []
+        """Members that cannot be seen, but for those that are being replaced."""
+        return [m for m in self.group.members if not m.device and m.uuid not in self.leaving] if self.group else []
+
+    def leaves(self, leg: Leg) -> bool:
+        """Another disk takes this leg's place."""
+        return any(pv in self.leaving for pv in leg.pvs)
 
     # -- sizes ----------------------------------------------------------------------------------------------------
 
@@ -90,7 +95,7 @@ class Subject:
     def unfit(self, legs: tuple[str, ...], extents: int) -> Plan | None:
         """Why these disks cannot take that many more extents each; None if they can."""
         assert self.group
-        if not self.group.whole:
+        if not whole_but_for(self.group, self.leaving):
             why = f"group {self.volume.group} misses a member, and writing its metadata now would flag that as lost"
             return self.find(Kind.BLOCKED, "cannot be changed yet", why, "bring the missing server back first")
         for disk in legs:
@@ -114,6 +119,10 @@ class Subject:
 
     def steps(self, title: str, action: Run, drift: Drift, risk: Risk = Risk.NONE) -> Plan:
         return Plan((self.step(title, action, drift, risk),))
+
+    def one(self, title: str, action: Run, drift: Drift, proof: str) -> Plan:
+        """A step on a volume in use that rests on a consent."""
+        return Plan((self.step(title, action, drift, Risk.ONLINE, proof),))
 
     def finding(self, kind: Kind, what: str, why: str, next: str, word: str = "") -> Finding:
         key = f"{self.volume.key}.{word}" if word else self.volume.key

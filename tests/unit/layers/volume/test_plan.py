@@ -265,3 +265,50 @@ def test_in_a_prediction_everything_waits_for_the_group():
     (step,) = plan(wanted(), world, pending).steps
     assert step.after == (Ref("group", "vg0"),)
     assert "<disk left>" in step.action.argv
+
+
+def replacing(old_declared=True) -> Desired:
+    """Disk third takes the place of right."""
+    desired = wanted(legs=("left", "third"))
+    disks = dict(desired.disks) | {"third": desired.disks["third"]._replace(replaces="right")}
+    if not old_declared:
+        del disks["right"]
+    return desired._replace(disks=disks, groups={"vg0": Group("vg0", ("left", "third"))})
+
+
+def undeclared(vg: VolumeGroup) -> VolumeGroup:
+    """The old disk is no longer in the configuration: no declared disk explains its member."""
+    return vg._replace(members=tuple(m._replace(disk="") if m.disk == "right" else m for m in vg.members))
+
+
+@pytest.mark.parametrize(
+    ("facts", "desired", "vg", "expected"),
+    [
+        (lv(past=BOTH), replacing(), group(), ["lvconvert -y -m +1 vg0/lv /dev/third"]),
+        (lv(letters="AAa", pvs=(A, B, C), ratio=(3, 10), past=BOTH), replacing(), group(), []),
+        (lv(letters="AAA", pvs=(A, B, C)), replacing(), group(), ["lvconvert -y -m -1 vg0/lv /dev/right"]),
+        (lv(pvs=(A, C)), replacing(), group(), ["vgreduce vg0 /dev/right"]),
+        (
+            lv(letters="AD", past=ONLY_A),
+            replacing(),
+            group(hidden=("right",)),
+            ["lvconvert -y --repair vg0/lv /dev/third"],
+        ),
+        (
+            lv(letters="AD", past=ONLY_A),
+            replacing(old_declared=False),
+            undeclared(group(hidden=("right",))),
+            ["lvconvert -y --repair vg0/lv /dev/third"],
+        ),
+        (lv(letters="aD"), replacing(), group(hidden=("right",)), []),
+        (lv(pvs=(A, C)), replacing(), group(hidden=("right",)), ["vgreduce --removemissing vg0"]),
+        # without a successor a dead leg is never replaced, a member never let go
+        (lv(letters="AD", past=ONLY_A), wanted(), group(hidden=("right",)), []),
+        (lv(letters="AD", past=ONLY_A), wanted(legs=("left", "third")), group(hidden=("right",)), []),
+    ],
+)
+def test_replacing_a_leg(facts, desired, vg, expected):
+    facts = facts._replace(past=Present(Entry("vg0/lv", tuple(sorted(facts.running)) or (A,), "t", 5, {})))
+    answer = planned(Present(facts._replace(past_raw=render(facts.past.facts))), desired, vg)
+    assert commands(answer) == expected
+    assert all(s.proof.startswith("consent: disks.third.replaces") for s in answer.steps if "+1" not in s.action.argv)

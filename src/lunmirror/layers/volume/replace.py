@@ -1,0 +1,71 @@
+"""A leg whose disk is declared to be replaced: the new one first, in full, and only then the old one goes.
+
+| the old leg            | what is done                                                                    |
+|------------------------|---------------------------------------------------------------------------------|
+| works                  | keep.add_leg adds the new one beside it; once all are in sync the old is dropped |
+| dead, its disk gone    | lvconvert --repair onto the new disk: the dead leg gives no redundancy to lose   |
+| on no volume any more  | vgreduce takes the old physical volume out of the group                         |
+"""
+
+from lunmirror.layers.volume.facts import LogicalVolume
+from lunmirror.layers.volume.subject import Subject
+from lunmirror.model import Drift, Kind, Plan, Step
+
+
+def repair(of: Subject, facts: LogicalVolume) -> Plan | None:
+    """A dead leg on a disk that never returns, made anew on its successor. None if there is no such leg."""
+    legs = [leg for leg in facts.legs if of.leaves(leg) and leg.letter != "A" and not of.in_view(leg)]
+    if not legs or facts.type != "raid1" or of.after:
+        return None
+    if any(leg.letter != "A" for leg in facts.legs if leg not in legs):
+        why = "the other legs are not all in sync, and the old leg may hold what they lack"
+        return of.find(Kind.DEGRADED, "waits to have a leg replaced", why, "nothing, if it is being copied")
+    new = of.leaving[next(pv for pv in legs[0].pvs if pv in of.leaving)]
+    unfit = of.unfit((new.name,), facts.extents + 1)
+    if unfit:
+        return unfit
+    return of.one(
+        f"replace the dead leg of {of.volume.id} by one on disk {new.name}",
+        of.lvm("lvconvert", "-y", "--repair", of.volume.id, *of.places((new.name,))),
+        Drift(f"disks.{new.name}.replaces", f"a leg on {new.name}", f"a dead leg on {new.replaces}"),
+        f"consent: disks.{new.name}.replaces names {new.replaces}",
+    )
+
+
+def drop_old(of: Subject, facts: LogicalVolume) -> Plan | None:
+    """The old leg, once every leg, its successor's among them, is in sync."""
+    legs = [leg for leg in facts.legs if of.leaves(leg)]
+    if not legs or not facts.synced or len(facts.legs) <= len(of.volume.legs):
+        return None
+    old = next(pv for pv in legs[0].pvs if pv in of.leaving)
+    new, member = of.leaving[old], of.member(old)
+    if new.name not in of.disks(facts) or member is None or not member.device:
+        return None
+    return of.one(
+        f"drop the leg of {of.volume.id} on disk {new.replaces}: disk {new.name} has taken its place",
+        of.lvm("lvconvert", "-y", "-m", "-1", of.volume.id, member.device),
+        Drift(f"disks.{new.name}.replaces", f"no leg on {new.replaces}", "a leg on either"),
+        f"consent: disks.{new.name}.replaces names {new.replaces}; every leg is in sync",
+    )
+
+
+def retire(of: Subject, everything: list[LogicalVolume | None]) -> tuple[Step, ...]:
+    """Take members out of the group that are replaced and carry nothing any more. `everything` are the group's
+    declared volumes as seen, None for one that is not known; LVM itself refuses while anything else lies there."""
+    if not of.group or not of.leaving or any(v is None or not v.synced for v in everything):
+        return ()
+    used = {pv for v in everything if v for leg in v.legs for pv in leg.pvs}
+    steps = []
+    for pv, new in of.leaving.items():
+        member = of.member(pv)
+        if pv in used or member is None or new.name not in {d for v in everything if v for d in of.disks(v)}:
+            continue
+        words = (of.volume.group, member.device) if member.device else ("--removemissing", of.volume.group)
+        plan = of.one(
+            f"take the replaced disk {new.replaces} out of group {of.volume.group}",
+            of.lvm("vgreduce", *words),
+            Drift(f"disks.{new.name}.replaces", f"{new.replaces} out of the group", "in it, empty"),
+            f"consent: disks.{new.name}.replaces names {new.replaces}; nothing lies on it",
+        )
+        steps += plan.steps
+    return tuple(steps)

@@ -1,0 +1,65 @@
+"""The gate: no step that breaks a rule passes, and nothing else of that resource follows it."""
+
+import pytest
+
+from lunmirror.gate import pass_through
+from lunmirror.model import Drift, Guard, Kind, Plan, Ref, Risk, Run, Step
+
+REF = Ref("disk", "left")
+DRIFT = (Drift("disks.left", "a", "b"),)
+GUARD = (Guard("/sys/class/block/sdb/diskseq", "9"),)
+
+
+def step(*argv, ref=REF, risk=Risk.NONE, proof="", guards=(), after=(), server="") -> Step:
+    return Step(ref, "do it", Run(argv), DRIFT, risk, proof, guards, after, server=server)
+
+
+REFUSED = [
+    step("lvm", "pvcreate", "/dev/sdb", risk=Risk.CONSUMES, guards=GUARD),  # no proof
+    step("lvm", "pvcreate", "/dev/sdb", risk=Risk.CONSUMES, proof="blank"),  # no guard
+    step("lvm", "pvcreate", "-y", "/dev/sdb", risk=Risk.CONSUMES, proof="blank", guards=GUARD),
+    step("lvm", "pvcreate", "-ff", "/dev/sdb", risk=Risk.CONSUMES, proof="consent: x", guards=GUARD),
+    step("lvm", "vgreduce", "--removemissing", "vg0"),
+    step("lvm", "vgreduce", "--removemissing", "--force", "vg0", proof="consent: disks.new.replaces names left"),
+    step("lvm", "lvconvert", "-y", "--repair", "vg0/lv"),
+    step("lvm", "lvchange", "--resync", "vg0/lv", proof="consent: x"),
+    step("lvm", "lvcreate", "--nosync", "vg0"),
+    step("mkfs.ext4", "-F", "/dev/vg0/lv", risk=Risk.CONSUMES, proof="tag", guards=GUARD),
+    step("sfdisk", "--force", "/dev/sdb", risk=Risk.CONSUMES, proof="blank", guards=GUARD),
+    step("iscsiadm", "-m", "node", "-o", "delete"),
+]
+
+
+@pytest.mark.parametrize("bad", REFUSED, ids=lambda s: " ".join(s.action.argv))
+def test_what_breaks_a_rule_comes_back_as_a_refusal(bad):
+    follower = step("true")
+    other = step("true", ref=Ref("disk", "right"))
+    passed = pass_through(Plan((bad, follower, other)), frozenset())
+    assert passed.steps == (other,)
+    (finding,) = passed.findings
+    assert (finding.kind, finding.ref) == (Kind.REFUSED, REF)
+    assert finding.why
+
+
+ALLOWED = [
+    step("lvm", "pvcreate", "/dev/sdb", risk=Risk.CONSUMES, proof="blank", guards=GUARD),
+    step(
+        "lvm", "pvcreate", "-y", "/dev/sdb", risk=Risk.CONSUMES, proof="consent: disks.left.overwrite", guards=GUARD
+    ),
+    step("lvm", "lvconvert", "-y", "--repair", "vg0/lv", "/dev/sdc", proof="consent: disks.new.replaces names left"),
+    step("lvm", "vgreduce", "--removemissing", "vg0", proof="consent: disks.new.replaces names left"),
+    # a prediction has no device to guard yet, and is never carried out
+    step("lvm", "pvcreate", "<disk left>", risk=Risk.CONSUMES, proof="if blank", after=(Ref("session", "filer1"),)),
+]
+
+
+@pytest.mark.parametrize("good", ALLOWED, ids=lambda s: " ".join(s.action.argv))
+def test_what_breaks_none_passes(good):
+    assert pass_through(Plan((good,)), frozenset()) == Plan((good,))
+
+
+def test_two_servers_are_never_disturbed_in_one_pass():
+    first, second = step("a", server="filer1"), step("b", ref=Ref("session", "filer2"), server="filer2")
+    assert pass_through(Plan((first, second)), frozenset()).steps == (first,)
+    assert pass_through(Plan((second,)), frozenset({"filer1"})).steps == ()
+    assert pass_through(Plan((first,)), frozenset({"filer1"})).steps == (first,)
