@@ -40,7 +40,8 @@ class Pass:
 
     def _predict(self, layer: Layer) -> None:
         planned = self._look(layer)
-        self.steps += planned.steps
+        # In the order of apply: what waits for steps of its own resource comes in the layer's next round.
+        self.steps += sorted(planned.steps, key=lambda step: step.ref in step.after)
         self._find(planned.findings)
         # Waiting makes nothing: what depends on an absent server is not predicted, but said to be blocked.
         self.pending |= {step.ref for step in planned.steps if not isinstance(step.action, AwaitPortals)}

@@ -165,7 +165,9 @@ def _take(desired: Desired, ref: Ref, disk: Disk, lun: Lun, seen: World, pending
     consented = proof.startswith("consent")
     guards = tuple(Guard(f"{paths.SYS_BLOCK}/{d.kernel}/diskseq", d.diskseq) for d in lun.paths if d.diskseq)
     if disk.partition and not (lun.ours and lun.place):
-        return Plan(_partition_steps(ref, disk, lun.whole, proof, guards, consented))
+        label = _label_step(ref, disk, lun.whole._replace(node=place_of(disk)), proof, (), False)
+        steps = _partition_steps(ref, disk, lun.whole, proof, guards, consented)
+        return Plan((*steps, label._replace(after=(ref,))))  # on the partition, which cannot be seen yet
     assert lun.place
     return Plan((_label_step(ref, disk, lun.place, proof, guards, consented),))
 
@@ -346,5 +348,8 @@ def _predicted(disk: Disk, after: tuple[Ref, ...]) -> tuple[Step, ...]:
     whole = Device(disk.name, f"<disk {disk.name}>", 0, "", "", ())
     place = whole._replace(node=place_of(disk))
     proof = "only if it turns out provably blank or ours"
-    steps = _partition_steps(ref, disk, whole, proof, (), False) if disk.partition else ()
-    return tuple(s._replace(after=after) for s in (*steps, _label_step(ref, disk, place, proof, (), False)))
+    label = _label_step(ref, disk, place, proof, (), False)
+    if not disk.partition:
+        return (label._replace(after=after),)
+    steps = _partition_steps(ref, disk, whole, proof, (), False)
+    return (*(s._replace(after=after) for s in steps), label._replace(after=(*after, ref)))

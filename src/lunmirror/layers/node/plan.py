@@ -104,7 +104,7 @@ def _predicted(ref: Ref, path: Path, file: str) -> Step:
     text = "".join(f"{w.record_key} = {_revealed(w.value)}\n" for w in wanted)
     drift = tuple(Drift(w.key, _said(w.value), "not known before the record is made") for w in wanted)
     action = WriteFile(file, encode(text), None, mode=0o600, locked=True)
-    title = f"set {len(wanted)} settings in the new node record of {_place(path)}"
+    title = f"set {len(wanted)} settings in the node record of {_place(path)}"
     return Step(ref, title, action, drift, after=(ref,))
 
 
