@@ -1,0 +1,88 @@
+"""The process dies before, in the middle of and after every single change; what is left is a world like any other.
+
+At most three healthy passes later the world is as if nothing had happened. That nothing is formatted twice, that no
+leftover of ours is refused and that nothing foreign is touched is held by the simulator itself (Harm) and by settle().
+"""
+
+import pytest
+from sim.machine import Call, Died
+from sim.stage import Stage, end_state
+from sim.stories import STORIES
+
+CRASHED = (
+    "blank raid1 ext4 on partitions",
+    "blank mirror on disks",
+    "blank xfs with a label",
+    "healing",
+    "dead leg",
+    "new name",
+    "mirror made linear",
+    "growth",
+    "xfs growth",
+    "second server",
+    "third leg",
+    "takeover",
+    "drifted",
+)
+INSTANTS = ("before", "during", "after")
+
+
+def changes_of(name: str) -> int:
+    """How many changes the story takes, over all of its passes."""
+    stage, count = STORIES[name](), 0
+    for _ in range(4):
+        count += len(stage.apply().host.changed)
+        stage.world.advance(60.0)
+    return count
+
+
+def die(stage: Stage, at: int, instant: str) -> bool:
+    """Passes until the change number `at`; whether it came to that."""
+    count = 0
+    for _ in range(4):
+
+        def fault(call: Call, count: int = count) -> str:
+            return instant if call.changes and call.number + count == at else ""
+
+        try:
+            count += len(stage.apply(fault).host.changed)
+        except Died:
+            return True
+        stage.world.advance(60.0)
+    return False
+
+
+@pytest.mark.parametrize("instant", INSTANTS)
+@pytest.mark.parametrize("name", CRASHED)
+def test_dies_anywhere(name: str, instant: str) -> None:
+    wanted = STORIES[name]()
+    wanted.settle()
+    ended = end_state(wanted)
+
+    for at in range(1, changes_of(name) + 1):
+        stage = STORIES[name]()
+        assert die(stage, at, instant)
+        where = f"{name}: died {instant} change {at}"
+
+        last = stage.settle()
+
+        assert last.exit == 0, f"{where}\n{last}"
+        assert end_state(stage) == ended, where
+
+
+@pytest.mark.parametrize("name", CRASHED)
+def test_dies_anywhere_and_the_machine_with_it(name: str) -> None:
+    """The same with a power loss: sessions, volumes and mounts are gone as well."""
+    wanted = STORIES[name]()
+    wanted.settle()
+    ended = end_state(wanted)
+
+    for at in range(1, changes_of(name) + 1):
+        stage = STORIES[name]()
+        assert die(stage, at, "during")
+        stage.world.reboot()
+
+        last = stage.settle()
+
+        assert last.exit == 0, f"{name}: power lost in change {at}\n{last}"
+        assert end_state(stage) == ended, f"{name}: power lost in change {at}"

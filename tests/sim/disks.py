@@ -1,0 +1,107 @@
+"""What LUNs hold: not bytes, but everything about them that any program could tell apart."""
+
+import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+MIB = 1 << 20
+SECTOR = 512
+
+
+class Harm(AssertionError):
+    """The program under test did what must never be done. Never caught by it: it catches ActionFailed only."""
+
+
+class Impossible(AssertionError):
+    """The test asked for a world that cannot be."""
+
+
+@dataclass
+class Leg:
+    """One copy of one volume, where it lies on a disk. `writes` are the acknowledged writes that are in it; `events`
+    is md's counter in the leg's own superblock; `fs` the file system, as blkid and mount see it."""
+
+    writes: frozenset[int] = frozenset()
+    events: int = 0
+    fs: "FileSystem | None" = None
+
+
+@dataclass
+class FileSystem:
+    """`complete`: mkfs came to its end. `extents`: how much of the volume it covers."""
+
+    type: str
+    uuid: str
+    label: str
+    extents: int
+    complete: bool = True
+
+
+@dataclass
+class Area:
+    """A stretch of a LUN that can be a physical volume: the whole of it, or its first partition. Offsets are bytes.
+
+    pv:        the UUID in its LVM label. `meta` is its own copy of the group's metadata (lvm.Meta).
+    signature: what blkid would export of anything else there.
+    marks:     offset -> length of data without any signature.
+    """
+
+    start: int
+    size: int
+    pv: str = ""
+    meta: Any = None
+    signature: dict[str, str] = field(default_factory=dict)
+    marks: dict[int, int] = field(default_factory=dict)
+    legs: dict[str, Leg] = field(default_factory=dict)  # volume UUID -> its copy
+
+    def used(self) -> list[tuple[int, int]]:
+        """(offset on the LUN, length) of what does not read as zeros."""
+        found = [(self.start + offset, length) for offset, length in self.marks.items()]
+        if self.pv:
+            found += [(self.start + SECTOR, SECTOR), (self.start + 4096, SECTOR)]
+        if self.signature:
+            found.append((self.start, 4096))
+        return found
+
+    @property
+    def blank(self) -> bool:
+        return not self.used()
+
+
+@dataclass
+class Table:
+    """A GPT. `whole`: both copies and the protective MBR are there; else only the second copy, at the disk's end."""
+
+    guid: str
+    whole: bool = True
+
+
+@dataclass
+class Lun:
+    size: int
+    wwid: str = "t10.IET     00010001"
+    table: Table | None = None
+    body: Area = None  # type: ignore[assignment]
+    part: Area = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.size % MIB or self.size < 8 * MIB:
+            raise Impossible(f"a LUN of {self.size} bytes")
+        self.body = self.body or Area(0, self.size)
+        self.part = self.part or Area(MIB, self.size - 2 * MIB)
+
+    def used(self) -> list[tuple[int, int]]:
+        found = self.body.used() + self.part.used()
+        if self.table:
+            found.append((self.size - 33 * SECTOR, 33 * SECTOR))
+            if self.table.whole:
+                found.append((0, 34 * SECTOR))
+        return found
+
+    @property
+    def blank(self) -> bool:
+        return not self.used()
+
+    def fingerprint(self) -> str:
+        """Equal if and only if nothing on it changed."""
+        return repr(copy.deepcopy(self))

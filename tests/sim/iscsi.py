@@ -1,0 +1,105 @@
+"""iscsiadm and the node database."""
+
+from pathlib import Path
+
+from sim.disks import Harm
+from sim.servers import ScsiDisk, Server, Session
+from sim.world import UDEV, World
+
+NODES = "/etc/iscsi/nodes"
+FRESH = (Path(__file__).parent.parent / "unit/layers/node/records/2.1.8").read_text()
+
+
+def serving(world: World, portal: str) -> Server | None:
+    address = portal.rsplit(":", 1)[0].strip("[]")
+    return next((s for s in world.servers.values() if address in s.addresses), None)
+
+
+def discover(world: World, portal: str) -> tuple[int, str, str]:
+    server = serving(world, portal)
+    if server is None or server.state != "up":
+        refused = server is not None and server.state == "refusing"
+        world.advance(1.0 if refused else 18.7)
+        return (4 if refused else 11), "", f"iscsiadm: Could not perform SendTargets discovery: {portal}\n"
+    lines = [f"{_portal(a)},1 {target}\n" for target in server.targets for a in server.addresses]
+    return (0, "".join(lines), "") if lines else (21, "", "iscsiadm: No portals found\n")
+
+
+def _portal(address: str) -> str:
+    return f"[{address}]:3260" if ":" in address else f"{address}:3260"
+
+
+def record_path(target: str, portal: str) -> str:
+    place, _, tag = portal.partition(",")
+    address, port = place.rsplit(":", 1)
+    return f"{NODES}/{target}/{address.strip('[]')},{port},{tag or '1'}/default"
+
+
+def new_record(world: World, target: str, portal: str, torn: bool = False) -> tuple[int, str, str]:
+    path = record_path(target, portal)
+    if path in world.files:
+        raise Harm(f"iscsiadm -o new over an existing record resets it: {path}")
+    address, port = portal.partition(",")[0].rsplit(":", 1)
+    text = FRESH.replace("iqn.2006-01.com.openfiler:linuxtest1lv\n", f"{target}\n")
+    text = text.replace("192.168.1.115\n", f"{address.strip('[]')}\n").replace("port = 3260\n", f"port = {port}\n")
+    world.files[path] = (text[: len(text) // 2] if torn else text).encode()
+    world.version += 1
+    return 0, f"New iSCSI node [tcp:[hw=,ip=,net_if=,iscsi_if=default] {portal} {target}] added\n", ""
+
+
+def settings(raw: bytes) -> dict[str, str]:
+    pairs = (line.split(" = ", 1) for line in raw.decode(errors="replace").splitlines() if " = " in line)
+    return {key: value for key, value in pairs}
+
+
+def login(world: World, target: str, portal: str) -> tuple[int, str, str]:
+    address, port = portal.rsplit(":", 1)
+    address = address.strip("[]")
+    raw = next((c for p, c in world.files.items() if p.startswith(f"{NODES}/{target}/{address},{port}")), None)
+    if raw is None or b"# END RECORD" not in raw:
+        return 21, "", "iscsiadm: No records found\n"
+    if any(s.target == target and s.address == address for s in world.sessions):
+        return 15, "", "iscsiadm: default: 1 session requested, but 1 already present.\n"
+    record = settings(raw)
+    server = serving(world, portal)
+    if server is None or server.state != "up" or target not in server.targets:
+        timeout = int(record.get("node.conn[0].timeo.login_timeout", 30))
+        world.advance(float(timeout * int(record.get("node.session.initial_login_retry_max", 4))))
+        return 8, "", f"iscsiadm: Could not login to [iface: default, target: {target}, portal: {portal}].\n"
+    _establish(world, server, target, address, int(port), record)
+    return 0, f"Login to [iface: default, target: {target}, portal: {portal}] successful.\n", ""
+
+
+def _establish(world: World, server: Server, target: str, address: str, port: int, record: dict[str, str]) -> None:
+    session = Session(
+        sid=world.number(),
+        server=server,
+        target=target,
+        address=address,
+        port=port,
+        recovery_tmo=int(record.get("node.session.timeo.replacement_timeout", 120)),
+        recv_tmo=int(record.get("node.conn[0].timeo.noop_out_interval", 5)),
+        ping_tmo=int(record.get("node.conn[0].timeo.noop_out_timeout", 5)),
+    )
+    world.sessions.append(session)
+    for number, lun in sorted(server.targets[target].items()):
+        taken = {disk.minor for disk in world.disks()} | {
+            leg.disk.minor for a in world.actives for leg in a.legs if leg.disk is not None
+        }
+        minor = next(n for n in range(0, 256, 16) if n not in taken)
+        kernel = f"sd{chr(ord('a') + minor // 16)}"
+        whole = bool(lun.table and lun.table.whole)
+        disk = ScsiDisk(kernel, minor, world.number(), lun, number, session, world.now + UDEV, partition=whole)
+        session.disks.append(disk)
+    world.version += 1
+    world.activate_whole_groups()
+
+
+def login_at_boot(world: World) -> None:
+    """open-iscsi.service: records with automatic startup, each tried once."""
+    for path, raw in sorted(world.files.items()):
+        if not path.startswith(f"{NODES}/") or b"# END RECORD" not in raw:
+            continue
+        record = settings(raw)
+        if "automatic" in (record.get("node.startup"), record.get("node.conn[0].startup")):
+            login(world, record["node.name"], f"{record['node.conn[0].address']}:{record['node.conn[0].port']}")

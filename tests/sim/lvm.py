@@ -1,0 +1,492 @@
+"""LVM: the verbs that lunmirror uses, over the devices that it names, and the one report."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+from sim.disks import Area, Harm, Leg
+from sim.dm import Active, ActiveLeg
+from sim.meta import EXTENT, Lv, Meta
+from sim.servers import ScsiDisk
+from sim.world import World
+
+Answer = tuple[int, str, str]
+WHOLE_ONLY = 5  # exit code of most refusals
+
+
+class Refused(Exception):
+    """LVM would say this and end with `rc`."""
+
+    def __init__(self, said: str, rc: int = 5) -> None:
+        super().__init__(said)
+        self.rc = rc
+
+
+class Lvm:
+    """One command's view: the physical volumes on the devices it was given (None: on all that answer)."""
+
+    def __init__(self, world: World, devices: tuple[str, ...] | None) -> None:
+        self.world = world
+        self.devices = devices if devices is not None else _all(world)
+        self.seen: dict[str, tuple[Area, str, ScsiDisk]] = {}
+        for device in self.devices:
+            found = world.node(device)
+            if found and found[1].pv and found[0].session.answering == "ok" and not found[0].gone:
+                if found[1] is found[0].lun.body and found[0].lun.table and found[0].lun.table.whole:
+                    continue  # a partitioned disk is no physical volume
+                self.seen.setdefault(found[1].pv, (found[1], device, found[0]))
+
+    # Metadata
+
+    def groups(self) -> dict[str, Meta]:
+        """The newest metadata in view, by name."""
+        found: dict[str, Meta] = {}
+        for area, _, _ in self.seen.values():
+            meta = area.meta
+            if meta and (meta.name not in found or meta.seqno > found[meta.name].seqno):
+                found[meta.name] = meta
+        return found
+
+    def group(self, name: str) -> Meta:
+        groups = self.groups()
+        if name not in groups:
+            raise Refused(f'  Volume group "{name}" not found')
+        return groups[name]
+
+    def absent(self, meta: Meta) -> set[str]:
+        """Members flagged as missing, or not in view."""
+        return {pv for pv, _ in meta.pvs if pv not in self.seen or pv in meta.missing}
+
+    def whole(self, meta: Meta) -> None:
+        if self.absent(meta):
+            raise Refused(f"  Cannot change VG {meta.name} while PVs are missing.\n  See vgreduce --removemissing")
+
+    def commit(self, meta: Meta, flag_only_used: bool = False, by_hand: bool = True) -> None:
+        """Write the next version to every member in view, which flags those that are not."""
+        unseen = {pv for pv, _ in meta.pvs if pv not in self.seen}
+        if flag_only_used:
+            unseen = {pv for pv in unseen if any(pv in lv.pvs for _, lv in meta.lvs)}
+        if by_hand and unseen - meta.missing:
+            raise Harm(
+                f"metadata of {meta.name} written while {unseen - meta.missing} is out of view: flagged as lost"
+            )
+        meta = replace(meta, seqno=meta.seqno + 1, missing=meta.missing | unseen)
+        for pv, _ in meta.pvs:
+            if pv in self.seen and pv not in meta.missing:
+                self.seen[pv][0].meta = meta
+        self.world.version += 1
+
+    # Verbs
+
+    def pvcreate(self, uuid: str, device: str) -> Answer:
+        found = self.world.node(device)
+        if not found:
+            raise Refused(f"  Device {device} not found.")
+        disk, area = found
+        lun = disk.lun
+        if area.pv or (area.meta and area.meta.name):
+            raise Harm(f"pvcreate on {device}, which is a physical volume already")
+        if not area.blank or (area is lun.body and not lun.blank):
+            raise Harm(f"pvcreate on {device}, which holds {area.signature or 'data'}")
+        area.pv, area.meta, area.legs = uuid, None, {}
+        self.world.version += 1
+        return 0, f'  Physical volume "{device}" successfully created.\n', ""
+
+    def vgcreate(self, name: str, tag: str, places: tuple[str, ...], partly: bool = False) -> Answer:
+        if name in self.groups():
+            raise Refused(f"  A volume group called {name} already exists.")
+        if name in self.world.metas():
+            raise Harm(f"vgcreate {name} while its disks are out of sight: it exists")
+        pvs = tuple((self._orphan(place), self._area(place).size) for place in places)
+        number = f"{self.world.number():06d}"
+        meta = Meta(name, f"vg{number[2:]}-vvvv-vvvv-vvvv-vvvv-vvvv-{number}", 0, (tag,), pvs)
+        seen = dict(self.seen)
+        if partly:
+            self.seen = {pv: self.seen[pv] for pv, _ in pvs[:1]}
+            self.seen[pvs[0][0]][0].meta = replace(meta, seqno=1)
+            self.world.version += 1
+        else:
+            self.commit(meta)
+        self.seen = seen
+        return 0, f'  Volume group "{name}" successfully created\n', ""
+
+    def vgextend(self, name: str, places: tuple[str, ...]) -> Answer:
+        meta = self.group(name)
+        self.whole(meta)
+        new = tuple((self._orphan(place), self._area(place).size) for place in places)
+        self.commit(replace(meta, pvs=(*meta.pvs, *new)))
+        return 0, "", ""
+
+    def restoremissing(self, name: str, place: str) -> Answer:
+        meta = self.group(name)
+        pv = self._area(place).pv
+        if pv not in dict(meta.pvs):
+            raise Refused(f"  WARNING: {place} not found in VG {name}")
+        if pv not in meta.missing:
+            raise Refused(f"  WARNING: PV {place} was not missing in VG {name}")
+        self.commit(replace(meta, missing=meta.missing - {pv}))
+        return 0, "", ""
+
+    def _area(self, place: str) -> Area:
+        found = next((area for area, device, _ in self.seen.values() if device == place), None)
+        if found is None:
+            raise Refused(f"  Cannot use {place}: device is not a physical volume in view")
+        return found
+
+    def _orphan(self, place: str) -> str:
+        area = self._area(place)
+        if area.meta is not None or any(area.pv in dict(m.pvs) for m in self.groups().values()):
+            raise Refused(f"  Physical volume '{place}' is already in volume group")
+        return area.pv
+
+    def _pvs(self, meta: Meta, places: tuple[str, ...]) -> tuple[str, ...]:
+        found = tuple(self._area(place).pv for place in places)
+        if len(set(found)) != len(found) or not set(found) <= {pv for pv, _ in meta.pvs}:
+            raise Refused(f"  {places} are not distinct members of {meta.name}")
+        return found
+
+    def _room(self, meta: Meta) -> None:
+        for pv, _ in meta.pvs:
+            if meta.free(pv) < 0:
+                raise Refused("  Insufficient suitable allocatable extents")
+
+    def lvcreate(self, name: str, group: str, kind: str, count: int, log: str, extents: int, tags: tuple[str, ...], places: tuple[str, ...], partly: bool = False) -> Answer:  # fmt: skip
+        meta = self.group(group)
+        self.whole(meta)
+        if meta.lv(name):
+            raise Refused(f'  Logical Volume "{name}" already exists in volume group "{group}"')
+        pvs = self._pvs(meta, places)
+        if kind == "linear":
+            pvs = pvs[:1]
+        if len(pvs) != count:
+            raise Refused(f"  {count} legs on {len(pvs)} devices")
+        number = f"{self.world.number():06d}"
+        uuid = f"lv{number[2:]}-llll-llll-llll-llll-llll-{number}"
+        lv = Lv(uuid, kind, extents, tuple(enumerate(pvs)), tags, log, pvs[-1] if log == "disk" else "")
+        changed = meta.with_lv(name, lv)
+        self._room(changed)
+        for pv in pvs:
+            self.seen[pv][0].legs[uuid] = Leg()
+        self.commit(changed)
+        if not partly:
+            self.start(self.group(group), name, new=True)
+        return 0, f'  Logical volume "{name}" created.\n', ""
+
+    def _lv(self, meta: Meta, name: str) -> Lv:
+        lv = meta.lv(name)
+        if lv is None:
+            raise Refused(f'  Failed to find logical volume "{meta.name}/{name}"')
+        return lv
+
+    def activate(self, group: str, name: str, degraded: bool) -> Answer:
+        meta = self.group(group)
+        lv = self._lv(meta, name)
+        hidden = [pv for pv in lv.pvs if pv not in self.seen]
+        if hidden and (lv.type != "raid1" or not degraded or len(hidden) == len(lv.pvs)):
+            raise Refused(f"  Refusing activation of partial LV {group}/{name}.  Use '--activationmode partial'")
+        if not any(a.uuid == lv.uuid for a in self.world.actives):
+            self.start(meta, name)
+        return 0, "", ""
+
+    def start(self, meta: Meta, name: str, new: bool = False, by_hand: bool = True) -> None:
+        """Load the tables. md takes the leg with the highest event count for the truth; a core-log mirror leg 0."""
+        lv = meta.lv(name)
+        assert lv
+        legs = []
+        for number, pv in lv.legs:
+            seen = self.seen.get(pv)
+            area = seen[0] if seen else None
+            data = area.legs[lv.uuid] if area else Leg()
+            usable = area is not None and pv not in meta.missing
+            legs.append(
+                ActiveLeg(number, pv, seen[2] if seen else None, data, "A" if usable or lv.type != "raid1" else "D")
+            )
+        active = Active(meta.name, name, lv.uuid, lv.type, lv.extents, legs, 0, {}, lv.log or "core")
+        self._numbers(active)
+        self._begin(active, lv, new, by_hand)
+        self.world.actives.append(active)
+        self.world.version += 1
+
+    def _begin(self, active: Active, lv: Lv, new: bool, by_hand: bool) -> None:
+        alive = [leg for leg in active.legs if leg.letter == "A"]
+        for leg in active.legs:
+            leg.copied = active.bytes
+        if lv.type != "linear" and new:
+            for leg in alive if lv.type == "raid1" else alive[1:]:
+                leg.letter, leg.copied = "a" if lv.type == "raid1" else "A", 0
+            return
+        source = alive[0] if lv.type != "raid1" else max(alive, key=lambda leg: leg.data.events)
+        self._keeps_all(active, source, by_hand)
+        for leg in alive:
+            if lv.type == "raid1" and leg.data.events < source.data.events:
+                leg.letter, leg.copied = "a", active.bytes * 0.9
+            elif lv.type == "mirror" and leg is not source:
+                leg.data.writes, leg.data.fs, leg.copied = leg.data.writes, leg.data.fs, 0
+        for leg in alive:
+            if leg.letter == "A":
+                leg.data.events = source.data.events + 1
+
+    def _keeps_all(self, active: Active, source: ActiveLeg, by_hand: bool) -> None:
+        """Whoever starts a volume from a leg that lacks acknowledged writes loses them without a word."""
+        lacking = self.world.acknowledged.get(active.uuid, set()) - source.data.writes
+        if not lacking:
+            return
+        if by_hand:
+            raise Harm(f"{active.name} is started from a leg that lacks {len(lacking)} acknowledged writes")
+        self.world.mixed.add(active.uuid)
+
+    def _numbers(self, active: Active) -> None:
+        taken = {a.minor for a in self.world.actives} | {m for a in self.world.actives for m in a.subs.values()}
+        taken |= {active.minor, *active.subs.values()} if active.minor else set()
+        free = (n for n in range(1, 1000) if n not in taken)
+        stem = {"raid1": "_rimage_", "mirror": "_mimage_"}.get(active.type, "")
+        names = [f"{active.name}{stem}{leg.number}" for leg in active.legs] if stem else []
+        if active.type == "raid1":
+            names += [f"{active.name}_rmeta_{leg.number}" for leg in active.legs]
+        if active.type == "mirror" and active.log == "disk":
+            names.append(f"{active.name}_mlog")
+        active.subs = {name: active.subs.get(name) or next(free) for name in names}
+        active.minor = active.minor or next(free)
+
+    def tag(self, group: str, name: str, tag: str, add: bool) -> Answer:
+        meta = self.group(group)
+        lv = self._lv(meta, name)
+        tags = tuple(t for t in lv.tags if t != tag) + ((tag,) if add else ())
+        self.commit(meta.with_lv(name, replace(lv, tags=tags)))
+        return 0, "", ""
+
+    def _active(self, lv: Lv) -> Active | None:
+        return next((a for a in self.world.actives if a.uuid == lv.uuid), None)
+
+    def refresh(self, group: str, name: str) -> Answer:
+        meta = self.group(group)
+        lv = self._lv(meta, name)
+        active = self._active(lv)
+        if lv.type == "mirror":
+            raise Harm("a segtype mirror is never refreshed: it copies from leg 0, whichever that is")
+        if set(lv.pvs) & self.absent(meta):
+            raise Refused(f"  Unable to refresh {group}/{name}: PVs are missing")
+        for leg in active.legs if active else ():
+            area, _, disk = self.seen[leg.pv]
+            if leg.letter == "D":
+                self._readmit(active, leg, area, disk)
+            leg.disk = disk
+        self.world.version += 1
+        return 0, "", ""
+
+    def _readmit(self, active: Active, leg: ActiveLeg, area: Area, disk: ScsiDisk) -> None:
+        source = active.source()
+        data = area.legs[active.uuid]
+        own = data.writes & frozenset(self.world.acknowledged.get(active.uuid, set()))
+        if source and own - source.data.writes:
+            raise Harm(f"refresh of {active.name} mixes two histories")
+        leg.data, leg.disk, leg.letter, leg.copied = data, disk, "a", active.bytes * 0.9  # only what changed
+
+    def convert(self, group: str, name: str, kind: str, more: int, log: str, place: str) -> Answer:
+        """Add one leg on `place`, making it `kind` first if it is linear."""
+        meta = self.group(group)
+        lv = self._lv(meta, name)
+        self.whole(meta)
+        active = self._active(lv)
+        if active is None:
+            raise Refused("  Conversion of an inactive volume is not what this machine knows")
+        if active.ratio()[0] != active.ratio()[1]:
+            raise Refused(f"  Unable to convert {group}/{name}: not in sync")
+        (pv,) = self._pvs(meta, (place,))
+        if pv in lv.pvs:
+            raise Refused(f"  {place} holds a leg of {name} already")
+        if (more == 1) != (lv.type == "linear"):
+            raise Refused("  -m +1 is for mirrors, -m 1 for linear volumes")
+        type_ = kind or lv.type
+        number = max(n for n, _ in lv.legs) + 1
+        changed = replace(lv, type=type_, legs=(*lv.legs, (number, pv)), log=log if kind == "mirror" else lv.log)
+        self._room(meta.with_lv(name, changed))
+        data = Leg()
+        self.seen[pv][0].legs[lv.uuid] = data
+        self.commit(meta.with_lv(name, changed))
+        active.type, active.log = type_, changed.log or "core"
+        active.legs.append(ActiveLeg(number, pv, self.seen[pv][2], data, "a" if type_ == "raid1" else "A", 0))
+        if type_ == "mirror":
+            active.legs[-1].data.writes = frozenset()
+        self._numbers(active)
+        return 0, "", ""
+
+    def takeover(self, group: str, name: str) -> Answer:
+        meta = self.group(group)
+        lv = self._lv(meta, name)
+        self.whole(meta)
+        active = self._active(lv)
+        if lv.type != "mirror" or active is None or active.ratio()[0] != active.ratio()[1]:
+            raise Refused("  Cannot convert: not an active mirror in sync")
+        changed = meta.with_lv(name, replace(lv, type="raid1", log="", log_pv=""))
+        self._room(changed)
+        self.commit(changed)
+        active.type = "raid1"
+        self._numbers(active)
+        return 0, "", ""
+
+    def mirrorlog(self, group: str, name: str, log: str) -> Answer:
+        meta = self.group(group)
+        lv = self._lv(meta, name)
+        self.whole(meta)
+        changed = meta.with_lv(name, replace(lv, log=log, log_pv=lv.pvs[-1] if log == "disk" else ""))
+        self._room(changed)
+        self.commit(changed)
+        if active := self._active(lv):
+            active.log = log
+            self._numbers(active)
+        return 0, "", ""
+
+    def extend(self, group: str, name: str, extents: int, places: tuple[str, ...]) -> Answer:
+        meta = self.group(group)
+        lv = self._lv(meta, name)
+        self.whole(meta)
+        if set(self._pvs(meta, places)) != set(lv.pvs):
+            raise Refused("  Insufficient suitable allocatable extents for the legs")
+        if extents <= lv.extents:
+            raise Refused("  New size given is not larger than existing size", 5)
+        changed = meta.with_lv(name, replace(lv, extents=extents))
+        self._room(changed)
+        self.commit(changed)
+        if active := self._active(lv):
+            old = active.bytes
+            active.extents = extents
+            for leg in active.legs:
+                if lv.type == "linear" or leg.letter == "D":
+                    leg.copied = active.bytes if leg.letter != "D" else 0
+                elif lv.type == "raid1":
+                    leg.letter, leg.copied = "a", old  # the new part is brought in sync
+                else:
+                    leg.copied = old
+        return 0, "", ""
+
+    # The report
+
+    def report(self) -> Answer:
+        sections = []
+        for meta in self.groups().values():
+            sections.append(self._section(meta))
+        members = {pv for meta in self.groups().values() for pv, _ in meta.pvs}
+        orphans = [(pv, *seen) for pv, seen in self.seen.items() if pv not in members]
+        if orphans:
+            rows = [self._pv_row(pv, "", area.size, area.size, False) for pv, area, _, _ in orphans]
+            segs = [{"pv_uuid": pv, "lv_uuid": "", "pvseg_size": "0"} for pv, *_ in orphans]
+            sections.append({"pv": rows, "pvseg": segs})
+        return 0, json.dumps({"report": sections}, indent=1), ""
+
+    def _pv_row(self, pv: str, group: str, size: int, free: int, missing: bool) -> dict[str, str]:
+        seen = self.seen.get(pv)
+        name, minor = ("[unknown]", "0") if not seen else (seen[1], str(seen[2].minor + (seen[1][-1] == "1")))
+        return {
+            "pv_name": name,
+            "pv_uuid": pv,
+            "vg_name": group,
+            "pv_missing": str(int(missing or not seen)),
+            "pv_duplicate": str(int(self._copies(pv) > 1)),
+            "pv_size": str(size),
+            "pv_free": str(free),
+            "pv_major": "8" if seen else "0",
+            "pv_minor": minor,
+        }
+
+    def _copies(self, pv: str) -> int:
+        nodes = (self.world.node(device) for device in self.devices)
+        return len([n for n in nodes if n and n[1].pv == pv and n[0].session.answering == "ok"])
+
+    def _section(self, meta: Meta) -> dict[str, list[dict[str, str]]]:
+        pvs = [
+            self._pv_row(pv, meta.name, meta.total(pv) * EXTENT, meta.free(pv) * EXTENT, pv in meta.missing)
+            for pv, _ in meta.pvs
+        ]
+        vg = {
+            "vg_name": meta.name,
+            "vg_uuid": meta.uuid,
+            "vg_extent_size": str(EXTENT),
+            "vg_free_count": str(sum(meta.free(pv) for pv, _ in meta.pvs)),
+            "vg_missing_pv_count": str(len(self.absent(meta))),
+            "vg_seqno": str(meta.seqno),
+            "vg_tags": ",".join(meta.tags),
+            "vg_systemid": meta.system_id,
+            "vg_exported": "0",
+        }
+        lvs: list[dict[str, str]] = []
+        segs: list[dict[str, str]] = []
+        placed: list[dict[str, str]] = []
+        for name, lv in meta.lvs:
+            self._volume(meta, name, lv, lvs, segs, placed)
+        for pv, _ in meta.pvs:
+            placed.append({"pv_uuid": pv, "lv_uuid": "", "pvseg_size": str(meta.free(pv))})
+        return {"vg": [vg], "pv": pvs, "lv": lvs, "pvseg": placed, "seg": segs}
+
+    def _volume(self, meta: Meta, name: str, lv: Lv, lvs: list, segs: list, placed: list) -> None:
+        active = self._active(lv)
+        partial = "partial" if any(pv in self.absent(meta) for pv in lv.pvs) else ""
+        layout = {"raid1": "raid,raid1", "mirror": "mirror", "linear": "linear"}[lv.type]
+        log = f"[{name}_mlog]" if lv.log == "disk" else ""
+        row = self._row(
+            lv.uuid, name, "", layout, "public", lv.extents, active and active.minor, partial, lv.tags, log
+        )
+        if active and any(m.active is active for m in self.world.mounts):
+            row["lv_device_open"] = "1"
+        row["raid_mismatch_count"] = "0" if lv.type == "raid1" else ""
+        lvs.append(row)
+        segs.append({"lv_uuid": lv.uuid, "segtype": lv.type, "seg_size_pe": str(lv.extents)})
+        if lv.type == "linear":
+            placed.append({"pv_uuid": lv.pvs[0], "lv_uuid": lv.uuid, "pvseg_size": str(lv.extents)})
+            return
+        for number, pv in lv.legs:
+            kinds = (
+                [("mimage", lv.extents, "image")]
+                if lv.type == "mirror"
+                else [("rimage", lv.extents, "image"), ("rmeta", 1, "metadata")]
+            )
+            for kind, extents, role in kinds:
+                self._sub(lv, active, f"{name}_{kind}_{number}", name, role, extents, pv, meta, lvs, segs, placed)
+        if lv.log == "disk":
+            self._sub(lv, active, f"{name}_mlog", name, "log", 1, lv.log_pv, meta, lvs, segs, placed)
+
+    def _sub(self, lv: Lv, active: Active | None, sub: str, parent: str, role: str, extents: int, pv: str, meta: Meta, lvs: list, segs: list, placed: list) -> None:  # fmt: skip
+        uuid = f"{sub[-8:]:_>8}-{lv.uuid}"
+        partial = "partial" if pv in self.absent(meta) else ""
+        tags = lv.tags if "_rmeta_" in sub else ()  # recorded so: a tag given to lvcreate is on these too
+        minor = active.subs.get(sub) if active else None
+        lvs.append(
+            self._row(
+                uuid, f"[{sub}]", parent, "linear", f"private,{lv.type},{role}", extents, minor, partial, tags, ""
+            )
+        )
+        segs.append({"lv_uuid": uuid, "segtype": "linear", "seg_size_pe": str(extents)})
+        placed.append({"pv_uuid": pv, "lv_uuid": uuid, "pvseg_size": str(extents)})
+
+    @staticmethod
+    def _row(uuid: str, name: str, parent: str, layout: str, role: str, extents: int, minor: int | None, health: str, tags: tuple[str, ...], log: str) -> dict[str, str]:  # fmt: skip
+        return {
+            "lv_uuid": uuid,
+            "lv_name": name,
+            "lv_parent": parent,
+            "lv_layout": layout,
+            "lv_role": role,
+            "lv_size": str(extents * EXTENT),
+            "lv_active": "active" if minor else "",
+            "lv_suspended": "0" if minor else "-1",
+            "lv_device_open": "1" if parent and minor else "0",
+            "lv_kernel_major": "253" if minor else "-1",
+            "lv_kernel_minor": str(minor or -1),
+            "lv_health_status": health,
+            "mirror_log": log,
+            "lv_tags": ",".join(tags),
+        }
+
+
+def _all(world: World) -> tuple[str, ...]:
+    return tuple(n for d in world.disks() for n in (f"/dev/{d.kernel}", f"/dev/{d.kernel}1"))
+
+
+def answered(act: Callable[[], Answer]) -> Answer:
+    try:
+        return act()
+    except Refused as refusal:
+        return refusal.rc, "", f"{refusal}\n"
+
+
+__all__ = ["Lvm", "Refused", "answered"]

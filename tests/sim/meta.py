@@ -1,0 +1,57 @@
+"""LVM's metadata: immutable copies, one on each physical volume; the highest sequence number among those seen counts."""
+
+from dataclasses import dataclass, field, replace
+
+EXTENT = 4 << 20  # bytes
+PE_START = 1 << 20  # bytes before the first extent
+
+
+@dataclass(frozen=True)
+class Lv:
+    """`legs`: (number of the sub-volume, PV UUID). A linear volume has one. `subs` are UUIDs of sub-volumes."""
+
+    uuid: str
+    type: str
+    extents: int
+    legs: tuple[tuple[int, str], ...]
+    tags: tuple[str, ...] = ()
+    log: str = ""
+    log_pv: str = ""
+
+    @property
+    def pvs(self) -> tuple[str, ...]:
+        return tuple(pv for _, pv in self.legs)
+
+    def used_on(self, pv: str) -> int:
+        """Extents."""
+        legs = sum(1 for leg in self.pvs if leg == pv)
+        own = 1 if self.type == "raid1" else 0
+        return legs * (self.extents + own) + (1 if self.log_pv == pv else 0)
+
+
+@dataclass(frozen=True)
+class Meta:
+    """One version of a volume group. `pvs` maps UUID to size in bytes; `missing` are those flagged MISSING."""
+
+    name: str
+    uuid: str
+    seqno: int
+    tags: tuple[str, ...]
+    pvs: tuple[tuple[str, int], ...]
+    missing: frozenset[str] = frozenset()
+    lvs: tuple[tuple[str, Lv], ...] = field(default=())
+    system_id: str = ""
+
+    def lv(self, name: str) -> Lv | None:
+        return dict(self.lvs).get(name)
+
+    def with_lv(self, name: str, lv: Lv) -> "Meta":
+        return replace(self, lvs=tuple(sorted({**dict(self.lvs), name: lv}.items())))
+
+    def total(self, pv: str) -> int:
+        """Extents."""
+        return (dict(self.pvs)[pv] - PE_START) // EXTENT
+
+    def free(self, pv: str) -> int:
+        """Extents."""
+        return self.total(pv) - sum(lv.used_on(pv) for _, lv in self.lvs)

@@ -1,0 +1,157 @@
+"""Which program answers what. A command line that is not in here is one that nobody taught the simulator: it raises."""
+
+import re
+from collections.abc import Callable
+
+from sim import iscsi, storage
+from sim.lvm import Answer, Lvm, answered
+from sim.world import World
+
+Handler = Callable[..., Answer]
+
+
+class Unheard(AssertionError):
+    """A command line that the simulator does not know: teach it, and write its contract."""
+
+
+def answer(world: World, argv: tuple[str, ...], stdin: bytes, partly: bool) -> Answer:
+    """`partly`: the machine dies in the middle of it; what is left behind then."""
+    line = " ".join(argv)
+    for pattern, handler in PROGRAMS:
+        match = re.fullmatch(pattern, line)
+        if match:
+            return handler(world, match, stdin, partly)
+    raise Unheard(f"no simulated program answers: {line}")
+
+
+def _lvm(act: Callable[[Lvm, re.Match, bool], Answer]) -> Handler:
+    def handle(world: World, match: re.Match, stdin: bytes, partly: bool) -> Answer:
+        devices = tuple(match["devices"].split(","))
+        if stalled := storage.hanging(world, devices):
+            return storage.Hang(f"lvm hangs on {stalled}")
+        missing = [d for d in devices if world.node(d) is None and not d.startswith("/dev/vda")]
+        if missing:
+            return 5, "", f"  Device {missing[0]} not found.\n"
+        return answered(lambda: act(Lvm(world, devices), match, partly))
+
+    return handle
+
+
+def _report(world: World, match: re.Match, stdin: bytes, partly: bool) -> Answer:
+    devices = tuple(match["devices"].split(","))
+    if stalled := storage.hanging(world, devices):
+        return storage.Hang(f"lvm hangs on {stalled}")
+    missing = [d for d in devices if world.node(d) is None and not d.startswith("/dev/vda")]
+    rc, out, err = Lvm(world, devices).report()
+    return rc, out, err + "".join(f"  Device {d} not found.\n" for d in missing)
+
+
+def _places(match: re.Match) -> tuple[str, ...]:
+    return tuple(match["places"].split())
+
+
+def _lvcreate(lvm: Lvm, m: re.Match, partly: bool) -> Answer:
+    kind, count, log = m["kind"], int(m["more"] or 0) + 1, m["log"] or ""
+    tags = (m["tag"],) if m["tag"] else ()
+    return lvm.lvcreate(m["name"], m["group"], kind, count, log, int(m["extents"]), tags, _places(m), partly)
+
+
+D = r"--devices (?P<devices>\S+)"
+V = r"(?P<group>[\w.+-]+)/(?P<name>[\w.+-]+)"
+NODE = r"(?P<node>/dev/\S+)"
+PROGRAMS: tuple[tuple[str, Handler], ...] = (
+    (rf"lvm fullreport -a --nolocking --reportformat json --units b --nosuffix --binary {D} --config .*", _report),
+    (
+        rf"lvm pvcreate {D} --uuid (?P<uuid>\S+) --norestorefile {NODE}",
+        _lvm(lambda v, m, p: v.pvcreate(m["uuid"], m["node"])),
+    ),
+    (
+        rf"lvm vgcreate {D} --addtag (?P<tag>\S+) (?P<name>\S+) (?P<places>/dev/.*)",
+        _lvm(lambda v, m, p: v.vgcreate(m["name"], m["tag"], _places(m), p)),
+    ),
+    (
+        rf"lvm vgextend {D} --restoremissing (?P<name>\S+) {NODE}",
+        _lvm(lambda v, m, p: v.restoremissing(m["name"], m["node"])),
+    ),
+    (
+        rf"lvm vgextend {D} (?P<name>[^-]\S*) (?P<places>/dev/.*)",
+        _lvm(lambda v, m, p: v.vgextend(m["name"], _places(m))),
+    ),
+    (
+        rf"lvm lvcreate {D} --type (?P<kind>raid1|mirror|linear)(?: -m (?P<more>\d+))?(?: --mirrorlog (?P<log>core|disk))?"
+        r" -n (?P<name>\S+) -l (?P<extents>\d+)(?: --addtag (?P<tag>\S+))? -y -W y -Z y (?P<group>\S+) (?P<places>/dev/.*)",
+        _lvm(_lvcreate),
+    ),
+    (rf"lvm lvchange {D} -a y {V}", _lvm(lambda v, m, p: v.activate(m["group"], m["name"], False))),
+    (
+        rf"lvm lvchange {D} -a y --activationmode degraded {V}",
+        _lvm(lambda v, m, p: v.activate(m["group"], m["name"], True)),
+    ),
+    (
+        rf"lvm lvchange {D} --addtag (?P<tag>\S+) {V}",
+        _lvm(lambda v, m, p: v.tag(m["group"], m["name"], m["tag"], True)),
+    ),
+    (
+        rf"lvm lvchange {D} --deltag (?P<tag>\S+) {V}",
+        _lvm(lambda v, m, p: v.tag(m["group"], m["name"], m["tag"], False)),
+    ),
+    (rf"lvm lvchange {D} --refresh {V}", _lvm(lambda v, m, p: v.refresh(m["group"], m["name"]))),
+    (
+        rf"lvm lvconvert {D} -y --type (?P<kind>raid1|mirror) -m 1(?: --mirrorlog (?P<log>core|disk))?(?: -b)? {V} {NODE}",
+        _lvm(lambda v, m, p: v.convert(m["group"], m["name"], m["kind"], 1, m["log"] or "", m["node"])),
+    ),
+    (
+        rf"lvm lvconvert {D} -y -m \+1(?: -b)? {V} {NODE}",
+        _lvm(lambda v, m, p: v.convert(m["group"], m["name"], "", 2, "", m["node"])),
+    ),
+    (rf"lvm lvconvert {D} -y --type raid1 {V}", _lvm(lambda v, m, p: v.takeover(m["group"], m["name"]))),
+    (
+        rf"lvm lvconvert {D} -y --mirrorlog (?P<log>core|disk) {V}",
+        _lvm(lambda v, m, p: v.mirrorlog(m["group"], m["name"], m["log"])),
+    ),
+    (
+        rf"lvm lvextend {D} -l (?P<extents>\d+) {V} (?P<places>/dev/.*)",
+        _lvm(lambda v, m, p: v.extend(m["group"], m["name"], int(m["extents"]), _places(m))),
+    ),
+    (r"dmsetup status", lambda w, m, s, p: storage.dmsetup(w)),
+    (rf"blkid -p -o export {NODE}", lambda w, m, s, p: storage.blkid(w, m["node"])),
+    (
+        rf"cmp --ignore-initial=(?P<offset>\d+):0 --bytes=(?P<length>\d+) {NODE} /dev/zero",
+        lambda w, m, s, p: storage.compare(w, m["node"], int(m["offset"]), int(m["length"])),
+    ),
+    (
+        r"dd if=(?P<node>\S+) bs=512 skip=(?P<sector>\d+) count=1 status=none",
+        lambda w, m, s, p: storage.sector(w, m["node"], int(m["sector"])),
+    ),
+    (rf"od -A n -v -t x1 -N 2048 {NODE}", lambda w, m, s, p: storage.head(w, m["node"])),
+    (rf"sfdisk {NODE}", lambda w, m, s, p: storage.sfdisk(w, m["node"], s, p)),
+    (rf"partx --update {NODE}", lambda w, m, s, p: storage.partx(w, m["node"])),
+    (rf"wipefs --all {NODE}", lambda w, m, s, p: storage.wipefs(w, m["node"])),
+    (
+        rf"mkfs\.(?P<type>ext3|ext4|xfs) -q (?P<over>-f )?(?:-m uuid=|-U )(?P<uuid>\S+)(?: -L (?P<label>\S+))? {NODE}",
+        lambda w, m, s, p: storage.mkfs(w, m["type"], m["uuid"], m["label"] or "", bool(m["over"]), m["node"], p),
+    ),
+    (rf"resize2fs {NODE}", lambda w, m, s, p: storage.resize(w, m["node"], "")),
+    (r"xfs_growfs (?P<path>/\S+)", lambda w, m, s, p: storage.resize(w, "", m["path"])),
+    (
+        r"mount -o remount,bind,(?P<flags>\S+) (?P<device>\S+) (?P<path>/\S+)",
+        lambda w, m, s, p: storage.remount(w, m),
+    ),
+    (
+        r"mount -t (?P<type>\S+) -o (?P<flags>\S+) (?P<device>\S+) (?P<path>/\S+)",
+        lambda w, m, s, p: storage.mount(w, m),
+    ),
+    (r"systemctl daemon-reload", lambda w, m, s, p: (w.reload_units(), (0, "", ""))[1]),
+    (
+        r"iscsiadm -m discovery -t st -p (?P<portal>\S+) -o nonpersistent -I default",
+        lambda w, m, s, p: iscsi.discover(w, m["portal"]),
+    ),
+    (
+        r"iscsiadm -m node -o new -T (?P<target>\S+) -p (?P<portal>\S+) -I default",
+        lambda w, m, s, p: iscsi.new_record(w, m["target"], m["portal"], p),
+    ),
+    (
+        r"iscsiadm -m node -T (?P<target>\S+) -p (?P<portal>\S+) -I default --login",
+        lambda w, m, s, p: iscsi.login(w, m["target"], m["portal"]),
+    ),
+)

@@ -1,0 +1,85 @@
+"""Storage servers, and the sessions that the kernel and iscsid keep to them."""
+
+from dataclasses import dataclass, field
+
+from sim.disks import Impossible, Lun
+
+STATES = ("up", "cut", "refusing", "hung")  # cut: packets vanish; hung: accepts connections, answers nothing
+
+
+@dataclass
+class Server:
+    name: str
+    addresses: tuple[str, ...]
+    targets: dict[str, dict[int, Lun]]
+    state: str = "up"
+
+    def become(self, state: str) -> None:
+        if state not in STATES:
+            raise Impossible(f"server {self.name} {state}")
+        self.state = state
+
+
+@dataclass(eq=False)
+class ScsiDisk:
+    """One SCSI disk of the kernel. `gone`: its session was destroyed. `udev_at`: when udev will know it (seconds).
+    `partition`: the kernel knows its first partition."""
+
+    kernel: str
+    minor: int
+    diskseq: int
+    lun: Lun
+    number: int
+    session: "Session"
+    udev_at: float
+    partition: bool = False
+    gone: bool = False
+
+
+@dataclass(eq=False)
+class Session:
+    """`clock` counts seconds since the server fell silent, or since it is back."""
+
+    sid: int
+    server: Server
+    target: str
+    address: str
+    port: int
+    recovery_tmo: int
+    recv_tmo: int
+    ping_tmo: int
+    state: str = "LOGGED_IN"
+    clock: float = 0.0
+    disks: list[ScsiDisk] = field(default_factory=list)
+
+    def tick(self, seconds: float) -> None:
+        """As measured in the lab: silence, then FAILED and blocked, then FREE and failing fast; back within 4 s."""
+        if self.server.state == "up":
+            if self.state != "LOGGED_IN":
+                self._back(seconds)
+            else:
+                self.clock = 0.0
+            return
+        if self.server.state == "refusing" and self.state == "LOGGED_IN":
+            self.state, self.clock = "FAILED", 0.0
+        self.clock = max(self.clock, 0.0) + seconds
+        if self.state == "LOGGED_IN" and self.clock >= self.recv_tmo + self.ping_tmo:
+            self.state, self.clock = "FAILED", 0.0
+        elif self.state == "FAILED" and self.clock >= self.recovery_tmo:
+            self.state = "FREE"
+
+    def _back(self, seconds: float) -> None:
+        self.clock = min(self.clock, 0.0) - seconds
+        if self.clock <= -3.0:
+            self.state, self.clock = "LOGGED_IN", 0.0
+
+    @property
+    def answering(self) -> str:
+        """How its disks answer: ok, hang or error."""
+        if self.state == "FREE":
+            return "error"
+        return "ok" if self.state == "LOGGED_IN" and self.server.state == "up" else "hang"
+
+    @property
+    def scsi_state(self) -> str:
+        return {"LOGGED_IN": "running", "FAILED": "blocked", "FREE": "transport-offline"}[self.state]

@@ -1,0 +1,254 @@
+"""Everything that reads and writes disks, volumes and mounts, but for LVM."""
+
+import re
+import uuid as uuids
+
+from sim.disks import Area, FileSystem, Harm, Lun, Table
+from sim.dm import Active, answer_of
+from sim.world import Mount, World
+
+Answer = tuple[int, str, str]
+
+
+class Hang(str):
+    """Answered in place of an exit code: it does not end by itself. The text says why."""
+
+
+def hanging(world: World, devices: tuple[str, ...]) -> str:
+    """The first of the devices that does not answer, '' if all do."""
+    for device in devices:
+        found = world.node(device)
+        if found and answer_of(found[0]) == "hang":
+            return device
+    return ""
+
+
+def dmsetup(world: World) -> Answer:
+    lines = []
+    for active in world.actives:
+        stem = f"{active.group.replace('-', '--')}-{active.name.replace('-', '--')}"
+        lines.append(f"{stem}: {active.line()}\n")
+        for sub in active.subs:
+            sectors = 8192 if "_rmeta_" in sub or sub.endswith("_mlog") else active.extents * 8192
+            lines.append(f"{active.group.replace('-', '--')}-{sub.replace('-', '--')}: 0 {sectors} linear \n")
+    return 0, "".join(sorted(lines)) or "No devices found\n", ""
+
+
+# Devices: a stretch of a LUN, or an active volume
+
+
+def _volume(world: World, node: str) -> Active | None:
+    for active in world.actives:
+        names = (f"/dev/mapper/{active.group.replace('-', '--')}-{active.name.replace('-', '--')}",)
+        if node in (*names, f"/dev/{active.group}/{active.name}", f"/dev/dm-{active.minor}"):
+            return active
+    return None
+
+
+def _answering(world: World, node: str) -> str:
+    if volume := _volume(world, node):
+        return volume.answering()
+    found = world.node(node)
+    return answer_of(found[0]) if found else "absent"
+
+
+def blkid(world: World, node: str) -> Answer | Hang:
+    match _answering(world, node):
+        case "hang":
+            return Hang(f"blkid hangs on {node}")
+        case "error" | "absent":
+            return 2, "", ""  # the same as for a blank disk: the trap of traps
+    if volume := _volume(world, node):
+        fs = _fs(volume)
+        if fs is None:
+            foreign = volume.source().data  # nothing there
+            return (2, "", "") if foreign else (2, "", "")
+        return 0, _export(node, {"UUID": fs.uuid, **({"LABEL": fs.label} if fs.label else {}), "TYPE": fs.type}), ""
+    disk, area = world.node(node)
+    lun = disk.lun
+    if area is lun.body and lun.table and lun.table.whole:
+        return 0, _export(node, {"PTUUID": lun.table.guid.lower(), "PTTYPE": "gpt"}), ""
+    tags = dict(area.signature)
+    if area.pv:
+        tags = {"UUID": area.pv, "TYPE": "LVM2_member"}
+    if area is lun.part:
+        tags |= {"PART_ENTRY_SCHEME": "gpt", "PART_ENTRY_NUMBER": "1"}
+    return (0, _export(node, tags), "") if tags else (2, "", "")
+
+
+def _export(node: str, tags: dict[str, str]) -> str:
+    return "".join(f"{key}={value}\n" for key, value in {"DEVNAME": node, **tags}.items())
+
+
+def _fs(volume: Active) -> FileSystem | None:
+    source = volume.source()
+    return source.data.fs if source else None
+
+
+def compare(world: World, node: str, offset: int, length: int) -> Answer | Hang:
+    match _answering(world, node):
+        case "hang":
+            return Hang(f"cmp hangs on {node}")
+        case "error" | "absent":
+            return 2, "", f"cmp: {node}: Input/output error\n"
+    disk, area = world.node(node)
+    if offset + length > area.size:
+        return 2, "", f"cmp: EOF on {node}\n"
+    begin, end = area.start + offset, area.start + offset + length
+    if any(at < end and at + size > begin for at, size in disk.lun.used()):
+        return 1, f"{node} /dev/zero differ\n", ""
+    return 0, "", ""
+
+
+def sector(world: World, node: str, number: int) -> Answer | Hang:
+    match _answering(world, node):
+        case "hang":
+            return Hang(f"dd hangs on {node}")
+        case "error" | "absent":
+            return 1, "", f"dd: error reading '{node}': Input/output error\n"
+    disk, area = world.node(node)
+    if area is not disk.lun.body or number != disk.lun.size // 512 - 1 or not disk.lun.table:
+        return 0, "\0" * 512, ""
+    header = b"EFI PART".ljust(56, b"\0") + uuids.UUID(disk.lun.table.guid).bytes_le
+    return 0, header.ljust(512, b"\0").decode("utf-8", "surrogateescape"), ""
+
+
+def head(world: World, node: str) -> Answer | Hang:
+    match _answering(world, node):
+        case "hang":
+            return Hang(f"od hangs on {node}")
+        case "error" | "absent":
+            return 1, "", f"od: {node}: read error: Input/output error\n"
+    volume = _volume(world, node)
+    data = bytearray(2048)
+    fs = _fs(volume) if volume else None
+    if fs and fs.type == "xfs":
+        data[0:4] = b"XFSB"
+        data[126] = 0 if fs.complete else 1
+    elif fs:
+        data[1080:1082] = b"\x53\xef"
+    rows = (data[at : at + 16] for at in range(0, 2048, 16))
+    return 0, "".join("".join(f" {byte:02x}" for byte in row) + "\n" for row in rows), ""
+
+
+# Writing
+
+
+def _target(world: World, node: str, what: str) -> tuple[object, Area] | Hang | Answer:
+    match _answering(world, node):
+        case "hang":
+            return Hang(f"{what} hangs on {node}")
+        case "error":
+            return 1, "", f"{what}: {node}: Input/output error\n"
+        case "absent":
+            return 1, "", f"{what}: cannot open {node}: No such file or directory\n"
+    return world.node(node)
+
+
+def sfdisk(world: World, node: str, stdin: bytes, partly: bool) -> Answer | Hang:
+    found = _target(world, node, "sfdisk")
+    if isinstance(found, Hang) or len(found) == 3:
+        return found
+    disk, area = found
+    lun: Lun = disk.lun
+    script = stdin.decode()
+    wanted = re.fullmatch(
+        r'label: gpt\nlabel-id: (?P<guid>[0-9A-F-]{36})\ntype=E6D6D379-F507-44C2-A23C-238F2A3DF928, name="lunmirror"\n',
+        script,
+    )
+    if not wanted or area is not lun.body:
+        raise AssertionError(f"sfdisk is told {script!r} for {node}")
+    if lun.body.used() or lun.part.used():
+        raise Harm(f"a partition table is written on {node}, which holds data")
+    if lun.table and lun.table.guid != wanted["guid"]:
+        raise Harm(f"a partition table is written on {node} over somebody else's")
+    lun.table = Table(wanted["guid"], whole=not partly)
+    if not partly:
+        _reread(world, disk)
+    world.version += 1
+    return 0, "", ""
+
+
+def _reread(world: World, disk) -> None:
+    if disk.lun.table and disk.lun.table.whole and not disk.partition:
+        disk.partition = True
+    world.version += 1
+
+
+def partx(world: World, node: str) -> Answer | Hang:
+    found = _target(world, node, "partx")
+    if isinstance(found, Hang) or len(found) == 3:
+        return found
+    _reread(world, found[0])
+    return 0, "", ""
+
+
+def wipefs(world: World, node: str) -> Answer:
+    raise Harm(f"wipefs on {node}: no scenario of the simulator consents to that")
+
+
+def mkfs(world: World, kind: str, uuid: str, label: str, over: bool, node: str, partly: bool) -> Answer | Hang:
+    volume = _volume(world, node)
+    if volume is None:
+        return 1, "", f"mkfs.{kind}: cannot open {node}\n"
+    fs = _fs(volume)
+    if fs and fs.complete:
+        raise Harm(f"mkfs.{kind} on {node}, which holds a finished {fs.type} file system")
+    if any(m.active is volume for m in world.mounts) or world.acknowledged.get(volume.uuid):
+        raise Harm(f"mkfs.{kind} on {node}, which is or was in use")
+    if fs and kind == "xfs" and not over:
+        return 1, "", f"mkfs.xfs: {node} appears to contain an existing filesystem (xfs).\n"
+    if volume.answering() != "ok":
+        return Hang(f"mkfs hangs on {node}") if volume.answering() == "hang" else (1, "", "I/O error")
+    made = FileSystem(kind, uuid, label, volume.extents, complete=not partly)
+    if partly and kind != "xfs":
+        made = None  # mke2fs writes the primary superblock last
+    for leg in volume.writable():
+        leg.data.fs = made
+    world.version += 1
+    return 0, "", ""
+
+
+def resize(world: World, node: str, path: str) -> Answer | Hang:
+    mount = next((m for m in world.mounts if m.path == path or (node and m.active is _volume(world, node))), None)
+    volume = mount.active if mount else _volume(world, node)
+    if volume is None or (path and mount is None):
+        return 1, "", f"{path or node} is not a mounted file system\n"
+    if volume.answering() != "ok":
+        return Hang("it hangs")
+    fs = _fs(volume)
+    if fs is None or (fs.type == "xfs") != bool(path):
+        return 1, "", "Bad magic number in super-block\n"
+    for leg in volume.writable():
+        if leg.data.fs:
+            leg.data.fs.extents = volume.extents
+    world.version += 1
+    return 0, "", ""
+
+
+def mount(world: World, m: re.Match) -> Answer | Hang:
+    volume = _volume(world, m["device"])
+    if volume is None:
+        return 32, "", f"mount: {m['path']}: special device {m['device']} does not exist.\n"
+    if m["path"] not in world.folders:
+        return 32, "", f"mount: {m['path']}: mount point does not exist.\n"
+    if volume.answering() == "hang":
+        return Hang(f"mount hangs on {m['device']}")
+    fs = _fs(volume)
+    if fs is None or fs.type != m["type"] or not fs.complete:
+        return 32, "", f"mount: {m['path']}: wrong fs type, bad option, bad superblock on {m['device']}.\n"
+    if any(x.path == m["path"] for x in world.mounts):
+        raise Harm(f"something is mounted at {m['path']} already")
+    flags = [f for f in m["flags"].split(",") if f not in ("_netdev", "defaults")]
+    world.mounts.append(Mount(40 + world.number(), m["path"], volume, fs.type, ("rw", *(flags or ["relatime"]))))
+    world.version += 1
+    return 0, "", ""
+
+
+def remount(world: World, m: re.Match) -> Answer:
+    found = next((x for x in world.mounts if x.path == m["path"]), None)
+    if found is None:
+        return 32, "", "mount: mount point not mounted or bad option.\n"
+    found.flags = tuple(m["flags"].split(","))
+    world.version += 1
+    return 0, "", ""

@@ -1,0 +1,140 @@
+"""The kernel's and udev's view of the world as files, folders and links; made anew whenever something changed."""
+
+from typing import NamedTuple
+
+from sim.servers import Session
+from sim.world import World
+
+ROOT_MOUNT = "26 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw\n"
+
+
+class Tree(NamedTuple):
+    """`links` maps a path to the real path it stands for; folders are made of the files' paths and `folders`."""
+
+    files: dict[str, bytes]
+    folders: dict[str, set[str]]
+    links: dict[str, str]
+
+
+def grow(world: World) -> Tree:
+    files: dict[str, bytes] = {}
+    links: dict[str, str] = {}
+    empty: set[str] = {"/sys/class/block", "/sys/class/iscsi_session", "/dev/mapper", "/proc/self"} | world.folders
+    put = lambda path, text: files.__setitem__(path, f"{text}\n".encode())  # noqa: E731
+    _disk(put, links, empty, "vda", "254:0", 8 << 30, "/sys/devices/pci0000:00/0000:00:04.0/virtio1/block/vda", 1)
+    put("/run/udev/data/b254:0", "")
+    for session in world.sessions:
+        _session(world, session, put, links, empty)
+    for active in world.actives:
+        _volume(world, active, put, links, empty)
+    files.pop("", None)
+    files |= world.files | world.units
+    files["/proc/self/mountinfo"] = _mountinfo(world)
+    files["/dev/mapper/control"] = b""
+    if world.systemd:
+        empty.add("/run/systemd/system")
+    return Tree(files, _folders(files, empty), links)
+
+
+def _session(world: World, session: Session, put, links, empty) -> None:
+    sid = session.sid
+    base = f"/sys/class/iscsi_session/session{sid}"
+    device = f"/sys/devices/platform/host{sid}/session{sid}"
+    links[f"{base}/device"] = device
+    for name, value in (
+        ("targetname", session.target),
+        ("tpgt", 1),
+        ("ifacename", "default"),
+        ("state", session.state),
+        ("recovery_tmo", session.recovery_tmo if session.recovery_tmo >= 0 else "off"),
+    ):
+        put(f"{base}/{name}", value)
+    connection = f"/sys/class/iscsi_connection/connection{sid}:0"
+    for name, value in (
+        ("persistent_address", session.address),
+        ("persistent_port", session.port),
+        ("address", session.address),
+        ("port", session.port),
+        ("recv_tmo", session.recv_tmo),
+        ("ping_tmo", session.ping_tmo),
+    ):
+        put(f"{connection}/{name}", value)
+    for disk in session.disks:
+        scsi = f"target{sid}:0:0/{sid}:0:0:{disk.number}"
+        number = f"8:{disk.minor}"
+        for root in (f"{base}/device", device):
+            put(f"{root}/{scsi}/state", session.scsi_state)
+            put(f"{root}/{scsi}/wwid", disk.lun.wwid)
+            put(f"{root}/{scsi}/block/{disk.kernel}/dev", number)
+        real = f"{device}/{scsi}/block/{disk.kernel}"
+        _disk(put, links, empty, disk.kernel, number, disk.lun.size, real, disk.diskseq)
+        if disk.partition:
+            part = f"{disk.kernel}1"
+            _disk(put, links, empty, part, f"8:{disk.minor + 1}", disk.lun.part.size, f"{real}/{part}", disk.diskseq)
+            put(f"/sys/class/block/{disk.kernel}/{part}/partition", 1)
+        if disk.udev_at <= world.now:
+            put(f"/run/udev/data/b{number}", "")
+            if disk.partition:
+                put(f"/run/udev/data/b8:{disk.minor + 1}", "")
+
+
+def _disk(put, links, empty, kernel: str, number: str, size: int, real: str, diskseq: int) -> None:
+    base = f"/sys/class/block/{kernel}"
+    links[base] = real
+    put(f"{base}/dev", number)
+    put(f"{base}/size", size // 512)
+    put(f"{base}/diskseq", diskseq)
+    put(f"/dev/{kernel}", "")
+    empty.add(f"{base}/holders")
+
+
+def _volume(world: World, active, put, links, empty) -> None:
+    meta = world.metas().get(active.group)
+    name = f"{active.group.replace('-', '--')}-{active.name.replace('-', '--')}"
+    base = f"/sys/class/block/dm-{active.minor}"
+    plain = ((meta.uuid if meta else "") + active.uuid).replace("-", "")
+    links[base] = f"/sys/devices/virtual/block/dm-{active.minor}"
+    put(f"{base}/dm/uuid", f"LVM-{plain}")
+    put(f"{base}/dm/name", name)
+    put(f"{base}/size", active.bytes // 512)
+    put(f"{base}/dev", f"253:{active.minor}")
+    links[f"/dev/mapper/{name}"] = links[f"/dev/{active.group}/{active.name}"] = f"/dev/dm-{active.minor}"
+    put(f"/dev/dm-{active.minor}", "")
+    source = active.source()
+    if source and source.data.fs:
+        links[f"/dev/disk/by-uuid/{source.data.fs.uuid}"] = f"/dev/dm-{active.minor}"
+    for sub, minor in active.subs.items():
+        links[f"/sys/class/block/dm-{minor}"] = f"/sys/devices/virtual/block/dm-{minor}"
+        put(f"/sys/class/block/dm-{minor}/dm/uuid", f"LVM-{plain}-{sub}")
+        put(f"/sys/class/block/dm-{minor}/size", 8192)
+    for leg in active.legs:
+        found = leg.disk if leg.disk and not leg.disk.gone else None
+        if found:
+            kernel = f"{found.kernel}1" if found.partition and found.lun.part.pv else found.kernel
+            put(f"/sys/class/block/{kernel}/holders/dm-{active.minor}", "")
+
+
+def _mountinfo(world: World) -> bytes:
+    lines = [ROOT_MOUNT]
+    for mount in world.mounts:
+        source = f"/dev/mapper/{mount.active.group}-{mount.active.name}"
+        flags = ",".join(mount.flags)
+        lines.append(
+            f"{mount.id} 26 253:{mount.active.minor} / {mount.path} {flags} shared:9 - {mount.type} {source} rw\n"
+        )
+    return "".join(lines).encode()
+
+
+def _folders(files: dict[str, bytes], empty: set[str]) -> dict[str, set[str]]:
+    folders: dict[str, set[str]] = {"/": set()}
+    for path in (*files, *empty):
+        if path in empty:
+            folders.setdefault(path, set())
+        while path not in ("", "/"):
+            head, _, tail = path.rpartition("/")
+            inside = folders.setdefault(head or "/", set())
+            if tail in inside:
+                break
+            inside.add(tail)
+            path = head
+    return folders

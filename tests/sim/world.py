@@ -1,0 +1,358 @@
+"""The whole machine and its servers, with a clock. Tests change it by hand; SimHost lets lunmirror look at it."""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from sim.disks import Area, FileSystem, Harm, Impossible, Leg, Lun
+from sim.dm import SPEED, Active, ActiveLeg, answer_of
+from sim.meta import Meta
+from sim.servers import ScsiDisk, Server, Session
+
+MACHINE = "3f0c8b1de3d94e6bb0a4a2f1c5d6e7f8"
+FSTAB = b"# /etc/fstab: of somebody who likes tabs\n/dev/vda\t/\text4\terrors=remount-ro 0   1\n\n# the last line\n"
+UDEV = 0.5  # seconds until udev knows a new disk
+STEP = 0.5  # seconds: the grain of the clock
+
+
+@dataclass
+class Mount:
+    id: int
+    path: str
+    active: Active
+    type: str
+    flags: tuple[str, ...]
+
+
+@dataclass
+class World:
+    servers: dict[str, Server]
+    now: float = 1000.0
+    files: dict[str, bytes] = field(default_factory=dict)
+    folders: set[str] = field(default_factory=set)
+    sessions: list[Session] = field(default_factory=list)
+    actives: list[Active] = field(default_factory=list)
+    mounts: list[Mount] = field(default_factory=list)
+    units: dict[str, bytes] = field(default_factory=dict)
+    acknowledged: dict[str, set[int]] = field(default_factory=dict)  # volume UUID -> writes
+    mixed: set[str] = field(default_factory=set)  # volumes whose histories the kernel itself mixed at boot
+    event_activation: bool = True  # udev activates a group as soon as all of it is there
+    copying: bool = True  # False: the kernel's throttle holds the legs' copying at nothing
+    systemd: bool = True
+    version: int = 0  # goes up with everything that a reader could see
+    serial: int = 0
+
+    def __post_init__(self) -> None:
+        self.files = {
+            "/etc/fstab": FSTAB,
+            "/etc/machine-id": f"{MACHINE}\n".encode(),
+            "/usr/sbin/iscsiadm": b"\x7fELF\0/etc/iscsi/nodes\0/etc/iscsi/send_targets\0",
+        } | self.files
+        self.folders |= {"/mnt", "/etc/iscsi", "/var/lib"}
+
+    def clone(self) -> "World":
+        return copy.deepcopy(self)
+
+    def number(self) -> int:
+        """A number never given before on this machine."""
+        self.serial += 1
+        return self.serial
+
+    # Storage
+
+    def luns(self) -> Iterator[tuple[str, str, int, Lun]]:
+        for server in self.servers.values():
+            for target, luns in server.targets.items():
+                for number, lun in luns.items():
+                    yield server.name, target, number, lun
+
+    def areas(self) -> Iterator[Area]:
+        for *_, lun in self.luns():
+            yield lun.body
+            yield lun.part
+
+    def metas(self) -> dict[str, Meta]:
+        """Every group that exists anywhere, seen or not: the newest copy of its metadata by name."""
+        found: dict[str, Meta] = {}
+        for area in self.areas():
+            if (
+                area.pv
+                and area.meta
+                and (area.meta.name not in found or area.meta.seqno > found[area.meta.name].seqno)
+            ):
+                found[area.meta.name] = area.meta
+        return found
+
+    def disks(self) -> list[ScsiDisk]:
+        return [disk for session in self.sessions for disk in session.disks]
+
+    def node(self, path: str) -> tuple[ScsiDisk, Area] | None:
+        """The disk behind /dev/sdX or /dev/sdX1, and that stretch of its LUN."""
+        name = path.removeprefix("/dev/")
+        for disk in self.disks():
+            if name == disk.kernel:
+                return disk, disk.lun.body
+            if name == f"{disk.kernel}1" and disk.partition:
+                return disk, disk.lun.part
+        return None
+
+    def disk_of(self, area: Area) -> ScsiDisk | None:
+        return next((d for d in self.disks() if area is d.lun.body or area is d.lun.part), None)
+
+    def area_of(self, pv: str) -> Area | None:
+        return next((a for a in self.areas() if a.pv == pv), None)
+
+    def server_of(self, pv: str) -> str:
+        return next((s for s, _, _, lun in self.luns() if pv in (lun.body.pv, lun.part.pv)), "")
+
+    # The clock
+
+    def advance(self, seconds: float) -> None:
+        """Time passes for everybody: sessions fail and return, legs are copied, writers write."""
+        left = seconds
+        while left > 0:
+            step = min(STEP, left)
+            left -= step
+            self._tick(step, last=left <= 0)
+
+    def _tick(self, seconds: float, last: bool) -> None:
+        before = self._visible()
+        self.now += seconds
+        for session in self.sessions:
+            session.tick(seconds)
+        for active in list(self.actives):
+            self._fail_legs(active)
+            self._copy(active, seconds)
+        changed = before != self._visible()
+        if changed or last:
+            for mount in self.mounts:
+                self._write(mount.active)
+        self.version += changed
+
+    def _visible(self) -> object:
+        sessions = tuple((s.state, s.server.state) for s in self.sessions)
+        waiting = tuple(d.udev_at > self.now for d in self.disks())
+        return sessions, waiting, tuple(a.line() for a in self.actives)
+
+    def _fail_legs(self, active: Active) -> None:
+        """A leg that answers an I/O with an error is out, unless it is the last one."""
+        busy = any(m.active is active for m in self.mounts) or active.ratio()[0] < active.ratio()[1]
+        if active.type == "linear" or not busy:
+            return
+        failed = [leg for leg in active.legs if leg.letter != "D" and answer_of(leg.disk) == "error"]
+        if not failed or len(failed) == len([leg for leg in active.legs if leg.letter != "D"]):
+            return
+        for leg in failed:
+            leg.letter = "D"
+        left = [leg for leg in active.legs if leg.letter != "D"]
+        if active.type == "mirror":
+            self._to_linear(active, left)
+            return
+        for leg in left:
+            leg.data.events += 1
+            if all(one.letter == "a" for one in left) and len(left) == 1:
+                leg.letter, leg.copied = "A", active.bytes  # md has nothing left to compare it with
+        self.version += 1
+
+    def _to_linear(self, active: Active, left: list[ActiveLeg]) -> None:
+        """dmeventd's mirror_image_fault_policy=remove: the failed leg is dropped; with one left it is linear."""
+        from sim.lvm import Lvm
+
+        lvm = Lvm(self, None)
+        meta = lvm.groups()[active.group]
+        lv = meta.lv(active.name)
+        kept = tuple((leg.number, leg.pv) for leg in left)
+        kind = "linear" if len(kept) == 1 else "mirror"
+        lv = replace(
+            lv,
+            type=kind,
+            legs=kept,
+            log="" if kind == "linear" else lv.log,
+            log_pv="" if kind == "linear" else lv.log_pv,
+        )
+        lvm.commit(meta.with_lv(active.name, lv), flag_only_used=True, by_hand=False)
+        active.type, active.legs = kind, left
+        if kind == "linear":
+            active.subs = {}
+        self.version += 1
+
+    def _copy(self, active: Active, seconds: float) -> None:
+        if not self.copying:
+            return
+        for leg in active.legs:
+            if leg.letter == "D" or leg.copied >= active.bytes or answer_of(leg.disk) != "ok":
+                continue
+            leg.copied = min(active.bytes, leg.copied + SPEED * seconds)
+            if leg.copied >= active.bytes:
+                self._in_sync(active, leg)
+
+    def _in_sync(self, active: Active, leg: ActiveLeg) -> None:
+        source = next((one for one in active.legs if one.letter == "A" and one is not leg), None)
+        leg.letter = "A"
+        if source:
+            leg.data.writes, leg.data.fs = source.data.writes, copy.copy(source.data.fs)
+            leg.data.events = source.data.events
+        self.version += 1
+
+    def _write(self, active: Active) -> None:
+        """One write that the application is told to be safe: it is, if every leg that did not fail has it."""
+        legs = active.writable()
+        waiting = [leg for leg in active.legs if leg.letter in "Aa" and answer_of(leg.disk) == "hang"]
+        if not legs or waiting or not any(leg.letter == "A" or active.source() is leg for leg in legs):
+            return
+        number = self.number()
+        for leg in legs:
+            leg.data.writes |= {number}
+        self.acknowledged.setdefault(active.uuid, set()).add(number)
+
+    # What happens to servers and to the machine
+
+    def cut(self, name: str) -> None:
+        self._server(name, "cut")
+
+    def refuse(self, name: str) -> None:
+        self._server(name, "refusing")
+
+    def hang(self, name: str) -> None:
+        self._server(name, "hung")
+
+    def restore(self, name: str) -> None:
+        self._server(name, "up")
+
+    def _server(self, name: str, state: str) -> None:
+        self.servers[name].become(state)
+        self.version += 1
+
+    def logout(self, name: str) -> None:
+        """Somebody ends the sessions to this server; their disks vanish."""
+        for session in [s for s in self.sessions if s.server.name == name]:
+            self.sessions.remove(session)
+            for disk in session.disks:
+                disk.gone = True
+        self.version += 1
+
+    def unmount(self, path: str) -> None:
+        self.mounts = [m for m in self.mounts if m.path != path]
+        self.version += 1
+
+    def deactivate(self, name: str) -> None:
+        active = self.active(name)
+        if any(m.active is active for m in self.mounts):
+            raise Impossible("a mounted volume is not deactivated")
+        self.actives.remove(active)
+        self.version += 1
+
+    def active(self, name: str) -> Active:
+        found = [a for a in self.actives if a.name == name]
+        if not found:
+            raise Impossible(f"{name} is not active")
+        return found[0]
+
+    def reboot(self, login: bool = True) -> None:
+        """A crash of the client, and its next boot: open-iscsi logs in to what answers, once; udev activates groups
+        that are whole; systemd mounts nothing whose device is not there."""
+        self.mounts, self.actives, self.units = [], [], {}
+        for session in self.sessions:
+            for disk in session.disks:
+                disk.gone = True
+        self.sessions = []
+        self.files = {p: c for p, c in self.files.items() if not p.startswith("/run/")}
+        self.advance(20.0)
+        if login:
+            from sim.iscsi import login_at_boot
+
+            login_at_boot(self)
+        self.reload_units()
+        self.version += 1
+
+    def activate_whole_groups(self) -> None:
+        """What udev's rules do when the last physical volume of a group appears."""
+        from sim.lvm import Lvm
+
+        if not self.event_activation:
+            return
+        lvm = Lvm(self, None)
+        for meta in lvm.groups().values():
+            if all(pv in lvm.seen for pv, _ in meta.pvs) and not meta.missing:
+                for name, lv in meta.lvs:
+                    if not any(a.uuid == lv.uuid for a in self.actives):
+                        lvm.start(meta, name, by_hand=False)
+
+    def reload_units(self) -> None:
+        """systemd's generators read fstab."""
+        self.units = {}
+        for line in self.files.get("/etc/fstab", b"").decode().splitlines():
+            fields = line.split()
+            if len(fields) >= 3 and not line.startswith("#") and fields[1] != "/":
+                name = fields[1].strip("/").replace("/", "-")
+                self.units[f"/run/systemd/generator/{name}.mount"] = f"[Mount]\nWhat={fields[0]}\n".encode()
+        self.version += 1
+
+    # What must hold at every end
+
+    def lost(self) -> dict[str, set[int]]:
+        """Volume UUID -> acknowledged writes that no leg has any more, or that an in-sync leg lacks."""
+        gone = {}
+        for uuid, writes in self.acknowledged.items():
+            legs = [area.legs[uuid] for area in self.areas() if uuid in area.legs]
+            held = frozenset().union(*(leg.writes for leg in legs)) if legs else frozenset()
+            active = next((a for a in self.actives if a.uuid == uuid), None)
+            if active:
+                source = active.source()
+                held = source.data.writes if source else held
+            if writes - held:
+                gone[uuid] = writes - held
+        return gone
+
+    def assert_safe(self) -> None:
+        lost = {u: w for u, w in self.lost().items() if u not in self.mixed}
+        if lost:
+            raise Harm(f"acknowledged writes are lost: { {u: len(w) for u, w in lost.items()} }")
+
+
+def blank(size: int = 512 << 20) -> Lun:
+    return Lun(size)
+
+
+def make_world(
+    luns: dict[str, dict[int, Lun]] | None = None, servers: int = 2, size: int = 512 << 20, state: str = "up"
+) -> World:
+    """The article's servers, each with one blank LUN 1 and a bystander LUN 7 that holds somebody else's group."""
+    about = (
+        ("filer1", "192.168.1.115", "iqn.2006-01.com.openfiler:linuxtest1lv"),
+        ("filer2", "192.168.1.120", "iqn.2006-01.com.openfiler:linuxtest1lv-2"),
+        ("filer3", "192.168.1.125", "iqn.2006-01.com.openfiler:linuxtest1lv-3"),
+    )[:servers]
+    made = {}
+    for name, address, target in about:
+        mine = (luns or {}).get(name) or {1: blank(size)}
+        made[name] = Server(name, (address,), {target: mine | {7: bystander(name)}}, state)
+    return World(made)
+
+
+def bystander(name: str) -> Lun:
+    """A LUN of somebody else, in view through the same session."""
+    lun = Lun(64 << 20)
+    pv = f"other{name[-1]}-0000-0000-0000-0000-0000-foreig"
+    lun.body.pv = pv
+    lun.body.meta = Meta(
+        f"other{name[-1]}", f"other{name[-1]}-vvvv-0000-0000-0000-0000-foreig", 3, (), ((pv, 64 << 20),)
+    )
+    return lun
+
+
+def foreign_filesystem(type: str = "ext4") -> dict[str, str]:
+    return {"TYPE": type, "UUID": "11111111-2222-4333-8444-555555555555", "USAGE": "filesystem"}
+
+
+__all__ = [
+    "Active",
+    "ActiveLeg",
+    "FileSystem",
+    "Leg",
+    "World",
+    "blank",
+    "bystander",
+    "foreign_filesystem",
+    "make_world",
+]
