@@ -15,6 +15,10 @@ OPTIONS = {
     "--json": ("", "print one JSON document in place of text"),
     "--detailed-exitcode": ("", "end with 2, not 0, if anything was changed"),
     "--lock-wait": ("DURATION", "how long to wait for another pass to end, say 90s or 2m (default 0s)"),
+    "--watch": ("", "go on showing until redundancy is full, or until interrupted"),
+    "--wait": ("synced", "end when every declared volume is in full sync"),
+    "--timeout": ("DURATION", "with --wait: end after so long all the same (default: never)"),
+    "--keep": ("SERVER", "the server whose legs hold what is to be kept"),
     "--version": ("", "print the version"),
     "--help": ("", "print this"),
 }
@@ -25,7 +29,17 @@ VERBS: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
     "check": ((), ("--json",), "say whether the configuration is right; needs no root and looks at nothing else"),
     "plan": ((), ("--json",), "show what apply would do, and change nothing"),
     "apply": ((), ("--json", "--detailed-exitcode", "--lock-wait"), "bring this machine to the declared state"),
-    "status": ((), ("--json",), "show the mirrors as they are, from volume down to server"),
+    "status": (
+        (),
+        ("--json", "--watch", "--wait", "--timeout"),
+        "show the mirrors as they are, from volume down to server, and which server may be lost",
+    ),
+    "can-lose": (("SERVER",), ("--json",), "tell whether that server may be rebooted now: exit 0 if so, else 4"),
+    "choose": (
+        ("VOLUME",),
+        ("--keep", "--json", "--lock-wait"),
+        "end a conflict: keep the legs on one server, copy them over the others",
+    ),
     "schema": ((), ("--json",), "print the JSON Schema of the configuration"),
     "explain": (("KEY",), ("--json",), "tell what a key of the configuration means"),
 }
@@ -68,8 +82,8 @@ def usage() -> str:
     """The help text."""
     lines = ["usage: lunmirror [--config PATH] [--log-level LEVEL] VERB [OPTION...]", ""]
     for verb, (arguments, own, meaning) in VERBS.items():
-        lines.append(f"  {' '.join((verb, *arguments)):12} {meaning}")
-        lines.append(f"  {'':12} {' '.join(_shown(name) for name in own)}")
+        lines.append(f"  {' '.join((verb, *arguments)):16} {meaning}")
+        lines.append(f"  {'':16} {' '.join(_shown(name) for name in own)}")
     lines += ["", *(f"  {_shown(name)[1:-1]:22} {OPTIONS[name][1]}" for name in OPTIONS), ""]
     lines.append("Exit codes and more: man lunmirror")
     return "\n".join(lines) + "\n"
@@ -82,37 +96,38 @@ def _shown(name: str) -> str:
 
 def _value(name: str, given: bool, value: str, rest: list[str]) -> str:
     if name not in OPTIONS:
-        raise _wrong(f"there is no option {name}", name, OPTIONS)
+        raise wrong(f"there is no option {name}", name, OPTIONS)
     wanted = OPTIONS[name][0]
     if not wanted and given:
-        raise _wrong(f"{name} takes no value")
+        raise wrong(f"{name} takes no value")
     if wanted and not given:
         if not rest:
-            raise _wrong(f"{name} needs its {wanted}")
+            raise wrong(f"{name} needs its {wanted}")
         return rest.pop(0)
     return value
 
 
 def _checked(plain: list[str], options: dict[str, str]) -> Command:
     if not plain:
-        raise _wrong("a verb is missing")
+        raise wrong("a verb is missing")
     verb, *words = plain
     if verb not in VERBS:
-        raise _wrong(f"there is no verb {verb!r}", verb, VERBS)
+        raise wrong(f"there is no verb {verb!r}", verb, VERBS)
     arguments, own, _ = VERBS[verb]
     for name in options:
         if name not in (*own, *ANYWHERE):
-            raise _wrong(f"{verb} has no option {name}")
+            raise wrong(f"{verb} has no option {name}")
     if len(words) < len(arguments):
-        raise _wrong(f"{verb} needs a {arguments[len(words)]}")
+        raise wrong(f"{verb} needs a {arguments[len(words)]}")
     if len(words) > len(arguments):
-        raise _wrong(
+        raise wrong(
             f"{verb} takes nothing more than {' '.join((verb, *arguments))}: {words[len(arguments)]!r} is too much"
         )
     return Command(verb, options, tuple(words))
 
 
-def _wrong(what: str, said: str = "", known: Iterable[str] = ()) -> UsageError:
+def wrong(what: str, said: str = "", known: Iterable[str] = ()) -> UsageError:
+    """The error; with the known word that is nearest to what was said."""
     from difflib import get_close_matches  # a mistake may take its time
 
     near = get_close_matches(said, list(known), n=1)

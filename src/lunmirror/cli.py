@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
+from typing import Any
 
 from lunmirror import arguments
 from lunmirror.arguments import Command
@@ -96,13 +97,44 @@ def _explain(command: Command) -> Exit:
 
 def _pass(command: Command) -> Exit:
     """Look at the machine, for `apply` change it, tell, and end with what it came to."""
+    wait = _duration(command, "--lock-wait")
+    return _told(command, lambda log: _walk(command, log, wait))
+
+
+def _status(command: Command) -> Exit:
+    """Look, tell, and end with how redundancy is; with --watch or --wait go on until it is full."""
+    from lunmirror import telling
+
+    telling.check_options(command)
+    timeout = _duration(command, "--timeout") if "--timeout" in command.options else None
+    return _told(command, lambda log: telling.status(_scene(command, log), timeout))
+
+
+def _can_lose(command: Command) -> Exit:
+    from lunmirror import telling
+
+    return _told(command, lambda log: telling.can_lose(_scene(command, log)))
+
+
+def _choose(command: Command) -> Exit:
+    """A pass with a person's choice between the histories of a volume."""
+    if "--keep" not in command.options:
+        raise arguments.wrong("choose needs --keep SERVER")
+    return _pass(command)
+
+
+def _told(command: Command, walk: Callable[[Log], tuple[Exit, Report, str]]) -> Exit:
+    """Whatever looks at the machine: what it needs, the report on stdout, the closing line of the log."""
     started = time.monotonic()
     log = Log(command.verb, os.urandom(4).hex(), _log_level(command))
-    wait = _lock_wait(command)
     try:
         waiting.heed_signals()
         _require_machine()
-        result, report, text = _walk(command, log, wait)
+        result, report, text = walk(log)
+        for step in report.steps:
+            log.planned(step)
+        for finding in report.findings:
+            log.finding(finding)
         _print(text)
     except LunmirrorError as error:
         log.close(error.exit, time.monotonic() - started, error=error.what)
@@ -123,27 +155,60 @@ def _walk(command: Command, log: Log, wait: float) -> tuple[Exit, Report, str]:
     from lunmirror.runlock import held
 
     path = _config_path(command)
-    changes = command.verb == "apply"
+    changes = command.verb != "plan"
     host = LiveHost(log.note)
-    desired = config.load(path, remember=changes)
+    desired = _with_choice(command, config.load(path, remember=changes))
     with held(command.verb, wait) if changes else nullcontext(False) as waited:
         if waited:
-            desired = config.load(path)  # it may have changed meanwhile
+            desired = _with_choice(command, config.load(path))  # it may have changed meanwhile
         executor = Executor(host, log.outcome) if changes else None
         report = run_pass(command.verb, log.run, desired, host, executor, "--detailed-exitcode" in command.options)
-    for step in report.steps:
-        log.planned(step)
-    for finding in report.findings:
-        log.finding(finding)
-    result = exit_of(report)
-    return result, report, _rendered(command, report, desired)
+    return exit_of(report), report, _rendered(command, report, desired)
+
+
+def _scene(command: Command, log: Log) -> Any:
+    """What the verbs that only tell need of this process: a `telling.Scene`."""
+    from lunmirror import config
+    from lunmirror.host.live import LiveHost
+    from lunmirror.reconcile import run_pass
+    from lunmirror.telling import Scene
+
+    host = LiveHost(log.note)
+    desired = config.load(_config_path(command), remember=False)
+
+    def look() -> Report:
+        host.forget()
+        return run_pass(command.verb, log.run, desired, host)
+
+    return Scene(
+        command=command,
+        desired=desired,
+        host=host,
+        look=look,
+        pause=lambda seconds: waiting.until(lambda: False, seconds),
+        show=_show,
+        columns=_columns,
+        color=_color(),
+    )
+
+
+def _with_choice(command: Command, desired: Desired) -> Desired:
+    """The desired state of a pass that carries out a choice. Raises UsageError if it names nothing that is declared."""
+    if command.verb != "choose":
+        return desired
+    name, server = command.words[0], command.options["--keep"]
+    volume = desired.volumes.get(name)
+    if volume is None:
+        raise arguments.wrong(f"there is no volume {name!r}", name, desired.volumes)
+    if server not in desired.servers:
+        raise arguments.wrong(f"there is no server {server!r}", server, desired.servers)
+    legs = [desired.disks[disk].server for disk in volume.legs]
+    if server not in legs:
+        raise arguments.wrong(f"volume {name} has no leg on server {server}, but on {', '.join(legs)}")
+    return desired._replace(choice=(name, server))
 
 
 def _rendered(command: Command, report: Report, desired: Desired) -> str:
-    if command.verb == "status":
-        from lunmirror.report import status
-
-        return status.render_json(report, desired) if command.json else status.render(report, desired, _color())
     if command.json:
         from lunmirror.report import as_json
 
@@ -157,7 +222,9 @@ _VERBS: dict[str, Callable[[Command], Exit]] = {
     "check": _check,
     "plan": _pass,
     "apply": _pass,
-    "status": _pass,
+    "status": _status,
+    "can-lose": _can_lose,
+    "choose": _choose,
     "schema": _schema,
     "explain": _explain,
     "--help": _help,
@@ -192,17 +259,26 @@ def _log_level(command: Command) -> str:
     return level
 
 
-def _lock_wait(command: Command) -> int:
-    """Seconds."""
-    if "--lock-wait" not in command.options:
+def _duration(command: Command, option: str) -> int:
+    """Seconds; 0 if it was not given."""
+    if option not in command.options:
         return 0
     from lunmirror.config.problems import Wrong
     from lunmirror.config.units import duration
 
     try:
-        return duration(command.options["--lock-wait"])
+        return duration(command.options[option])
     except Wrong as wrong:
-        raise UsageError(f"--lock-wait: {wrong.what}", why=wrong.why, next=wrong.next) from wrong
+        raise UsageError(f"{option}: {wrong.what}", why=wrong.why, next=wrong.next) from wrong
+
+
+def _columns() -> int:
+    """Of the terminal that stdout is; 0 if it is none, or one that cannot move its cursor."""
+    if sys.stdout is None or not sys.stdout.isatty() or os.environ.get("TERM", "dumb") == "dumb":
+        return 0
+    with suppress(OSError):
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    return 80
 
 
 def _color() -> bool:
@@ -217,18 +293,25 @@ def _print_json(document: object) -> Exit:
 
 
 def _print(text: str) -> Exit:
-    """To stdout, as UTF-8 whatever the locale. A reader who left (`| head`) is no error. Raises LunmirrorError."""
+    _show(text)
+    return Exit.CONVERGED
+
+
+def _show(text: str) -> bool:
+    """To stdout, as UTF-8 whatever the locale. A reader who left (`| head`) is no error: then false, and what is still
+    written goes nowhere. Raises LunmirrorError."""
     if sys.stdout is None:
-        return Exit.CONVERGED
+        return False
     try:
         sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         _discard_stdout()
+        return False
     except OSError as error:
         _discard_stdout()
         raise LunmirrorError(f"the report cannot be written to standard output: {words.of(error)}") from error
-    return Exit.CONVERGED
+    return True
 
 
 def _discard_stdout() -> None:

@@ -24,6 +24,19 @@ STEP = Step(
 )
 
 
+class Nothing:
+    """A host of which nothing is asked but the time."""
+
+    def __init__(self, note: object = None) -> None:
+        self.time = 0.0
+
+    def forget(self) -> None: ...
+
+    def now(self) -> float:
+        self.time += 1.0
+        return self.time
+
+
 @pytest.fixture(autouse=True)
 def _machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A root's machine with a right configuration, where nothing is real."""
@@ -33,7 +46,7 @@ def _machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "COMPILED", str(tmp_path / "run" / "desired.json"))
     monkeypatch.setattr(paths, "CONFIG", str(ROOT / "etc" / "lunmirror" / "lunmirror.toml"))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(live, "LiveHost", lambda note: None)
+    monkeypatch.setattr(live, "LiveHost", Nothing)
     monkeypatch.setattr(waiting, "heed_signals", lambda: None)
     monkeypatch.setattr(config, "load", lambda path, **_: _desired())
 
@@ -79,6 +92,18 @@ def logged(capsys: pytest.CaptureFixture[str]) -> list[dict]:
         (["explain"], "explain needs a KEY"),
         (["plan", "--log-level", "loud"], "--log-level cannot be 'loud'"),
         (["apply", "--lock-wait", "soon"], "--lock-wait: "),
+        (["status", "--wait", "forever"], "--wait cannot be 'forever'"),
+        (["status", "--timeout", "3s"], "--timeout is only for --wait"),
+        (["status", "--wait", "synced", "--timeout", "soon"], "--timeout: "),
+        (["status", "--watch", "--json"], "--watch and --json do not go together"),
+        (["status", "--watch", "--wait", "synced"], "--watch and --wait do not go together"),
+        (["apply", "--watch"], "apply has no option --watch"),
+        (["can-lose"], "can-lose needs a SERVER"),
+        (["can-lose", "filer9"], "did you mean filer"),
+        (["choose", "vg0/testlv"], "choose needs --keep SERVER"),
+        (["choose", "--keep", "filer1"], "choose needs a VOLUME"),
+        (["choose", "testlv", "--keep", "filer1"], "did you mean vg0/testlv?"),
+        (["choose", "vg0/testlv", "--keep", "filler1"], "did you mean filer1?"),
         (["--", "--json"], "there is no verb '--json'"),
         (["plan", "-v"], "there is no option -v"),
     ],
@@ -128,12 +153,14 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 # What a pass needs
 
 
-@pytest.mark.parametrize("verb", ["plan", "apply", "status"])
+@pytest.mark.parametrize(
+    "line", [["plan"], ["apply"], ["status"], ["can-lose", "filer1"], ["choose", "vg0/testlv", "--keep", "filer1"]]
+)
 def test_only_root_looks_at_storage(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, verb: str
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, line: list[str]
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert cli.main([verb]) == 1
+    assert cli.main(line) == 1
     assert "only root may look at and change storage" in capsys.readouterr().err
 
 
@@ -223,8 +250,9 @@ def test_the_log_level_holds(passes: Callable[..., None], capsys: pytest.Capture
 def test_plan_and_status_leave_nothing_behind(passes: Callable[..., None], tmp_path: Path) -> None:
     passes()
     assert cli.main(["plan"]) == 0
-    assert cli.main(["status"]) == 0
-    assert cli.main(["status", "--json"]) == 0
+    assert cli.main(["status"]) == 1  # nothing was seen, so nothing is in service
+    assert cli.main(["status", "--json"]) == 1
+    assert cli.main(["can-lose", "filer1"]) == 4
     assert [p.name for p in tmp_path.iterdir()] == ["sys"]
 
 
@@ -253,6 +281,35 @@ def test_a_bug_is_one_sentence_unless_asked(
     monkeypatch.setenv("LUNMIRROR_DEBUG", "1")
     assert cli.main(["apply"]) == 1
     assert "Traceback" in capsys.readouterr().err
+
+
+# A person's choice
+
+
+def test_a_choice_reaches_the_pass_and_no_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = []
+
+    def run_pass(verb, run, desired, reader, executor=None, detailed=False):
+        seen.append((verb, desired.choice, executor is not None))
+        return Report(verb, run, (), (), (), {}, 0.1)
+
+    monkeypatch.setattr(reconcile, "run_pass", run_pass)
+    assert cli.main(["choose", "vg0/testlv", "--keep=filer2"]) == 0
+    assert cli.main(["apply"]) == 0
+    assert seen == [("choose", ("vg0/testlv", "filer2"), True), ("apply", None, True)]
+
+
+def test_a_choice_needs_a_leg_on_that_server(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = _desired()
+    volume = one.volumes["vg0/testlv"]
+    smaller = one._replace(volumes={volume.id: volume._replace(legs=volume.legs[:1])})
+    monkeypatch.setattr(config, "load", lambda path, **_: smaller)
+    assert cli.main(["choose", "vg0/testlv", "--keep", "filer2"]) == 64
+    assert "has no leg on server filer2, but on filer1" in capsys.readouterr().err
 
 
 # Real processes

@@ -37,7 +37,7 @@ def test_the_manual_has_the_table() -> None:
 
 
 def test_the_manual_has_every_verb_and_option() -> None:
-    verbs = re.findall(r"^\.TP\n\.BI? (\w+)", section("VERBS"), re.M)
+    verbs = re.findall(r"^\.TP\n\.BI? ([\w-]+)", section("VERBS"), re.M)
     assert verbs == list(VERBS)
     options = re.findall(r"^\.TP\n\.B[IR]? (--[a-z-]+)", section("OPTIONS"), re.M)
     assert set(options) == set(OPTIONS)

@@ -37,6 +37,9 @@ class LiveHost:
             self.answers[argv] = self._run(Job(argv, deadline, changes=False))
         return self.answers[argv]
 
+    def forget(self) -> None:
+        self.answers.clear()
+
     def read(self, path: str) -> Seen:
         return files.read(path)
 

@@ -31,7 +31,11 @@ class Reader(Protocol):
     """Reading only. Observers get this and nothing more."""
 
     def query(self, argv: tuple[str, ...], deadline: float) -> Ran:
-        """Run a program that changes nothing. The answer is remembered until the next change through this host."""
+        """Run a program that changes nothing. The answer is remembered until the next change through this host,
+        or until `forget`."""
+
+    def forget(self) -> None:
+        """Whoever watches the machine asks anew: nothing is remembered after this."""
 
     def read(self, path: str) -> Seen:
         """Present(bytes), Absent, or Unknown."""

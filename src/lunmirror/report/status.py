@@ -4,9 +4,11 @@ What the article reads off `lvs`, `lvdisplay -m` and `pvdisplay -m`, in one tree
 """
 
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from lunmirror.desired import Desired, Disk, Volume
+from lunmirror.exits import Exit
 from lunmirror.layers.disk.facts import Lun
 from lunmirror.layers.filesystem.facts import FileSystem
 from lunmirror.layers.group.facts import VolumeGroup
@@ -15,40 +17,54 @@ from lunmirror.layers.session.facts import NoSession, Session
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
 from lunmirror.model import Absent, Finding, Kind, Present, Report, Seen, Unknown
 from lunmirror.report.as_json import SCHEMA, _finding
-from lunmirror.report.result import exit_of
+from lunmirror.report.copying import Speed
+from lunmirror.report.health import FULL, REBUILDING, WORDS, health, status_exit
+from lunmirror.report.kernellog import Error
+from lunmirror.report.risk import LETTERS, Loss, losses
 from lunmirror.report.table import Paint, finding_text
-from lunmirror.report.words import size
-
-_LETTERS = {  # device-mapper's own words: dm-raid.rst and dm-raid1.c
-    "raid1": {"A": "in sync", "a": "being rebuilt", "D": "dead"},
-    "mirror": {
-        "A": "in sync",
-        "D": "dead: a write failed",
-        "F": "dead: a flush failed",
-        "S": "out of sync",
-        "R": "dead: a read failed",
-        "U": "in an unknown state",
-    },
-}
+from lunmirror.report.words import rate, size, span
 
 
-def document(report: Report, desired: Desired) -> dict[str, Any]:
+class Beside(NamedTuple):
+    """What no layer observes: how fast each copy goes (by volume id), and the last errors of sessions that are not
+    logged in (by the kernel's name of the session)."""
+
+    speeds: Mapping[str, Speed] = {}
+    errors: Mapping[str, Error] = {}
+
+
+NOTHING = Beside()
+
+
+def document(
+    report: Report, desired: Desired, beside: Beside = NOTHING, result: Exit | None = None
+) -> dict[str, Any]:
     """The tree as plain data; what could not be seen says so in `unknown` or `absent`."""
-    result = exit_of(report)
+    result = status_exit(report, desired) if result is None else result
     return {
         "schema": SCHEMA,
         "verb": report.verb,
         "run": report.run,
         "result": result.name.lower(),
         "exit": int(result),
-        "groups": [_group(name, desired, report) for name in desired.groups],
+        "groups": [_group(name, desired, report, beside) for name in desired.groups],
+        "losing": {server: [_loss(one) for one in found] for server, found in _losing(report, desired).items()},
         "findings": [_finding(f) for f in report.findings],
         "drift": [{"resource": str(s.ref), "title": s.title} for s in report.steps],
     }
 
 
-def render_json(report: Report, desired: Desired) -> str:
-    return json.dumps(document(report, desired), ensure_ascii=False, indent=2) + "\n"
+def render_json(report: Report, desired: Desired, beside: Beside = NOTHING, result: Exit | None = None) -> str:
+    return json.dumps(document(report, desired, beside, result), ensure_ascii=False, indent=2) + "\n"
+
+
+def _losing(report: Report, desired: Desired) -> dict[str, tuple[Loss, ...]]:
+    """Server -> what would be lost with it now, for every declared server."""
+    return {server: losses(server, report.seen, desired) for server in desired.servers}
+
+
+def _loss(one: Loss) -> dict[str, Any]:
+    return {"volume": one.volume, "loses": one.loses, "why": one.why}
 
 
 def _see(seen: Seen | None, kind: type) -> tuple[Any, dict[str, Any]]:
@@ -64,14 +80,16 @@ def _see(seen: Seen | None, kind: type) -> tuple[Any, dict[str, Any]]:
             return None, {"absent": True}
 
 
-def _group(name: str, desired: Desired, report: Report) -> dict[str, Any]:
+def _group(name: str, desired: Desired, report: Report, beside: Beside) -> dict[str, Any]:
     facts, other = _see(report.seen.get("group", {}).get(name), VolumeGroup)
     about = {"size": sum(m.size for m in facts.members), "free": facts.free, "uuid": facts.uuid} if facts else other
     volumes = [v for v in desired.volumes.values() if v.group == name]
-    return {"group": name, **about, "volumes": [_volume(v, facts, desired, report) for v in volumes]}
+    return {"group": name, **about, "volumes": [_volume(v, facts, desired, report, beside) for v in volumes]}
 
 
-def _volume(volume: Volume, group: VolumeGroup | None, desired: Desired, report: Report) -> dict[str, Any]:
+def _volume(
+    volume: Volume, group: VolumeGroup | None, desired: Desired, report: Report, beside: Beside
+) -> dict[str, Any]:
     facts, other = _see(report.seen.get("volume", {}).get(volume.id), LogicalVolume)
     about: dict[str, Any] = {"volume": volume.name, **other}
     if facts:
@@ -85,6 +103,11 @@ def _volume(volume: Volume, group: VolumeGroup | None, desired: Desired, report:
             "health": facts.health,
             "uuid": facts.uuid,
         }
+        pace = beside.speeds.get(volume.id)
+        if pace:
+            about["copying"] = {"bytes_per_second": round(pace.rate), "seconds_left_at_most": round(pace.left)}
+    state = health(volume, report.seen, desired)
+    about["redundancy"] = {"state": state.state, "words": state.words, "noted": state.since or None}
     fs, fs_other = _see(report.seen.get("filesystem", {}).get(volume.id), FileSystem)
     mount, _ = _see(report.seen.get("mount", {}).get(volume.id), MountState)
     if volume.filesystem:
@@ -95,29 +118,32 @@ def _volume(volume: Volume, group: VolumeGroup | None, desired: Desired, report:
         if mounted:
             about["mount"]["readonly"] = mount.mounted.readonly
     legs = facts.legs if facts else ()
-    about["legs"] = [_leg(leg, facts.type, group, desired, report) for leg in legs]
+    about["legs"] = [_leg(leg, facts.type, group, desired, report, beside) for leg in legs]
     shown = {leg["disk"] for leg in about["legs"]}
-    about["legs"] += [_missing_leg(d, desired, report) for d in volume.legs if d not in shown]
+    about["legs"] += [_missing_leg(d, desired, report, beside) for d in volume.legs if d not in shown]
     return about
 
 
-def _leg(leg: Leg, kind: str, group: VolumeGroup | None, desired: Desired, report: Report) -> dict[str, Any]:
+def _leg(
+    leg: Leg, kind: str, group: VolumeGroup | None, desired: Desired, report: Report, beside: Beside
+) -> dict[str, Any]:
     member = next((m for m in group.members if m.uuid in leg.pvs), None) if group else None
     disk = member.disk if member else ""
     about: dict[str, Any] = {"leg": leg.name, "disk": disk, "letter": leg.letter}
-    about["state"] = _LETTERS.get(kind, {}).get(leg.letter, "no copy beside it" if kind == "linear" else "unknown")
+    about["state"] = LETTERS.get(kind, {}).get(leg.letter, "no copy beside it" if kind == "linear" else "unknown")
     if member:
         about["physical_volume"] = {"uuid": member.uuid, "device": member.device, "missing": member.missing}
     if disk in desired.disks:
-        about |= _below(desired.disks[disk], desired, report)
+        about |= _below(desired.disks[disk], desired, report, beside)
     return about
 
 
-def _missing_leg(name: str, desired: Desired, report: Report) -> dict[str, Any]:
-    return {"leg": "", "disk": name, "letter": "", "state": "missing", **_below(desired.disks[name], desired, report)}
+def _missing_leg(name: str, desired: Desired, report: Report, beside: Beside) -> dict[str, Any]:
+    below = _below(desired.disks[name], desired, report, beside)
+    return {"leg": "", "disk": name, "letter": "", "state": "missing", **below}
 
 
-def _below(disk: Disk, desired: Desired, report: Report) -> dict[str, Any]:
+def _below(disk: Disk, desired: Desired, report: Report, beside: Beside) -> dict[str, Any]:
     lun, other = _see(report.seen.get("disk", {}).get(disk.name), Lun)
     about: dict[str, Any] = {"target": disk.target, "lun": disk.lun, "server": disk.server}
     about["device"] = {"node": lun.whole.node, "size": lun.whole.size} if lun else other
@@ -132,29 +158,47 @@ def _below(disk: Disk, desired: Desired, report: Report) -> dict[str, Any]:
             if session
             else instead
         )
+        error = beside.errors.get(session.sid) if session else None
+        if error:
+            live |= {"last_error": {"at": error.when, "kernel": error.what}}
         about["sessions"].append({"portal": str(path.portal), **live})
     return about
 
 
-def render(report: Report, desired: Desired, color: bool = False) -> str:
+def render(
+    report: Report, desired: Desired, color: bool = False, beside: Beside = NOTHING, result: Exit | None = None
+) -> str:
     """The tree for a person, then what is to be said of it; ends in a newline."""
     paint = Paint(color)
-    whole = document(report, desired)
+    whole = document(report, desired, beside)
     lines: list[str] = []
     for group in whole["groups"]:
         lines.append(_group_line(group, paint))
         for n, volume in enumerate(group["volumes"]):
             _volume_lines(volume, n == len(group["volumes"]) - 1, paint, lines)
+    lines += ["", *_risks(_losing(report, desired), paint)]
     if report.steps:
         lines.append("")
         lines.append(f"{len(report.steps)} steps would bring it to what is declared; `lunmirror plan` shows them.")
     said: list[Finding] = [f for f in report.findings if f.kind is not Kind.NOTE]
     if said:
         lines += ["", *(finding_text(f, paint) for f in said)]
-    result = exit_of(report)
+    result = status_exit(report, desired) if result is None else result
     code = "32" if result == 0 else "33" if result == 3 else "31"
-    lines += ["", f"{paint(result.meaning, code)} (exit {int(result)})"]
+    lines += ["", f"{paint(WORDS[result], code)} (exit {int(result)})"]
     return "\n".join(lines) + "\n"
+
+
+def _risks(losing: Mapping[str, tuple[Loss, ...]], paint: Paint) -> list[str]:
+    """Which server's loss would cost what, now."""
+    lines = []
+    for server, found in losing.items():
+        if not found:
+            lines.append(
+                f"{paint('✓', '32')} server {paint(server, '1')} could be lost now: nothing would be lost with it"
+            )
+        lines += [f"{paint('✗', '31')} if server {paint(server, '1')} were lost now, {loss}" for loss in found]
+    return lines
 
 
 def _group_line(group: dict[str, Any], paint: Paint) -> str:
@@ -185,6 +229,9 @@ def _volume_lines(volume: dict[str, Any], last: bool, paint: Paint, lines: list[
         if where.get("readonly"):
             words.append(paint("read-only", "31"))
     lines.append(stem + "  ".join(words))
+    if volume["redundancy"]["state"] != FULL:
+        legs = "│  " if volume["legs"] else "   "
+        lines.append(f"{indent}{legs}{paint(volume['redundancy']['words'], '33')}")
     for n, leg in enumerate(volume["legs"]):
         end = n == len(volume["legs"]) - 1
         lines.append(indent + ("└─ " if end else "├─ ") + _leg_line(leg, paint))
@@ -194,12 +241,18 @@ def _volume_lines(volume: dict[str, Any], last: bool, paint: Paint, lines: list[
 def _health(volume: dict[str, Any], paint: Paint) -> str:
     if not volume["active"]:
         return paint("inactive", "31")
+    state = volume["redundancy"]["state"]
+    if state == FULL:
+        return paint("in sync" if len(volume["legs"]) > 1 else "one copy, as declared", "32")
     if volume["type"] == "linear":
         return paint("one copy only", "33")
-    if volume["synced"]:
-        return paint("in sync", "32")
-    percent = volume["sync_percent"]
-    return paint(f"not in sync ({percent:g} %)" if percent is not None else "not in sync", "33")
+    if state != REBUILDING:
+        return paint("redundancy is not full", "33")
+    percent, pace = volume["sync_percent"], volume.get("copying")
+    words = [f"being rebuilt ({percent:g} %)" if percent is not None else "being rebuilt"]
+    if pace:
+        words += [rate(pace["bytes_per_second"]), f"at most {span(pace['seconds_left_at_most'])} left"]
+    return paint(", ".join(words), "33")
 
 
 def _leg_line(leg: dict[str, Any], paint: Paint) -> str:
@@ -217,6 +270,7 @@ def _path_line(leg: dict[str, Any], paint: Paint) -> str:
     disk = f"{device['node']}, {size(device['size'])}" if "node" in device else _instead(device, paint)
     paths = "; ".join(
         f"{s['session']} {paint(s['state'], '32' if s['state'] == 'LOGGED_IN' else '31')} at {s['portal']}"
+        + (f" ({s['last_error']['kernel']} at {s['last_error']['at']})" if "last_error" in s else "")
         if "session" in s
         else f"{s['portal']}: {_instead(s, paint)}"
         for s in leg["sessions"]

@@ -60,3 +60,21 @@ def size(amount: int) -> str:
     while value >= 1024 and len(units) > 1:
         value, units = value / 1024, units[1:]
     return f"{value:.2f}".rstrip("0").rstrip(".") + f" {units[0]}"
+
+
+def rate(amount: float) -> str:
+    """Bytes a second, to a tenth of the unit."""
+    value, units = amount, ["B", "KiB", "MiB", "GiB"]
+    while value >= 1024 and len(units) > 1:
+        value, units = value / 1024, units[1:]
+    return f"{value:.1f} {units[0]}/s"
+
+
+def span(seconds: float) -> str:
+    """A time to wait, in its two largest units, rounded up: an estimate has no more to say."""
+    left = max(1, -int(-seconds // 1))
+    if left < 60:
+        return f"{left} s"
+    if left < 3600:
+        return f"{left // 60} min {left % 60} s"
+    return f"{left // 3600} h {left % 3600 // 60} min"

@@ -1,0 +1,131 @@
+"""How each declared volume is, in one word and one sentence; and what `status` therefore ends with. Pure.
+
+`apply` ends with what it could not do; `status` did nothing, so it ends with what is: a dead leg that the next pass
+will mend is nothing to do for nobody, and missing redundancy all the same.
+"""
+
+from typing import NamedTuple
+
+from lunmirror.desired import Desired, Volume
+from lunmirror.exits import Exit
+from lunmirror.layers.mount.facts import MountState
+from lunmirror.layers.volume.facts import LogicalVolume
+from lunmirror.model import Kind, Present, Report, Unknown, World
+from lunmirror.report.risk import Copy, copies, facts_of, past_of, whole_legs
+
+FULL, REBUILDING, DEGRADED, DOWN = "full", "rebuilding", "degraded", "out of service"
+
+WORDS = {
+    Exit.CONVERGED: "every declared volume is in service, with full redundancy",
+    Exit.FAILED: "something declared is out of service",
+    Exit.DEGRADED: "in service, but redundancy is not full",
+    Exit.REFUSED: "a person must decide",
+}
+
+
+class Health(NamedTuple):
+    """`state` is FULL, REBUILDING, DEGRADED or DOWN; `words` tells it. `since` is the time of the pass that noted
+    it first (UTC, ISO 8601), '' if none has: lunmirror sees only what a pass looks at."""
+
+    volume: str
+    state: str
+    words: str
+    since: str
+
+
+def health(volume: Volume, seen: World, desired: Desired) -> Health:
+    facts = facts_of(volume, seen)
+    if facts is None:
+        state = seen.get("volume", {}).get(volume.id)
+        why = f"it cannot be seen: {state.reason}" if isinstance(state, Unknown) else "it is not there"
+        return Health(volume.id, DOWN, why, "")
+    trouble = _down(volume, facts, seen)
+    if trouble:
+        return Health(volume.id, DOWN, trouble, "")
+    mine = copies(volume, seen, desired)
+    if mine and all(c.away for c in mine):
+        return Health(volume.id, DOWN, "; ".join(_said(c._replace(lack="")) for c in mine), "")
+    bad = [c for c in mine if not c.good]
+    missing = len(volume.legs) - len(facts.legs)
+    past = past_of(facts)
+    if past and past.diverged:
+        return Health(volume.id, DEGRADED, "its legs have two histories", past.since)
+    if not bad and missing <= 0 and facts.synced:
+        return _full(volume, facts)
+    since = _noted(facts)
+    said = [_said(c) for c in bad] + _lacking(volume, facts, seen, desired)
+    copying = facts.type != "linear" and is_copying(facts)
+    known = f", since {since} (the pass that noted it)" if since else "; no pass has noted since when"
+    words = "; ".join(said or ["it is not in full sync"]) + known
+    return Health(volume.id, REBUILDING if copying else DEGRADED, words, since)
+
+
+def is_copying(facts: LogicalVolume) -> bool:
+    """A leg is being copied now, as far as letters, action and ratio tell."""
+    if not facts.active or facts.action == "check":
+        return False
+    if facts.type == "mirror":
+        return facts.done < facts.total and all(leg.letter == "A" for leg in facts.legs)
+    return facts.action in ("recover", "resync") or any(leg.letter == "a" for leg in facts.legs)
+
+
+def status_exit(report: Report, desired: Desired) -> Exit:
+    """0 full, 3 less redundancy than declared, 1 something out of service, 4 a person must decide."""
+    if any(f.kind is Kind.REFUSED for f in report.findings):
+        return Exit.REFUSED
+    states = {health(v, report.seen, desired).state for v in desired.volumes.values()}
+    if DOWN in states:
+        return Exit.FAILED
+    poor = any(f.kind in (Kind.DEGRADED, Kind.BLOCKED) for f in report.findings)
+    return Exit.DEGRADED if poor or states & {REBUILDING, DEGRADED} else Exit.CONVERGED
+
+
+def is_full(report: Report, desired: Desired) -> bool:
+    """Every declared volume in service and in full sync on every declared leg."""
+    return all(health(v, report.seen, desired).state == FULL for v in desired.volumes.values())
+
+
+def _down(volume: Volume, facts: LogicalVolume, seen: World) -> str:
+    """Why nobody can use it as declared; '' if somebody can."""
+    if not facts.active:
+        return "it is not active"
+    if volume.mount is None:
+        return ""
+    state = seen.get("mount", {}).get(volume.id)
+    mounted = state.facts.mounted if isinstance(state, Present) and isinstance(state.facts, MountState) else None
+    if isinstance(state, Unknown):
+        return f"whether it is mounted cannot be seen: {state.reason}"
+    if mounted is None:
+        return f"it is not mounted on {volume.mount.path}"
+    if mounted.readonly and "ro" not in volume.mount.options:
+        return f"it is mounted read-only on {volume.mount.path}"
+    return ""
+
+
+def _full(volume: Volume, facts: LogicalVolume) -> Health:
+    past = past_of(facts)
+    since = past.since if past and set(past.running) == set(facts.running) else ""
+    known = f", since {since} (the pass that noted it)" if since else ""
+    return Health(
+        volume.id, FULL, f"{'one copy, as declared' if len(facts.legs) == 1 else 'in full sync'}{known}", since
+    )
+
+
+def _noted(facts: LogicalVolume) -> str:
+    """When the present lack of redundancy was noted; '' if the journal does not know of it yet."""
+    past = past_of(facts)
+    if past is None or set(past.running) - whole_legs(facts):
+        return ""
+    return min(past.last.values(), default="")
+
+
+def _said(copy: Copy) -> str:
+    return f"{copy.place} is {copy.lack}" if copy.lack else f"{copy.place} cannot be reached: {copy.away}"
+
+
+def _lacking(volume: Volume, facts: LogicalVolume, seen: World, desired: Desired) -> list[str]:
+    """Declared legs that the volume does not have."""
+    has = {d for c in copies(volume, seen, desired) for d in c.disks}
+    if len(facts.legs) >= len(volume.legs):
+        return []
+    return [f"it has no leg on server {desired.disks[d].server}" for d in volume.legs if d not in has]

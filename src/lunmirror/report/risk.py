@@ -1,0 +1,288 @@
+"""What would be lost if one server were lost now. Pure: from what was seen to an answer with reasons.
+
+Law: a server can be lost only if, for every declared volume with a copy on it, another copy is known to hold all that
+was ever written and can be reached. What cannot be seen, or is not certain, is no such copy: a wrong "no" costs a
+second question, a wrong "yes" costs data.
+
+| the other copies                                         | losing the server would cost |
+|----------------------------------------------------------|------------------------------|
+| one is in sync and can be reached                        | nothing                      |
+| one is in sync, its server cannot be reached             | access                       |
+| none: linear, all legs here, dead, behind, being rebuilt | access and data              |
+| two histories                                            | data, whichever side is lost |
+| unknown                                                  | cannot be said               |
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from lunmirror.desired import Desired, Volume
+from lunmirror.journal import Entry
+from lunmirror.layers.disk.facts import Lun, NoDisk, Spanning
+from lunmirror.layers.group.facts import Member, NoGroup, VolumeGroup
+from lunmirror.layers.volume.facts import Leg, LogicalVolume
+from lunmirror.model import Absent, Present, Seen, Unknown, World
+
+ACCESS = "access"  # the data stay safe, but cannot be used until another server is back
+DATA = "access and data"
+UNSURE = "cannot be said"
+
+KINDS = ("linear", "raid1", "mirror")
+LETTERS = {  # device-mapper's own words: dm-raid.rst and dm-raid1.c
+    "raid1": {"A": "in sync", "a": "being rebuilt", "D": "dead"},
+    "mirror": {
+        "A": "in sync",
+        "D": "dead: a write failed",
+        "F": "dead: a flush failed",
+        "S": "out of sync",
+        "R": "dead: a read failed",
+        "U": "in an unknown state",
+    },
+}
+
+
+class Copy(NamedTuple):
+    """One leg, seen for what it is worth. `servers` holds '' for a part that lies on no declared disk; `lack` is ''
+    if it holds all that was written, `away` is '' if it can be reached: else why not. `pvs` are PV UUIDs."""
+
+    name: str
+    disks: tuple[str, ...]
+    servers: tuple[str, ...]
+    pvs: tuple[str, ...]
+    lack: str
+    away: str
+
+    @property
+    def good(self) -> bool:
+        return not self.lack and not self.away
+
+    @property
+    def place(self) -> str:
+        return f"the leg on server {', '.join(s or 'unknown' for s in dict.fromkeys(self.servers)) or 'unknown'}"
+
+
+class Loss(NamedTuple):
+    """What one volume would lose with one server: `loses` is ACCESS, DATA or UNSURE, `why` a clause."""
+
+    server: str
+    volume: str
+    loses: str
+    why: str
+
+    def __str__(self) -> str:
+        if self.loses == UNSURE:
+            return f"volume {self.volume}: it cannot be said that nothing would be lost: {self.why}"
+        return f"volume {self.volume} would lose {self.loses}: {self.why}"
+
+
+def losses(server: str, seen: World, desired: Desired, silent: Mapping[str, str] | None = None) -> tuple[Loss, ...]:
+    """Every volume that would lose something with this server; none: it may be rebooted.
+
+    silent: servers that were asked just now and do not answer, with the reason: for some seconds after a death the
+    kernel still believes in their sessions (shared facts, lvm.md).
+    """
+    found = (_loss(volume, server, seen, desired, silent or {}) for volume in desired.volumes.values())
+    return tuple(loss for loss in found if loss)
+
+
+def copies(
+    volume: Volume, seen: World, desired: Desired, silent: Mapping[str, str] | None = None
+) -> tuple[Copy, ...]:
+    """The volume's legs; none while it cannot be seen."""
+    facts = facts_of(volume, seen)
+    if facts is None:
+        return ()
+    whole = whole_legs(facts)
+    members = _members(volume, seen)
+    return tuple(_copy(leg, facts, whole, members, seen, desired, silent or {}) for leg in facts.legs)
+
+
+def facts_of(volume: Volume, seen: World) -> LogicalVolume | None:
+    state = seen.get("volume", {}).get(volume.id)
+    return state.facts if isinstance(state, Present) else None
+
+
+def past_of(facts: LogicalVolume) -> Entry | None:
+    return facts.past.facts if isinstance(facts.past, Present) else None
+
+
+def whole_legs(facts: LogicalVolume) -> frozenset[str]:
+    """PV UUIDs of the legs that hold all that was ever written, as far as that is certain."""
+    past = past_of(facts)
+    whole = set(facts.running)
+    if not whole and facts.active and facts.type == "mirror" and past:
+        # It copies, and its letters do not say from which leg. If only one was in sync before, it is from that one.
+        alive = [leg for leg in facts.legs if leg.letter == "A"]
+        known = [leg for leg in alive if set(leg.pvs) <= set(past.running)]
+        whole = set(known[0].pvs) if len(known) == 1 and set(past.running) <= set(known[0].pvs) else set()
+    return frozenset(whole - set(past.rebuild if past else ()))
+
+
+def noted(facts: LogicalVolume, pvs: tuple[str, ...]) -> str:
+    """When the pass that saw this leg fall behind took place (ISO 8601), '' if no pass has noted it."""
+    past = past_of(facts)
+    return min((past.last[pv] for pv in pvs if pv in past.last), default="") if past else ""
+
+
+def _loss(volume: Volume, server: str, seen: World, desired: Desired, silent: Mapping[str, str]) -> Loss | None:
+    state = seen.get("volume", {}).get(volume.id, Unknown("it was not looked at"))
+    if not isinstance(state, Present):
+        reason = _unseen(state, seen.get("group", {}).get(volume.group))
+        return Loss(server, volume.id, UNSURE, reason) if reason and server in _near(volume, desired) else None
+    facts: LogicalVolume = state.facts
+    mine = copies(volume, seen, desired, silent)
+    here = [c for c in mine if server in c.servers or "" in c.servers]
+    there = [c for c in mine if c not in here]
+    if mine and not here:
+        return None
+    if not mine:
+        why = f"it is a {facts.type or 'volume without segments'}, whose legs lunmirror does not know"
+        return Loss(server, volume.id, UNSURE, why) if server in _near(volume, desired) else None
+    loses, why = _weigh(volume, facts, here, there, desired)
+    return Loss(server, volume.id, loses, why) if loses else None
+
+
+def _unseen(state: Seen, group: Seen | None) -> str:
+    """Why a volume that cannot be seen may hold data; '' if it is certain that there is none."""
+    if isinstance(state, Unknown):
+        return state.reason
+    if isinstance(group, Present) and isinstance(group.facts, VolumeGroup | NoGroup):
+        return ""
+    return group.reason if isinstance(group, Unknown) else "its group cannot be told from another of the same name"
+
+
+def _near(volume: Volume, desired: Desired) -> set[str]:
+    """The servers on which a volume that cannot be seen may have a leg."""
+    disks = (*desired.groups[volume.group].disks, *volume.legs)
+    return {desired.disks[d].server for d in disks}
+
+
+def _weigh(
+    volume: Volume, facts: LogicalVolume, here: list[Copy], there: list[Copy], desired: Desired
+) -> tuple[str, str]:
+    """(what is lost, why); ('', '') for nothing."""
+    lost = next((c for c in here if "" in c.servers), None)
+    if lost:
+        return UNSURE, f"its leg {lost.name} lies on no declared disk, so its server is not known"
+    past = past_of(facts)
+    if past and past.diverged:
+        return DATA, "its legs each ran without the other, and each holds writes that the other lacks"
+    if not there:
+        return DATA, _only_here(volume, facts, here, desired)
+    doubt = _doubt(facts)
+    if doubt:
+        return UNSURE, doubt
+    if any(c.good for c in there):
+        return "", ""
+    idle = [f"{c.place} is in sync, but cannot be reached: {c.away}" for c in there if not c.lack]
+    behind = [f"{c.place} is {c.lack}{_since(facts, c)}" for c in there if c.lack]
+    reasons = "; ".join((*idle, *behind))
+    if idle:
+        return ACCESS, reasons
+    if all(c.lack for c in here):
+        return UNSURE, f"no leg is known to be whole: {reasons}"
+    return DATA, reasons
+
+
+def _only_here(volume: Volume, facts: LogicalVolume, here: list[Copy], desired: Desired) -> str:
+    place = f"disk {', '.join(d for c in here for d in c.disks)}"
+    if facts.type != "linear":
+        return f"all its legs are there, on {place}"
+    if len(volume.legs) < 2:
+        return f"it is linear, as declared: its only copy is there, on {place}"
+    gone = ", ".join(desired.disks[d].server for d in volume.legs if d not in here[0].disks)
+    past = past_of(facts)
+    since = f" since {past.since}" if past and past.last else ""
+    return f"its only copy is there, on {place}: it is linear, without its leg on server {gone}{since}"
+
+
+def _doubt(facts: LogicalVolume) -> str:
+    """Why device-mapper's letters are not enough here; '' if they are."""
+    if facts.type not in KINDS:
+        return f"it is a {facts.type}, which lunmirror does not work with"
+    if not facts.active:
+        return "it is not active, so it cannot be seen which of its legs are in sync"
+    if facts.suspended:
+        return "it is suspended: something is changing it right now"
+    if isinstance(facts.past, Unknown):
+        return f"what its legs ran without cannot be known: {facts.past.reason}"
+    if isinstance(facts.past, Absent):
+        return "lunmirror has not yet noted which of its legs are in sync: the next `lunmirror apply` does"
+    if facts.mismatches:
+        return f"its legs differ: the last comparison counted {facts.mismatches} sectors"
+    letters = {leg.letter for leg in facts.legs}
+    if facts.type == "raid1" and letters == {"A"} and not facts.synced:
+        # Letters and ratio, since either alone lies (shared facts, lvm.md).
+        return f"device-mapper says that every leg is in sync, but counts only {facts.done} of {facts.total}"
+    return ""
+
+
+def _since(facts: LogicalVolume, copy: Copy) -> str:
+    when = noted(facts, copy.pvs)
+    return f" (noted {when})" if when else ""
+
+
+# One leg
+
+
+def _members(volume: Volume, seen: World) -> dict[str, Member]:
+    group = seen.get("group", {}).get(volume.group)
+    facts = group.facts if isinstance(group, Present) else None
+    return {m.uuid: m for m in facts.members} if isinstance(facts, VolumeGroup) else {}
+
+
+def _copy(
+    leg: Leg,
+    facts: LogicalVolume,
+    whole: frozenset[str],
+    members: Mapping[str, Member],
+    seen: World,
+    desired: Desired,
+    silent: Mapping[str, str],
+) -> Copy:
+    disks = tuple(members[pv].disk if pv in members else "" for pv in leg.pvs)
+    known = [desired.disks.get(d) for d in disks]
+    away = (_away(pv, members.get(pv), seen, desired, silent) for pv in leg.pvs)
+    return Copy(
+        name=leg.name,
+        disks=disks,
+        servers=tuple(disk.server if disk else "" for disk in known) or ("",),
+        pvs=leg.pvs,
+        lack="" if leg.pvs and set(leg.pvs) <= whole else _lack(leg, facts),
+        away=next((why for why in away if why), ""),
+    )
+
+
+def _lack(leg: Leg, facts: LogicalVolume) -> str:
+    past = past_of(facts)
+    if past and set(leg.pvs) & set(past.rebuild):
+        return "to be copied anew: its content was given up"
+    if not facts.active:
+        return "not active"
+    if facts.type == "mirror" and leg.letter == "A":
+        return "being rebuilt, or what the other is rebuilt from"
+    return LETTERS.get(facts.type, {}).get(leg.letter, "in an unknown state")
+
+
+def _away(pv: str, member: Member | None, seen: World, desired: Desired, silent: Mapping[str, str]) -> str:
+    """Why the physical volume behind a leg cannot be reached now; '' if it can."""
+    if member is None:
+        return f"physical volume {pv} is not in its group"
+    disk = desired.disks.get(member.disk)
+    if disk is None:
+        return f"physical volume {pv} is on no declared disk"
+    if disk.server in silent:
+        return f"server {disk.server} does not answer ({silent[disk.server]})"
+    match seen.get("disk", {}).get(disk.name):
+        case Present(Lun(pv=on)):
+            if on is None or on.uuid != pv:
+                return f"disk {disk.name} does not hold its physical volume"
+        case Present(NoDisk()):
+            return f"server {disk.server} shows no LUN {disk.lun}"
+        case Present(Spanning(map)):
+            return f"multipath map {map} joins disk {disk.name} with disks of other servers"
+        case Unknown(reason):
+            return f"disk {disk.name}: {reason}"
+        case _:
+            return f"there is no session to server {disk.server}"
+    return "its physical volume is flagged missing in its group" if member.missing else ""

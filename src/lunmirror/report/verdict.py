@@ -1,0 +1,62 @@
+"""`can-lose`: may this server be rebooted now? Asks each server that would have to carry on whether it answers."""
+
+import json
+from collections.abc import Mapping
+
+from lunmirror.desired import Desired
+from lunmirror.exits import Exit
+from lunmirror.host.protocol import Reader
+from lunmirror.layers.session.facts import Session
+from lunmirror.model import Present, Report
+from lunmirror.report.as_json import SCHEMA
+from lunmirror.report.risk import Loss, losses
+from lunmirror.report.table import Paint
+
+ANSWER = 3.0  # seconds for a portal to accept a connection
+
+
+def silent_servers(server: str, report: Report, desired: Desired, reader: Reader) -> dict[str, str]:
+    """Every other server of which no portal with a live session accepts connections, with the reason: until a ping
+    times out, the kernel believes in the session of a dead server (shared facts, lvm.md)."""
+    live = [
+        p
+        for p in desired.paths()
+        if p.server.name != server
+        and isinstance(state := report.seen.get("session", {}).get(p.name), Present)
+        and isinstance(state.facts, Session)
+        and state.facts.live
+    ]
+    answers = reader.reach(tuple({(p.portal.address, p.portal.port): None for p in live}), ANSWER) if live else {}
+    found: dict[str, list[str]] = {}
+    for path in live:
+        found.setdefault(path.server.name, []).append(answers.get((path.portal.address, path.portal.port), ""))
+    return {name: silences[0] for name, silences in found.items() if all(silences)}
+
+
+def verdict(
+    server: str, report: Report, desired: Desired, silent: Mapping[str, str]
+) -> tuple[Exit, tuple[Loss, ...]]:
+    found = losses(server, report.seen, desired, silent)
+    return (Exit.REFUSED if found else Exit.CONVERGED), found
+
+
+def render(server: str, found: tuple[Loss, ...], color: bool = False) -> str:
+    paint = Paint(color)
+    if not found:
+        return f"{paint('yes', '32')}: server {server} can be lost now; no declared volume loses access or data\n"
+    head = f"{paint('no', '31')}: server {server} must stay up now"
+    return "\n".join((head, *(f"  {loss}" for loss in found))) + "\n"
+
+
+def render_json(server: str, report: Report, found: tuple[Loss, ...], result: Exit) -> str:
+    document = {
+        "schema": SCHEMA,
+        "verb": report.verb,
+        "run": report.run,
+        "server": server,
+        "can_lose": not found,
+        "result": result.name.lower(),
+        "exit": int(result),
+        "reasons": [{"volume": one.volume, "loses": one.loses, "why": one.why} for one in found],
+    }
+    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"

@@ -1,0 +1,145 @@
+"""The verbs that only tell: `status`, once or followed until all is whole, and `can-lose`.
+
+They change nothing and take no lock. What they need of the process (terminal, clock, host) comes in a Scene, so that
+tests can put on any.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from lunmirror import arguments
+from lunmirror.arguments import Command
+from lunmirror.desired import Desired
+from lunmirror.errors import UsageError
+from lunmirror.exits import Exit
+from lunmirror.host.protocol import Reader
+from lunmirror.host.waiting import Interrupted
+from lunmirror.model import Report
+from lunmirror.report import copying, kernellog, verdict, watch
+from lunmirror.report import status as tree
+from lunmirror.report.health import WORDS, is_full, status_exit
+from lunmirror.report.risk import losses
+from lunmirror.report.table import Paint
+
+SAMPLE = 1.0  # seconds between the two readings that tell a speed
+Told = tuple[Exit, Report, str]
+
+
+class Scene(NamedTuple):
+    """look:    walk all layers, asking anew.
+    pause:   so many seconds; raises Interrupted.
+    show:    write to stdout at once; false if nobody reads it any more.
+    columns: of the terminal that stdout is, 0 if it is none."""
+
+    command: Command
+    desired: Desired
+    host: Reader
+    look: Callable[[], Report]
+    pause: Callable[[float], None]
+    show: Callable[[str], bool]
+    columns: Callable[[], int]
+    color: bool
+
+
+def check_options(command: Command) -> None:
+    """Raises UsageError for options of `status` that do not go together."""
+    options = command.options
+    if options.get("--wait", "synced") != "synced":
+        raise UsageError(f"--wait cannot be {options['--wait']!r}", next="write --wait synced")
+    if "--timeout" in options and "--wait" not in options:
+        raise UsageError("--timeout is only for --wait", next="write --wait synced --timeout 10m")
+    for other in ("--wait", "--json"):
+        if "--watch" in options and other in options:
+            raise UsageError(f"--watch and {other} do not go together", next="leave out one of them, say --watch")
+
+
+def status(scene: Scene, timeout: int | None) -> Told:
+    """`timeout` in seconds, for --wait; None: as long as it takes."""
+    if "--watch" in scene.command.options:
+        return _watched(scene)
+    report = _waited(scene, timeout) if "--wait" in scene.command.options else scene.look()
+    result = status_exit(report, scene.desired)
+    if "--wait" in scene.command.options and result == Exit.DEGRADED and is_full(report, scene.desired):
+        result = Exit.CONVERGED  # what is degraded besides is not what was waited for
+    beside = tree.Beside(_sampled(scene, report), kernellog.last_errors(report, scene.host))
+    if scene.command.json:
+        return result, report, tree.render_json(report, scene.desired, beside, result)
+    return result, report, tree.render(report, scene.desired, scene.color, beside, result)
+
+
+def can_lose(scene: Scene) -> Told:
+    server = scene.command.words[0]
+    if server not in scene.desired.servers:
+        raise arguments.wrong(f"there is no server {server!r}", server, scene.desired.servers)
+    report = scene.look()
+    silent = verdict.silent_servers(server, report, scene.desired, scene.host)
+    result, found = verdict.verdict(server, report, scene.desired, silent)
+    if scene.command.json:
+        return result, report, verdict.render_json(server, report, found, result)
+    return result, report, verdict.render(server, found, scene.color)
+
+
+def _read(scene: Scene, report: Report) -> dict[str, copying.Reading]:
+    scene.host.forget()
+    return copying.read(report, scene.desired, scene.host)
+
+
+def _sampled(scene: Scene, report: Report) -> dict[str, copying.Speed]:
+    """Two readings, if something is being copied."""
+    if not copying.any_copying(report, scene.desired):
+        return {}
+    first = _read(scene, report)
+    scene.pause(SAMPLE)
+    return copying.speeds(first, _read(scene, report), report, scene.desired)
+
+
+def _frames(scene: Scene):
+    return watch.follow(scene.look, lambda report: _read(scene, report), scene.host.now, scene.desired)
+
+
+def _waited(scene: Scene, timeout: int | None) -> Report:
+    """The look at which all was whole, or a person is needed, or the time was over."""
+    end = None if timeout is None else scene.host.now() + timeout
+    for frame in _frames(scene):
+        refused = status_exit(frame.report, scene.desired) == Exit.REFUSED
+        over = end is not None and scene.host.now() >= end
+        if refused or over or is_full(frame.report, scene.desired):
+            return frame.report
+        scene.pause(watch.PAUSE if end is None else max(0.0, min(watch.PAUSE, end - scene.host.now())))
+    raise AssertionError("frames do not end")
+
+
+def _watched(scene: Scene) -> Told:
+    """Shown until all is whole, somebody interrupts, or nobody reads it any more."""
+    report = None
+    height, said = 0, ""
+    try:
+        for frame in _frames(scene):
+            report = frame.report
+            if scene.columns():
+                lines = _screen(scene, frame)
+                heard = scene.show(f"\x1b[{height}A\r\x1b[J" * bool(height) + "\n".join(lines) + "\n")
+                height = len(lines)
+            else:
+                text = "\n".join(watch.changes(frame, scene.desired))
+                news = [line for line in text.splitlines() if line not in said.splitlines()]
+                heard = scene.show("".join(f"{scene.host.date()} {line}\n" for line in news)) if news else True
+                said = text
+            if not heard or status_exit(report, scene.desired) == Exit.CONVERGED:
+                break
+            scene.pause(watch.PAUSE)
+    except Interrupted:
+        if report is None:
+            raise
+    assert report is not None
+    result = status_exit(report, scene.desired)
+    return result, report, f"{WORDS[result]} (exit {int(result)})\n"
+
+
+def _screen(scene: Scene, frame: watch.Frame) -> list[str]:
+    paint = Paint(scene.color)
+    head = paint(f"lunmirror status at {scene.host.date()}; Ctrl-C ends it", "2")
+    needed = [s for s in scene.desired.servers if losses(s, frame.report.seen, scene.desired)]
+    tail = [f"must stay up now: {', '.join(needed)}"] if needed else []
+    lines = (head, *watch.lines(frame, scene.desired, paint), *tail)
+    return [watch.fitted(line, scene.columns()) for line in lines]
