@@ -6,9 +6,10 @@ will mend is nothing to do for nobody, and missing redundancy all the same.
 
 from typing import NamedTuple
 
-from lunmirror.desired import Desired, Volume
+from lunmirror.desired import Desired, Disk, Volume
 from lunmirror.exits import Exit
 from lunmirror.layers.mount.facts import MountState
+from lunmirror.layers.session.facts import NoSession, Session
 from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.model import Kind, Present, Report, Unknown, World
 from lunmirror.report.risk import Copy, copies, facts_of, past_of, whole_legs
@@ -43,8 +44,8 @@ def health(volume: Volume, seen: World, desired: Desired) -> Health:
     if trouble:
         return Health(volume.id, DOWN, trouble, "")
     mine = copies(volume, seen, desired)
-    if mine and all(c.away for c in mine):
-        return Health(volume.id, DOWN, "; ".join(_said(c._replace(lack="")) for c in mine), "")
+    if mine and all(_is_cut_off(c, seen, desired) for c in mine):
+        return Health(volume.id, DOWN, f"none of its legs can be reached: {'; '.join(c.away for c in mine)}", "")
     bad = [c for c in mine if not c.good]
     missing = len(volume.legs) - len(facts.legs)
     past = past_of(facts)
@@ -102,6 +103,17 @@ def _down(volume: Volume, facts: LogicalVolume, seen: World) -> str:
     return ""
 
 
+def _is_cut_off(copy: Copy, seen: World, desired: Desired) -> bool:
+    """A disk of the leg certainly has no live session. What could merely not be read is not cut off."""
+    return any(_has_no_session(desired.disks[d], seen, desired) for d in copy.disks if d in desired.disks)
+
+
+def _has_no_session(disk: Disk, seen: World, desired: Desired) -> bool:
+    states = [seen.get("session", {}).get(path.name) for path in desired.paths_to(disk)]
+    facts = [s.facts if isinstance(s, Present) else None for s in states]
+    return all(isinstance(f, NoSession) or (isinstance(f, Session) and not f.live) for f in facts)
+
+
 def _full(volume: Volume, facts: LogicalVolume) -> Health:
     past = past_of(facts)
     since = past.since if past and set(past.running) == set(facts.running) else ""
@@ -116,7 +128,7 @@ def _noted(facts: LogicalVolume) -> str:
     past = past_of(facts)
     if past is None or set(past.running) - whole_legs(facts):
         return ""
-    return min(past.last.values(), default="")
+    return min(past.last.values(), default=past.since)
 
 
 def _said(copy: Copy) -> str:

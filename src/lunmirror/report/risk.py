@@ -71,7 +71,7 @@ class Loss(NamedTuple):
 
     def __str__(self) -> str:
         if self.loses == UNSURE:
-            return f"volume {self.volume}: it cannot be said that nothing would be lost: {self.why}"
+            return f"volume {self.volume} might lose access or data: {self.why}"
         return f"volume {self.volume} would lose {self.loses}: {self.why}"
 
 

@@ -179,7 +179,8 @@ def render(
     lines += ["", *_risks(_losing(report, desired), paint)]
     if report.steps:
         lines.append("")
-        lines.append(f"{len(report.steps)} steps would bring it to what is declared; `lunmirror plan` shows them.")
+        count = "1 step" if len(report.steps) == 1 else f"{len(report.steps)} steps"
+        lines.append(f"{count} would bring it to what is declared; `lunmirror plan` shows what.")
     said: list[Finding] = [f for f in report.findings if f.kind is not Kind.NOTE]
     if said:
         lines += ["", *(finding_text(f, paint) for f in said)]
