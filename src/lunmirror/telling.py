@@ -5,7 +5,7 @@ tests can put on any.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from lunmirror.record import NamedTuple
 
 from lunmirror import arguments
 from lunmirror.arguments import Command

@@ -7,7 +7,7 @@ wrote to the volume: both are counted in sysfs, by the second.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from lunmirror.record import NamedTuple
 
 from lunmirror.desired import Desired, Volume
 from lunmirror.host import paths
@@ -93,7 +93,7 @@ def _reading(
     now = facts._replace(active=bool(lines), legs=legs, done=done, total=total, action=action)
     copying = is_copying(now)
     written = _written(volume, now, reader) if copying and facts.type == "raid1" else None
-    line = " ".join((*(one.target for one in lines), letters, action))
+    line = " ".join(filter(None, (*(one.target for one in lines), letters, action)))
     return Reading(reader.now(), done, total, copying, written, line)
 
 

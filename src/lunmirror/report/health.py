@@ -4,7 +4,7 @@
 will mend is nothing to do for nobody, and missing redundancy all the same.
 """
 
-from typing import NamedTuple
+from lunmirror.record import NamedTuple
 
 from lunmirror.desired import Desired, Disk, Volume
 from lunmirror.exits import Exit
@@ -53,7 +53,7 @@ def health(volume: Volume, seen: World, desired: Desired) -> Health:
         return Health(volume.id, DEGRADED, "its legs have two histories", past.since)
     if not bad and missing <= 0 and facts.synced:
         return _full(volume, facts)
-    since = _noted(facts)
+    since = _noted(facts, bad)
     said = [_said(c) for c in bad] + _lacking(volume, facts, seen, desired)
     copying = facts.type != "linear" and is_copying(facts)
     known = f", since {since} (the pass that noted it)" if since else "; no pass has noted since when"
@@ -123,10 +123,10 @@ def _full(volume: Volume, facts: LogicalVolume) -> Health:
     )
 
 
-def _noted(facts: LogicalVolume) -> str:
+def _noted(facts: LogicalVolume, bad: list[Copy]) -> str:
     """When the present lack of redundancy was noted; '' if the journal does not know of it yet."""
     past = past_of(facts)
-    if past is None or set(past.running) - whole_legs(facts):
+    if past is None or set(past.running) - whole_legs(facts) or set(past.running) & {pv for c in bad for pv in c.pvs}:
         return ""
     return min(past.last.values(), default=past.since)
 

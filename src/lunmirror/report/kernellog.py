@@ -7,7 +7,7 @@ last one is told, as what it is; and nothing, where the kernel's log has forgott
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from lunmirror.record import NamedTuple
 
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader

@@ -14,7 +14,7 @@ second question, a wrong "yes" costs data.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from lunmirror.record import NamedTuple
 
 from lunmirror.desired import Desired, Volume
 from lunmirror.journal import Entry

@@ -5,7 +5,7 @@ Pure but for the two functions that it is given; pausing, drawing and stopping a
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from lunmirror.record import NamedTuple
 
 from lunmirror.desired import Desired
 from lunmirror.model import Report

@@ -1,12 +1,12 @@
 """Which server's loss would cost what, as a table: the world, then the answer for filer1, filer2 and filer3."""
 
 import pytest
-from unit.report.worlds import BOTH, ONLY_LEFT, PV, desired, lun, lv, world
 
 from lunmirror.layers.disk.facts import NoDisk, Spanning
 from lunmirror.layers.group.facts import Homonyms, NoGroup
 from lunmirror.model import ABSENT, Present, Unknown
 from lunmirror.report.risk import ACCESS, DATA, UNSURE, Loss, losses
+from unit.report.worlds import BOTH, ONLY_LEFT, PV, desired, lun, lv, world
 
 OK = ""
 THREE = ("left", "right", "third")
@@ -56,7 +56,11 @@ TABLE = {
     "three legs, one dead": (desired(THREE), world(lv("AAD", legs=THREE)), (OK, OK, OK)),
     "three legs, two dead": (desired(THREE), world(lv("ADD", legs=THREE)), (DATA, OK, OK)),
     "three legs, one being rebuilt": (desired(THREE), world(lv("AAa", legs=THREE, ratio=(1, 9))), (OK, OK, OK)),
-    "three legs, one dead, one cut": (desired(THREE), world(lv("AAD", legs=THREE), failed=("right",)), (ACCESS, OK, OK)),
+    "three legs, one dead, one cut": (
+        desired(THREE),
+        world(lv("AAD", legs=THREE), failed=("right",)),
+        (ACCESS, OK, OK),
+    ),
     "two histories": (desired(), world(lv(past=TORN)), (DATA, DATA, OK)),
     "one given up, refreshed by hand": (desired(), world(lv(past=GIVEN_UP)), (DATA, OK, OK)),
     "journal torn": (desired(), world(lv(past=Unknown("it cannot be read"))), (UNSURE, UNSURE, OK)),

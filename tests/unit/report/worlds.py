@@ -41,7 +41,7 @@ def lv(
         Leg(f"lv_rimage_{n}", (PV.get(d, d),), letters[n : n + 1] if active and type != "linear" else "")
         for n, d in enumerate(legs)
     )
-    known: dict[str, Any] = dict(
+    known: dict[str, Any] = dict(  # noqa: C408
         uuid="u", type=type, log="core" if type == "mirror" else "", size=64 * MIB, extents=16, legs=copies,
         active=active, suspended=False, open=True, number="253:4", dm="vg0-lv", health="", tags=(),
         done=ratio[0] if active else 0, total=ratio[1] if active else 0, action="idle" if type == "raid1" else "",

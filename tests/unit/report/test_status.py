@@ -1,0 +1,157 @@
+"""What a person reads, and what a program gets, of a damaged mirror."""
+
+import json
+
+import pytest
+
+from lunmirror.desired import Desired
+from lunmirror.exits import Exit
+from lunmirror.host.protocol import Ran
+from lunmirror.model import Drift, Ref, Run, Step
+from lunmirror.report import kernellog, verdict
+from lunmirror.report.copying import Speed
+from lunmirror.report.kernellog import Error
+from lunmirror.report.status import Beside, render, render_json
+from unit.report.worlds import MIB, ONLY_LEFT, desired, lv, report, world
+
+STEP = Step(Ref("volume", "vg0/lv"), "refresh", Run(("lvm",)), (Drift("k", "a", "b"),))
+
+
+def test_a_whole_mirror() -> None:
+    said = render(report(world(lv())), desired())
+    assert "✓ server filer1 could be lost now" in said
+    assert "✓ server filer2 could be lost now" in said
+    assert said.endswith("every declared volume is in service, with full redundancy (exit 0)\n")
+
+
+def test_a_dead_leg_that_the_next_pass_will_mend_is_no_full_redundancy() -> None:
+    said = render(report(world(lv("AD", past=ONLY_LEFT)), steps=(STEP,)), desired())
+    assert "the leg on server filer2 is dead, since 2026-01-02T00:00:00Z (the pass that noted it)" in said
+    assert (
+        "✗ if server filer1 were lost now, volume vg0/lv would lose access and data: the leg on server filer2 is dead"
+        in said
+    )
+    assert "✓ server filer2 could be lost now" in said
+    assert "1 step would bring it" in said
+    assert said.endswith("in service, but redundancy is not full (exit 3)\n")
+
+
+def test_a_copy_is_told_with_its_pace() -> None:
+    whole = report(world(lv("Aa", ratio=(3, 10), action="recover", past=ONLY_LEFT)))
+    beside = Beside(speeds={"vg0/lv": Speed(2.0 * MIB, 22.4)})
+    assert "being rebuilt (30 %)" in render(whole, desired())
+    assert "being rebuilt (30 %), 2.0 MiB/s, at most 22 s left" in render(whole, desired(), beside=beside)
+    volume = json.loads(render_json(whole, desired(), beside))["groups"][0]["volumes"][0]
+    assert volume["copying"] == {"bytes_per_second": 2 * MIB, "seconds_left_at_most": 22}
+    assert volume["redundancy"]["state"] == "rebuilding"
+    assert volume["redundancy"]["noted"] == "2026-01-02T00:00:00Z"
+
+
+def test_a_blocked_session_is_told_with_the_kernels_words() -> None:
+    whole = report(world(lv(), failed=("right",)))
+    beside = Beside(errors={"session1": Error("2026-01-01T00:00:07,123+00:00", "detected conn error (1022)")})
+    said = render(whole, desired(), beside=beside)
+    assert "session1 FAILED at 192.0.2.2:3260 (detected conn error (1022) at 2026-01-01T00:00:07,123+00:00)" in said
+    document = json.loads(render_json(whole, desired()))
+    assert document["losing"]["filer1"][0]["loses"] == "access"
+    assert document["losing"]["filer2"] == []
+    assert document["exit"] == 3
+
+
+@pytest.mark.parametrize("seen", [{}, world(lv(active=False)), world(lv("", "linear", ("left",)))])
+def test_every_world_can_be_told(seen) -> None:
+    for wanted in (desired(), desired(("left",), "linear", "/mnt"), Desired({}, {}, {}, {}, 15, 5)):
+        assert render(report(seen), wanted).endswith(")\n")
+        json.loads(render_json(report(seen), wanted))
+
+
+# The kernel's log
+
+
+class Kernel:
+    def __init__(self, text: str, rc: int = 0) -> None:
+        self.text, self.rc, self.asked = text, rc, 0
+
+    def query(self, argv, deadline) -> Ran:
+        self.asked += 1
+        assert argv == kernellog.COMMAND
+        return Ran(argv, self.rc, self.text, "", 0.1)
+
+
+LOG = """\
+2026-01-01T00:00:01,000001+00:00  connection1:0: detected conn error (1020)
+2026-01-01T00:00:07,123456+00:00  connection1:0: ping timeout of 3 secs expired, recv timeout 3, last rx 42
+2026-01-01T00:00:07,123460+00:00  connection1:0: detected conn error (1022)
+2026-01-01T00:00:09,000001+00:00  connection11:0: detected conn error (1011)
+2026-01-01T00:00:09,000001+00:00  session1: session recovery timed out after 7 secs
+"""
+
+
+def test_the_last_error_of_a_blocked_session() -> None:
+    found = kernellog.last_errors(report(world(lv(), failed=("right",))), Kernel(LOG))
+    assert found == {"session1": Error("2026-01-01T00:00:07,123460+00:00", "detected conn error (1022)")}
+
+
+@pytest.mark.parametrize("kernel", [Kernel(""), Kernel("", rc=1), Kernel("nonsense\n" * 9)])
+def test_a_log_that_forgot_invents_nothing(kernel: Kernel) -> None:
+    assert kernellog.last_errors(report(world(lv(), failed=("right",))), kernel) == {}
+
+
+def test_the_log_is_not_read_while_every_session_is_live() -> None:
+    kernel = Kernel(LOG)
+    assert kernellog.last_errors(report(world(lv(), gone=("right",))), kernel) == {}
+    assert kernel.asked == 0
+
+
+# can-lose
+
+
+class Network:
+    def __init__(self, *silent: str) -> None:
+        self.silent, self.asked = silent, []
+
+    def reach(self, endpoints, deadline):
+        self.asked += endpoints
+        return {one: "no answer within 3 s" if one[0] in self.silent else "" for one in endpoints}
+
+
+def test_the_others_are_asked_whether_they_answer() -> None:
+    whole = report(world(lv()))
+    network = Network("192.0.2.2")
+    silent = verdict.silent_servers("filer1", whole, desired(), network)
+    assert silent == {"filer2": "no answer within 3 s"}
+    assert ("192.0.2.1", 3260) not in network.asked
+    result, found = verdict.verdict("filer1", whole, desired(), silent)
+    assert result == Exit.REFUSED
+    assert "filer2 does not answer" in verdict.render("filer1", found)
+
+
+def test_one_portal_that_answers_is_enough() -> None:
+    wanted = desired()
+    two = wanted.servers["filer2"]
+    two = two._replace(portals=(*two.portals, two.portals[0]._replace(address="198.51.100.2")))
+    wanted = wanted._replace(servers=wanted.servers | {"filer2": two})
+    live = {path.name: world(lv())["session"]["filer1"] for path in wanted.paths()}
+    whole = report(world(lv()) | {"session": live})
+    assert verdict.silent_servers("filer1", whole, wanted, Network("192.0.2.2")) == {}
+    assert verdict.silent_servers("filer1", whole, wanted, Network("192.0.2.2", "198.51.100.2")) != {}
+
+
+def test_nobody_is_asked_without_a_session() -> None:
+    network = Network()
+    assert verdict.silent_servers("filer1", report({}), desired(), network) == {}
+    assert network.asked == []
+
+
+def test_the_verdict_as_text_and_json() -> None:
+    whole = report(world(lv("AD", past=ONLY_LEFT)))
+    result, found = verdict.verdict("filer1", whole, desired(), {})
+    assert verdict.render("filer1", found).splitlines() == [
+        "no: server filer1 must stay up now",
+        "  volume vg0/lv would lose access and data: the leg on server filer2 is dead (noted 2026-01-02T00:00:00Z)",
+    ]
+    document = json.loads(verdict.render_json("filer1", whole, found, result))
+    assert (document["can_lose"], document["exit"], len(document["reasons"])) == (False, 4, 1)
+    result, found = verdict.verdict("filer2", whole, desired(), {})
+    assert (result, found) == (Exit.CONVERGED, ())
+    assert verdict.render("filer2", found).startswith("yes: server filer2 can be lost now")
