@@ -4,13 +4,14 @@ stdout carries the report and nothing else; the log and errors go to stderr. Wha
 needed, since a run from cron pays for every import.
 """
 
+from __future__ import annotations
+
 import gc
 import os
 import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
-from typing import Any
 
 from lunmirror import arguments
 from lunmirror.arguments import Command
@@ -20,6 +21,10 @@ from lunmirror.exits import Exit
 from lunmirror.host import paths, waiting, words
 from lunmirror.log import LEVELS, Log
 from lunmirror.model import Report
+
+TYPE_CHECKING = False  # a type checker takes this name for true
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -121,6 +126,28 @@ def _choose(command: Command) -> Exit:
     if "--keep" not in command.options:
         raise arguments.wrong("choose needs --keep SERVER")
     return _pass(command)
+
+
+def _drill(command: Command) -> Exit:
+    """A rehearsal of a server's death, once it is confirmed."""
+    from lunmirror import config
+    from lunmirror.drill import verb
+
+    wish = verb.asked(command, config.load(_config_path(command), compiled=""), lambda name: _duration(command, name))
+    wait = _duration(command, "--lock-wait")
+
+    def rehearse(log: Log) -> tuple[Exit, Report, str]:
+        from lunmirror.execute import Executor
+        from lunmirror.host.live import LiveHost
+        from lunmirror.runlock import held
+
+        host = LiveHost(log.note)
+        with held(command.verb, wait):
+            desired = config.load(_config_path(command))
+            executor = Executor(host, log.outcome)
+            return verb.rehearse(wish, desired, host, executor, log.run, log.progress, log.note, _color())
+
+    return _told(command, rehearse)
 
 
 def _told(command: Command, walk: Callable[[Log], tuple[Exit, Report, str]]) -> Exit:
@@ -225,6 +252,7 @@ _VERBS: dict[str, Callable[[Command], Exit]] = {
     "status": _status,
     "can-lose": _can_lose,
     "choose": _choose,
+    "drill": _drill,
     "schema": _schema,
     "explain": _explain,
     "--help": _help,

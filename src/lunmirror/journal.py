@@ -10,10 +10,10 @@ starts, which are then refused, and nothing else.
 """
 
 import json
-from typing import NamedTuple
 
 from lunmirror.host import paths
 from lunmirror.model import Present, Seen, Unknown
+from lunmirror.record import NamedTuple
 
 SCHEMA = 1
 

@@ -5,16 +5,21 @@ others; docs/performance.md), so a run that has nothing to say but its closing l
 same keys in the same order through the same functions, held to the same bytes by a test.
 """
 
+from __future__ import annotations
+
 import json
 import sys
 import time
 from collections.abc import Callable, MutableMapping
 from contextlib import suppress
-from typing import Any, TextIO
 
 from lunmirror.exits import Exit
 from lunmirror.model import Drift, Finding, Kind, Outcome, Report, Run, Step, WriteFile
 from lunmirror.report.words import MASK, command_line, how, masked
+
+TYPE_CHECKING = False  # a type checker takes this name for true
+if TYPE_CHECKING:
+    from typing import Any, TextIO
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
@@ -65,6 +70,10 @@ class Log:
     def note(self, text: str) -> None:
         """Something worth saying that belongs to no step."""
         self._say("warning", text, {})
+
+    def progress(self, text: str) -> None:
+        """Where a verb that takes minutes has come to."""
+        self._say("info", text, {})
 
     def close(self, result: Exit, seconds: float, report: Report | None = None, error: str = "") -> None:
         """The last line of a run: what it came to. `error` says why there is no report."""

@@ -1,12 +1,13 @@
 """The words that every room shares. Standard library only; imports nothing of ours.
 
-NamedTuple, not dataclass, throughout: all of this is imported by every run from cron, and a frozen dataclass
-costs the interpreter about ten times as much to define (docs/performance.md has the figures).
+Named tuples, not dataclasses, throughout: all of this is imported by every run from cron, and a frozen dataclass
+costs the interpreter ten to thirty times as much to define (record.py, docs/performance.md).
 """
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any, NamedTuple
+
+from lunmirror.record import NamedTuple
 
 
 class Ref(NamedTuple):
@@ -22,7 +23,7 @@ class Ref(NamedTuple):
 class Present(NamedTuple):
     """It was looked at, and it is there."""
 
-    facts: Any
+    facts: object
 
 
 class Absent(NamedTuple):

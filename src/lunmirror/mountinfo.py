@@ -3,11 +3,10 @@
 Reading it asks no disk and no server, so it answers while a leg is blocked (shared facts, lvm.md).
 """
 
-from typing import NamedTuple
-
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.model import Present, Seen, Unknown
+from lunmirror.record import NamedTuple
 
 
 class Entry(NamedTuple):
@@ -40,6 +39,10 @@ def _unescaped(part: bytes) -> bytes:
 
 def read_mounts(reader: Reader) -> Seen:
     """Present(tuple of Entry in the kernel's order) or Unknown."""
+    return reader.once("mounts", lambda: _read(reader))  # two layers ask in one pass
+
+
+def _read(reader: Reader) -> Seen:
     seen = reader.read(paths.MOUNTINFO)
     if isinstance(seen, Present):
         return parse(seen.facts)

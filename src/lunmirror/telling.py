@@ -5,7 +5,6 @@ tests can put on any.
 """
 
 from collections.abc import Callable
-from lunmirror.record import NamedTuple
 
 from lunmirror import arguments
 from lunmirror.arguments import Command
@@ -15,6 +14,7 @@ from lunmirror.exits import Exit
 from lunmirror.host.protocol import Reader
 from lunmirror.host.waiting import Interrupted
 from lunmirror.model import Report
+from lunmirror.record import NamedTuple
 from lunmirror.report import copying, kernellog, verdict, watch
 from lunmirror.report import status as tree
 from lunmirror.report.health import WORDS, is_full, status_exit

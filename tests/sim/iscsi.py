@@ -49,7 +49,7 @@ def new_record(world: World, target: str, portal: str, torn: bool = False) -> tu
 
 def settings(raw: bytes) -> dict[str, str]:
     pairs = (line.split(" = ", 1) for line in raw.decode(errors="replace").splitlines() if " = " in line)
-    return {key: value for key, value in pairs}
+    return dict(pairs)
 
 
 def login(world: World, target: str, portal: str) -> tuple[int, str, str]:

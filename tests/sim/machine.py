@@ -3,16 +3,15 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from lunmirror.errors import HostError
+from lunmirror.host.files import matches
+from lunmirror.host.protocol import ActionFailed, Ran
+from lunmirror.model import ABSENT, Present, Seen, Unknown
 from sim import programs
 from sim.disks import Harm
 from sim.storage import Hang
 from sim.sysfs import Tree, grow
 from sim.world import World
-
-from lunmirror.errors import HostError
-from lunmirror.host.files import matches
-from lunmirror.host.protocol import ActionFailed, Ran
-from lunmirror.model import ABSENT, Present, Seen, Unknown
 
 GARBAGE = "\x00\x1b[31m}{ lorem \udcff ipsum 12/ab AA = \n: : :\n"
 READ_TIME, CHANGE_TIME = 0.02, 0.1  # seconds
@@ -68,6 +67,9 @@ class SimHost:
         if self._tree is None or self._tree[0] != self.world.version:
             self._tree = (self.world.version, grow(self.world))
         return self._tree[1]
+
+    def once(self, name, look):
+        return look()
 
     def query(self, argv: tuple[str, ...], deadline: float) -> Ran:
         assert deadline > 0

@@ -3,17 +3,16 @@
 from functools import cache
 from typing import Any
 
-from sim.disks import Harm
-from sim.iscsi import settings
-from sim.machine import Fault, SimHost, no_fault
-from sim.world import World, make_world
-
 from lunmirror import config, journal
 from lunmirror.desired import Desired
 from lunmirror.execute import Executor
 from lunmirror.model import Kind, Present, Report
 from lunmirror.reconcile import run_pass
 from lunmirror.report.result import exit_of
+from sim.disks import Harm
+from sim.iscsi import settings
+from sim.machine import Fault, SimHost, no_fault
+from sim.world import World, make_world
 
 SERVERS = {
     "filer1": ("192.168.1.115", "iqn.2006-01.com.openfiler:linuxtest1lv"),

@@ -61,8 +61,7 @@ def blkid(world: World, node: str) -> Answer | Hang:
     if volume := _volume(world, node):
         fs = _fs(volume)
         if fs is None:
-            foreign = volume.source().data  # nothing there
-            return (2, "", "") if foreign else (2, "", "")
+            return 2, "", ""
         return 0, _export(node, {"UUID": fs.uuid, **({"LABEL": fs.label} if fs.label else {}), "TYPE": fs.type}), ""
     disk, area = world.node(node)
     lun = disk.lun

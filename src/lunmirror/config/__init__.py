@@ -1,10 +1,14 @@
 """The configuration room: TOML in, the desired state out. Everything heavy is imported only when it is needed."""
 
-from typing import Any
+from __future__ import annotations
 
 from lunmirror.config import cache, passwords, sources
 from lunmirror.desired import Desired
 from lunmirror.host import paths
+
+TYPE_CHECKING = False  # a type checker takes this name for true
+if TYPE_CHECKING:
+    from typing import Any
 
 read_secret = passwords.read_secret
 

@@ -7,10 +7,10 @@ All values are whole seconds, except login_retries, a count.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from lunmirror.config.problems import Wrong
 from lunmirror.desired import Timeouts
+from lunmirror.record import NamedTuple
 
 DEFAULT_BUDGET = 15
 DEFAULT_LOGIN_TIMEOUT = 10

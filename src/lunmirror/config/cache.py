@@ -6,10 +6,11 @@ texts of all source files are kept in it, and the password files' stamps. Any do
 cache that cannot be written is no error. Imports json, os and stat only.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import stat
-from typing import Any
 
 from lunmirror import __version__
 from lunmirror.config import passwords
@@ -28,8 +29,12 @@ from lunmirror.desired import (
     Volume,
 )
 
+TYPE_CHECKING = False  # a type checker takes this name for true
+if TYPE_CHECKING:
+    from typing import Any
+
 # The digest of the JSON Schema and of the fields of Desired; a test computes it and says what to write here.
-SCHEMA = "9f51cc3511b58dfb"
+SCHEMA = "825edc589e111014"
 MOST_BYTES = 8 << 20
 
 _HERE = os.path.dirname(os.path.abspath(__file__))

@@ -28,6 +28,7 @@ class LiveHost:
         self.note = note
         self.stuck = Stuck()
         self.answers: dict[tuple[str, ...], Ran] = {}
+        self.found: dict[str, object] = {}
         child.settle()
 
     # Reading
@@ -37,8 +38,14 @@ class LiveHost:
             self.answers[argv] = self._run(Job(argv, deadline, changes=False))
         return self.answers[argv]
 
+    def once(self, name: str, look: Callable[[], object]) -> object:
+        if name not in self.found:
+            self.found[name] = look()
+        return self.found[name]
+
     def forget(self) -> None:
         self.answers.clear()
+        self.found.clear()
 
     def read(self, path: str) -> Seen:
         return files.read(path)
@@ -113,7 +120,7 @@ class LiveHost:
     def _change(self) -> None:
         """Whatever was remembered may be untrue after this."""
         stop_if_asked()
-        self.answers.clear()
+        self.forget()
 
     def _lock(self, wanted: bool) -> Callable[[], AbstractContextManager[None]]:
         return (lambda: iscsilock.held(self.note)) if wanted else nullcontext

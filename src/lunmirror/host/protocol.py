@@ -3,9 +3,10 @@
 Reads answer `Present`, `Absent` or `Unknown`, never an exception, so that no caller can take a failure for absence.
 """
 
-from typing import NamedTuple, Protocol
+from collections.abc import Callable
 
 from lunmirror.model import Seen
+from lunmirror.record import NamedTuple
 
 
 class Ran(NamedTuple):
@@ -27,8 +28,8 @@ class Ran(NamedTuple):
         return self.trouble or f"{self.argv[0].rsplit('/', 1)[-1]} ended with exit code {self.rc}{said}"
 
 
-class Reader(Protocol):
-    """Reading only. Observers get this and nothing more."""
+class Reader:
+    """Reading only. Observers get this and nothing more. (No typing.Protocol: importing typing costs every run.)"""
 
     def query(self, argv: tuple[str, ...], deadline: float) -> Ran:
         """Run a program that changes nothing. The answer is remembered until the next change through this host,
@@ -36,6 +37,9 @@ class Reader(Protocol):
 
     def forget(self) -> None:
         """Whoever watches the machine asks anew: nothing is remembered after this."""
+
+    def once(self, name: str, look: Callable[[], object]) -> object:
+        """What `look` finds, remembered by that name until the next change through this host, as queries are."""
 
     def read(self, path: str) -> Seen:
         """Present(bytes), Absent, or Unknown."""
@@ -59,7 +63,7 @@ class Reader(Protocol):
         """The wall clock, UTC, ISO 8601 with seconds: for people and for the journal, never for a decision."""
 
 
-class Host(Reader, Protocol):
+class Host(Reader):
     """Changing. Only the executor gets this. Every method raises `ActionFailed` with the reason."""
 
     def run(self, argv: tuple[str, ...], deadline: float, stdin: bytes = b"") -> Ran: ...

@@ -4,9 +4,10 @@ The first SIGTERM or SIGINT asks: the step in progress ends by itself, no other 
 in progress is ended too. Programs run in sessions of their own, so a Ctrl-C reaches only us.
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable
-from typing import TypeVar
 
 try:
     # `signal` without its enums, which cost every run 1.6 ms (docs/performance.md).
@@ -15,6 +16,12 @@ except ImportError:  # a private name of CPython, so it may go
     import signal as signals
 
 from lunmirror.errors import LunmirrorError
+
+TYPE_CHECKING = False  # a type checker takes this name for true
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    Found = TypeVar("Found")
 
 __all__ = [
     "SLICE",
@@ -27,7 +34,6 @@ __all__ = [
     "until",
 ]
 
-Found = TypeVar("Found")
 
 SLICE = 0.25  # seconds between looks at whether to stop
 _asked: list[int] = []

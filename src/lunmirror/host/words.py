@@ -45,6 +45,7 @@ _PACKAGES = {
     "cmp": ("diffutils", "diffutils"),
     "getent": ("libc-bin", "glibc-common"),
     "systemctl": ("systemd", "systemd"),
+    "nft": ("nftables", "nftables"),
 }
 _EVERYWHERE = ("util-linux", "util-linux")
 

@@ -1,13 +1,13 @@
 """One LVM read and one device-mapper read, parsed. An answer that is not whole is Unknown, never empty."""
 
 import json
-from typing import NamedTuple
 
 from lunmirror.host import paths
 from lunmirror.host.protocol import Ran, Reader
 from lunmirror.lvm.command import report
 from lunmirror.lvm.devices import Devices
 from lunmirror.model import Present, Seen, Unknown
+from lunmirror.record import NamedTuple
 
 DEADLINE = 30.0  # seconds; the read takes 1 to 3 s under emulation (shared facts, lvm.md)
 
@@ -83,12 +83,12 @@ class DmLine(NamedTuple):
     words: tuple[str, ...]
 
 
-_last: tuple[str, Seen] = ("", Unknown("nothing read yet"))
-
-
 def read_lvm(reader: Reader) -> Seen:
     """Present(Lvm) or Unknown. Asks only healthy devices. No healthy device at all: Present, and empty."""
-    global _last
+    return reader.once("lvm", lambda: _ask(reader))  # three layers ask in one pass
+
+
+def _ask(reader: Reader) -> Seen:
     devices = Devices(reader)
     if not devices.healthy:
         return Present(Lvm({}, (), (), devices.unhealthy))
@@ -98,11 +98,7 @@ def read_lvm(reader: Reader) -> Seen:
     if "not found" in ran.err:
         # A device that vanished meanwhile: rc 0 and a report without it (shared facts, lvm.md).
         return Unknown(f"LVM did not see every device that it was shown: {ran.why}")
-    # The same text parses to the same facts: three layers ask in one pass.
-    key = ran.out + repr(devices.unhealthy)
-    if _last[0] != key:
-        _last = (key, _parse(ran, devices.unhealthy))
-    return _last[1]
+    return _parse(ran, devices.unhealthy)
 
 
 def read_status(reader: Reader) -> Seen:

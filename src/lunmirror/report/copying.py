@@ -7,7 +7,6 @@ wrote to the volume: both are counted in sysfs, by the second.
 """
 
 from collections.abc import Iterable, Mapping
-from lunmirror.record import NamedTuple
 
 from lunmirror.desired import Desired, Volume
 from lunmirror.host import paths
@@ -17,6 +16,7 @@ from lunmirror.layers.volume.observe import health
 from lunmirror.lvm.devices import text
 from lunmirror.lvm.read import DmLine, read_status
 from lunmirror.model import Present, Report
+from lunmirror.record import NamedTuple
 from lunmirror.report.health import is_copying
 from lunmirror.report.risk import facts_of
 

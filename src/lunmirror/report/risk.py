@@ -14,7 +14,6 @@ second question, a wrong "yes" costs data.
 """
 
 from collections.abc import Mapping
-from lunmirror.record import NamedTuple
 
 from lunmirror.desired import Desired, Volume
 from lunmirror.journal import Entry
@@ -22,6 +21,7 @@ from lunmirror.layers.disk.facts import Lun, NoDisk, Spanning
 from lunmirror.layers.group.facts import Member, NoGroup, VolumeGroup
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
 from lunmirror.model import Absent, Present, Seen, Unknown, World
+from lunmirror.record import NamedTuple
 
 ACCESS = "access"  # the data stay safe, but cannot be used until another server is back
 DATA = "access and data"

@@ -72,6 +72,9 @@ class Kernel:
     def __init__(self, text: str, rc: int = 0) -> None:
         self.text, self.rc, self.asked = text, rc, 0
 
+    def once(self, name, look):
+        return look()
+
     def query(self, argv, deadline) -> Ran:
         self.asked += 1
         assert argv == kernellog.COMMAND

@@ -1,6 +1,6 @@
 """What can be known of a LUN's disk, without trusting a name: everything hangs on the session it came from."""
 
-from typing import NamedTuple
+from lunmirror.record import NamedTuple
 
 
 class Device(NamedTuple):

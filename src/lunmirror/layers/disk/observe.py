@@ -9,62 +9,71 @@ from lunmirror.layers.session.facts import Session
 from lunmirror.lvm.devices import text
 from lunmirror.lvm.read import Lvm, read_lvm
 from lunmirror.model import ABSENT, Observed, Present, Seen, Unknown, World
+from lunmirror.record import NamedTuple
 
 FLAT = 0x4000  # the kernel keeps the addressing-method bits of LUNs from 256 up (scsi_common.c, scsilun_to_int)
 
 
+class _Found(NamedTuple):
+    """The SCSI disks of one LUN, one for each live session that shows it."""
+
+    wwid: str
+    devices: tuple[Device, ...]
+
+
 def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
     """Present(Lun | NoDisk | Spanning), Absent (no session object at all) or Unknown, for each declared disk."""
-    found: dict[str, tuple[str, tuple[Device, ...]] | Seen] = {}
-    for disk in desired.disks.values():
-        found[disk.name] = _scsi_disks(desired, disk, reader, seen)
-    lvm = (
-        read_lvm(reader) if any(isinstance(f, tuple) and not isinstance(f, Unknown) for f in found.values()) else None
-    )
-    owners = _owners(found)
-    return {name: _lun(desired, desired.disks[name], f, reader, lvm, owners) for name, f in found.items()}
+    found = {disk.name: _scsi_disks(desired, disk, reader, seen) for disk in desired.disks.values()}
+    owners = {d.kernel: name for name, f in found.items() if isinstance(f, _Found) for d in f.devices}
+    lvm = read_lvm(reader) if owners else Unknown("no disk to ask it about")
+    return {
+        name: _lun(desired, desired.disks[name], f, reader, lvm, owners) if isinstance(f, _Found) else f
+        for name, f in found.items()
+    }
 
 
-def _scsi_disks(desired: Desired, disk: Disk, reader: Reader, seen: World):
-    """(wwid, the SCSI disks of the LUN through every live session), or why there is none."""
-    live, idle = [], []
+def _scsi_disks(desired: Desired, disk: Disk, reader: Reader, seen: World) -> _Found | Seen:
+    """The SCSI disks of the LUN through every live session, or why there is none."""
+    sessions = []
     for path in desired.paths_to(disk):
         session = seen["session"].get(path.name, Unknown("it was not looked at"))
-        if isinstance(session, Present) and isinstance(session.facts, Session):
-            (live if session.facts.live else idle).append(session.facts)
-        elif isinstance(session, Unknown):
+        if isinstance(session, Unknown):
             return session
+        if isinstance(session, Present) and isinstance(session.facts, Session):
+            sessions.append(session.facts)
+    live = [s for s in sessions if s.live]
     if not live:
-        if idle:
-            return Unknown(f"its session {idle[0].sid} is {idle[0].state}")
-        return ABSENT
-    devices, wwid, unfit = [], "", ""
-    for session in live:
-        for lun in {disk.lun, disk.lun | FLAT} if disk.lun > 255 else {disk.lun}:
-            for folder in reader.glob(f"{_target(session.sid)}:{lun}/block/*"):
-                scsi = folder.rsplit("/block/", 1)[0]
-                state = text(reader, f"{scsi}/state")
-                if state != "running":
-                    unfit = f"its disk {folder.rsplit('/', 1)[1]} is {state or 'in no known state'}"
-                    continue
-                known = f"{paths.UDEV_DATA}/b{text(reader, f'{folder}/dev')}"
-                if reader.glob(paths.UDEV_DATA) and not reader.glob(known):
-                    # The kernel shows a disk before its partitions, and udev knows it only after them. In between
-                    # LVM cannot be asked about the partition, and its label would read as foreign [lab].
-                    return Present(NoDisk("", known))
-                wwid = text(reader, f"{scsi}/wwid")
-                devices.append(_device(reader, folder.rsplit("/", 1)[1]))
-    if unfit and not devices:
-        return Unknown(unfit)
-    if not devices:
-        host = reader.link(f"{paths.SYS_SESSIONS}/{live[0].sid}/device")
-        number = (
-            next((p for p in host.facts.split("/") if p.startswith("host")), "") if isinstance(host, Present) else ""
-        )
-        return Present(NoDisk(number, f"{_target(live[0].sid)}:{disk.lun}/block/*"))
-    if any(d is None for d in devices):
+        return Unknown(f"its session {sessions[0].sid} is {sessions[0].state}") if sessions else ABSENT
+    folders = [folder for session in live for folder in _blocks(reader, session, disk.lun)]
+    if not folders:
+        return Present(NoDisk(_scsi_host(reader, live[0]), f"{_target(live[0].sid)}:{disk.lun}/block/*"))
+    states = {folder: text(reader, f"{_scsi(folder)}/state") for folder in folders}
+    running = [folder for folder in folders if states[folder] == "running"]
+    if not running:
+        kernel = folders[0].rsplit("/", 1)[1]
+        return Unknown(f"its disk {kernel} is {states[folders[0]] or 'in no known state'}")
+    devices = tuple(_device(reader, folder.rsplit("/", 1)[1]) for folder in running)
+    if None in devices:
         return Unknown("its disk vanished while being looked at")
-    return wwid, tuple(devices)
+    return _Found(text(reader, f"{_scsi(running[0])}/wwid"), devices)
+
+
+def _blocks(reader: Reader, session: Session, lun: int) -> tuple[str, ...]:
+    """The block devices of the LUN in one session, as sysfs folders: one, or none."""
+    spellings = (lun, lun | FLAT) if lun > 255 else (lun,)
+    return tuple(f for number in spellings for f in reader.glob(f"{_target(session.sid)}:{number}/block/*"))
+
+
+def _scsi(folder: str) -> str:
+    """The SCSI device's folder above a block device's."""
+    return folder.rsplit("/block/", 1)[0]
+
+
+def _scsi_host(reader: Reader, session: Session) -> str:
+    """The kernel's name of the session's SCSI host ("host3"); '' if it cannot be told."""
+    link = reader.link(f"{paths.SYS_SESSIONS}/{session.sid}/device")
+    parts = link.facts.split("/") if isinstance(link, Present) else []
+    return next((part for part in parts if part.startswith("host")), "")
 
 
 def _target(sid: str) -> str:
@@ -89,18 +98,10 @@ def _device(reader: Reader, kernel: str) -> Device | None:
     )
 
 
-def _owners(found: dict) -> dict[str, str]:
-    """SCSI disk -> the declared disk it belongs to."""
-    return {d.kernel: name for name, f in found.items() if type(f) is tuple for d in f[1]}
-
-
-def _lun(desired: Desired, disk: Disk, found, reader: Reader, lvm: Seen | None, owners: dict[str, str]) -> Seen:
-    if type(found) is not tuple:
-        return found
-    wwid, devices = found
-    assert lvm is not None
-    if isinstance(lvm, Unknown):
+def _lun(desired: Desired, disk: Disk, found: _Found, reader: Reader, lvm: Seen, owners: dict[str, str]) -> Seen:
+    if not isinstance(lvm, Present):
         return lvm
+    wwid, devices = found
     whole = _whole(disk, devices, reader, owners)
     if not isinstance(whole, Device):
         return whole

@@ -1,6 +1,6 @@
 """What can be known of the file system on a volume."""
 
-from typing import NamedTuple
+from lunmirror.record import NamedTuple
 
 
 class FileSystem(NamedTuple):

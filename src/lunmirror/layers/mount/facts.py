@@ -1,6 +1,6 @@
 """What can be known of a mount: its line in fstab, and the kernel's mount table."""
 
-from typing import NamedTuple
+from lunmirror.record import NamedTuple
 
 
 class Mounted(NamedTuple):

@@ -1,8 +1,8 @@
 """What can be known of a node record: one file of open-iscsi's database."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
+from lunmirror.record import NamedTuple
 from lunmirror.secret import Secret
 
 

@@ -5,7 +5,8 @@ surrogateescape.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+
+from lunmirror.record import NamedTuple
 
 KEY_ROOM, VALUE_ROOM, LINE_ROOM = 128, 256, 2048  # bytes, with the NUL (usr/idbm.h); beyond it the stack is written
 END = b"# END RECORD"

@@ -1,6 +1,6 @@
 """What can be known of a session: its object in sysfs, and whether the portal of a missing one answers."""
 
-from typing import NamedTuple
+from lunmirror.record import NamedTuple
 
 
 class Session(NamedTuple):

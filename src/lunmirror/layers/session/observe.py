@@ -1,7 +1,6 @@
 """From sysfs to one session for each declared path. No program is asked; only portals without a session are."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from lunmirror.desired import Desired, Path
 from lunmirror.host import paths
@@ -9,6 +8,7 @@ from lunmirror.host.protocol import Reader
 from lunmirror.layers.node.facts import Record, same_address
 from lunmirror.layers.session.facts import NoSession, Session
 from lunmirror.model import ABSENT, Absent, Observed, Present, Seen, Unknown, World
+from lunmirror.record import NamedTuple
 
 IFACE = "default"
 PROBE = 3.0  # seconds for a portal to accept a connection

@@ -109,6 +109,9 @@ class Machine:
         self.answers = {"lvm": ran(0, fullreport(tags, uuid))} | (answers or {})
         self.asked = []
 
+    def once(self, name, look):
+        return look()
+
     def query(self, argv, deadline):
         assert deadline > 0
         self.asked.append(argv)

@@ -1,0 +1,91 @@
+"""A copy of this process that does one thing beside it for minutes, and notes what it sees in memory that both share.
+
+Notes lie in a memfd: unlike a pipe it is never full, so a copy is never held up by a parent that is busy; and unlike a
+file it needs no disk. The copy ends when it is told to, and when its parent is gone however that ended.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from lunmirror.host import paths
+from lunmirror.host.stuck import whereabouts
+from lunmirror.host.waiting import signals
+
+GRACE = 1.0  # seconds between SIGKILL and giving up
+_LOOK = 0.02  # seconds between looks at a copy that should end
+
+
+class Tape:
+    """What a copy notes: bytes that only grow, but for the places that it writes over."""
+
+    def __init__(self) -> None:
+        self.number = os.memfd_create("lunmirror", os.MFD_CLOEXEC)
+        self.length = 0  # as the writer counts it
+
+    def add(self, data: bytes) -> int:
+        """Where it was put."""
+        at = self.length
+        os.pwrite(self.number, data, at)
+        self.length += len(data)
+        return at
+
+    def change(self, at: int, data: bytes) -> None:
+        os.pwrite(self.number, data, at)
+
+    def read(self) -> bytes:
+        """All of it."""
+        return os.pread(self.number, os.fstat(self.number).st_size, 0)
+
+
+Work = Callable[[Tape, Callable[[], bool]], None]  # the second argument says whether to end
+
+
+class Aside:
+    """A running copy. Its `tape` can be read at any time, also after its end."""
+
+    def __init__(self, name: str, work: Work) -> None:
+        self.name, self.tape = name, Tape()
+        parent = os.getpid()
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                _live(self.tape, work, parent)
+            finally:
+                os._exit(0)
+
+    def stop(self, deadline: float) -> str:
+        """Tell it to end; '' when it has, else why not: then it is left alone. `deadline` in seconds."""
+        for number, patience in ((signals.SIGTERM, deadline), (signals.SIGKILL, GRACE)):
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+            if self._ended(patience):
+                return ""
+        return f"{self.name} (pid {self.pid}) cannot be ended{whereabouts(self.pid)}; it is left alone"
+
+    def _ended(self, seconds: float) -> bool:
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                if os.waitpid(self.pid, os.WNOHANG)[0]:
+                    return True
+            except ChildProcessError:
+                return True
+            if time.monotonic() >= end:
+                return False
+            time.sleep(_LOOK)
+
+
+def _live(tape: Tape, work: Work, parent: int) -> None:
+    """In the copy: nothing of the parent's is kept but the tape (the run lock and its terminal are others')."""
+    told: list[int] = []
+    os.setsid()
+    for number in (signals.SIGTERM, signals.SIGINT):
+        signals.signal(number, lambda got, frame: told.append(got))
+    null = os.open(paths.NULL, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    os.closerange(3, tape.number)
+    os.closerange(tape.number + 1, 1 << 20)
+    work(tape, lambda: bool(told) or os.getppid() != parent)
