@@ -42,7 +42,7 @@ lab: wheel lab-image
 	@$(PYTHON) contrib/lab/lab shell --wheel $(WHEEL)
 
 lint: $(BIN)/pytest
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check src tests
 
 test-unit: $(BIN)/pytest
 	@$(BIN)/pytest -q tests --ignore tests/lab

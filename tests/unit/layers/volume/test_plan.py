@@ -37,12 +37,12 @@ def group(hidden=(), flagged=(), free=400) -> VolumeGroup:
 def lv(type="raid1", letters="AA", pvs=(A, B), active=True, ratio=(10, 10), action="idle", past=ABSENT, **more):
     legs = tuple(Leg(f"lv_rimage_{n}", (pv,), letters[n] if type != "linear" else "") for n, pv in enumerate(pvs))
     raw = render(past) if isinstance(past, Entry) else None
-    known = dict(
-        uuid="lv-uuid", type=type, log="core" if type == "mirror" else "", size=64 * MIB, extents=16, legs=legs,
-        active=active, suspended=False, open=False, number="253:4", dm="vg0-lv", health="", tags=(),
-        done=ratio[0], total=ratio[1], action=action,
-        past=parse(Present(raw)) if raw else past, past_raw=raw, today="today",
-    )  # fmt: skip
+    known = {
+        "uuid": "lv-uuid", "type": type, "log": "core" if type == "mirror" else "", "size": 64 * MIB, "extents": 16, "legs": legs,
+        "active": active, "suspended": False, "open": False, "number": "253:4", "dm": "vg0-lv", "health": "", "tags": (),
+        "done": ratio[0], "total": ratio[1], "action": action,
+        "past": parse(Present(raw)) if raw else past, "past_raw": raw, "today": "today",
+    }  # fmt: skip
     return LogicalVolume(**(known | more))
 
 
