@@ -11,7 +11,7 @@ from lunmirror.drill.course import Course
 from lunmirror.drill.probe import Write
 from lunmirror.drill.result import Result
 
-WIDTH, PLOT, LEFT, RIGHT = 1000, 320, 64, 150  # pixels; RIGHT has room for the last event's label
+WIDTH, PLOT, LEFT, RIGHT = 1000, 320, 84, 150  # pixels; RIGHT has room for the last event's label
 HEAD, LANE, FOOT = 70, 17, 64
 CHARACTER = 6.6  # pixels of one letter of a label, at most
 COLUMN = 1.0  # pixels
@@ -77,10 +77,9 @@ def view(course: Course, result: Result) -> dict[str, Any]:
         "right": WIDTH - RIGHT,
         "top": top,
         "bottom": top + PLOT,
-        "title": f"lunmirror drill: server {result.server}",
+        "title": f"lunmirror drill: server {result.server}, {result.date.replace('T', ' ').replace('Z', ' UTC')}:",
         "verdict": "passed" if result.passed else "FAILED",
         "passed": result.passed,
-        "date": result.date,
         "summary": _summary(result),
         "labels": [{**label._asdict(), "y": top - 6 - LANE * label.lane} for label in labels],
         "cut": (scale.x(0.0), scale.x(course.lifted_at - course.cut_at)),

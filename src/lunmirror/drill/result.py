@@ -172,7 +172,7 @@ def render(result: Result, picture: str, color: bool = False) -> str:
     paint = Paint(color)
     word = paint("passed", "32") if result.passed else paint("FAILED", "31")
     lines = [
-        f"drill of server {result.server}, {result.date}: {word}",
+        f"drill of server {result.server}, {result.date.replace('T', ' ').replace('Z', ' UTC')}: {word}",
         *(f"  {fault}" for fault in result.faults),
         "",
     ]
