@@ -5,6 +5,7 @@ leftover of ours is refused and that nothing foreign is touched is held by the s
 """
 
 import pytest
+
 from sim.machine import Call, Died
 from sim.stage import Stage, end_state
 from sim.stories import STORIES

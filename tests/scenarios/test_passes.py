@@ -1,10 +1,10 @@
 """Whole passes on the simulated machine: from every story to its end, and nothing after that."""
 
 import pytest
-from sim.stage import Stage, converged, end_state, text
-from sim.stories import STORIES, blank, degraded_start
 
 from lunmirror.model import AwaitPath, Run, Step
+from sim.stage import Stage, converged, end_state, text
+from sim.stories import STORIES, blank, degraded_start
 
 
 @pytest.mark.parametrize("name", STORIES)

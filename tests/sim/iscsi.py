@@ -88,11 +88,9 @@ def _establish(world: World, server: Server, target: str, address: str, port: in
         }
         minor = next(n for n in range(0, 256, 16) if n not in taken)
         kernel = f"sd{chr(ord('a') + minor // 16)}"
-        whole = bool(lun.table and lun.table.whole)
-        disk = ScsiDisk(kernel, minor, world.number(), lun, number, session, world.now + UDEV, partition=whole)
+        disk = ScsiDisk(kernel, minor, world.number(), lun, number, session, world.now + UDEV)
         session.disks.append(disk)
     world.version += 1
-    world.activate_whole_groups()
 
 
 def login_at_boot(world: World) -> None:

@@ -51,6 +51,7 @@ class SimHost:
     def __init__(self, world: World, fault: Fault = no_fault) -> None:
         self.world, self.fault = world, fault
         self.answers: dict[tuple[str, ...], Ran] = {}
+        self.found: dict[str, object] = {}
         self.reads = self.changes = 0
         self.changed: list[Call] = []
         self.lines: list[tuple[str, ...]] = []  # every command line, asked or run
@@ -76,6 +77,15 @@ class SimHost:
         if argv not in self.answers:
             self.answers[argv] = self._ask(argv, deadline)
         return self.answers[argv]
+
+    def once(self, name: str, look: Callable[[], object]) -> object:
+        if name not in self.found:
+            self.found[name] = look()
+        return self.found[name]
+
+    def forget(self) -> None:
+        self.answers.clear()
+        self.found.clear()
 
     def _ask(self, argv: tuple[str, ...], deadline: float) -> Ran:
         self.lines.append(argv)
@@ -188,7 +198,7 @@ class SimHost:
 
     def _change(self, kind: str, what: str) -> str:
         """Counts the call; dies, fails or hangs as told. 'during', 'after' and 'late' are for the caller."""
-        self.answers.clear()
+        self.forget()
         self.changes += 1
         call = Call(kind, what, self.changes)
         self.changed.append(call)

@@ -22,8 +22,8 @@ class Server:
 
 @dataclass(eq=False)
 class ScsiDisk:
-    """One SCSI disk of the kernel. `gone`: its session was destroyed. `udev_at`: when udev will know it (seconds).
-    `partition`: the kernel knows its first partition."""
+    """One SCSI disk of the kernel. `gone`: its session was destroyed. `udev_at`: when udev will know it (seconds), which
+    is when the kernel has read its partitions, too [lab]; `known`: it has. `partition`: the kernel shows its first."""
 
     kernel: str
     minor: int
@@ -32,6 +32,7 @@ class ScsiDisk:
     number: int
     session: "Session"
     udev_at: float
+    known: bool = False
     partition: bool = False
     gone: bool = False
 

@@ -72,7 +72,7 @@ def _session(world: World, session: Session, put, links, empty) -> None:
             part = f"{disk.kernel}1"
             _disk(put, links, empty, part, f"8:{disk.minor + 1}", disk.lun.part.size, f"{real}/{part}", disk.diskseq)
             put(f"/sys/class/block/{disk.kernel}/{part}/partition", 1)
-        if disk.udev_at <= world.now:
+        if disk.known:
             put(f"/run/udev/data/b{number}", "")
             if disk.partition:
                 put(f"/run/udev/data/b8:{disk.minor + 1}", "")

@@ -120,6 +120,7 @@ class World:
         self.now += seconds
         for session in self.sessions:
             session.tick(seconds)
+        self._know_disks()
         for active in list(self.actives):
             self._fail_legs(active)
             self._copy(active, seconds)
@@ -128,6 +129,16 @@ class World:
             for mount in self.mounts:
                 self._write(mount.active)
         self.version += changed
+
+    def _know_disks(self) -> None:
+        """The kernel reads the partitions of new disks; udev knows the disks then, and starts what is whole."""
+        new = [d for d in self.disks() if not d.known and d.udev_at <= self.now and d.session.answering == "ok"]
+        for disk in new:
+            disk.known = True
+            disk.partition = disk.partition or bool(disk.lun.table and disk.lun.table.whole)
+            self.version += 1
+        if new:
+            self.activate_whole_groups()
 
     def _visible(self) -> object:
         sessions = tuple((s.state, s.server.state) for s in self.sessions)
@@ -262,6 +273,7 @@ class World:
             from sim.iscsi import login_at_boot
 
             login_at_boot(self)
+            self.advance(2.0)
         self.reload_units()
         self.version += 1
 

@@ -7,11 +7,12 @@ read, at the head, at the end and at places between.
 
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
-from lunmirror.layers.disk.facts import Blank, Device, Holds, Unreadable
+from lunmirror.layers.disk.facts import Blank, Device, Holds, OwnTable, Unreadable
 
 MIB = 1 << 20
 HEAD = 4 * MIB  # LVM's and every file system's first structures lie in here
 TAIL = MIB  # GPT's second copy, md's 0.90 and 1.0 superblocks
+TABLE = 34 * 512  # a GPT with 128 entries: protective MBR, header and entries; its second copy is a sector shorter
 SAMPLES = 8  # further places of 1 MiB, evenly spread: data whose head was wiped
 DEADLINE = 30.0  # seconds for each read
 
@@ -23,19 +24,50 @@ def content_of(reader: Reader, device: Device) -> Blank | Holds | Unreadable:
     signature = _signature(reader, device.node)
     if signature is not None:
         return signature
+    where = f"first {HEAD >> 20} MiB, last {TAIL >> 20} MiB and {SAMPLES} places between read as zeros"
+    fault = _not_zeros(reader, device, _places(device.size))
+    return fault or Blank(f"blkid finds nothing on {device.node}, nothing holds it, {where}")
+
+
+def own_table(reader: Reader, whole: Device, guid: str) -> Holds | OwnTable | Unreadable:
+    """What a disk holds at whose end our own table was found, though the kernel shows no partition on it.
+
+    A whole table is not written again: its partition may hold everything, and the kernel only has to read it. A torn
+    one may be: but first the rest of the disk is shown to be empty, since others can have taken the disk meanwhile
+    (mkswap and dd leave the table's second copy where it is).
+    """
+    if whole.holders:
+        return Holds(f"something in use: {', '.join(whole.holders)} is built on it")
+    signature = _signature(reader, whole.node)
+    if signature == Holds(f"GPT partition table (uuid {guid.lower()})"):
+        return OwnTable(whole=True)
+    if signature is not None:
+        return signature
+    places = [(max(offset, TABLE), length - max(TABLE - offset, 0)) for offset, length in _places(whole.size)]
+    offset, length = places[-1] if places else (0, 0)
+    places[-1:] = [(offset, length - TABLE)]  # the second copy
+    fault = _not_zeros(reader, whole, places)
+    return fault or OwnTable(
+        whole=False,
+        proof=f"on {whole.node} is only what was left when a partition table with the GUID that lunmirror derives for it"
+        " was being written: blkid finds nothing, and outside the table it reads as zeros",
+    )
+
+
+def _not_zeros(reader: Reader, device: Device, places: list[tuple[int, int]]) -> Holds | Unreadable | None:
+    """The first of the places, (offset, length) in bytes, that was not read as zeros; None if all were."""
     if device.size < HEAD + TAIL:
         return Unreadable(f"it is only {device.size} bytes long")
-    for offset, length in _places(device.size):
+    for offset, length in places:
         argv = (paths.CMP, f"--ignore-initial={offset}:0", f"--bytes={length}", device.node, "/dev/zero")
         ran = reader.query(argv, DEADLINE)
         if ran.rc == 1:
-            return Holds(f"data without a known signature, in the {length >> 20} MiB from byte {offset}")
+            return Holds(f"data without a known signature, in the {-(-length >> 20)} MiB from byte {offset}")
         if ran.rc != 0:
             return Unreadable(
-                f"the {length >> 20} MiB from byte {offset} of {device.node} could not be read: {ran.why}"
+                f"the {-(-length >> 20)} MiB from byte {offset} of {device.node} could not be read: {ran.why}"
             )
-    places = f"first {HEAD >> 20} MiB, last {TAIL >> 20} MiB and {SAMPLES} places between read as zeros"
-    return Blank(f"blkid finds nothing on {device.node}, nothing holds it, {places}")
+    return None
 
 
 def table_guid_on(reader: Reader, whole: Device) -> str:

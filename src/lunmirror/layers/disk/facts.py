@@ -33,6 +33,15 @@ class Unreadable(NamedTuple):
     reason: str
 
 
+class OwnTable(NamedTuple):
+    """Holds a partition table with the GUID that we derive for the disk, while the kernel shows no partition on it.
+    `whole`: the table is complete, so what its partition holds is unknown. Else it is what a crash left of writing it,
+    and `proof` says how it was shown that there is nothing else on the disk."""
+
+    whole: bool
+    proof: str = ""
+
+
 class PhysicalVolume(NamedTuple):
     """The LVM label on the disk (or its partition), as LVM reports it. `group` is '' for an orphan.
     `missing`: flagged MISSING in the group's metadata though the device is there."""
@@ -64,7 +73,7 @@ class Lun(NamedTuple):
     place: Device | None
     ours: bool
     pv: PhysicalVolume | None
-    content: Blank | Holds | Unreadable | None
+    content: Blank | Holds | OwnTable | Unreadable | None
     wwid: str
     expected: str = ""
 

@@ -3,7 +3,7 @@
 from lunmirror.desired import Desired, Disk
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
-from lunmirror.layers.disk.content import content_of, table_guid_on
+from lunmirror.layers.disk.content import content_of, own_table, table_guid_on
 from lunmirror.layers.disk.facts import Device, Lun, NoDisk, PhysicalVolume, Spanning
 from lunmirror.layers.session.facts import Session
 from lunmirror.lvm.devices import text
@@ -55,7 +55,20 @@ def _scsi_disks(desired: Desired, disk: Disk, reader: Reader, seen: World) -> _F
     devices = tuple(_device(reader, folder.rsplit("/", 1)[1]) for folder in running)
     if None in devices:
         return Unknown("its disk vanished while being looked at")
+    if unknown := _unknown_to_udev(reader, devices):
+        return Present(NoDisk("", unknown))
     return _Found(text(reader, f"{_scsi(running[0])}/wwid"), devices)
+
+
+def _unknown_to_udev(reader: Reader, devices: tuple[Device, ...]) -> str:
+    """The path that will be there when udev knows all of the disks; '' if it does, or does not run.
+
+    The kernel shows a disk before its partitions, and udev knows it only after them. In between LVM cannot be asked
+    about the partition, and a disk in use looks like one whose partition was never made [lab].
+    """
+    known = [f"{paths.UDEV_DATA}/b{device.number}" for device in devices]
+    running = reader.glob(paths.UDEV_DATA)
+    return next((path for path in known if running and not reader.glob(path)), "")
 
 
 def _blocks(reader: Reader, session: Session, lun: int) -> tuple[str, ...]:
@@ -117,7 +130,8 @@ def _lun(desired: Desired, disk: Disk, found: _Found, reader: Reader, lvm: Seen,
         return Present(Lun(whole, devices, whole, False, None, content_of(reader, whole), wwid, expected))
     ours = table_guid_on(reader, whole) == disk.table_guid
     place = partition if ours else None
-    return Present(Lun(whole, devices, place, ours, None, content_of(reader, place or whole), wwid, expected))
+    content = own_table(reader, whole, disk.table_guid) if ours and not place else content_of(reader, place or whole)
+    return Present(Lun(whole, devices, place, ours, None, content, wwid, expected))
 
 
 def _expected(desired: Desired, disk: Disk, lvm: Lvm) -> str:

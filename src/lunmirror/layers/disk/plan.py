@@ -15,7 +15,7 @@
 
 from lunmirror.desired import Desired, Disk
 from lunmirror.host import paths
-from lunmirror.layers.disk.facts import Blank, Device, Holds, Lun, NoDisk, Spanning, Unreadable
+from lunmirror.layers.disk.facts import Blank, Device, Holds, Lun, NoDisk, OwnTable, Spanning, Unreadable
 from lunmirror.layers.session.facts import NoSession
 from lunmirror.lvm.command import change, place_of
 from lunmirror.model import (
@@ -157,6 +157,8 @@ def _judge_pv(desired: Desired, ref: Ref, disk: Disk, lun: Lun) -> list[Finding]
 
 def _take(desired: Desired, ref: Ref, disk: Disk, lun: Lun, seen: World, pending: frozenset[Ref]) -> Plan:
     """No physical volume yet: partition and label, if that provably loses nothing."""
+    if isinstance(lun.content, OwnTable) and lun.content.whole:
+        return Plan(_reread_steps(ref, disk, lun.whole))  # what is in the partition is seen, and judged, after that
     finding = _too_small(desired, ref, disk, lun) or _unfit_content(ref, disk, lun)
     finding = finding or _replaced(ref, disk, lun) or _company(desired, ref, disk, seen, pending)
     if finding:
@@ -174,10 +176,8 @@ def _take(desired: Desired, ref: Ref, disk: Disk, lun: Lun, seen: World, pending
 
 def _proof(disk: Disk, lun: Lun) -> str:
     """Why nothing is lost. Only called on content that `_unfit_content` let pass."""
-    if isinstance(lun.content, Blank):
+    if isinstance(lun.content, (Blank, OwnTable)):
         return lun.content.proof
-    if lun.ours:
-        return f"its unfinished partition table carries the GUID that lunmirror derives for disk {disk.name}"
     return f"consent: disks.{disk.name}.overwrite names {disk.consent}"
 
 
@@ -206,6 +206,12 @@ def _partition_steps(
         proof,
         guards,
     )
+    return (*((wipe,) if consented else ()), write, *_reread_steps(ref, disk, whole))
+
+
+def _reread_steps(ref: Ref, disk: Disk, whole: Device) -> tuple[Step, ...]:
+    """The table is there; the kernel has to show its partition."""
+    drift = (Drift(f"disks.{disk.name}.partition", "one partition of type Linux LVM", "no partition"),)
     reread = Step(
         ref, f"let the kernel read the partition on {whole.node}", Run((paths.PARTX, "--update", whole.node)), drift
     )
@@ -214,7 +220,7 @@ def _partition_steps(
         f"{whole.node}-part1" if whole.node.startswith(paths.MAPPER) else _first_partition(whole.node), APPEAR
     )
     wait = Step(ref, f"wait for the partition on {whole.node}", appear, drift)
-    return (*((wipe,) if consented else ()), write, reread, wait)
+    return reread, wait
 
 
 def _first_partition(node: str) -> str:
@@ -246,7 +252,7 @@ def _unfit_content(ref: Ref, disk: Disk, lun: Lun) -> Finding | None:
                 next="nothing is written to a disk that cannot be read; see the kernel log for I/O errors",
                 key=key,
             )
-        case Holds(what) if what != disk.consent and not (lun.ours and lun.place is None):
+        case Holds(what) if what != disk.consent:
             said = (
                 f" (the configuration consents to lose {disk.consent!r}, which is not what is there)"
                 if disk.consent

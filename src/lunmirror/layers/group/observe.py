@@ -16,7 +16,7 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
     if not isinstance(lvm, Present):
         return dict.fromkeys(desired.groups, lvm)
     here = text(reader, paths.MACHINE_ID)
-    if not here:
+    if len(here) != 32 or here.strip("0123456789abcdef"):  # machine-id(5); "uninitialized" during a first boot
         return dict.fromkeys(desired.groups, Unknown(f"{paths.MACHINE_ID} cannot be read: whose group is it?"))
     known = _known(desired, seen)
     return {group.name: _group(group, lvm.facts, seen, known, here) for group in desired.groups.values()}

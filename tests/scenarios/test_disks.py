@@ -1,0 +1,64 @@
+"""What is taken for a physical volume, and what never is."""
+
+from lunmirror.model import Kind
+from sim.disks import Table
+from sim.stage import converged, text
+from sim.stories import blank, new_name
+
+
+def test_disks_whose_partitions_come_late_are_waited_for() -> None:
+    """A client that boots without open-iscsi's own login: the kernel shows the disks before their partitions, and our
+    table without its partition is not an unfinished one [lab]."""
+    stage = converged(text())
+    stage.world.reboot(login=False)
+
+    first = stage.apply()
+
+    assert first.exit == 0, str(first)
+    assert not [line for line in first.host.lines if line[0] == "sfdisk"]
+
+
+def test_a_disk_that_returns_is_not_refused_meanwhile() -> None:
+    assert Kind.REFUSED not in new_name().apply().kinds()
+
+
+def test_our_table_whose_partition_the_kernel_does_not_show_is_read_again_not_written() -> None:
+    stage = converged(text())
+    stage.world.unmount("/mnt/test")
+    stage.world.deactivate("testlv")
+    for disk in stage.world.disks():
+        disk.partition = False
+    stage.world.version += 1
+    before = stage.lun().fingerprint()
+
+    first = stage.apply()
+
+    assert first.exit == 0, str(first)
+    assert [line[0] for line in first.host.lines].count("partx") == 2
+    assert "sfdisk" not in [line[0] for line in first.host.lines]
+    assert stage.lun().part.pv in before
+
+
+def test_an_unfinished_table_of_ours_is_finished() -> None:
+    stage = blank()
+    stage.lun().table = Table(stage.desired.disks["left"].table_guid, whole=False)
+
+    assert stage.settle().exit == 0
+
+
+def test_what_somebody_put_where_our_table_was_is_refused() -> None:
+    """swap or raw data at the head, and still the second copy of our table at the end: mkswap and dd leave it."""
+    for what in ("swap", "raw", "raw in the middle"):
+        stage = blank()
+        lun = stage.lun()
+        lun.table = Table(stage.desired.disks["left"].table_guid, whole=False)
+        if what == "swap":
+            lun.body.signature = {"TYPE": "swap", "UUID": "1-2"}
+        else:
+            lun.body.marks = {(1 << 20) if what == "raw" else (60 << 20): 1 << 20}
+        before = lun.fingerprint()
+
+        refused = stage.apply()
+
+        assert refused.exit == 4, f"{what}: {refused}"
+        assert lun.fingerprint() == before
