@@ -82,6 +82,7 @@ def play(rehearsal: Rehearsal, stage: Stage, healing: float) -> tuple[Course, Re
         stack.callback(lambda: _stop(watcher, notes))
         _warm_up(rehearsal.places, writers, stage)
         stage.say(f"dropping the traffic of server {rehearsal.server} for {rehearsal.seconds} s")
+        stack.callback(stage.cut.lift)  # once more, to be the first thing done on every way out
         date = stage.reader.date()
         cut_at = time.monotonic()  # before, not after: nothing that the cut causes may seem to be earlier
         stage.cut.begin(rehearsal.endpoints, rehearsal.seconds)

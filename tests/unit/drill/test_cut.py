@@ -61,7 +61,9 @@ def test_dropped_packets_are_counted() -> None:
 
 def test_it_is_lifted_once_and_only_if_it_was_there(monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = []
-    monkeypatch.setattr(cut.child, "run_all", lambda todo, stuck, note: jobs.extend(todo) or (Ran(("nft",), 0, "", "", 0.0),))
+    monkeypatch.setattr(
+        cut.child, "run_all", lambda todo, stuck, note: jobs.extend(todo) or (Ran(("nft",), 0, "", "", 0.0),)
+    )
     one = Cut(Host())
     assert one.lift() == ""
     assert jobs == []

@@ -67,7 +67,9 @@ def test_failed_writes_are_crossed() -> None:
     assert len(picture.view(course(error=5), result.judge(course(error=5)))["series"][0]["failed"]) == 1
 
 
-@pytest.mark.parametrize("xs", [[10.0] * 8, [10, 12, 14, 300, 301], [849.0, 849.5, 850.0], list(range(80, 850, 11)), []])
+@pytest.mark.parametrize(
+    "xs", [[10.0] * 8, [10, 12, 14, 300, 301], [849.0, 849.5, 850.0], list(range(80, 850, 11)), []]
+)
 def test_labels_never_lie_on_one_another_nor_on_a_line(xs) -> None:
     labels = picture.placed([(float(x), "an event 12.3 s") for x in xs])
     assert [label.x for label in labels] == sorted(map(float, xs))

@@ -34,9 +34,7 @@ class Tree:
         paths = {"/".join(p.split("/")[: depth + 1]) for p in self.files if p.count("/") >= depth}
         parts = pattern.split("/")
         return tuple(
-            sorted(
-                p for p in paths if all(fnmatch.fnmatch(a, b) for a, b in zip(p.split("/"), parts, strict=True))
-            )
+            sorted(p for p in paths if all(fnmatch.fnmatch(a, b) for a, b in zip(p.split("/"), parts, strict=True)))
         )
 
     def query(self, argv, deadline):
@@ -185,7 +183,9 @@ def test_a_zone_is_left_out() -> None:
 
 
 def test_not_if_another_server_has_the_same_portal() -> None:
-    assert no(asked(wish=with_portals(Portal("192.0.2.2"), Portal("192.0.2.1")))[1], "server filer1 has the same portal")
+    assert no(
+        asked(wish=with_portals(Portal("192.0.2.2"), Portal("192.0.2.1")))[1], "server filer1 has the same portal"
+    )
 
 
 # Notes

@@ -93,7 +93,9 @@ def test_json_says_the_same() -> None:
     said = json.loads(result.render_json(found, "r1", "/tmp/p.svg"))
     assert (said["verb"], said["exit"], said["result"], said["passed"]) == ("drill", 0, "converged", True)
     assert (said["stall"], said["budget"], said["given_up"]) == (4.3, 5, 4.2)
-    assert {"at": 0.0, "event": "traffic dropped", "text": "the traffic of server filer2 is dropped"} in said["events"]
+    assert {"at": 0.0, "event": "traffic dropped", "text": "the traffic of server filer2 is dropped"} in said[
+        "events"
+    ]
 
 
 def test_a_refusal() -> None:

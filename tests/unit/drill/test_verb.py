@@ -54,7 +54,12 @@ def test_a_plain_file_may_be_replaced_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "link.svg").symlink_to("old.svg")
     (tmp_path / "dangling.svg").symlink_to("nowhere")
     assert asked("filer2", "--confirm", "--picture", f"{tmp_path}/old.svg").picture.endswith("old.svg")
-    for name, what in (("", "a folder"), ("link.svg", "symbolic link"), ("dangling.svg", "symbolic link"), ("no/p", "not there")):
+    for name, what in (
+        ("", "a folder"),
+        ("link.svg", "symbolic link"),
+        ("dangling.svg", "symbolic link"),
+        ("no/p", "not there"),
+    ):
         with pytest.raises(UsageError, match=what):
             asked("filer2", "--confirm", "--picture", f"{tmp_path}/{name}")
 

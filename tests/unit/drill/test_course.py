@@ -1,0 +1,195 @@
+"""The course: in which order, and that the traffic returns on every way out. Time goes by only in pauses."""
+
+import json
+import struct
+
+import pytest
+
+from lunmirror.drill import course
+from lunmirror.drill.course import Stage, play
+from lunmirror.drill.watch import GIVEN_UP, WHOLE
+from lunmirror.errors import HostError, LunmirrorError
+from lunmirror.host.waiting import Interrupted
+from lunmirror.model import Outcome, Ref, Run, Step
+from unit.drill.courses import rehearsal
+from unit.report.worlds import ONLY_LEFT, desired, lv, report, world
+
+BUDGET = 15
+STEP = Step(Ref("volume", "vg0/lv"), "refresh it", Run(("lvm",)), ())
+
+
+class Tape:
+    def __init__(self, data) -> None:
+        self.read = data
+
+
+class Copy:
+    """A copy of the process that is none."""
+
+    def __init__(self, theatre: "Theatre", name: str, work) -> None:
+        self.theatre, self.name = theatre, name
+        theatre.told.append(f"start {name}")
+        self.tape = Tape(theatre.seen if name == "the watcher" else theatre.written)
+
+    def stop(self, deadline: float) -> str:
+        self.theatre.told.append(f"stop {self.name}")
+        return self.theatre.stuck
+
+
+class Theatre:
+    """The machine, its clock, and everything that was asked of it in order. The leg is given up `gone` seconds after the
+    cut; passes from the `heals`-th on after the traffic returned find the mirror whole."""
+
+    def __init__(self, heals: int = 2, gone: float = 8.0, error: int = 0) -> None:
+        self.now, self.told, self.cut_at, self.lifted = 100.0, [], None, 0
+        self.heals, self.gone, self.error, self.walked, self.stuck = heals, gone, error, 0, ""
+        self.raises: dict[str, BaseException] = {}
+
+    # the clock
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def until(self, ready, seconds, **how):
+        self.now += seconds
+        if "until" in self.raises and self.cut_at is not None:
+            raise self.raises["until"]
+        return False
+
+    # the cut
+
+    def prepare(self) -> None:
+        self._do("prepare")
+
+    def begin(self, endpoints, seconds) -> None:
+        self._do("begin")
+        self.cut_at, self.seconds = self.now, seconds
+
+    def packets(self) -> int:
+        return 7
+
+    def lift(self) -> str:
+        self._do("lift")
+        return ""
+
+    # the host
+
+    def date(self) -> str:
+        return "2026-01-01T00:00:00Z"
+
+    def reach(self, endpoints, deadline):
+        return dict.fromkeys(endpoints, "")
+
+    # copies
+
+    def written(self) -> bytes:
+        return struct.pack("<ddq", self.now - 1, 0.01, self.error)
+
+    def seen(self) -> bytes:
+        gone = self.cut_at is not None and self.now >= self.cut_at + self.gone
+        return json.dumps([self.now, {}, {"vg0/lv": GIVEN_UP if gone else WHOLE}]).encode() + b"\n"
+
+    # passes
+
+    def walk(self):
+        self._do(f"pass at {self.now - self.cut_at:.0f}")
+        self.now += 1.0
+        after = self.now > self.cut_at + self.seconds
+        self.walked += after
+        if "pass" in self.raises:
+            raise self.raises["pass"]
+        healed = self.walked >= self.heals
+        seen = world(lv() if healed else lv("AD", past=ONLY_LEFT), mounted="rw")
+        return report(seen)._replace(outcomes=(Outcome(STEP, "done"),) if healed else ())
+
+    def _do(self, what: str) -> None:
+        self.told.append(what)
+        if what in self.raises:
+            raise self.raises[what]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch):
+    def run(theatre: Theatre, seconds: int = 35, healing: float = 60):
+        monkeypatch.setattr(course, "until", theatre.until)
+        monkeypatch.setattr(course.time, "monotonic", theatre.monotonic)
+        plan = rehearsal(volumes=("vg0/lv",), seconds=seconds, places=(course.Place("vg0/lv", "/mnt", 1),))
+        aside = lambda name, work: Copy(theatre, name, work)  # noqa: E731
+        stage = Stage(desired(mount="/mnt"), theatre, theatre, theatre.walk, lambda text: None, aside)
+        return play(plan, stage, healing)
+
+    return run
+
+
+def test_the_order_of_things(run) -> None:
+    theatre = Theatre()
+    found, last = run(theatre)
+    passes = [t for t in theatre.told if t.startswith("pass")]
+    told = [t for t in theatre.told if not t.startswith("pass")]
+    assert told == [
+        "prepare", "start the writer on /mnt", "start the watcher", "begin", "lift", "lift",
+        "stop the watcher", "stop the writer on /mnt", "lift",
+    ]  # fmt: skip
+    assert theatre.told.index("lift") > theatre.told.index(passes[2])  # during the outage too, as the timer does
+    assert passes[0] == "pass at 8"  # none before the leg is given up
+    assert found.lifted_at - found.cut_at == 35
+    assert found.whole_at is not None
+    assert found.packets == 7
+    assert found.passes[-1].titles == ("volume vg0/lv: refresh it",)
+    assert last is not None
+
+
+def test_no_pass_during_an_outage_that_nothing_notices(run) -> None:
+    theatre = Theatre(gone=1000)
+    run(theatre, seconds=5)
+    assert theatre.told.index("lift") < min(n for n, t in enumerate(theatre.told) if t.startswith("pass"))
+
+
+def test_healing_has_a_deadline(run) -> None:
+    theatre = Theatre(heals=10_000)
+    found, _ = run(theatre, healing=60)
+    assert found.whole_at is None
+    assert 95 <= found.ended_at - found.cut_at < 105
+
+
+def test_a_writer_that_fails_before_the_cut_prevents_it(run) -> None:
+    theatre = Theatre(error=28)
+    with pytest.raises(HostError, match="file system is full"):
+        run(theatre)
+    assert "begin" not in theatre.told
+    assert theatre.told[-1] == "lift"
+    assert "stop the writer on /mnt" in theatre.told
+
+
+@pytest.mark.parametrize("where", ["begin", "until", "pass"])
+@pytest.mark.parametrize("what", [Interrupted, KeyboardInterrupt, RuntimeError])
+def test_the_traffic_returns_whatever_happens(run, where: str, what: type[BaseException]) -> None:
+    theatre = Theatre()
+    theatre.raises[where] = what()
+    with pytest.raises(what):
+        run(theatre)
+    ending = ["lift", "stop the watcher", "stop the writer on /mnt", "lift"]
+    assert theatre.told[-4:] == ending  # first of all the traffic
+
+
+def test_a_table_that_cannot_be_made_is_the_end_before_anything_begins(run) -> None:
+    theatre = Theatre()
+    theatre.raises["prepare"] = HostError("no")
+    with pytest.raises(HostError):
+        run(theatre)
+    assert theatre.told == ["prepare"]
+
+
+def test_a_pass_that_cannot_be_walked_is_told_and_tried_again(run) -> None:
+    theatre = Theatre()
+    theatre.raises["pass"] = LunmirrorError("sysfs is away")
+    found, last = run(theatre, healing=10)
+    assert found.whole_at is None
+    assert last is None
+    assert {p.error for p in found.passes} == {"sysfs is away"}
+
+
+def test_a_copy_that_cannot_be_ended_is_told(run) -> None:
+    theatre = Theatre()
+    theatre.stuck = "the writer (pid 1) cannot be ended; it is left alone"
+    assert theatre.stuck in run(theatre)[0].notes
