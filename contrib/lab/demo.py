@@ -53,7 +53,7 @@ class Show:
 
     def __init__(self, path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.file = open(path, "w", encoding="utf-8")  # noqa: SIM115 (open to the end)
+        self.file = open(path, "w", encoding="utf-8") (open to the end)
         self.terminal = sys.stdout.isatty()
         self.color = self.terminal and not os.environ.get("NO_COLOR")
         self.drawn = self.open = False  # a status line stands on the terminal; the last line has no end yet

@@ -14,7 +14,26 @@ HERE = Path(__file__).parent
 WITHOUT_WRITE_SAME = 'ACTION=="add", SUBSYSTEM=="scsi_disk", ATTR{max_write_same_blocks}="0"\n'
 sys.path.insert(0, str(HERE))
 
+import evidence  # noqa: E402
 from kit import Lab  # noqa: E402
+
+VERSIONS = "uname -r; iscsiadm --version; lvm version | head -n 1 | xargs; tgtadm --version; python3 --version"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--evidence", type=Path, help="write a row for each lab test into this file")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    report = yield
+    path: Path | None = item.config.getoption("--evidence")
+    machine = getattr(item, "funcargs", {}).get("machine")
+    if path and machine and (report.when == "call" or (report.when == "setup" and not report.passed)):
+        name = f"{item.path.name}::{item.name}"
+        evidence.record(path, machine.versions, name, report.outcome, report.duration, list(machine.figures))
+        machine.figures.clear()
+    return report
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -46,6 +65,8 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         machine.run("udevadm control --reload; udevadm settle")
         machine.snapshot("ready")
         machine.converged = set()
+        machine.figures = []
+        machine.versions = "Versions: " + ", ".join(machine.run(VERSIONS, check=False).stdout.split("\n")).strip(", ")
         yield machine
 
 

@@ -97,6 +97,11 @@ class Lab:
         self.spawn = machine.spawn
         self.put = machine.put
         self.get = machine.get
+        self.figures: list[str] = machine.figures  # what the evidence shows beside the result
+
+    def figure(self, text: str) -> None:
+        """Something measured, for docs/evidence.md."""
+        self.figures.append(text)
 
     def keep(self, name: str) -> None:
         """This very state is what `converged(name, …)` starts from."""
