@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The article's setup from nothing to a mounted mirror, in front of your eyes (`make demo`).
+"""The article's setup from nothing to a mounted mirror, and through the loss of a server, in front of your eyes
+(`make demo`).
 
   demo.py [--wheel PATH] [--keep]
 
@@ -7,7 +8,8 @@
   --keep         leave the machine running at the end, with the way into it, until Ctrl-C
 
 Every command that is shown is run in the lab machine as it is shown, and what it prints is shown as it comes. Each
-chapter ends with what was expected of it. Exit 0 only if all of it held. The whole is kept in demo-out/transcript.txt.
+chapter ends with what was expected of it. Exit 0 only if all of it held. The whole is kept in demo-out/transcript.txt,
+the pictures of both drills beside it.
 """
 
 import argparse
@@ -32,6 +34,9 @@ QUIET_SECONDS = 5  # silence after which a running command is said to be running
 LOOK_SECONDS = 0.3
 SYNC_SECONDS = 600
 BAR = 30  # characters
+BUDGET = 15  # seconds, as the shipped configuration declares it
+EMULATION = 6  # seconds more that two busy emulated processors may take to notice and to go on
+DEFAULTS = 'noop_out_interval = "5s"\nnoop_out_timeout = "5s"\nreplacement_timeout = "120s"'
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 STEP = re.compile(r"^([✓✗–]) (\w+) (.+?): (.*) \([0-9.]+ s\)$", re.MULTILINE)
 
@@ -53,7 +58,7 @@ class Show:
 
     def __init__(self, path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.file = open(path, "w", encoding="utf-8") (open to the end)
+        self.file = open(path, "w", encoding="utf-8")  # open to the end
         self.terminal = sys.stdout.isatty()
         self.color = self.terminal and not os.environ.get("NO_COLOR")
         self.drawn = self.open = False  # a status line stands on the terminal; the last line has no end yet
@@ -273,6 +278,34 @@ class Demo:
             self.expect(word in said, f"{word} is in the tree")
         return "in sync, both legs"
 
+    def drill(self):
+        """The loss of a server, rehearsed as on a machine in service."""
+        return self.rehearse(BUDGET, "drill-filer2.svg")
+
+    def defaults(self):
+        """The same outage under open-iscsi's own timeouts, which take effect at a login."""
+        self.show.line("the same mirror, with the timeouts that open-iscsi has by itself:")
+        config = re.sub(r"(?m)^stall_budget .*$", DEFAULTS, CONFIG)
+        self.show.text("".join(f"    {line}\n" for line in DEFAULTS.splitlines()))
+        self.machine.put("/etc/lunmirror/lunmirror.toml", config, 0o600)
+        self.sh(f"umount {MOUNT} && lvchange -an {VOLUME} && iscsiadm -m node --logoutall=all", timeout=180)
+        self.sh("lunmirror apply", expect=(0, 3))
+        self.sync()
+        return self.rehearse(5 + 5 + 120 + 2, "drill-filer2-defaults.svg")
+
+    def rehearse(self, budget, picture):
+        said = self.sh(f"lunmirror drill filer2 --confirm --picture /root/{picture}", timeout=1200, expect=(0, 1))
+        (OUT / picture).write_bytes(self.machine.get(f"/root/{picture}"))
+        self.show.line(f"the picture is kept in {OUT / picture}")
+        stall = float(re.search(r"longest stall +([0-9.]+) s", said)[1])
+        self.expect(stall <= budget + EMULATION, f"no write took longer than the {budget} s of the budget, and the emulator's {EMULATION} s")
+        self.expect(re.search(r"errors +0 ", said), "no write failed")
+        self.expect(not re.search(r"full redundancy +never", said), "redundancy is full again")
+        self.expect(self.mounted(), "it was mounted all the time")
+        self.expect("lunmirror_drill" not in self.ask("nft list tables"), "nothing is left of the cut")
+        self.expect(self.ask(f"sha256sum {MOUNT}/witness") == self.witness, "the file written before is whole")
+        return f"longest stall {stall:.1f} s, no error"
+
     # -- looking --------------------------------------------------------------------------------------------------
 
     def steps(self, said):
@@ -391,6 +424,8 @@ def play(arguments, show, table, folder):
         table.chapter("Three things are broken by hand", demo.damage)
         table.chapter("lunmirror apply: only those three are mended", demo.mend)
         table.chapter("lunmirror status", demo.status)
+        table.chapter("lunmirror drill: a server dies", demo.drill)
+        table.chapter("The same outage under open-iscsi's defaults", demo.defaults)
         table.print()
         if arguments.keep:
             keep(machine, show)
