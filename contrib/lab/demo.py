@@ -298,7 +298,10 @@ class Demo:
         (OUT / picture).write_bytes(self.machine.get(f"/root/{picture}"))
         self.show.line(f"the picture is kept in {OUT / picture}")
         stall = float(re.search(r"longest stall +([0-9.]+) s", said)[1])
-        self.expect(stall <= budget + EMULATION, f"no write took longer than the {budget} s of the budget, and the emulator's {EMULATION} s")
+        self.expect(
+            stall <= budget + EMULATION,
+            f"no write took longer than the {budget} s of the budget, and the emulator's {EMULATION} s",
+        )
         self.expect(re.search(r"errors +0 ", said), "no write failed")
         self.expect(not re.search(r"full redundancy +never", said), "redundancy is full again")
         self.expect(self.mounted(), "it was mounted all the time")
