@@ -17,7 +17,10 @@ OPTIONS = {
     "--lock-wait": ("DURATION", "how long to wait for another pass to end, say 90s or 2m (default 0s)"),
     "--watch": ("", "go on showing until redundancy is full, or until interrupted"),
     "--wait": ("synced", "end when every declared volume is in full sync"),
-    "--timeout": ("DURATION", "the longest wait: for status --wait (default: for ever), for the healing of a drill (15m)"),
+    "--timeout": (
+        "DURATION",
+        "the longest wait: for status --wait (default: for ever), for the healing of a drill (15m)",
+    ),
     "--keep": ("SERVER", "the server whose legs hold what is to be kept"),
     "--confirm": ("", "yes, drop that server's traffic now"),
     "--seconds": ("N", "how long it is dropped, 300 at most (default: the stall budget and 20 more)"),

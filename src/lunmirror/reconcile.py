@@ -62,6 +62,8 @@ class Pass:
             taken |= {o.step for o in outcomes}
             failed |= {o.step.ref for o in outcomes if o.status != "done"}
             self.disturbed |= {o.step.server for o in outcomes if o.step.server}
+        else:
+            planned = self._look(layer)  # the last word is the machine's, not the last round's plan
         self._find(planned.findings)
         self._find(_left_over(planned, failed))
 

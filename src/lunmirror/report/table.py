@@ -43,7 +43,7 @@ def _step(step: Step, number: int, paint: Paint) -> str:
     lines = [f"{paint(f'{number:3}', '1')}  {paint(str(step.ref), '36')}: {step.title}"]
     if step.after:
         lines.append(f"     after {', '.join(map(str, step.after))} (predicted: it cannot be seen yet)")
-    lines += [f"     why   {why(d)}" for d in step.drift]
+    lines += [f"     why   {reason}" for reason in dict.fromkeys(map(why, step.drift))]
     lines += [
         f"     {'how  ' if n == 0 else '     '} {_tint(line, paint)}" for n, line in enumerate(how(step).splitlines())
     ]

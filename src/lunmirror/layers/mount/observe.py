@@ -31,7 +31,8 @@ class _Look:
         self.mounts = read_mounts(reader)
         self.fstab = reader.read(paths.FSTAB)
         self.lines = entries(self.fstab.facts) if isinstance(self.fstab, Present) else ()
-        self.systemd = isinstance(reader.folder(paths.SYSTEMD_RUNNING), Present)
+        # Where that cannot be told, a reload too many does no harm; one too few would never be made up for.
+        self.systemd = not isinstance(reader.folder(paths.SYSTEMD_RUNNING), Absent)
 
     def at(self, volume: Volume, seen: Seen | None) -> Seen:
         if isinstance(self.mounts, Unknown):

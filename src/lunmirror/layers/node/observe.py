@@ -180,7 +180,7 @@ def _tag(root: str, path: Path, reader: Reader) -> Seen:
     if not here:
         others = ", ".join(str(o[0]) for o in offers)
         return Unknown(f"server {server} announces {path.target} at {others}, not at {portal}: declare one of those")
-    return _one_tag(root, path, here)
+    return _one_tag(root, path, here, reader)
 
 
 def _tag_by_name(root: str, path: Path, offers: list[tuple[Portal, int, str]], reader: Reader) -> Seen:
@@ -193,15 +193,19 @@ def _tag_by_name(root: str, path: Path, offers: list[tuple[Portal, int, str]], r
                 f"{path.target} has a record for {offer[0]} already, declared is {path.portal}: declare the portal"
                 " by that address, or remove the record"
             )
-    return _one_tag(root, path, offers)
+    return _one_tag(root, path, offers, reader)
 
 
-def _one_tag(root: str, path: Path, offers: list[tuple[Portal, int, str]]) -> Seen:
+def _one_tag(root: str, path: Path, offers: list[tuple[Portal, int, str]], reader: Reader) -> Seen:
     tags = sorted({tag for _, tag, _ in offers})
     if len(tags) > 1:
         return Unknown(f"server {path.server.name} announces {path.target} with several portal group tags ({tags})")
     home = f"{root}/nodes/{path.target}/{path.portal.address},{path.portal.port}"
-    return Present(Missing(tags[0], f"{home},{tags[0]}/{IFACE}"))
+    file = f"{home},{tags[0]}/{IFACE}"
+    if not isinstance(reader.read(file), Absent):
+        # `-o new` would reset it, and with it what others set.
+        return Unknown(f"the node record {file} is there, though its folders did not list it")
+    return Present(Missing(tags[0], file))
 
 
 def _offer(line: str) -> tuple[Portal, int, str] | None:
