@@ -69,9 +69,6 @@ class SimHost:
             self._tree = (self.world.version, grow(self.world))
         return self._tree[1]
 
-    def once(self, name, look):
-        return look()
-
     def query(self, argv: tuple[str, ...], deadline: float) -> Ran:
         assert deadline > 0
         if argv not in self.answers:
@@ -103,6 +100,8 @@ class SimHost:
         return self._answer(argv, deadline, b"", partly=False)
 
     def _answer(self, argv: tuple[str, ...], deadline: float, stdin: bytes, partly: bool) -> Ran:
+        if any("\0" in word for word in argv):
+            return Ran(argv, None, "", "", 0.0, f"{argv[0]} could not be started: embedded null byte")
         answer = programs.answer(self.world, argv, stdin, partly)
         if isinstance(answer, Hang):
             return self._hung(argv, deadline)

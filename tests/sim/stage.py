@@ -161,7 +161,9 @@ def end_state(stage: Stage) -> dict[str, Any]:
         stale = [leg.pv for leg in volume.legs if leg.disk is None or leg.disk.gone]
         active[volume.group, volume.name] = (volume.type, letters, volume.ratio(), filesystem, stale)
     entries = [
-        journal.parse(Present(c)).facts for p, c in world.files.items() if p.startswith("/var/lib/lunmirror/volumes/")
+        journal.parse(Present(content)).facts
+        for path, content in world.files.items()
+        if path.startswith("/var/lib/lunmirror/volumes/") and path.endswith(".json")
     ]
     return {
         "records": records,
