@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import NamedTuple, Protocol
 
+from lunmirror.host.waiting import until
+
 NAME = ".lunmirror-drill"
 MAGIC = b"lunmirror drill: this file may be removed\n"
 BLOCK = 4096  # bytes
@@ -70,7 +72,7 @@ def write_steadily(folder: str, device: int, tape: Notes, told: Callable[[], boo
                 fault = error.errno or errno.EIO
             spent = time.monotonic() - begun
             tape.change(at, _RECORD.pack(begun, spent, fault))
-            time.sleep(max(0.0, INTERVAL - spent))
+            until(lambda: False, INTERVAL - spent, patient=True)
     finally:
         with suppress(OSError):
             os.unlink(NAME, dir_fd=place)

@@ -148,9 +148,11 @@ def _keep_picture(path: str, course: Course, found: result.Result, host: Host) -
     if not isinstance(before, Present | Absent):
         return f"the picture is not written: {before.reason}"
     try:
-        host.write(
-            path, picture.draw(course, found).encode(), before.facts if isinstance(before, Present) else None, 0o644
-        )
+        drawn = picture.draw(course, found).encode()
+    except Exception as bug:  # what was measured for minutes is told all the same
+        return f"the picture is not drawn: internal error: {type(bug).__name__}: {bug}"
+    try:
+        host.write(path, drawn, before.facts if isinstance(before, Present) else None, 0o644)
     except ActionFailed as failure:
         return f"the picture is not written: {failure}"
     return ""

@@ -5,16 +5,14 @@ file it needs no disk. The copy ends when it is told to, and when its parent is 
 """
 
 import os
-import time
 from collections.abc import Callable
 from contextlib import suppress
 
 from lunmirror.host import paths
 from lunmirror.host.stuck import whereabouts
-from lunmirror.host.waiting import signals
+from lunmirror.host.waiting import signals, until
 
 GRACE = 1.0  # seconds between SIGKILL and giving up
-_LOOK = 0.02  # seconds between looks at a copy that should end
 
 
 class Tape:
@@ -65,16 +63,13 @@ class Aside:
         return f"{self.name} (pid {self.pid}) cannot be ended{whereabouts(self.pid)}; it is left alone"
 
     def _ended(self, seconds: float) -> bool:
-        end = time.monotonic() + seconds
-        while True:
-            try:
-                if os.waitpid(self.pid, os.WNOHANG)[0]:
-                    return True
-            except ChildProcessError:
-                return True
-            if time.monotonic() >= end:
-                return False
-            time.sleep(_LOOK)
+        return until(self._reaped, seconds, first=0.01, patient=True)
+
+    def _reaped(self) -> bool:
+        try:
+            return os.waitpid(self.pid, os.WNOHANG)[0] != 0
+        except ChildProcessError:
+            return True
 
 
 def _live(tape: Tape, work: Work, parent: int) -> None:

@@ -77,3 +77,24 @@ def test_no_other_verb_imports_it() -> None:
             if any("lunmirror.drill" in name or name == "lunmirror.host.aside" for name in names):
                 assert path.name == "cli.py"
                 assert id(node) in inner
+
+
+def test_a_report_is_told_even_if_the_picture_cannot_be_drawn_or_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lunmirror.drill import picture, result
+    from lunmirror.host.protocol import ActionFailed
+    from lunmirror.model import ABSENT
+    from unit.drill.courses import course
+
+    class Host:
+        def read(self, path):
+            return ABSENT
+
+        def write(self, path, content, before, mode):
+            assert content.startswith(b"<?xml")
+            assert before is None
+            raise ActionFailed("the file system is full")
+
+    one = course()
+    assert "file system is full" in verb._keep_picture("/p.svg", one, result.judge(one), Host())
+    monkeypatch.setattr(picture, "draw", lambda course, result: 1 / 0)
+    assert "ZeroDivisionError" in verb._keep_picture("/p.svg", one, result.judge(one), Host())
