@@ -181,6 +181,8 @@ class Lvm:
     def activate(self, group: str, name: str, degraded: bool) -> Answer:
         meta = self.group(group)
         lv = self._lv(meta, name)
+        if any(self._copies(pv) > 1 for pv, _ in meta.pvs):
+            raise Refused(f"  Cannot activate LVs in VG {group} while PVs appear on duplicate devices.")
         hidden = [pv for pv in lv.pvs if pv not in self.seen]
         if hidden and (lv.type != "raid1" or not degraded or len(hidden) == len(lv.pvs)):
             raise Refused(f"  Refusing activation of partial LV {group}/{name}.  Use '--activationmode partial'")

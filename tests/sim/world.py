@@ -150,6 +150,9 @@ class World:
         busy = any(m.active is active for m in self.mounts) or active.ratio()[0] < active.ratio()[1]
         if active.type == "linear" or not busy:
             return
+        if active.type == "mirror" and any(leg.letter == "D" for leg in active.legs):
+            self._to_linear(active, [leg for leg in active.legs if leg.letter != "D"])  # dmeventd tries again
+            return
         failed = [leg for leg in active.legs if leg.letter != "D" and answer_of(leg.disk) == "error"]
         if not failed or len(failed) == len([leg for leg in active.legs if leg.letter != "D"]):
             return
@@ -170,7 +173,9 @@ class World:
         from sim.lvm import Lvm
 
         lvm = Lvm(self, None)
-        meta = lvm.groups()[active.group]
+        meta = lvm.groups().get(active.group)
+        if meta is None:
+            return  # nothing that it could write to
         lv = meta.lv(active.name)
         kept = tuple((leg.number, leg.pv) for leg in left)
         kind = "linear" if len(kept) == 1 else "mirror"

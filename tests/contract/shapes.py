@@ -1,0 +1,101 @@
+"""Every shape of command line that lunmirror can issue, with what its place is: the contract between planners,
+simulator and the real programs. A shape is a command line with its values replaced by what they are.
+
+The second part of an entry tells how it is held against the real program: the name of the lab tests that run it, or why
+none needs to.
+"""
+
+import re
+
+_VALUES = (
+    (r"\bvg0/testlv\b", "VOLUME"),
+    (r"iqn\.[^ ]+", "TARGET"),
+    (r"(192\.168\.1\.\d+|\[[0-9a-f:]+\]):3260(,\d+)?", "PORTAL"),
+    (r"lunmirror\.host=\S+", "HOSTTAG"),
+    (r"lunmirror\.(unformatted|grow|scrubbing|scrub)", "TAG"),
+    (r"/dev/mapper/\S+", "DM"),
+    (r"/dev/vg0/testlv", "LV"),
+    (r"--devices \S+", "--devices DEVICES"),
+    (r"(/dev/sd[a-z]\d?)( /dev/sd[a-z]\d?)*", "DISKS"),
+    (r"if=DISKS", "if=DISK"),
+    (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"),
+    (r"[0-9A-Za-z]{6}(-[0-9A-Za-z]{4}){5}-[0-9A-Za-z]{6}", "PVUUID"),
+    (r"--ignore-initial=\d+:0 --bytes=\d+", "--ignore-initial=N:0 --bytes=N"),
+    (r"skip=\d+", "skip=N"),
+    (r"-l \d+", "-l N"),
+    (r"/mnt/test", "PATH"),
+    (r"-o [a-z,]*_netdev", "-o OPTIONS"),
+    (r"-o remount,bind,\S+", "-o remount,bind,FLAGS"),
+    (r"--config log.* --configreport vg -o .*", "REPORT"),
+    (r"-n testlv", "-n NAME"),
+    (r"(?<= )vg0(?= |$)", "GROUP"),
+)
+
+
+def shape(argv: tuple[str, ...]) -> str:
+    line = " ".join(argv)
+    for pattern, name in _VALUES:
+        line = re.sub(pattern, name, line)
+    return line
+
+
+BLANK, DRIFT, GROWTH, OUTAGES = (
+    f"tests/lab/test_{name}.py" for name in ("blank_to_mounted", "drift", "growth", "outages")
+)
+HERE = "tests/contract/test_lab_contract.py"
+LVM = "lvm {} --devices DEVICES {}".format
+CREATE = "-n NAME -l N --addtag TAG -y -W y -Z y GROUP DISKS"
+CONTRACTS = {
+    "iscsiadm -m discovery -t st -p PORTAL -o nonpersistent -I default": BLANK,
+    "iscsiadm -m node -o new -T TARGET -p PORTAL -I default": BLANK,
+    "iscsiadm -m node -T TARGET -p PORTAL -I default --login": BLANK,
+    "lvm fullreport -a --nolocking --reportformat json --units b --nosuffix --binary --devices DEVICES REPORT": HERE,
+    "dmsetup status": HERE,
+    "blkid -p -o export DISKS": HERE,
+    "blkid -p -o export DM": HERE,
+    "cmp --ignore-initial=N:0 --bytes=N DISKS /dev/zero": HERE,
+    "dd if=DISK bs=512 skip=N count=1 status=none": HERE,
+    "od -A n -v -t x1 -N 2048 DM": HERE,
+    "sfdisk DISKS": HERE,
+    "partx --update DISKS": HERE,
+    LVM("pvcreate", "--uuid PVUUID --norestorefile DISKS"): HERE,
+    LVM("vgcreate", "--addtag HOSTTAG GROUP DISKS"): HERE,
+    LVM("vgextend", "GROUP DISKS"): GROWTH,
+    LVM("vgextend", "--restoremissing GROUP DISKS"): OUTAGES,
+    LVM("lvcreate", f"--type raid1 -m 1 {CREATE}"): HERE,
+    LVM("lvcreate", f"--type raid1 -m 2 {CREATE}"): BLANK,
+    LVM("lvcreate", f"--type mirror -m 1 --mirrorlog core {CREATE}"): BLANK,
+    LVM("lvcreate", f"--type mirror -m 1 --mirrorlog disk {CREATE}"): BLANK,
+    LVM("lvcreate", f"--type linear {CREATE}"): GROWTH,
+    LVM("lvchange", "--addtag TAG VOLUME"): GROWTH,
+    LVM("lvchange", "--deltag TAG VOLUME"): HERE,
+    LVM("lvchange", "-a y VOLUME"): DRIFT,
+    LVM("lvchange", "-a y --activationmode degraded VOLUME"): OUTAGES,
+    LVM("lvchange", "--refresh VOLUME"): OUTAGES,
+    LVM("lvconvert", "-y --type raid1 -m 1 VOLUME DISKS"): GROWTH,
+    LVM("lvconvert", "-y --type mirror -m 1 --mirrorlog core -b VOLUME DISKS"): OUTAGES,
+    LVM("lvconvert", "-y -m +1 VOLUME DISKS"): GROWTH,
+    LVM("lvconvert", "-y --type raid1 VOLUME"): GROWTH,
+    LVM("lvconvert", "-y --mirrorlog disk VOLUME"): GROWTH,
+    LVM("lvextend", "-l N VOLUME DISKS"): GROWTH,
+    "mkfs.ext3 -q -U UUID DM": BLANK,
+    "mkfs.ext4 -q -U UUID DM": HERE,
+    "mkfs.xfs -q -m uuid=UUID DM": BLANK,
+    "resize2fs DM": GROWTH,
+    "xfs_growfs PATH": GROWTH,
+    "systemctl daemon-reload": HERE,
+    "mount -t ext3 -o OPTIONS /dev/VOLUME PATH": BLANK,
+    "mount -t ext4 -o OPTIONS /dev/VOLUME PATH": HERE,
+    "mount -t xfs -o OPTIONS /dev/VOLUME PATH": BLANK,
+    "mount -o remount,bind,FLAGS /dev/VOLUME PATH": DRIFT,
+}
+
+# Issued on a person's explicit word only (`choose`, `replaces`, `overwrite`): not yet taught to the simulator.
+UNTAUGHT = {
+    LVM("lvchange", "-a n VOLUME"): "volume/choose.py",
+    LVM("lvchange", "--syncaction check VOLUME"): "volume/choose.py",
+    LVM("lvconvert", "-y -m -1 VOLUME DISKS"): "volume/choose.py, volume/replace.py",
+    LVM("lvconvert", "-y --repair VOLUME DISKS"): "volume/replace.py",
+    LVM("vgreduce", "GROUP DISKS"): "volume/replace.py",
+    "wipefs --all DISKS": "disk/plan.py, with `overwrite`",
+}

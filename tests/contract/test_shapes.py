@@ -1,0 +1,51 @@
+"""A command line without a contract fails the suite; so does a contract that no story issues any more."""
+
+from pathlib import Path
+
+import pytest
+
+from contract.shapes import CONTRACTS, UNTAUGHT, shape
+from sim.machine import SimHost
+from sim.programs import Unheard
+from sim.stories import STORIES, degraded_start
+from sim.world import make_world
+
+ROOT = Path(__file__).parents[2]
+
+
+def issued() -> dict[str, str]:
+    """Every shape that the stories come to, and the first story that did."""
+    found: dict[str, str] = {}
+    for name, story in {**STORIES, "degraded start": degraded_start}.items():
+        stage = story()
+        for _ in range(3):
+            for line in stage.apply().host.lines:
+                found.setdefault(shape(line), name)
+            stage.world.advance(60.0)
+    return found
+
+
+def test_every_command_line_has_a_contract_and_every_contract_a_command_line() -> None:
+    found = issued()
+
+    assert {line: story for line, story in found.items() if line not in CONTRACTS} == {}
+    assert sorted(set(CONTRACTS) - set(found)) == []
+
+
+def test_contracts_name_tests_that_exist() -> None:
+    assert [place for place in set(CONTRACTS.values()) if not (ROOT / place).is_file()] == []
+
+
+@pytest.mark.parametrize(
+    "line", ["lvm vgreduce --removemissing --force vg0", "lvm lvs", "mkfs.ext4 -F /dev/sda", *UNTAUGHT]
+)
+def test_the_simulator_knows_nothing_else(line: str) -> None:
+    with pytest.raises(Unheard if not line.startswith("wipefs") else AssertionError):
+        SimHost(make_world()).run(tuple(line.replace("DISKS", "/dev/sda").split()), 1.0)
+
+
+def test_no_program_but_these_is_started_for_a_change() -> None:
+    """What the planners can name at all is in paths.py; those that change something are in the contracts."""
+    programs = {line.split()[0] for line in (*CONTRACTS, *UNTAUGHT)}
+    text = (ROOT / "src/lunmirror/host/paths.py").read_text()
+    assert all(f'"{program}"' in text for program in programs)

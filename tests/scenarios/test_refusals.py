@@ -1,0 +1,143 @@
+"""What is not provably blank or ours is refused, with exit 4 and every byte as it was."""
+
+import copy
+
+import pytest
+
+from lunmirror.model import Kind
+from sim.disks import Table
+from sim.stage import Stage, converged, text
+from sim.stories import blank, foreign_host
+from sim.world import World, foreign_filesystem
+
+END = (512 << 20) - (1 << 20)
+
+
+def put(stage: Stage, what: str) -> None:
+    lun = stage.lun()
+    match what:
+        case "ext4" | "xfs" | "swap":
+            lun.body.signature = foreign_filesystem(what)
+        case "MBR":
+            lun.body.signature = {"PTTYPE": "dos", "PTUUID": "1234abcd"}
+        case "GPT":
+            lun.table = Table("AAAAAAAA-BBBB-8CCC-8DDD-EEEEEEEEEEEE")
+        case "orphan PV":
+            lun.body.pv = "strang-er00-0000-0000-0000-0000-000001"
+        case "bytes at the head":
+            lun.body.marks = {0: 4096}
+        case "bytes at the end":
+            lun.body.marks = {END: 4096}
+
+
+@pytest.mark.parametrize("partition", [True, False])
+@pytest.mark.parametrize(
+    "what", ["ext4", "xfs", "swap", "MBR", "GPT", "orphan PV", "bytes at the head", "bytes at the end"]
+)
+def test_a_lun_that_holds_something_stays_as_it_is(what: str, partition: bool) -> None:
+    stage = blank(partition=partition)
+    put(stage, what)
+    before = stage.lun().fingerprint()
+
+    for _ in range(2):
+        refused = stage.apply()
+        assert refused.exit == 4, str(refused)
+        assert refused.finding(Kind.REFUSED)
+        assert stage.lun().fingerprint() == before
+        assert "vg0" not in stage.world.metas()
+
+
+def test_a_lun_that_cannot_be_read_is_not_blank() -> None:
+    """After the session gave up, blkid ends as for a blank disk."""
+    stage = blank()
+    stage.apply(lambda call: "fails" if call.what.startswith("cmp ") else "")
+
+    assert stage.lun().blank
+
+
+def test_a_disk_too_small() -> None:
+    stage = blank(size="600MiB")
+
+    assert stage.apply().exit == 4
+    assert stage.lun().blank
+
+
+def test_swapped_luns() -> None:
+    """The storage behind the two names was swapped: right names, wrong disks."""
+    stage = converged(text())
+    servers = stage.world.servers
+    stage.world.reboot(login=False)
+    one, other = (next(iter(servers[name].targets.values())) for name in ("filer1", "filer2"))
+    one[1], other[1] = other[1], one[1]
+    before = stage.world.metas()["vg0"]
+    stage.world.event_activation = False
+
+    refused = stage.apply()
+
+    assert refused.exit == 4, str(refused)
+    assert "swapped or cloned" in refused.finding(Kind.REFUSED)
+    assert before == stage.world.metas()["vg0"]
+    # The volume is served all the same: LVM finds its legs by UUID, whichever server they are behind.
+    assert {line[0] for line in refused.host.lines}.isdisjoint({"sfdisk", "mkfs.ext4"})
+
+
+def test_a_blank_lun_in_the_place_of_a_member() -> None:
+    stage = converged(text())
+    stage.world.reboot(login=False)
+    target = next(iter(stage.world.servers["filer2"].targets.values()))
+    target[1] = blank().lun("right")
+    stage.world.event_activation = False
+
+    refused = stage.apply()
+
+    assert refused.exit == 4, str(refused)
+    assert target[1].blank
+
+
+def test_a_copy_of_a_member() -> None:
+    stage = converged(text())
+    target = next(iter(stage.world.servers["filer1"].targets.values()))
+    target[9] = copy.deepcopy(target[1])
+    stage.foreign = type(stage)(text(), stage.world).foreign
+    stage.world.event_activation = False
+    stage.world.reboot(login=False)
+
+    refused = stage.apply()
+
+    assert refused.exit == 4, str(refused)
+    assert "exists more than once" in refused.finding(Kind.REFUSED)
+    assert target[9].part.meta.seqno == 3
+
+
+def test_another_hosts_group() -> None:
+    stage = foreign_host()
+    before = stage.world.metas()["vg0"]
+
+    refused = stage.apply()
+
+    assert refused.exit == 4
+    assert "belongs to another host" in refused.finding(Kind.REFUSED)
+    assert stage.world.metas()["vg0"] == before
+
+
+def test_a_smaller_declaration_shrinks_nothing() -> None:
+    stage = converged(text(size="128MiB")).configure(text(size="64MiB"))
+
+    refused = stage.apply()
+
+    assert refused.exit == 4
+    assert stage.world.active("testlv").extents == 32
+
+
+def test_a_volume_that_nobody_marked_as_new_is_not_formatted() -> None:
+    stage = blank()
+    stage.apply(lambda call: "fails" if "mkfs" in call.what else "")
+    world: World = stage.world
+    from sim.lvm import Lvm
+
+    Lvm(world, None).tag("vg0", "testlv", "lunmirror.unformatted", add=False)
+
+    refused = stage.apply()
+
+    assert refused.exit == 4
+    assert "mkfs" not in str(refused.host.lines)
