@@ -1,6 +1,6 @@
 """The picture: latency of each write over time, as one SVG file that needs nothing else. Pure but for the template.
 
-Every pixel column shows the span from the shortest to the longest write begun in it, so that a file stays small and no
+Every column of two pixels shows the span from the shortest to the longest write begun in it, so that a file stays small and no
 long write is averaged away. A write longer than a column is a bar from its beginning to its end.
 """
 
@@ -14,7 +14,7 @@ from lunmirror.drill.result import Result
 WIDTH, PLOT, LEFT, RIGHT = 1000, 320, 84, 150  # pixels; RIGHT has room for the last event's label
 HEAD, LANE, FOOT = 70, 17, 64
 CHARACTER = 6.6  # pixels of one letter of a label, at most
-COLUMN = 1.0  # pixels
+COLUMN = 2.0  # pixels
 COLORS = 5  # classes s0… of the template
 LEAST = 1e-4  # seconds
 
@@ -117,7 +117,7 @@ def strokes(mine: tuple[Write, ...], course: Course, scale: Scale) -> dict[str, 
             least, most = columns.get(column, (lasted, lasted))
             columns[column] = (min(least, lasted), max(most, lasted))
     spans = [
-        f"M{column * COLUMN:g} {scale.y(least) + 0.7:g}V{scale.y(most) - 0.7:g}"
+        f"M{column * COLUMN:g} {scale.y(least) + 1:g}V{scale.y(most) - 1:g}"
         for column, (least, most) in sorted(columns.items())
     ]
     return {"spans": "".join(spans), "bars": "".join(bars), "failed": failed}
