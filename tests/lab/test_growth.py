@@ -24,7 +24,7 @@ def test_size_raised(converged, layout: str, old: int, new: int) -> None:
     assert grown == lab.capacity()
     assert grown - before > (new - old) * MIB * 0.9  # in the very first pass
     assert_whole(lab, 2)
-    lab.write_file("fills the new part", (new - old + 8) * MIB)
+    lab.write_file("filling", (new - old + 8) * MIB)
 
 
 def test_linear_to_raid1(converged) -> None:

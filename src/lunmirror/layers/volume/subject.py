@@ -40,10 +40,13 @@ class Subject:
     # -- where things are -----------------------------------------------------------------------------------------
 
     def devices(self) -> tuple[str, ...]:
-        """Every visible member of the group: what an LVM command about this volume may look at."""
-        if self.group:
-            return tuple(m.device for m in self.group.members if m.device)
-        return self.places(self.desired.groups[self.volume.group].disks)
+        """Every visible member of the group, and in a prediction those to come: what an LVM command about this
+        volume may look at."""
+        declared = self.desired.groups[self.volume.group].disks
+        if self.group is None:
+            return self.places(declared)
+        joining = tuple(d for d in declared if not self.group.member(d)) if self.after else ()
+        return (*(m.device for m in self.group.members if m.device), *self.places(joining))
 
     def places(self, disks: tuple[str, ...]) -> tuple[str, ...]:
         """Each disk's physical volume, as a device; a placeholder where it cannot be seen yet."""

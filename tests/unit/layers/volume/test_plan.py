@@ -267,6 +267,15 @@ def test_in_a_prediction_everything_waits_for_the_group():
     assert "<disk left>" in step.action.argv
 
 
+def test_a_prediction_shows_lvm_the_disk_that_is_to_join():
+    vg = group()
+    vg = vg._replace(members=tuple(m for m in vg.members if m.disk != "right"))
+    single = Present(lv(type="linear", pvs=(A,)))
+    steps = planned(single, vg=vg, pending=frozenset({Ref("group", "vg0")})).steps
+    (run,) = (s.action for s in steps if isinstance(s.action, Run))
+    assert run.argv[3] == "/dev/left,/dev/third,<disk right>"
+
+
 def replacing(old_declared=True) -> Desired:
     """Disk third takes the place of right."""
     desired = wanted(legs=("left", "third"))
