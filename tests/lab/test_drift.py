@@ -26,7 +26,7 @@ EXTRA = 'settings = { "node.session.cmds_max" = "64" }'
 TOML = config(disks=("left", "right", "third"), volume=VOLUME, servers={"filer1": EXTRA}, more=SPARE)
 
 # Every managed key with a value that is not the declared one. `settings` names one more, as a user may.
-KEYS = {key: "manual" for key in STARTUP} | {key: "33" for key in TIMEOUTS} | {"node.session.cmds_max": "32"}
+KEYS = dict.fromkeys(STARTUP, "manual") | dict.fromkeys(TIMEOUTS, "33") | {"node.session.cmds_max": "32"}
 
 
 @pytest.fixture
@@ -172,7 +172,9 @@ def test_a_managed_key_that_is_missing(whole: Lab) -> None:
     assert ran.rc == 4
     world.told(ran, "node.session.cmds_max", "filer1")
     text = whole.get(path).decode()
-    assert sorted([*text.splitlines(True), next(x for x in lines if x.startswith("node.session.cmds_max"))]) == sorted(lines)
+    assert sorted(
+        [*text.splitlines(True), next(x for x in lines if x.startswith("node.session.cmds_max"))]
+    ) == sorted(lines)
     assert world.changed(before, world.take(whole)) == {rewritten(path), f"content {path}"}
 
 
@@ -225,7 +227,12 @@ def changes(trace: list[list[str]]) -> list[str]:
     for program, *words in trace:
         program = program.rsplit("/", 1)[-1]
         match program, words:
-            case ("lvm", ["fullreport", *_]) | ("dmsetup", ["status", *_]) | ("blkid", ["-p", *_]) | ("od" | "cmp" | "dd", _):
+            case (
+                ("lvm", ["fullreport", *_])
+                | ("dmsetup", ["status", *_])
+                | ("blkid", ["-p", *_])
+                | ("od" | "cmp" | "dd", _)
+            ):
                 continue
             case "iscsiadm", _ if "discovery" in words and "nonpersistent" in words:
                 continue
@@ -234,9 +241,8 @@ def changes(trace: list[list[str]]) -> list[str]:
                 found.append(f"iscsiadm {verb} {targets[words[words.index('-T') + 1]]}")
             case "lvm", [verb, *_]:
                 found.append(f"lvm {verb} {words[-1]}")
-            case ("mount" | "systemctl"), _:
+            case (("mount" | "systemctl"), _):
                 found.append(f"{program} {words[-1]}")
             case _:
                 found.append(" ".join([program, *words]))
     return found
-

@@ -46,7 +46,10 @@ def whole(lab: Lab) -> None:
     """In full sync, and the legs equal sector by sector."""
     lab.synced()
     lab.run("lvchange --syncaction check vg0/testlv && sleep 1")
-    lab.run("for i in $(seq 240); do dmsetup status vg0-testlv | grep -q idle && exit 0; sleep 0.5; done; exit 1", timeout=150)
+    lab.run(
+        "for i in $(seq 240); do dmsetup status vg0-testlv | grep -q idle && exit 0; sleep 0.5; done; exit 1",
+        timeout=150,
+    )
     assert int(lab.run("lvs --noheadings -o raid_mismatch_count vg0/testlv").stdout) == 0
 
 
@@ -62,7 +65,9 @@ def tables(lab: Lab) -> str:
 
 def dropping(lab: Lab) -> None:
     """Waits until the drill has cut the traffic."""
-    lab.run("for i in $(seq 600); do nft list ruleset | grep -q expires && exit 0; sleep 0.1; done; exit 1", timeout=120)
+    lab.run(
+        "for i in $(seq 600); do nft list ruleset | grep -q expires && exit 0; sleep 0.1; done; exit 1", timeout=120
+    )
 
 
 def test_a_drill_cuts_measures_heals_and_tells(converged, tmp_path):
@@ -70,7 +75,9 @@ def test_a_drill_cuts_measures_heals_and_tells(converged, tmp_path):
     witness = lab.write_file()
     lab.run("nft add table ip somebody; nft add chain ip somebody c '{ type filter hook output priority 0; }'")
     observe(lab)
-    drill = lab.spawn(f"lunmirror drill filer2 --confirm --picture {SVG} --json > /root/drill.json 2> /root/drill.log; echo $? > /root/drill.rc")
+    drill = lab.spawn(
+        f"lunmirror drill filer2 --confirm --picture {SVG} --json > /root/drill.json 2> /root/drill.log; echo $? > /root/drill.rc"
+    )
     dropping(lab)
     assert not answers(lab, "filer2")
     assert answers(lab, "filer1")  # the other server, and
@@ -102,7 +109,14 @@ def test_a_drill_cuts_measures_heals_and_tells(converged, tmp_path):
     picture = lab.get(SVG)
     (tmp_path / "drill.svg").write_bytes(picture)
     texts = ["".join(e.itertext()) for e in ET.fromstring(picture).iter("{http://www.w3.org/2000/svg}text")]
-    for event in ("traffic dropped", "session lost", "leg given up", "traffic back", "session back", "full redundancy"):
+    for event in (
+        "traffic dropped",
+        "session lost",
+        "leg given up",
+        "traffic back",
+        "session back",
+        "full redundancy",
+    ):
         assert any(text.startswith(event) for text in texts), (event, texts)
     assert "stall budget 5 s" in texts
     assert "filer2" in texts[0]
@@ -117,7 +131,10 @@ def test_the_traffic_returns_although_the_drill_was_killed(converged):
     lab.run("sleep 8; kill -9 $(cut -d' ' -f1 /run/lunmirror/lock)")
     assert not answers(lab, "filer2")  # still cut
     assert "expires" in lab.run("nft list ruleset").stdout
-    lab.run(f"for i in $(seq 100); do timeout 1 bash -c '</dev/tcp/{SERVERS['filer2'][0]}/3260' && exit 0; sleep 0.2; done; exit 1", timeout=60)
+    lab.run(
+        f"for i in $(seq 100); do timeout 1 bash -c '</dev/tcp/{SERVERS['filer2'][0]}/3260' && exit 0; sleep 0.2; done; exit 1",
+        timeout=60,
+    )
     assert "expires" not in lab.run("nft list ruleset").stdout
     assert "FAILED" in [state for _, state in states(lab, "filer2")]
     assert lab.run("pgrep -f 'lunmirror drill'", check=False).stdout == ""  # its writer and its watcher are gone too
@@ -126,13 +143,19 @@ def test_the_traffic_returns_although_the_drill_was_killed(converged):
     whole(lab)
     # What it left is inert, and the next drill removes it.
     assert "lunmirror_drill" in tables(lab)
-    again = lab.lunmirror("drill", "filer2", "--confirm", "--seconds", "3", "--picture", "/root/again.svg", timeout=300)
+    again = lab.lunmirror(
+        "drill", "filer2", "--confirm", "--seconds", "3", "--picture", "/root/again.svg", timeout=300
+    )
     assert again.report["errors"] == 0, str(again)
     assert tables(lab) == ""
 
 
 def test_a_drill_of_ipv6_portals_and_of_a_mirror(converged):
-    text = config(policy='stall_budget = "5s"\nboot_wait = "5s"', ipv6=True, volume=f'size = "64MiB"\ntype = "mirror"\nfilesystem = "ext4"\nmount = "{MOUNT}"')
+    text = config(
+        policy='stall_budget = "5s"\nboot_wait = "5s"',
+        ipv6=True,
+        volume=f'size = "64MiB"\ntype = "mirror"\nfilesystem = "ext4"\nmount = "{MOUNT}"',
+    )
     lab = converged("mirror6-5s", text)
     observe(lab)
     ran = lab.lunmirror("drill", "filer1", "--confirm", "--picture", SVG, timeout=600)
@@ -155,7 +178,10 @@ def test_a_drill_refuses_what_would_hurt(converged):
     # A disk of the server that somebody uses without a mirror.
     lab.run("filer lun filer2 add 2 64M; iscsiadm -m session -R", timeout=60)
     second = f"/dev/{lab.device('right', 2)}"
-    lab.run(f"for i in $(seq 50); do test -b {second} && break; sleep 0.1; done; mkfs.ext4 -q {second}; mkdir -p /mnt/alone; mount {second} /mnt/alone", timeout=120)
+    lab.run(
+        f"for i in $(seq 50); do test -b {second} && break; sleep 0.1; done; mkfs.ext4 -q {second}; mkdir -p /mnt/alone; mount {second} /mnt/alone",
+        timeout=120,
+    )
     alone = lab.lunmirror("drill", "filer2", "--confirm", expect=4)
     assert "/mnt/alone" in str(alone.report["reasons"])
     lab.run("umount /mnt/alone")

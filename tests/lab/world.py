@@ -9,7 +9,7 @@ from kit import Lab
 SCRIPT = r"""
 import glob, json, os, subprocess
 
-OURS = ("/etc/iscsi/", "/var/lib/iscsi/", "/etc/lunmirror/", "/etc/lvm/", "/etc/fstab", "/mnt/")
+OURS = ("/etc/iscsi/", "/var/lib/iscsi/", "/etc/lunmirror/", "/etc/lvm/", "/etc/fstab", "/var/lib/lunmirror/", "/mnt/")
 world = {}
 
 def text(path):
@@ -22,7 +22,7 @@ def text(path):
 def out(*argv):
     return subprocess.run(argv, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
 
-for root in ("/etc", "/var/lib/iscsi", "/mnt"):
+for root in ("/etc", "/var/lib/iscsi", "/var/lib/lunmirror", "/mnt"):
     device = os.lstat(root).st_dev if os.path.exists(root) else 0
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(f for f in folders if os.lstat(f"{folder}/{f}").st_dev == device)
@@ -51,15 +51,14 @@ for line in out("dmsetup", "table").splitlines():
     name, _, table = line.partition(": ")
     words = " ".join(names.get(word, word) for word in table.split())
     world.setdefault("device " + name, []).append(words)
-for line in out("vgs", "--noheadings", "-o", "vg_name,vg_uuid,vg_seqno").splitlines():
-    name, uuid, seqno = line.split()
-    world["group " + name] = [uuid, seqno]
-for line in out("pvs", "-a", "--noheadings", "-o", "pv_name,pv_uuid,vg_name").splitlines():
-    name, uuid, *group = (line.split() + ["", ""])[:3]
-    if uuid and uuid.count("-") == 6:
-        number = os.stat(name).st_rdev
-        where = names.get(f"{os.major(number)}:{os.minor(number)}", name)
-        world["pv " + where] = [uuid, *group]
+fields = "pv_name,pv_uuid,vg_name,vg_uuid,vg_seqno"
+for line in out("pvs", "--noheadings", "--separator", "|", "-o", fields).splitlines():
+    name, uuid, group, *about = line.strip().split("|")
+    number = os.stat(name).st_rdev if os.path.exists(name) else 0
+    where = names.get(f"{os.major(number)}:{os.minor(number)}", name)
+    world["pv " + where] = [uuid, group]
+    if group:
+        world["group " + group] = about
 for line in out("findmnt", "-rno", "TARGET,SOURCE,FSTYPE,OPTIONS").splitlines():
     words = line.split(" ")
     if words[1].startswith("/dev/"):
