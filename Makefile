@@ -56,5 +56,19 @@ test-lab: lint test-unit wheel lab-image
 bench: wheel lab-image
 	@$(PYTHON) contrib/lab/bench.py --wheel $(WHEEL)
 
+# Staged by DESTDIR for packagers; the dependencies are the distribution's or pip's to bring (pyproject.toml).
+# The units are not enabled: systemctl enable --now lunmirror.service lunmirror.timer
+install: wheel
+	$(PYTHON) -m pip install --quiet --no-deps --no-warn-script-location --ignore-installed --root "$(or $(DESTDIR),/)" --prefix $(prefix) $(WHEEL)
+	install -d -m 0755 $(DESTDIR)$(sysconfdir)/lunmirror $(DESTDIR)$(unitdir) $(DESTDIR)$(prefix)/share/man/man8 $(DESTDIR)$(prefix)/share/lunmirror/cron
+	test -e $(DESTDIR)$(sysconfdir)/lunmirror/lunmirror.toml || install -m 0600 etc/lunmirror/lunmirror.toml $(DESTDIR)$(sysconfdir)/lunmirror/
+	install -m 0644 etc/lunmirror/lunmirror.schema.json $(DESTDIR)$(sysconfdir)/lunmirror/
+	install -m 0644 docs/lunmirror.8 $(DESTDIR)$(prefix)/share/man/man8/
+	install -m 0644 contrib/cron/lunmirror $(DESTDIR)$(prefix)/share/lunmirror/cron/
+	for unit in $$(cd contrib/systemd && find . -type f); do \
+	  install -d $(DESTDIR)$(unitdir)/$$(dirname $$unit); \
+	  sed 's#/usr/local/sbin/lunmirror#$(prefix)/bin/lunmirror#' contrib/systemd/$$unit > $(DESTDIR)$(unitdir)/$$unit; \
+	done
+
 clean:
 	rm -rf build dist src/*.egg-info .pytest_cache .ruff_cache .hypothesis demo-out
