@@ -2,6 +2,7 @@
 
 from lunmirror.model import Kind
 from sim.disks import Table
+from sim.machine import Call
 from sim.stage import converged, text
 from sim.stories import blank, new_name
 
@@ -62,3 +63,21 @@ def test_what_somebody_put_where_our_table_was_is_refused() -> None:
 
         assert refused.exit == 4, f"{what}: {refused}"
         assert lun.fingerprint() == before
+
+
+def test_another_disk_under_the_same_name_is_noticed_at_the_last_instant() -> None:
+    """The names move after the look and before the write."""
+    stage = blank()
+
+    def names_move(call: Call) -> str:
+        if call.kind == "query" and call.what.startswith("cmp "):
+            for disk in stage.world.disks():
+                disk.diskseq = stage.world.number()
+            stage.world.version += 1
+        return ""
+
+    moved = stage.apply(names_move)
+
+    assert stage.lun().blank
+    assert "the machine changed since it was observed" in str(moved)
+    assert stage.settle().exit == 0
