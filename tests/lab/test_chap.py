@@ -90,7 +90,6 @@ def silent(lab: Lab, *secrets: str, verbs: tuple[tuple[str, ...], ...]) -> None:
             assert secret not in done.stderr, f"{verb}: in the log"
 
 
-@pytest.mark.core
 def test_one_way_and_a_wrong_secret(lab: Lab) -> None:
     """filer1 takes our secret; filer2 does not: its neighbour's work is done all the same."""
     guard(lab, "filer1")

@@ -104,7 +104,7 @@ def untouched(lab: Lab, before: world.World) -> None:
     assert "content /etc/fstab" not in differ
 
 
-@pytest.mark.parametrize("kind", [pytest.param(k, marks=pytest.mark.core if k in CORE else ()) for k in SHELF])
+@pytest.mark.parametrize("kind", SHELF)
 def test_a_disk_with_something_on_it(shelf: Lab, kind: str) -> None:
     number, _, _, word = SHELF[kind]
     before, bytes_before = world.take(shelf), shelf.backing("filer1", number)
@@ -183,7 +183,6 @@ def take_down(lab: Lab) -> None:
     lab.run(f"sync; umount {MOUNT} && lvchange -an vg0/testlv && iscsiadm -m node --logoutall=all", timeout=120)
 
 
-@pytest.mark.core
 def test_two_disks_swapped(mirror: Lab) -> None:
     take_down(mirror)
     mirror.run("filer swap filer1 filer2 1", timeout=120)

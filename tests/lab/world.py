@@ -9,7 +9,7 @@ from kit import Lab
 SCRIPT = r"""
 import glob, json, os, subprocess
 
-OURS = ("/etc/iscsi/", "/var/lib/iscsi/", "/etc/lunmirror/", "/etc/lvm/", "/etc/fstab", "/var/lib/lunmirror/", "/mnt/")
+OURS = ("/etc/iscsi/", "/var/lib/iscsi/", "/etc/lunmirror/", "/etc/lvm/", "/etc/fstab", "/mnt/")
 world = {}
 
 def text(path):
@@ -22,7 +22,7 @@ def text(path):
 def out(*argv):
     return subprocess.run(argv, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
 
-for root in ("/etc", "/var/lib/iscsi", "/var/lib/lunmirror", "/mnt"):
+for root in ("/etc", "/var/lib/iscsi", "/mnt"):
     device = os.lstat(root).st_dev if os.path.exists(root) else 0
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(f for f in folders if os.lstat(f"{folder}/{f}").st_dev == device)
