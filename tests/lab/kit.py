@@ -319,7 +319,7 @@ class Lab:
     def write_file(self, name: str = "witness", size: int = 4 << 20) -> str:
         """A file of random bytes through the mount; its sha256."""
         path = f"{MOUNT}/{name}"
-        self.run(f"head -c {size} /dev/urandom > {path} && sync -f {path}")
+        self.run(f"head -c {size} /dev/urandom > {path} && sync -f {path}", timeout=300)
         return self.checksum(path)
 
     def checksum(self, path: str) -> str:

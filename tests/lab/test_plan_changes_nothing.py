@@ -60,8 +60,9 @@ def test_on_a_half_built_machine(lab: Lab) -> None:
         time.sleep(0.05)
     killed.kill(9)
     killed.wait(30)
-    assert lab.seqno() == 1, "killed too late, or too early"
-    assert lab.run("lvs --noheadings -o lv_name vg0").stdout.split() == []
+    assert lab.seqno() > 0, "killed too early"
+    assert lab.run("lvs --noheadings -o lv_name vg0").stdout.split() == [], "killed too late"
+    lab.slow_copy()  # what is noted once all is copied is not part of this pass
 
     plan = planned(lab, expect=2)
 
