@@ -165,3 +165,18 @@ def test_whatever_goes_and_returns_three_passes_converge_or_refuse(events: list[
     if last.exit == 4:
         assert last.finding(Kind.REFUSED)
     stage.check()
+
+
+def test_a_member_is_not_taken_back_while_another_is_away() -> None:
+    """Taking it back writes the metadata, and would flag the one that is away as lost. With three legs: of two, the
+    one that is back has only its own old metadata, in which nothing is flagged."""
+    stage = outage(converged(text(disks=("left", "right", "third"))), "filer2")
+    flag(stage)
+    back(stage, "filer2")
+    outage(stage, "filer3")
+
+    during = stage.apply()
+
+    assert "--restoremissing" not in str(during.host.lines)
+    back(stage, "filer3")
+    assert stage.settle().exit == 0

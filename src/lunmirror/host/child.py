@@ -37,7 +37,7 @@ _PIPE_MOST = 1 << 20  # bytes that a pipe can hold (fs.pipe-max-size)
 _NO_PIDFD_PAUSE = 0.01  # seconds between looks at a child, on a kernel before 5.3
 _DEFAULTED = tuple(
     getattr(signals, f"SIG{name}")
-    for name in "HUP INT QUIT PIPE TERM CHLD XFSZ ALRM USR1 USR2 TSTP TTIN TTOU".split()
+    for name in ["HUP", "INT", "QUIT", "PIPE", "TERM", "CHLD", "XFSZ", "ALRM", "USR1", "USR2", "TSTP", "TTIN", "TTOU"]
 )  # Python ignores SIGPIPE and SIGXFSZ, and whoever started us may ignore more; programs would inherit it
 
 

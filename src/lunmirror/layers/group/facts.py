@@ -16,6 +16,7 @@ class Member(NamedTuple):
     size: int
     free: int
     missing: bool  # flagged MISSING in the metadata, or not visible at all
+    strayed_from: str = ""  # the disk it was made for, where it turned up on another one
 
 
 class VolumeGroup(NamedTuple):
@@ -35,6 +36,11 @@ class VolumeGroup(NamedTuple):
 
     def member(self, disk: str) -> Member | None:
         return next((m for m in self.members if m.disk == disk), None)
+
+    @property
+    def strayed(self) -> tuple[Member, ...]:
+        """Members that turned up behind another disk's name: swapped or cloned LUNs. Nothing is built upon them."""
+        return tuple(m for m in self.members if m.strayed_from)
 
     @property
     def whole(self) -> bool:

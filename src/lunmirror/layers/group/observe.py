@@ -19,7 +19,8 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
     if len(here) != 32 or here.strip("0123456789abcdef"):  # machine-id(5); "uninitialized" during a first boot
         return dict.fromkeys(desired.groups, Unknown(f"{paths.MACHINE_ID} cannot be read: whose group is it?"))
     known = _known(desired, seen)
-    return {group.name: _group(group, lvm.facts, seen, known, here) for group in desired.groups.values()}
+    made_for = {d.pv_uuid: d.name for d in desired.disks.values() if d.pv_uuid}
+    return {group.name: _group(group, lvm.facts, seen, known, made_for, here) for group in desired.groups.values()}
 
 
 def _known(desired: Desired, seen: World) -> dict[str, tuple[str, Lun | None]]:
@@ -33,12 +34,12 @@ def _known(desired: Desired, seen: World) -> dict[str, tuple[str, Lun | None]]:
     return known
 
 
-def _group(group: Group, lvm: Lvm, seen: World, known: dict, here: str) -> Seen:
+def _group(group: Group, lvm: Lvm, seen: World, known: dict, made_for: dict[str, str], here: str) -> Seen:
     rows = lvm.groups.get(group.name, ())
     if len(rows) > 1:
         return Present(Homonyms(tuple(row.uuid for row in rows)))
     if rows:
-        return Present(_facts(rows[0], lvm, known, here))
+        return Present(_facts(rows[0], lvm, known, made_for, here))
     hidden = [d for d in group.disks if not (isinstance(s := seen["disk"][d], Present) and isinstance(s.facts, Lun))]
     if hidden:
         # Its members may all lie on what cannot be seen: out of sight is not absent.
@@ -46,8 +47,8 @@ def _group(group: Group, lvm: Lvm, seen: World, known: dict, here: str) -> Seen:
     return Present(NoGroup(here))
 
 
-def _facts(row: VgRow, lvm: Lvm, known: dict, here: str) -> VolumeGroup:
-    members = tuple(_member(pv, known) for pv in lvm.pvs if pv.group == row.name)
+def _facts(row: VgRow, lvm: Lvm, known: dict, made_for: dict[str, str], here: str) -> VolumeGroup:
+    members = tuple(_member(pv, known, made_for) for pv in lvm.pvs if pv.group == row.name)
     host = next((tag.removeprefix(HOST_TAG) for tag in row.tags if tag.startswith(HOST_TAG)), "")
     return VolumeGroup(
         uuid=row.uuid,
@@ -63,7 +64,8 @@ def _facts(row: VgRow, lvm: Lvm, known: dict, here: str) -> VolumeGroup:
     )
 
 
-def _member(pv: PvRow, known: dict[str, tuple[str, Lun | None]]) -> Member:
+def _member(pv: PvRow, known: dict[str, tuple[str, Lun | None]], made_for: dict[str, str]) -> Member:
     disk, lun = known.get(pv.uuid, ("", None))
     device = lun.place.node if lun and lun.place else pv.device
-    return Member(pv.uuid, device, disk, pv.size, pv.free, pv.missing)
+    owner = made_for.get(pv.uuid, disk)
+    return Member(pv.uuid, device, disk, pv.size, pv.free, pv.missing, owner if owner != disk else "")

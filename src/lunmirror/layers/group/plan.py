@@ -74,6 +74,8 @@ def _keep(
     owner = _foreign(group, ref, key, facts)
     if owner:
         return owner
+    if facts.strayed:
+        return Plan()  # the disk layer says what is wrong; nothing is done to this group meanwhile
     findings = list(_missing(ref, key, facts))
     joining = [d for d in group.disks if not facts.member(d) and (d in ready or Ref("disk", d) in waits_for)]
     if joining and whole_but_for(facts, successors(desired, group.name, facts)):

@@ -51,12 +51,18 @@ def _admissions(subjects: list[Subject]) -> dict[str, tuple[Step, ...]]:
     found: dict[str, tuple[Step, ...]] = {}
     torn = {of.volume.group for of in subjects if (facts := _facts(of)) and heal.divided(of, facts)}
     for of in subjects:
-        if of.volume.group not in found and of.volume.group not in torn:
+        strayed = of.group and of.group.strayed
+        if of.volume.group not in found and of.volume.group not in torn and not strayed:
             found[of.volume.group] = heal.admit(of)
     return found
 
 
 def _plan_volume(of: Subject, admissions: tuple[Step, ...]) -> Plan:
+    if of.group and of.group.strayed:
+        names = ", ".join(f"what was made for disk {m.strayed_from} is on {m.disk}" for m in of.group.strayed)
+        return of.find(
+            Kind.BLOCKED, "is left alone", f"its disks are swapped: {names}", "see what is said of the disks"
+        )
     mine = tuple(step for step in admissions if step.ref == of.ref)
     match of.seen["volume"][of.volume.id]:
         case Present(LogicalVolume() as facts):

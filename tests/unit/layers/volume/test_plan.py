@@ -321,3 +321,14 @@ def test_replacing_a_leg(facts, desired, vg, expected):
     answer = planned(Present(facts._replace(past_raw=render(facts.past.facts))), desired, vg)
     assert commands(answer) == expected
     assert all(s.proof.startswith("consent: disks.third.replaces") for s in answer.steps if "+1" not in s.action.argv)
+
+
+@pytest.mark.parametrize(
+    "facts", [lv(past=BOTH), lv(letters="  ", active=False, ratio=(0, 0), past=BOTH), lv(letters="AD", past=ONLY_A)]
+)
+def test_nothing_is_done_on_swapped_disks(facts):
+    vg = group()
+    swapped = tuple(m._replace(disk="right", strayed_from="left") if m.disk == "left" else m for m in vg.members)
+    answer = planned(Present(facts), vg=vg._replace(members=swapped))
+    assert (answer.steps, [f.kind for f in answer.findings]) == ((), [Kind.BLOCKED])
+    assert planned(ABSENT, vg=vg._replace(members=swapped)).steps == ()
