@@ -122,7 +122,7 @@ def _judge_pv(desired: Desired, ref: Ref, disk: Disk, lun: Lun) -> list[Finding]
     assert lun.pv
     assert lun.place
     group = desired.group_of(disk.name)
-    where = f"the physical volume {lun.pv.uuid} on {lun.place.node}"
+    where = f"the physical volume {lun.pv.uuid} on {lun.place.node} (LUN {disk.lun} of server {disk.server})"
     owner = next((d for d in desired.disks.values() if d.pv_uuid == lun.pv.uuid and d.name != disk.name), None)
     refuse = lambda what, why, next: [Finding(ref, Kind.REFUSED, what, why, next, f"disks.{disk.name}")]  # noqa: E731
     if lun.pv.duplicate:
