@@ -137,7 +137,9 @@ def test_the_traffic_returns_although_the_drill_was_killed(converged):
     )
     assert "expires" not in lab.run("nft list ruleset").stdout
     assert "FAILED" in [state for _, state in states(lab, "filer2")]
-    assert lab.run("pgrep -f '[l]unmirror drill'", check=False).stdout == ""  # its writer and its watcher are gone too
+    assert (
+        lab.run("pgrep -f '[l]unmirror drill'", check=False).stdout == ""
+    )  # its writer and its watcher are gone too
     assert lab.run(f"ls -A {MOUNT}").stdout.split() == ["lost+found"]
     lab.settle()
     whole(lab)

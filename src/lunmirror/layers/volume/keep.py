@@ -62,6 +62,10 @@ def add_leg(of: Subject, facts: LogicalVolume) -> Plan | None:
             return of.find(Kind.REFUSED, "has other legs than declared", why, "correct `legs`", "legs")
         return None
     disk = lacking[0]
+    if not of.after and of.gone():
+        # In service all the same: a mirror that dmeventd made linear, with its server still away.
+        why = f"its leg on disk {disk} is missing, and a member of its group is out of sight"
+        return of.find(Kind.DEGRADED, "runs without full redundancy", why, "bring the missing server back", "legs")
     if not of.after:
         unfit = of.unfit((disk,), facts.extents + (1 if volume.type == "raid1" else 0))
         if unfit:

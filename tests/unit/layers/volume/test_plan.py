@@ -332,3 +332,9 @@ def test_nothing_is_done_on_swapped_disks(facts):
     answer = planned(Present(facts), vg=vg._replace(members=swapped))
     assert (answer.steps, [f.kind for f in answer.findings]) == ((), [Kind.BLOCKED])
     assert planned(ABSENT, vg=vg._replace(members=swapped)).steps == ()
+
+
+def test_a_linear_volume_whose_leg_is_away_is_degraded_not_out_of_service():
+    facts = lv(type="linear", pvs=(A,), past=ONLY_A)
+    answer = planned(Present(facts), wanted("mirror"), vg=group(hidden=("right",)))
+    assert (commands(answer), [f.kind for f in answer.findings]) == ([], [Kind.DEGRADED])
