@@ -104,7 +104,10 @@ def untouched(lab: Lab, before: world.World) -> None:
     assert "content /etc/fstab" not in differ
 
 
-@pytest.mark.parametrize("kind", SHELF)
+CORE = ("ext4", "random bytes")
+
+
+@pytest.mark.parametrize("kind", [pytest.param(k, marks=pytest.mark.core if k in CORE else ()) for k in SHELF])
 def test_a_disk_with_something_on_it(shelf: Lab, kind: str) -> None:
     number, _, _, word = SHELF[kind]
     before, bytes_before = world.take(shelf), shelf.backing("filer1", number)
