@@ -20,8 +20,8 @@ def chosen(of: Subject, facts: LogicalVolume) -> Plan | None:
     keep = tuple(pv for leg in facts.legs for pv in leg.pvs if of.server_of(pv) == server)
     lose = tuple(pv for leg in facts.legs for pv in leg.pvs if pv not in keep)
     entry = of.past(facts)
-    if entry and set(entry.rebuild) == set(lose) and entry.running == tuple(sorted(keep)):
-        return None  # the journal says so already
+    if entry and entry.scrub and not entry.diverged:
+        return None  # the journal says so already, and healing is carrying it out
     if not keep:
         why = f"it has no leg on server {server}"
         return of.find(Kind.REFUSED, f"cannot be kept from server {server}", why, "name a server of one of its legs")

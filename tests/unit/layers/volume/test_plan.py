@@ -338,3 +338,9 @@ def test_a_linear_volume_whose_leg_is_away_is_degraded_not_out_of_service():
     facts = lv(type="linear", pvs=(A,), past=ONLY_A)
     answer = planned(Present(facts), wanted("mirror"), vg=group(hidden=("right",)))
     assert (commands(answer), [f.kind for f in answer.findings]) == ([], [Kind.DEGRADED])
+
+
+def test_a_choice_that_is_being_carried_out_is_not_asked_again():
+    facts = lv(type="linear", pvs=(B,), past=GIVEN_UP)  # the leg given up is dropped already
+    answer = planned(Present(facts), wanted(choice=("vg0/lv", "filer2")))
+    assert commands(answer) == ["lvconvert -y --type raid1 -m 1 vg0/lv /dev/left"]
