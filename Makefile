@@ -14,7 +14,7 @@ sysconfdir ?= /etc
 unitdir ?= /lib/systemd/system
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo lab test test-unit test-lab bench lint wheel lab-image install clean
+.PHONY: help demo lab test test-unit test-lab bench lint wheel lab-image install install-files clean
 help:
 	@echo "make demo       from nothing to a mounted mirror, on a real kernel with two real storage servers"
 	@echo "make test       all tests that fit in half an hour; make test-lab: the whole lab matrix"
@@ -57,17 +57,22 @@ bench: wheel lab-image
 	@$(PYTHON) contrib/lab/bench.py --wheel $(WHEEL)
 
 # Staged by DESTDIR for packagers; the dependencies are the distribution's or pip's to bring (pyproject.toml).
-# The units are not enabled: systemctl enable --now lunmirror.service lunmirror.timer
-install: wheel
+# Nothing is enabled: systemctl enable --now lunmirror.service lunmirror.timer (docs/boot.md)
+install: wheel install-files
 	$(PYTHON) -m pip install --quiet --no-deps --no-warn-script-location --ignore-installed --root "$(or $(DESTDIR),/)" --prefix $(prefix) $(WHEEL)
-	install -d -m 0755 $(DESTDIR)$(sysconfdir)/lunmirror $(DESTDIR)$(unitdir) $(DESTDIR)$(prefix)/share/man/man8 $(DESTDIR)$(prefix)/share/lunmirror/cron
+
+# All but the program: configuration, manual page, units, drop-ins, cron line.
+install-files:
+	install -d -m 0755 $(DESTDIR)$(sysconfdir)/lunmirror $(DESTDIR)$(unitdir) $(DESTDIR)$(prefix)/share/man/man8 $(DESTDIR)$(prefix)/share/lunmirror/cron $(DESTDIR)$(prefix)/libexec/lunmirror
 	test -e $(DESTDIR)$(sysconfdir)/lunmirror/lunmirror.toml || install -m 0600 etc/lunmirror/lunmirror.toml $(DESTDIR)$(sysconfdir)/lunmirror/
 	install -m 0644 etc/lunmirror/lunmirror.schema.json $(DESTDIR)$(sysconfdir)/lunmirror/
 	install -m 0644 docs/lunmirror.8 $(DESTDIR)$(prefix)/share/man/man8/
-	install -m 0644 contrib/cron/lunmirror $(DESTDIR)$(prefix)/share/lunmirror/cron/
+	install -m 0755 contrib/libexec/release-mounts $(DESTDIR)$(prefix)/libexec/lunmirror/
+	sed 's#^PATH=#PATH=$(prefix)/bin:#' contrib/cron/lunmirror > $(DESTDIR)$(prefix)/share/lunmirror/cron/lunmirror
 	for unit in $$(cd contrib/systemd && find . -type f); do \
-	  install -d $(DESTDIR)$(unitdir)/$$(dirname $$unit); \
-	  sed 's#/usr/local/sbin/lunmirror#$(prefix)/bin/lunmirror#' contrib/systemd/$$unit > $(DESTDIR)$(unitdir)/$$unit; \
+	  install -d $(DESTDIR)$(unitdir)/$$(dirname $$unit) && \
+	  sed -e 's#/usr/local/sbin/lunmirror#$(prefix)/bin/lunmirror#' -e 's#/usr/local/libexec/#$(prefix)/libexec/#' \
+	    contrib/systemd/$$unit > $(DESTDIR)$(unitdir)/$$unit || exit 1; \
 	done
 
 clean:

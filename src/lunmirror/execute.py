@@ -6,6 +6,7 @@ from lunmirror.host.protocol import ActionFailed, Host, Ran
 from lunmirror.model import (
     AwaitPath,
     AwaitPortals,
+    AwaitSessions,
     Guard,
     MakeFolder,
     Outcome,
@@ -62,6 +63,8 @@ class Executor:
                 for guard in step.guards:
                     self._check(guard)
             answers = self.host.run_together(runs)
+            pairs = zip(steps, answers, strict=True)
+            self._settle([s.action for s, a in pairs if isinstance(s.action, Run) and a.rc in s.action.ok])
         except ActionFailed as failure:
             return [Outcome(s, "failed", error=str(failure)) for s in steps]
         return [_judge(s, a) for s, a in zip(steps, answers, strict=True)]
@@ -82,6 +85,7 @@ class Executor:
                 ran = host.run(argv, deadline, stdin)
                 if ran.rc not in ok:
                     raise ActionFailed(_why(run, ran))
+                self._settle([run])
             case WriteFile(path, content, before, mode, scratch, locked):
                 host.write(path, content, before, mode, scratch, locked)
             case RemoveFile(path, before, locked):
@@ -94,6 +98,15 @@ class Executor:
                 host.await_path(pattern, deadline)
             case AwaitPortals(endpoints, deadline):
                 host.await_portals(endpoints, deadline)
+            case AwaitSessions(wanted, deadline):
+                host.await_sessions(wanted, deadline)
+
+    def _settle(self, done: list[Run]) -> None:
+        """Gives the effects of what was run time to show, all at once."""
+        waits = [run.settles for run in done if run.settles]
+        if waits:
+            wanted = tuple(one for wait in waits for one in wait.wanted)
+            self.host.await_sessions(wanted, max(wait.deadline for wait in waits))
 
 
 def _judge(step: Step, ran: Ran) -> Outcome:

@@ -69,15 +69,25 @@ class Guard(NamedTuple):
     content: str
 
 
+class AwaitSessions(NamedTuple):
+    """Wait until a session to each (target, address, port) is logged in, at most `deadline` seconds. One that is late
+    is not a failure: what follows is planned from what is there then."""
+
+    wanted: tuple[tuple[str, str, int], ...]
+    deadline: float
+
+
 class Run(NamedTuple):
     """Run one program. `argv` holds no secret; `stdin` is shown to the user; `deadline` is in seconds; `meanings`
-    puts exit codes that the program's own words do not explain into words: (code, sentence)."""
+    puts exit codes that the program's own words do not explain into words: (code, sentence); `settles`: its effect may
+    come later than its end, and is then waited for."""
 
     argv: tuple[str, ...]
     deadline: float = 60.0
     stdin: bytes = b""
     ok: tuple[int, ...] = (0,)
     meanings: tuple[tuple[int, str], ...] = ()
+    settles: AwaitSessions | None = None
 
 
 class WriteFile(NamedTuple):
@@ -135,7 +145,8 @@ class AwaitPortals(NamedTuple):
     deadline: float
 
 
-Action = Run | WriteFile | RemoveFile | WriteValue | MakeFolder | AwaitPath | AwaitPortals
+Action = Run | WriteFile | RemoveFile | WriteValue | MakeFolder | AwaitPath | AwaitPortals | AwaitSessions
+PATIENCE = (AwaitPortals, AwaitSessions)  # actions that change nothing themselves: they give others time
 
 
 class Step(NamedTuple):

@@ -9,7 +9,7 @@ from lunmirror.desired import Desired
 from lunmirror.execute import Executor
 from lunmirror.host.protocol import Reader
 from lunmirror.layers import LAYERS, Layer
-from lunmirror.model import AwaitPortals, Finding, Kind, Observed, Outcome, Plan, Ref, Report, Step, World
+from lunmirror.model import PATIENCE, Finding, Kind, Observed, Outcome, Plan, Ref, Report, Step, World
 
 ROUNDS = 6  # disk appears, udev knows it, partition, label, a last look, and one to spare: more than any layer has
 
@@ -44,7 +44,7 @@ class Pass:
         self.steps += sorted(planned.steps, key=lambda step: step.ref in step.after)
         self._find(planned.findings)
         # Waiting makes nothing: what depends on an absent server is not predicted, but said to be blocked.
-        self.pending |= {step.ref for step in planned.steps if not isinstance(step.action, AwaitPortals)}
+        self.pending |= {step.ref for step in planned.steps if not isinstance(step.action, PATIENCE)}
         self.disturbed |= {step.server for step in planned.steps if step.server}
 
     def _settle(self, layer: Layer, executor: Executor) -> None:
@@ -84,7 +84,7 @@ def _left_over(planned: Plan, failed: set[Ref]) -> tuple[Finding, ...]:
             key=step.drift[0].key if step.drift else "",
         )
         for step in planned.steps
-        if step.ref not in failed and not isinstance(step.action, AwaitPortals)
+        if step.ref not in failed and not isinstance(step.action, PATIENCE)
     )
 
 

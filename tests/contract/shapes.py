@@ -39,8 +39,8 @@ def shape(argv: tuple[str, ...]) -> str:
     return line
 
 
-BLANK, DRIFT, GROWTH, OUTAGES = (
-    f"tests/lab/test_{name}.py" for name in ("blank_to_mounted", "drift", "growth", "outages")
+BLANK, BOOT, DRIFT, GROWTH, OUTAGES = (
+    f"tests/lab/test_{name}.py" for name in ("blank_to_mounted", "boot", "drift", "growth", "outages")
 )
 HERE = "tests/contract/test_lab_contract.py"
 LVM = "lvm {} --devices DEVICES {}".format
@@ -59,7 +59,8 @@ CONTRACTS = {
     "sfdisk DISKS": HERE,
     "partx --update DISKS": HERE,
     LVM("pvcreate", "--uuid PVUUID --norestorefile DISKS"): HERE,
-    LVM("vgcreate", "--addtag HOSTTAG GROUP DISKS"): HERE,
+    LVM("vgcreate", "--setautoactivation n --addtag HOSTTAG GROUP DISKS"): HERE,
+    LVM("vgchange", "--setautoactivation n GROUP"): BOOT,
     LVM("vgextend", "GROUP DISKS"): GROWTH,
     LVM("vgextend", "--restoremissing GROUP DISKS"): OUTAGES,
     LVM("lvcreate", f"--type raid1 -m 1 {CREATE}"): HERE,

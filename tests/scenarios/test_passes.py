@@ -3,6 +3,8 @@
 import pytest
 
 from lunmirror.model import AwaitPath, Run, Step
+from sim.iscsi import automatic
+from sim.machine import Call
 from sim.stage import Stage, converged, end_state, text
 from sim.stories import STORIES, blank, degraded_start
 
@@ -144,6 +146,59 @@ def test_one_absent_server_leaves_the_other_work_done() -> None:
     assert [s.server.name for s in stage.world.sessions] == ["filer1"]
     stage.world.restore("filer2")
     assert stage.settle().exit == 0
+
+
+def busy_iscsid(stage: Stage, seconds: float) -> None:
+    """A boot where open-iscsi.service asked for the logins and did not wait (`-W`): iscsid is still at it."""
+    stage.world.reboot(login=False)
+    stage.world.asked = dict.fromkeys(automatic(stage.world), stage.world.now + seconds)
+
+
+def test_logins_that_iscsid_is_busy_with_are_waited_for() -> None:
+    """iscsiadm answers "session exists" at once, and there is none yet: no reason to start on fewer legs, or not."""
+    stage = converged(text())
+    busy_iscsid(stage, 4.0)
+
+    done = stage.apply()
+
+    assert done.exit == 0, str(done)
+    assert [leg.letter for leg in stage.world.active("testlv").legs] == ["A", "A"]
+    assert not any("degraded" in line for line in done.done)
+
+
+def test_a_server_that_returns_while_it_is_waited_for_takes_part() -> None:
+    stage = converged(text())
+    stage.world.cut("filer2")
+    busy_iscsid(stage, 4.0)
+
+    def returns(call: Call) -> str:
+        if call.kind == "await" and "192.168.1.120" in call.what:
+            stage.world.restore("filer2")
+        return ""
+
+    done = stage.apply(returns)
+
+    assert done.exit == 0, str(done)
+    assert [leg.letter for leg in stage.world.active("testlv").legs] == ["A", "A"]
+
+
+def test_a_session_that_is_only_coming_up_is_waited_for() -> None:
+    """At boot its object is there before the login is over, and reads like a broken one."""
+    stage = converged(text())
+    stage.world.reboot()
+    stage.world.cut("filer2")
+    stage.world.advance(30.0)
+    assert sorted(s.state for s in stage.world.sessions) == ["FREE", "LOGGED_IN"]
+
+    def returns(call: Call) -> str:
+        if call.kind == "await":
+            stage.world.restore("filer2")
+        return ""
+
+    done = stage.apply(returns)
+
+    assert done.exit == 0, str(done)
+    assert [leg.letter for leg in stage.world.active("testlv").legs] == ["A", "A"]
 
 
 def test_boot_wait_bounds_the_pass() -> None:

@@ -58,7 +58,7 @@ def login(world: World, target: str, portal: str) -> tuple[int, str, str]:
     raw = next((c for p, c in world.files.items() if p.startswith(f"{NODES}/{target}/{address},{port}")), None)
     if raw is None or b"# END RECORD" not in raw:
         return 21, "", "iscsiadm: No records found\n"
-    if any(s.target == target and s.address == address for s in world.sessions):
+    if any(s.target == target and s.address == address for s in world.sessions) or (target, portal) in world.asked:
         return 15, "", "iscsiadm: default: 1 session requested, but 1 already present.\n"
     record = settings(raw)
     server = serving(world, portal)
@@ -95,9 +95,24 @@ def _establish(world: World, server: Server, target: str, address: str, port: in
 
 def login_at_boot(world: World) -> None:
     """open-iscsi.service: records with automatic startup, each tried once."""
-    for path, raw in sorted(world.files.items()):
-        if not path.startswith(f"{NODES}/") or b"# END RECORD" not in raw:
-            continue
-        record = settings(raw)
-        if "automatic" in (record.get("node.startup"), record.get("node.conn[0].startup")):
-            login(world, record["node.name"], f"{record['node.conn[0].address']}:{record['node.conn[0].port']}")
+    for target, portal in automatic(world):
+        login(world, target, portal)
+
+
+def automatic(world: World) -> list[tuple[str, str]]:
+    """(target, portal) of every record with automatic startup."""
+    records = [settings(raw) for path, raw in sorted(world.files.items()) if path.startswith(f"{NODES}/") and b"# END RECORD" in raw]
+    return [
+        (r["node.name"], f"{r['node.conn[0].address']}:{r['node.conn[0].port']}")
+        for r in records
+        if "automatic" in (r.get("node.startup"), r.get("node.conn[0].startup"))
+    ]
+
+
+def finish_logins(world: World) -> None:
+    """iscsid comes to the end of logins that were asked for without waiting (`iscsiadm -W`), where the server answers."""
+    for (target, portal), ready in list(world.asked.items()):
+        server = serving(world, portal)
+        if world.now >= ready and server and server.state == "up":
+            del world.asked[target, portal]
+            login(world, target, portal)

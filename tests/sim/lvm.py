@@ -99,7 +99,8 @@ class Lvm:
             raise Harm(f"vgcreate {name} while its disks are out of sight: it exists")
         pvs = tuple((self._orphan(place), self._area(place).size) for place in places)
         number = f"{self.world.number():06d}"
-        meta = Meta(name, f"vg{number[2:]}-vvvv-vvvv-vvvv-vvvv-vvvv-{number}", 0, (tag,), pvs)
+        uuid = f"vg{number[2:]}-vvvv-vvvv-vvvv-vvvv-vvvv-{number}"
+        meta = Meta(name, uuid, 0, (tag,), pvs, autoactivation=False)
         seen = dict(self.seen)
         if partly:
             self.seen = {pv: self.seen[pv] for pv, _ in pvs[:1]}
@@ -109,6 +110,10 @@ class Lvm:
             self.commit(meta)
         self.seen = seen
         return 0, f'  Volume group "{name}" successfully created\n', ""
+
+    def no_events(self, name: str) -> Answer:
+        self.commit(replace(self.group(name), autoactivation=False))
+        return 0, f'  Volume group "{name}" successfully changed\n', ""
 
     def vgextend(self, name: str, places: tuple[str, ...]) -> Answer:
         meta = self.group(name)
@@ -410,6 +415,7 @@ class Lvm:
             "vg_tags": ",".join(meta.tags),
             "vg_systemid": meta.system_id,
             "vg_exported": "0",
+            "vg_autoactivation": str(int(meta.autoactivation)),
         }
         lvs: list[dict[str, str]] = []
         segs: list[dict[str, str]] = []

@@ -308,3 +308,15 @@ class SimHost:
         while self.world.now < end and any(self._silence(address, 1.0) for address, _ in endpoints):
             self.world.advance(2.0)
         self._end(fault)
+
+    def await_sessions(self, wanted: tuple[tuple[str, str, int], ...], deadline: float) -> None:
+        if not self._live(wanted):
+            fault = self._change("await", str(wanted))
+            end = self.world.now + deadline
+            while self.world.now < end and not self._live(wanted):
+                self.world.advance(0.5)
+            self._end(fault)
+
+    def _live(self, wanted: tuple[tuple[str, str, int], ...]) -> bool:
+        live = {(s.target, s.address, s.port) for s in self.world.sessions if s.state == "LOGGED_IN"}
+        return set(wanted) <= live

@@ -41,6 +41,7 @@ class Meta:
     missing: frozenset[str] = frozenset()
     lvs: tuple[tuple[str, Lv], ...] = field(default=())
     system_id: str = ""
+    autoactivation: bool = True
 
     def lv(self, name: str) -> Lv | None:
         return dict(self.lvs).get(name)

@@ -66,9 +66,10 @@ PROGRAMS: tuple[tuple[str, Handler], ...] = (
         _lvm(lambda v, m, p: v.pvcreate(m["uuid"], m["node"])),
     ),
     (
-        rf"lvm vgcreate {D} --addtag (?P<tag>\S+) (?P<name>\S+) (?P<places>/dev/.*)",
+        rf"lvm vgcreate {D} --setautoactivation n --addtag (?P<tag>\S+) (?P<name>\S+) (?P<places>/dev/.*)",
         _lvm(lambda v, m, p: v.vgcreate(m["name"], m["tag"], _places(m), p)),
     ),
+    (rf"lvm vgchange {D} --setautoactivation n (?P<name>\S+)", _lvm(lambda v, m, p: v.no_events(m["name"]))),
     (
         rf"lvm vgextend {D} --restoremissing (?P<name>\S+) {NODE}",
         _lvm(lambda v, m, p: v.restoremissing(m["name"], m["node"])),

@@ -109,6 +109,16 @@ def inactive() -> Stage:
     return stage
 
 
+def events() -> Stage:
+    """A group from before lunmirror kept LVM's event activation off."""
+    stage = converged(text())
+    for area in stage.world.areas():
+        if area.meta and area.meta.name == "vg0":
+            area.meta = replace(area.meta, autoactivation=True)
+    stage.world.version += 1
+    return stage
+
+
 def drifted() -> Stage:
     """Everything at once that a hand can turn."""
     stage = converged(
@@ -150,6 +160,7 @@ STORIES: dict[str, Callable[[], Stage]] = {
     "blank xfs with a label": lambda: blank(size="304MiB", filesystem="xfs"),
     "blank three legs": lambda: blank(disks=("left", "right", "third")),
     "healing": healing,
+    "event activation": events,
     "dead leg": dead_leg,
     "new name": new_name,
     "mirror made linear": mirror_made_linear,

@@ -37,6 +37,7 @@ class World:
     acknowledged: dict[str, set[int]] = field(default_factory=dict)  # volume UUID -> writes
     mixed: set[str] = field(default_factory=set)  # volumes whose histories the kernel itself mixed at boot
     event_activation: bool = True  # udev activates a group as soon as all of it is there
+    asked: dict[tuple[str, str], float] = field(default_factory=dict)  # logins that iscsid is busy with -> ready when
     copying: bool = True  # False: the kernel's throttle holds the legs' copying at nothing
     systemd: bool = True
     version: int = 0  # goes up with everything that a reader could see
@@ -120,6 +121,10 @@ class World:
         self.now += seconds
         for session in self.sessions:
             session.tick(seconds)
+        if self.asked:
+            from sim.iscsi import finish_logins
+
+            finish_logins(self)
         self._know_disks()
         for active in list(self.actives):
             self._fail_legs(active)
@@ -290,7 +295,7 @@ class World:
             return
         lvm = Lvm(self, None)
         for meta in lvm.groups().values():
-            if all(pv in lvm.seen for pv, _ in meta.pvs) and not meta.missing:
+            if meta.autoactivation and all(pv in lvm.seen for pv, _ in meta.pvs) and not meta.missing:
                 for name, lv in meta.lvs:
                     if not any(a.uuid == lv.uuid for a in self.actives):
                         lvm.start(meta, name, by_hand=False)

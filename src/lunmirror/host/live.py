@@ -113,6 +113,12 @@ class LiveHost:
         self._change()
         until(lambda: not any(self.reach(endpoints, PORTAL_TRY).values()), deadline)
 
+    def await_sessions(self, wanted: tuple[tuple[str, str, int], ...], deadline: float) -> None:
+        from lunmirror.host.sessions import logged_in  # only a pass that logs in, or finds a session retrying, asks
+
+        self._change()
+        until(lambda: logged_in(wanted), deadline)
+
     def _run(self, job: Job) -> Ran:
         stop_if_asked()
         return child.run_all((job,), self.stuck, self.note)[0]

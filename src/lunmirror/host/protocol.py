@@ -86,6 +86,10 @@ class Host(Reader):
     def await_portals(self, endpoints: tuple[tuple[str, int], ...], deadline: float) -> None:
         """Wait until every (address, port) accepts connections, at most `deadline` seconds. Silence is no failure."""
 
+    def await_sessions(self, wanted: tuple[tuple[str, str, int], ...], deadline: float) -> None:
+        """Wait until a session to each (target, address, port) is logged in, at most `deadline` seconds. That one is
+        late is no failure."""
+
 
 class ActionFailed(Exception):
     """A change could not be made; the message says why, in words."""

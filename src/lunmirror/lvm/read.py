@@ -24,6 +24,7 @@ class VgRow(NamedTuple):
     tags: tuple[str, ...]
     system_id: str
     exported: bool
+    autoactivation: bool | None = None  # LVM's own events may start it; None where LVM does not tell
 
 
 class PvRow(NamedTuple):
@@ -168,6 +169,7 @@ def _vg(row: dict) -> VgRow:
         tags=_list(row["vg_tags"]),
         system_id=row["vg_systemid"],
         exported=_flag(row["vg_exported"]),
+        autoactivation={"1": True, "0": False}.get(row.get("vg_autoactivation", "")),
     )
 
 

@@ -1,6 +1,17 @@
 """Phrases that every rendering shares."""
 
-from lunmirror.model import AwaitPath, AwaitPortals, Drift, MakeFolder, RemoveFile, Run, Step, WriteFile, WriteValue
+from lunmirror.model import (
+    AwaitPath,
+    AwaitPortals,
+    AwaitSessions,
+    Drift,
+    MakeFolder,
+    RemoveFile,
+    Run,
+    Step,
+    WriteFile,
+    WriteValue,
+)
 
 MASK = "********"
 _SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./-_<>")
@@ -33,6 +44,8 @@ def how(step: Step) -> str:
             return f"wait up to {deadline:g} s for {pattern}"
         case AwaitPortals(endpoints, deadline):
             return f"wait up to {deadline:g} s for {', '.join(f'{a} port {p}' for a, p in endpoints)} to answer"
+        case AwaitSessions(wanted, deadline):
+            return f"wait up to {deadline:g} s for {', '.join(f'{t} at {a} port {p}' for t, a, p in wanted)}"
     raise AssertionError(step.action)
 
 

@@ -21,7 +21,9 @@ class Member(NamedTuple):
 
 class VolumeGroup(NamedTuple):
     """Sizes are bytes. `members` includes those that cannot be seen now. `host` is the machine id in our tag, ''
-    if the group carries none; `here` this machine's own; `system_id` LVM's owner mark."""
+    if the group carries none; `here` this machine's own; `system_id` LVM's owner mark.
+    `autoactivation`: LVM's own events start the group as soon as all of it is there; None where LVM does not tell.
+    `others`: volumes in it that are not declared."""
 
     uuid: str
     extent_size: int
@@ -33,6 +35,8 @@ class VolumeGroup(NamedTuple):
     here: str
     system_id: str
     exported: bool
+    autoactivation: bool | None = None
+    others: tuple[str, ...] = ()
 
     def member(self, disk: str) -> Member | None:
         return next((m for m in self.members if m.disk == disk), None)

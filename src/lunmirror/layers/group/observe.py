@@ -20,7 +20,8 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
         return dict.fromkeys(desired.groups, Unknown(f"{paths.MACHINE_ID} cannot be read: whose group is it?"))
     known = _known(desired, seen)
     made_for = {d.pv_uuid: d.name for d in desired.disks.values() if d.pv_uuid}
-    return {group.name: _group(group, lvm.facts, seen, known, made_for, here) for group in desired.groups.values()}
+    volumes = set(desired.volumes)
+    return {g.name: _group(g, lvm.facts, seen, known, made_for, here, volumes) for g in desired.groups.values()}
 
 
 def _known(desired: Desired, seen: World) -> dict[str, tuple[str, Lun | None]]:
@@ -34,12 +35,20 @@ def _known(desired: Desired, seen: World) -> dict[str, tuple[str, Lun | None]]:
     return known
 
 
-def _group(group: Group, lvm: Lvm, seen: World, known: dict, made_for: dict[str, str], here: str) -> Seen:
+def _others(group: Group, lvm: Lvm, declared: set[str]) -> tuple[str, ...]:
+    """Volumes of the group that a person sees, and that nobody declared."""
+    rows = (r for r in lvm.lvs if r.group == group.name and not r.parent and "public" in r.role)
+    return tuple(r.name for r in rows if f"{group.name}/{r.name}" not in declared)
+
+
+def _group(
+    group: Group, lvm: Lvm, seen: World, known: dict, made_for: dict[str, str], here: str, declared: set[str]
+) -> Seen:
     rows = lvm.groups.get(group.name, ())
     if len(rows) > 1:
         return Present(Homonyms(tuple(row.uuid for row in rows)))
     if rows:
-        return Present(_facts(rows[0], lvm, known, made_for, here))
+        return Present(_facts(rows[0], lvm, known, made_for, here)._replace(others=_others(group, lvm, declared)))
     hidden = [d for d in group.disks if not (isinstance(s := seen["disk"][d], Present) and isinstance(s.facts, Lun))]
     if hidden:
         # Its members may all lie on what cannot be seen: out of sight is not absent.
@@ -61,6 +70,7 @@ def _facts(row: VgRow, lvm: Lvm, known: dict, made_for: dict[str, str], here: st
         here=here,
         system_id=row.system_id,
         exported=row.exported,
+        autoactivation=row.autoactivation,
     )
 
 

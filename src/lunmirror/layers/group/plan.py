@@ -2,6 +2,10 @@
 
 LVM flags a member as missing, for good, when metadata is written while it is out of sight (shared facts, lvm.md):
 so a group is changed only while all of it is there.
+
+Nobody but lunmirror may start what is in it: LVM's event activation starts a group as soon as all of its disks are
+there, whatever the journal knows of its legs. So the group is made with autoactivation off, and one that has it on gets
+it off (lvm2 2.03.12, lvmautoactivation(7); measured: lab-findings 3).
 """
 
 from lunmirror.desired import Desired, Group
@@ -47,7 +51,7 @@ def _plan_group(group: Group, desired: Desired, seen: World, pending: frozenset[
         next = "see what is said of the disk; the next pass goes on from here"
         return Plan(findings=(Finding(ref, Kind.BLOCKED, f"group {group.name} cannot be made yet", why, next, key),))
     places = [ready.get(d, place_of(desired.disks[d])) for d in group.disks]
-    words = ("--addtag", f"{HOST_TAG}{here}", group.name, *places)
+    words = ("--setautoactivation", "n", "--addtag", f"{HOST_TAG}{here}", group.name, *places)
     step = Step(
         ref,
         f"make volume group {group.name} over {', '.join(group.disks)}",
@@ -77,6 +81,8 @@ def _keep(
     if facts.strayed:
         return Plan()  # the disk layer says what is wrong; nothing is done to this group meanwhile
     findings = list(_missing(ref, key, facts))
+    steps, told = _events_off(ref, key, facts)
+    findings += told
     joining = [d for d in group.disks if not facts.member(d) and (d in ready or Ref("disk", d) in waits_for)]
     if joining and whole_but_for(facts, successors(desired, group.name, facts)):
         places = [ready.get(d, place_of(desired.disks[d])) for d in joining]
@@ -89,7 +95,7 @@ def _keep(
             Risk.ONLINE,
             after=waits_for,
         )
-        return Plan((step,), tuple(findings))
+        return Plan((*steps, step), tuple(findings))
     if joining:
         why = "the group misses a member, and changing it now would flag that member as lost"
         next = "bring the missing server back first"
@@ -100,7 +106,36 @@ def _keep(
         if member.uuid not in declared and member.device:
             what = f"group {group.name} also has {member.device}, which is not declared"
             findings.append(Finding(ref, Kind.NOTE, what, next="nothing is done to it", key=f"{key}.disks"))
-    return Plan(findings=tuple(findings))
+    return Plan(steps, tuple(findings))
+
+
+def _events_off(ref: Ref, key: str, facts: VolumeGroup) -> tuple[tuple[Step, ...], tuple[Finding, ...]]:
+    """The step that keeps LVM's events off the group. It writes metadata, so it waits until the whole group is there;
+    and it is a person's where it would also keep somebody else's volume from being started at boot."""
+    if not facts.autoactivation:
+        return (), ()
+    if facts.others:
+        note = Finding(
+            ref,
+            Kind.NOTE,
+            f"LVM's own events may start {ref.name} before lunmirror has looked at its legs",
+            why=f"autoactivation is on for the group, and stays on, since {', '.join(facts.others)} in it is not declared"
+            " and might then not be started at boot",
+            next=f"`lvchange --setautoactivation n {ref.name}/NAME` for each declared volume; or, if nothing else relies"
+            f" on it, `vgchange --setautoactivation n {ref.name}`",
+            key=key,
+        )
+        return (), (note,)
+    if not facts.whole:
+        return (), ()
+    devices = tuple(m.device for m in facts.members)
+    step = Step(
+        ref,
+        f"switch off event activation of volume group {ref.name}",
+        Run(change(devices, "vgchange", "--setautoactivation", "n", ref.name)),
+        (Drift(key, "started by lunmirror, which knows its legs", "LVM starts it as soon as its disks are there"),),
+    )
+    return (step,), ()
 
 
 def _foreign(group: Group, ref: Ref, key: str, facts: VolumeGroup) -> Plan | None:

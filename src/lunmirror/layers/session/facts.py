@@ -6,7 +6,8 @@ from lunmirror.record import NamedTuple
 class Session(NamedTuple):
     """A session object of the kernel. `state` is LOGGED_IN, FAILED or FREE; times are seconds, None if the
     attribute reads `off` or is not a number. `sid` is the kernel's name, "session3".
-    `twins` are further sessions of the same target and portal: each shows the same disks once more."""
+    `twins` are further sessions of the same target and portal: each shows the same disks once more.
+    `urgent`: it is not live, and a volume with a leg behind it is not active: worth waiting for."""
 
     sid: str
     state: str
@@ -14,6 +15,7 @@ class Session(NamedTuple):
     recv_tmo: int | None  # live noop_out_interval
     ping_tmo: int | None  # live noop_out_timeout
     twins: tuple[str, ...] = ()
+    urgent: bool = False
 
     @property
     def live(self) -> bool:

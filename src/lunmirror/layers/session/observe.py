@@ -33,6 +33,10 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
     if isinstance(kernels, Unknown):
         return {path.name: kernels for path in wanted}
     found = {path.name: _session(path, kernels, reader, seen) for path in wanted}
+    for path in wanted:
+        state = found[path.name]
+        if isinstance(state, Present) and not state.facts.live and _urgent(desired, path, reader):
+            found[path.name] = Present(state.facts._replace(urgent=True))
     absent = [path for path in wanted if found[path.name] is ABSENT]
     missing = _missing(desired, absent, kernels, reader, seen)
     return {**found, **missing}

@@ -6,8 +6,13 @@ where a session object exists: the kernel and iscsid are retrying then, and a se
 | none, portal answers        | log in: all such at once, each bounded                                         |
 | none, portal silent         | waited for if a volume needs it to start (boot_wait), then blocked             |
 | none, node record not known | blocked                                                                        |
+| coming up, FAILED, FREE     | waited for if a volume needs it to start (boot_wait)                           |
 | LOGGED_IN                   | recovery_tmo written if it differs; other timeouts wait for the next login      |
 | FAILED, FREE                | degraded                                                                       |
+
+At boot open-iscsi.service may have asked for the same logins a moment ago, without waiting (docs/boot.md): iscsid then
+answers ours with "session exists" before there is one, and a session that is only just coming up reads like a broken
+one. Both are given time, lest a volume is started on one leg while the other is a second away.
 
 A server with startup = "manual" is logged in to as well: `startup` is only what the distribution does at boot.
 """
@@ -19,6 +24,7 @@ from lunmirror.layers.session.exits import meanings
 from lunmirror.layers.session.facts import NoSession, Session
 from lunmirror.model import (
     AwaitPortals,
+    AwaitSessions,
     Drift,
     Finding,
     Kind,
@@ -34,6 +40,7 @@ from lunmirror.model import (
 )
 
 SESSION_EXISTS = 15  # somebody was faster; what counts is what the next observation sees
+SETTLE = 5.0  # seconds beyond login_timeout: iscsid's pause between two tries, and the login itself
 LIVE = {"noop_out_interval": "recv_tmo", "noop_out_timeout": "ping_tmo"}  # read-only: fixed at login
 
 
@@ -50,12 +57,44 @@ def plan(desired: Desired, seen: World, pending: frozenset[Ref]) -> Plan:
 
 
 def _wait(desired: Desired, seen: World) -> tuple[Step, ...]:
-    """One step for all absent servers whose return would let a volume start whole. Taken at most once in a pass: the
-    portals that are still silent afterwards are what the next layers have to do without."""
+    """One step for all absent servers whose return would let a volume start whole, and one for all sessions that are
+    not up yet. Each is taken at most once in a pass: what is still missing afterwards is what the next layers have to
+    do without."""
+    if not desired.boot_wait:
+        return ()
+    return (*_wait_for_sessions(desired, seen), *_wait_for_portals(desired, seen))
+
+
+def _wait_for_sessions(desired: Desired, seen: World) -> tuple[Step, ...]:
+    late = [
+        p
+        for p in desired.paths()
+        if isinstance(s := seen["session"].get(p.name), Present) and isinstance(s.facts, Session) and s.facts.urgent
+    ]
+    if not late:
+        return ()
+    names = ", ".join(dict.fromkeys(p.server.name for p in late))
+    drift = Drift("policy.boot_wait", "every server there before a volume starts", f"no live session to {names}")
+    action = AwaitSessions(tuple(_endpoint(p, _address(p, seen)) for p in late), float(desired.boot_wait))
+    return (Step(Ref("session", late[0].name), f"wait for the session to {names}", action, (drift,)),)
+
+
+def _endpoint(path: Path, address: str) -> tuple[str, str, int]:
+    return path.target, address, path.portal.port
+
+
+def _address(path: Path, seen: World) -> str:
+    """As the record spells it, which is how the kernel then shows it."""
+    node = seen["node"].get(path.name)
+    record = node.facts if isinstance(node, Present) else None
+    return str(record.settings["node.conn[0].address"]) if isinstance(record, Record) else path.portal.address
+
+
+def _wait_for_portals(desired: Desired, seen: World) -> tuple[Step, ...]:
     absent = [
         p for p in desired.paths() if isinstance(s := seen["session"].get(p.name), Present) and _awaited(s.facts)
     ]
-    if not absent or not desired.boot_wait:
+    if not absent:
         return ()
     endpoints = tuple({(p.portal.address, p.portal.port): None for p in absent})
     names = ", ".join(dict.fromkeys(p.server.name for p in absent))
@@ -111,7 +150,8 @@ def _login(ref: Ref, path: Path, address: str, after: tuple[Ref, ...]) -> Step:
     # iscsiadm cannot be stopped early: killing it does not cancel the login. So iscsid's own bound, and some more.
     deadline = float(times.login_timeout * (times.login_retries + 1) + 5)
     drift = Drift(f"servers.{path.server.name}.portals", "a live session", "no session")
-    action = Run(argv, deadline, ok=(0, SESSION_EXISTS), meanings=meanings())
+    up = AwaitSessions((_endpoint(path, address),), times.login_timeout + SETTLE)
+    action = Run(argv, deadline, ok=(0, SESSION_EXISTS), meanings=meanings(), settles=up)
     return Step(ref, f"log in to {_place(path)}", action, (drift,), after=after, together=True)
 
 

@@ -7,7 +7,7 @@ from lunmirror.mountinfo import parse, unescape
 from unit.layers.filesystem.world import volume
 
 FILE = b"# a comment, /mnt/test\n\nUUID=1 /  ext4\terrors=remount-ro 0 1\n"
-LINE = b"/dev/vg0/testlv /mnt/test ext4 defaults,_netdev,nofail,x-systemd.device-timeout=60s 0 2"
+LINE = b"/dev/vg0/testlv /mnt/test ext4 defaults,_netdev,nofail,x-systemd.device-timeout=120s 0 2"
 
 
 def test_our_line():

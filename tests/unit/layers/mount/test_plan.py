@@ -10,7 +10,7 @@ from unit.layers.filesystem.world import desired, volume, world
 
 ID = "vg0/testlv"
 REF = Ref("mount", ID)
-LINE = b"/dev/vg0/testlv /mnt/test ext4 defaults,_netdev,nofail,x-systemd.device-timeout=60s 0 2\n"
+LINE = b"/dev/vg0/testlv /mnt/test ext4 defaults,_netdev,nofail,x-systemd.device-timeout=120s 0 2\n"
 ROOT = b"UUID=1 / ext4 errors=remount-ro 0 1\n"
 READY = Present(FileSystem("ext4", "u", "", mounted=False))
 LIVE = ("rw", "relatime")
@@ -161,7 +161,7 @@ def test_without_an_observation_nothing_is_done(seen):
 )
 def test_flags_of_the_mount_are_mended_live(live, declared, options):
     line = b"/dev/vg0/testlv /mnt/test ext4 " + ",".join(declared).encode()
-    fstab = line + b",_netdev,nofail,x-systemd.device-timeout=60s 0 2\n"
+    fstab = line + b",_netdev,nofail,x-systemd.device-timeout=120s 0 2\n"
     planned = ask(state(fstab, mounted=mounted(flags=live)), options=declared)
     assert [a.argv for a in actions(planned)] == (
         [("mount", "-o", options, "/dev/vg0/testlv", "/mnt/test")] if options else []
