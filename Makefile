@@ -58,8 +58,16 @@ bench: wheel lab-image
 
 # Staged by DESTDIR for packagers; the dependencies are the distribution's or pip's to bring (pyproject.toml).
 # Nothing is enabled: systemctl enable --now lunmirror.service lunmirror.timer (docs/boot.md)
+# Debian's own Python adds "local" to every prefix that it is given, and leaves that off only for its own packages.
 install: wheel install-files
-	$(PYTHON) -m pip install --quiet --no-deps --no-warn-script-location --ignore-installed --root "$(or $(DESTDIR),/)" --prefix $(prefix) $(WHEEL)
+	case "$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_preferred_scheme("prefix"))'):$(prefix)" in \
+	  posix_local:*/local) into=$(patsubst %/local,%,$(prefix)) ;; \
+	  posix_local:*) into=$(prefix) && export DEB_PYTHON_INSTALL_LAYOUT=deb_system ;; \
+	  *) into=$(prefix) ;; \
+	esac && \
+	$(PYTHON) -m pip install --quiet --no-deps --no-warn-script-location --root-user-action ignore --ignore-installed \
+	  --root "$(or $(DESTDIR),/)" --prefix $$into $(WHEEL)
+	test -x $(DESTDIR)$(prefix)/bin/lunmirror  # where the units look for it
 
 # All but the program: configuration, manual page, units, drop-ins, cron line.
 install-files:

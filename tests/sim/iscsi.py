@@ -101,7 +101,11 @@ def login_at_boot(world: World) -> None:
 
 def automatic(world: World) -> list[tuple[str, str]]:
     """(target, portal) of every record with automatic startup."""
-    records = [settings(raw) for path, raw in sorted(world.files.items()) if path.startswith(f"{NODES}/") and b"# END RECORD" in raw]
+    records = [
+        settings(raw)
+        for path, raw in sorted(world.files.items())
+        if path.startswith(f"{NODES}/") and b"# END RECORD" in raw
+    ]
     return [
         (r["node.name"], f"{r['node.conn[0].address']}:{r['node.conn[0].port']}")
         for r in records

@@ -14,7 +14,9 @@ DISKS = {
 DESIRED = Desired(SERVERS, DISKS, {"vg0": Group("vg0", ("left", "right"))}, {}, 15, 5)
 
 
-def planned(autoactivation: bool | None, missing: bool = False, host: str = "me", others: tuple[str, ...] = ()) -> Plan:
+def planned(
+    autoactivation: bool | None, missing: bool = False, host: str = "me", others: tuple[str, ...] = ()
+) -> Plan:
     members = (
         Member("uuid-a", "/dev/sda", "left", 1 << 30, 0, False),
         Member("uuid-b", "/dev/sdb", "right", 1 << 30, 0, missing),

@@ -10,7 +10,7 @@ from lunmirror.layers.session.exits import EXITS, explain_exit, meanings
 from lunmirror.layers.session.facts import NoSession, Session
 from lunmirror.layers.session.observe import observe
 from lunmirror.layers.session.plan import plan
-from lunmirror.model import Drift, Kind, Present, Ref, Run, Unknown, WriteValue
+from lunmirror.model import AwaitSessions, Drift, Kind, Present, Ref, Run, Unknown, WriteValue
 from unit.layers.node.machine import RECORD, TARGET, TIMEOUTS, Machine, desired, server
 
 RAW = (Path(__file__).parents[1] / "node" / "records" / "2.1.8").read_bytes()
