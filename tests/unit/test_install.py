@@ -104,22 +104,73 @@ def test_the_order_around_a_pass(installed: Path) -> None:
     assert "lunmirror-release.service" in words("lunmirror.service", "Wants")
 
 
-def test_release_does_nothing_while_the_system_runs(installed: Path, tmp_path: Path) -> None:
+class Release:
+    """release-mounts, with programs of ours in place of those that would touch the system. One mount, at `path`,
+    which can be unmounted once `holder` has ended."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.path, self.mounted = folder, folder / "mnt [1]", folder / "mounted"
+        self.path.mkdir()
+        self.mounted.touch()
+        self.fakes = folder / "bin"
+        self.fakes.mkdir()
+        self.fake("systemctl", "echo stopping")
+        self.fake("findmnt", f'test ! -e {self.mounted} || echo "{self.path}"')
+        self.holder = 0
+
+    def fake(self, name: str, text: str) -> None:
+        (self.fakes / name).write_text(f"#!/bin/sh\n{text}\n")
+        (self.fakes / name).chmod(0o755)
+
+    def hold(self, *words: str, at: Path) -> subprocess.Popen[bytes]:
+        """A process with a file open in `at`."""
+        with open(at / "file", "w") as file:
+            return subprocess.Popen(["sh", "-c", *words], stdin=file, start_new_session=True)
+
+    def run(self, holder: subprocess.Popen[bytes] | None) -> str:
+        """What it says."""
+        alive = f"test -e /proc/{holder.pid}/fd/0" if holder else "false"  # a zombie has no files
+        self.fake("umount", f'test "$1" = "{self.path}" || exit 1; ! {alive} && rm {self.mounted}')
+        script = (ROOT / "contrib/libexec/release-mounts").read_text()
+        for old, new in (("PATH=/usr/sbin", f"PATH={self.fakes}:/usr/sbin"), ("PATIENCE=10", "PATIENCE=1")):
+            assert old in script
+            script = script.replace(old, new)
+        return subprocess.run(["sh", "-c", script], check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Release:
+    return Release(tmp_path)
+
+
+def test_release_does_nothing_while_the_system_runs(release: Release) -> None:
     """`systemctl stop lunmirror-release`, or an upgrade of the package, must unmount nothing and end nobody."""
-    script = (installed / "usr/libexec/lunmirror/release-mounts").read_text()
-    called = tmp_path / "called"
-    fakes = tmp_path / "bin"
-    fakes.mkdir()
-    for name, text in {"systemctl": "echo running", "findmnt": f"echo /mnt/test; touch {called}"}.items():
-        (fakes / name).write_text(f"#!/bin/sh\n{text}\n")
-        (fakes / name).chmod(0o755)
-    harmless = script.replace("PATH=/usr/sbin", f"PATH={fakes}:/usr/sbin")
-    assert harmless != script
+    release.fake("systemctl", "echo running")
 
-    subprocess.run(["sh", "-c", harmless], check=True)
-    assert not called.exists()
+    assert release.run(None) == ""
+    assert release.mounted.exists()
 
-    (fakes / "systemctl").write_text("#!/bin/sh\necho stopping\n")
-    (fakes / "findmnt").write_text(f"#!/bin/sh\ntouch {called}\n")
-    subprocess.run(["sh", "-c", harmless], check=True)
-    assert called.exists()
+
+def test_release_unmounts_what_nobody_holds(release: Release) -> None:
+    assert release.run(None) == ""
+    assert not release.mounted.exists()
+
+
+@pytest.mark.parametrize("deaf", [False, True])
+def test_release_ends_who_holds_a_mount_and_nobody_else(release: Release, deaf: bool) -> None:
+    elsewhere = release.folder / "elsewhere"
+    elsewhere.mkdir()
+    trap = "trap '' TERM; " if deaf else ""
+    holder = release.hold(f"{trap}while :; do sleep 0.1; done", at=release.path)
+    bystander = release.hold("exec sleep 60", at=elsewhere)
+    try:
+        said = release.run(holder)
+
+        assert holder.wait(5) == (-9 if deaf else -15)
+        assert f"is still in use by process {holder.pid}" in said
+        assert not release.mounted.exists()
+        assert bystander.poll() is None
+    finally:
+        for process in (holder, bystander):
+            process.kill()
+            process.wait()
