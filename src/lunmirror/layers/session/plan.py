@@ -62,21 +62,27 @@ def _wait(desired: Desired, seen: World) -> tuple[Step, ...]:
     do without."""
     if not desired.boot_wait:
         return ()
-    return (*_wait_for_sessions(desired, seen), *_wait_for_portals(desired, seen))
+    portals = _wait_for_portals(desired, seen)
+    # Side by side: while silent portals are waited for, sessions have the same time.
+    return (*portals, *_wait_for_sessions(desired, seen, SETTLE if portals else float(desired.boot_wait)))
 
 
-def _wait_for_sessions(desired: Desired, seen: World) -> tuple[Step, ...]:
+def _wait_for_sessions(desired: Desired, seen: World, seconds: float) -> tuple[Step, ...]:
     late = [
         p
         for p in desired.paths()
-        if isinstance(s := seen["session"].get(p.name), Present) and isinstance(s.facts, Session) and s.facts.urgent
+        if isinstance(s := seen["session"].get(p.name), Present) and isinstance(s.facts, Session) and _late(s.facts)
     ]
     if not late:
         return ()
     names = ", ".join(dict.fromkeys(p.server.name for p in late))
     drift = Drift("policy.boot_wait", "every server there before a volume starts", f"no live session to {names}")
-    action = AwaitSessions(tuple(_endpoint(p, _address(p, seen)) for p in late), float(desired.boot_wait))
+    action = AwaitSessions(tuple(_endpoint(p, _address(p, seen)) for p in late), seconds)
     return (Step(Ref("session", late[0].name), f"wait for the session to {names}", action, (drift,)),)
+
+
+def _late(session: Session) -> bool:
+    return session.urgent and not session.live
 
 
 def _endpoint(path: Path, address: str) -> tuple[str, str, int]:
@@ -87,7 +93,8 @@ def _address(path: Path, seen: World) -> str:
     """As the record spells it, which is how the kernel then shows it."""
     node = seen["node"].get(path.name)
     record = node.facts if isinstance(node, Present) else None
-    return str(record.settings["node.conn[0].address"]) if isinstance(record, Record) else path.portal.address
+    spelt = record.settings.get("node.conn[0].address") if isinstance(record, Record) else None
+    return str(spelt or path.portal.address)
 
 
 def _wait_for_portals(desired: Desired, seen: World) -> tuple[Step, ...]:

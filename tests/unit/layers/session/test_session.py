@@ -162,6 +162,14 @@ class TestPlan:
         assert step.together
         assert step.after == ()
 
+    @pytest.mark.parametrize("state", ["FREE", "FAILED"])
+    def test_a_session_that_is_not_up_is_waited_for_only_if_a_volume_needs_it(self, state):
+        late = LIVE._replace(state=state, urgent=True)
+        (step,) = planned(Present(late)).steps
+        assert step.action == AwaitSessions(((TARGET, "192.168.1.115", 3260),), 30.0)
+        assert planned(Present(late._replace(urgent=False))).steps == ()
+        assert planned(Present(LIVE._replace(urgent=True))).steps == ()
+
     def test_ipv6_in_brackets_as_the_record_spells_it(self):
         raw = RAW.replace(b"192.168.1.115", b"fd00:0::15")
         record = Present(Record(RECORD, 1, settings_of(raw), raw))
