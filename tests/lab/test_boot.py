@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -180,6 +181,17 @@ def steps(lab: Lab) -> str:
     return lab.run("journalctl -b -o cat -u lunmirror.service --no-pager").stdout
 
 
+def pauses(lab: Lab) -> list[float]:
+    """Seconds from the end of each pass to the beginning of the next."""
+    about = lab.run("journalctl -b -o short-monotonic -u lunmirror.service --no-pager -g 'Starting|Finished'").stdout
+    stamps = [(float(m[1]), m[2]) for m in re.finditer(r"\[ *([\d.]+)\] \S+ systemd\[1\]: (\w+)", about)]
+    return [
+        later - at
+        for (at, word), (later, next_word) in pairwise(stamps)
+        if (word, next_word) == ("Finished", "Starting")
+    ]
+
+
 @pytest.mark.core
 def test_both_servers_up(installed: Lab) -> None:
     lab = installed
@@ -191,7 +203,7 @@ def test_both_servers_up(installed: Lab) -> None:
     witness = lab.write_file()
     seqno = lab.seqno()
 
-    seen = normal(lab)
+    seen = reboot(lab) if _normal else normal(lab)
 
     lab.figure(str(seen))
     assert (seen.state, seen.exit, failed(lab)) == ("running", 0, [])
@@ -235,6 +247,9 @@ def test_a_leg_dies_under_a_busy_mount_at_shutdown_and_is_absent_at_boot(install
     lab.figure(f"redundancy full {took:.0f} s after filer2's return, by itself")
     calm(lab)
     assert failed(lab) == []
+    waits = pauses(lab)
+    lab.figure(f"next pass after {', '.join(f'{w:.0f}' for w in waits)} s")
+    assert max(waits) <= 10 + 3, waits  # three for a machine that has other things to do
     same(lab)
     assert lab.checksum(f"{MOUNT}/witness") == witness
 
@@ -274,7 +289,8 @@ def test_both_servers_die_and_one_returns_after_the_boot(installed: Lab, usual: 
     lab.figure(f"both absent: {seen}")
     assert seen.shutdown <= SHUTDOWN, seen
     # The truth: what is declared is out of service. Nothing else fails, and the boot comes to its end.
-    assert (seen.state, seen.exit, seen.mounted) == ("degraded", 1, 0.0)
+    assert (seen.exit, seen.mounted) == (1, 0.0)
+    assert seen.state in ("degraded", "running")  # running: the next pass has begun already
     assert set(failed(lab)) <= {"lunmirror.service"}
     no_emergency(lab)
     assert letters(lab) == ""
@@ -299,13 +315,16 @@ def test_a_server_returns_while_the_boot_waits_for_it(installed: Lab, usual: Boo
     lab.configure(RAID1.replace(f'boot_wait = "{BOOT_WAIT}s"', 'boot_wait = "60s"'))
     lab.apply(*PATIENT, expect=0)
     witness = lab.write_file()
-    lab.run("filer disable filer2")
     shutdown = lab.machine.shutdown(timeout=300)
     lab.machine.boot(wait=False)
-    # By then the pass has found it silent: nothing else is logged while it waits.
-    lab.run("until [ $(systemctl is-active lunmirror.service) = activating ]; do sleep 0.5; done", timeout=240)
-    lab.run("sleep 15; filer enable filer2; filer start filer2")
+    lab.run("until filer cut filer2 2>/dev/null; do sleep 0.1; done", timeout=240)  # as soon as there is a network
+    assert lab.run("systemctl is-active lunmirror.service", check=False).stdout.strip() == "inactive"
+    lab.run(
+        "until ss -Htnp state syn-sent | grep -q lunmirror; do sleep 0.2; done; sleep 6; filer restore filer2",
+        timeout=300,
+    )
     lab.machine.wait_booted(timeout=400)
+    keep_journals(lab)
 
     told = steps(lab)
     lab.figure(f"filer2 back during boot_wait; shutdown {shutdown:.0f} s")
