@@ -317,7 +317,7 @@ def test_a_server_returns_while_the_boot_waits_for_it(installed: Lab, usual: Boo
     witness = lab.write_file()
     shutdown = lab.machine.shutdown(timeout=300)
     lab.machine.boot(wait=False)
-    lab.run("until filer cut filer2 2>/dev/null; do sleep 0.1; done", timeout=240)  # as soon as there is a network
+    lab.run("until systemctl is-active -q lunmirror-lab-network; do sleep 0.2; done; filer cut filer2", timeout=240)
     assert lab.run("systemctl is-active lunmirror.service", check=False).stdout.strip() == "inactive"
     lab.run(
         "until ss -Htnp state syn-sent | grep -q lunmirror; do sleep 0.2; done; sleep 6; filer restore filer2",
