@@ -23,7 +23,11 @@ EXITS: dict[int, tuple[str, str]] = {
     21: ("iscsiadm found no matching record, session or target", "run `lunmirror plan` again"),
     22: ("iscsiadm could not read sysfs", "check that /sys is mounted"),
     23: ("the server's name could not be resolved", "correct the portal or the name service"),
-    24: ("the server refused our CHAP name or secret", "compare [servers.….chap] with the server's settings"),
+    # The same code for both directions of CHAP.
+    24: (
+        "authentication failed: the server refused our CHAP name or secret, or could not prove its own",
+        "compare [servers.NAME.chap] with the server's settings",
+    ),
     27: ("the operation is not supported", "look at the journal of iscsid"),
     28: ("the device is in use", "run `lunmirror plan` again"),
     29: ("it failed for the moment", "run `lunmirror apply` again"),
@@ -39,6 +43,6 @@ def explain_exit(rc: int) -> str:
     return f"{what}: {move}" if move else what
 
 
-def meanings() -> tuple[tuple[int, str], ...]:
-    """The table as a step carries it."""
-    return tuple((rc, explain_exit(rc)) for rc in EXITS)
+def meanings(server: str) -> tuple[tuple[int, str], ...]:
+    """The table as a step carries it, about one declared server."""
+    return tuple((rc, explain_exit(rc).replace("servers.NAME", f"servers.{server}")) for rc in EXITS)

@@ -156,7 +156,7 @@ class TestPlan:
     @pytest.mark.parametrize("startup", ["automatic", "manual", "onboot"])
     def test_log_in(self, startup):
         (step,) = planned(Present(NoSession("")), startup=startup).steps
-        assert step.action == Run(LOGIN, 30.0, ok=(0, 15), meanings=meanings())
+        assert step.action == Run(LOGIN, 30.0, ok=(0, 15), meanings=meanings("filer1"))
         assert step.action.deadline > TIMEOUTS.login_timeout * TIMEOUTS.login_retries
         assert step.together
         assert step.after == ()
