@@ -156,7 +156,7 @@ def test_a_server_that_cannot_prove_itself(lab: Lab) -> None:
     world.told(ran, "filer2")
     failed = [o for o in ran.report["outcomes"] if o["status"] == "failed"]
     assert [o["step"]["resource"]["name"] for o in failed] == ["filer2"]
-    assert "authentication failed" in failed[0]["error"]
+    assert "failed authentication" in failed[0]["error"]
     assert "[servers.filer2.chap]" in failed[0]["error"]
     assert {about["target"] for about in lab.sessions().values()} == {SERVERS["filer1"][2]}
     assert lab.backing("filer2") == before

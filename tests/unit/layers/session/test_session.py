@@ -261,4 +261,7 @@ class TestPlan:
 def test_exit_codes_are_sentences():
     assert "CHAP" in explain_exit(24)
     assert explain_exit(0) == explain_exit(99) == ""
+    assert "[servers.filer2.chap]" in dict(meanings("filer2"))[24]
+    assert "authentication" not in dict(meanings("filer2"))[19]
+    assert "[servers.filer2.chap] mutual" in dict(meanings("filer2", mutual=True))[19]
     assert all(what and (move or code == 15) for code, (what, move) in EXITS.items())
