@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from kit import MOUNT, Lab, config
+from kit import MOUNT, Lab, config, state
 from machine import MachineGone
 
 ROOT = Path(__file__).parents[2]
@@ -62,11 +62,11 @@ def install_units(lab: Lab) -> None:
 def installed(converged) -> Lab:
     """Both servers up, the volume mounted and in sync, units enabled; none of them has been started yet."""
     lab = converged("raid1-boot", RAID1)
-    if "raid1-units" in lab.machine.converged:
-        lab.machine.restore("raid1-units")
+    if state("raid1-units", RAID1) in lab.machine.converged:
+        lab.machine.restore(state("raid1-units", RAID1))
         return lab
     install_units(lab)
-    lab.keep("raid1-units")
+    lab.keep("raid1-units", RAID1)
     return lab
 
 
@@ -78,7 +78,7 @@ def seconds(lab: Lab, unit: str, stamp: str) -> float:
 def boot(lab: Lab, shutdown: float = 0.0) -> Boot:
     """Starts the machine and waits until systemd has done all it wanted to."""
     lab.machine.boot(wait=False)
-    state = lab.machine.wait_booted(timeout=400)
+    systemd = lab.machine.wait_booted(timeout=400)
     keep_journals(lab)
     first = lab.run(
         "journalctl -b -o short-monotonic -u lunmirror.service --no-pager -g 'Starting|Finished|Failed to start'"
@@ -91,7 +91,7 @@ def boot(lab: Lab, shutdown: float = 0.0) -> Boot:
     mount = "mnt-test.mount"
     return Boot(
         shutdown,
-        state,
+        systemd,
         seconds(lab, "network-online.target", "ActiveEnterTimestampMonotonic"),
         begun,
         ended,
@@ -122,14 +122,14 @@ def normal(lab: Lab) -> Boot:
     if not _normal:
         _normal.append(reboot(lab))
         calm(lab)
-        lab.keep("raid1-booted")
+        lab.keep("raid1-booted", RAID1)
     return _normal[0]
 
 
 @pytest.fixture
 def usual(installed: Lab) -> Boot:
     measured = normal(installed)
-    installed.machine.restore("raid1-booted")
+    installed.machine.restore(state("raid1-booted", RAID1))
     return measured
 
 

@@ -158,7 +158,9 @@ def _login(ref: Ref, path: Path, address: str, after: tuple[Ref, ...]) -> Step:
     deadline = float(times.login_timeout * (times.login_retries + 1) + 5)
     drift = Drift(f"servers.{path.server.name}.portals", "a live session", "no session")
     up = AwaitSessions((_endpoint(path, address),), times.login_timeout + SETTLE)
-    action = Run(argv, deadline, ok=(0, SESSION_EXISTS), meanings=meanings(), settles=up)
+    mutual = path.server.chap is not None and path.server.chap.mutual is not None
+    said = meanings(path.server.name, mutual)
+    action = Run(argv, deadline, ok=(0, SESSION_EXISTS), meanings=said, settles=up)
     return Step(ref, f"log in to {_place(path)}", action, (drift,), after=after, together=True)
 
 
