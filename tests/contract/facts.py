@@ -61,6 +61,7 @@ def _group(group, of):
         "members": members,
         "tags": len(group.tags),
         "mine": group.host == group.here,
+        "autoactivation": group.autoactivation,
     }
 
 
