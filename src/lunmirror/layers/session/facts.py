@@ -6,7 +6,10 @@ from lunmirror.record import NamedTuple
 class Session(NamedTuple):
     """A session object of the kernel. `state` is LOGGED_IN, FAILED or FREE; times are seconds, None if the
     attribute reads `off` or is not a number. `sid` is the kernel's name, "session3".
-    `twins` are further sessions of the same target and portal: each shows the same disks once more."""
+    `twins` are further sessions of the same target and portal: each shows the same disks once more.
+    `silence`: it reads LOGGED_IN, but its portal was asked just now and does not answer, and why; '' if it does. For
+    some seconds after a death the kernel has not noticed yet.
+    `keeper`: why nobody would bring it back if it failed (iscsid is not there); '' as far as is known."""
 
     sid: str
     state: str
@@ -14,10 +17,13 @@ class Session(NamedTuple):
     recv_tmo: int | None  # live noop_out_interval
     ping_tmo: int | None  # live noop_out_timeout
     twins: tuple[str, ...] = ()
+    silence: str = ""
+    keeper: str = ""
 
     @property
     def live(self) -> bool:
-        return self.state == "LOGGED_IN"
+        """It is believed to carry I/O now."""
+        return self.state == "LOGGED_IN" and not self.silence
 
 
 class NoSession(NamedTuple):
