@@ -55,6 +55,7 @@ CONTRACTS = {
     "blkid -p -o export DM": HERE,
     "cmp --ignore-initial=N:0 --bytes=N DISKS /dev/zero": HERE,
     "dd if=DISK bs=512 skip=N count=1 status=none": HERE,
+    "dd if=DISK bs=4096 skip=N count=66 iflag=direct status=none": OUTAGES,
     "od -A n -v -t x1 -N 2048 DM": HERE,
     "sfdisk DISKS": HERE,
     "partx --update DISKS": HERE,
@@ -72,6 +73,9 @@ CONTRACTS = {
     LVM("lvchange", "-a y VOLUME"): DRIFT,
     LVM("lvchange", "-a y --activationmode degraded VOLUME"): OUTAGES,
     LVM("lvchange", "--refresh VOLUME"): OUTAGES,
+    LVM("lvchange", "--syncaction repair VOLUME"): OUTAGES,
+    LVM("lvchange", "--syncaction check VOLUME"): OUTAGES,
+    LVM("lvconvert", "-y --repair --use-policies VOLUME"): OUTAGES,
     LVM("lvconvert", "-y --type raid1 -m 1 VOLUME DISKS"): GROWTH,
     LVM("lvconvert", "-y --type mirror -m 1 --mirrorlog core -b VOLUME DISKS"): OUTAGES,
     LVM("lvconvert", "-y -m +1 VOLUME DISKS"): GROWTH,
@@ -93,7 +97,6 @@ CONTRACTS = {
 # Issued on a person's explicit word only (`choose`, `replaces`, `overwrite`): not yet taught to the simulator.
 UNTAUGHT = {
     LVM("lvchange", "-a n VOLUME"): "volume/choose.py",
-    LVM("lvchange", "--syncaction check VOLUME"): "volume/choose.py",
     LVM("lvconvert", "-y -m -1 VOLUME DISKS"): "volume/choose.py, volume/replace.py",
     LVM("lvconvert", "-y --repair VOLUME DISKS"): "volume/replace.py",
     LVM("vgreduce", "GROUP DISKS"): "volume/replace.py",

@@ -102,9 +102,26 @@ def degraded_start() -> Stage:
     return stage
 
 
+def mirror_without_a_leg() -> Stage:
+    """The client booted with one server away; the mirror was in sync on both before."""
+    stage = converged(text(type="mirror"))
+    stage.world.cut("filer2")
+    stage.world.reboot()
+    return stage
+
+
+def crashed() -> Stage:
+    """The client's power failed while the volume was written to; nobody else starts it at the next boot."""
+    stage = converged(text())
+    stage.world.event_activation = False
+    stage.world.reboot()
+    return stage
+
+
 def inactive() -> Stage:
     stage = converged(text())
     stage.world.event_activation = False
+    stage.world.unmount("/mnt/test")
     stage.world.reboot()
     return stage
 
@@ -161,6 +178,7 @@ STORIES: dict[str, Callable[[], Stage]] = {
     "takeover": takeover,
     "disk log": disk_log,
     "inactive": inactive,
+    "crashed": crashed,
     "drifted": drifted,
     "flags": flags,
 }

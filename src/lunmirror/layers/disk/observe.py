@@ -43,7 +43,7 @@ def _scsi_disks(desired: Desired, disk: Disk, reader: Reader, seen: World) -> _F
             sessions.append(session.facts)
     live = [s for s in sessions if s.live]
     if not live:
-        return Unknown(f"its session {sessions[0].sid} is {sessions[0].state}") if sessions else ABSENT
+        return Unknown(_why(sessions[0])) if sessions else ABSENT
     folders = [folder for session in live for folder in _blocks(reader, session, disk.lun)]
     if not folders:
         return Present(NoDisk(_scsi_host(reader, live[0]), f"{_target(live[0].sid)}:{disk.lun}/block/*"))
@@ -58,6 +58,12 @@ def _scsi_disks(desired: Desired, disk: Disk, reader: Reader, seen: World) -> _F
     if unknown := _unknown_to_udev(reader, devices):
         return Present(NoDisk("", unknown))
     return _Found(text(reader, f"{_scsi(running[0])}/wwid"), devices)
+
+
+def _why(session: Session) -> str:
+    if session.silence:
+        return f"the server of its session {session.sid} does not answer ({session.silence})"
+    return f"its session {session.sid} is {session.state}"
 
 
 def _unknown_to_udev(reader: Reader, devices: tuple[Device, ...]) -> str:

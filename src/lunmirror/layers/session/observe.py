@@ -1,4 +1,4 @@
-"""From sysfs to one session for each declared path. No program is asked; only portals without a session are."""
+"""From sysfs to one session for each declared path. No program is asked; portals are, whether they accept a connection."""
 
 from collections.abc import Iterator
 
@@ -7,6 +7,7 @@ from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.node.facts import Record, same_address
 from lunmirror.layers.session.facts import NoSession, Session
+from lunmirror.lvm.devices import silent
 from lunmirror.model import ABSENT, Absent, Observed, Present, Seen, Unknown, World
 from lunmirror.record import NamedTuple
 
@@ -71,7 +72,9 @@ def _session(path: Path, kernels: tuple[_Kernel, ...], reader: Reader, seen: Wor
     mine = [k for k in kernels if k.target == path.target.lower()]
     same = [k for k in mine if k.iface in (IFACE, *UNSET) and k.endpoints and _at(k.endpoints[0], addresses, path)]
     if same:
-        sessions = sorted((_facts(k.sid, reader) for k in same), key=lambda s: (not s.live, len(s.sid), s.sid))
+        quiet, keeper = silent(reader), _keeper(reader)
+        found = (_facts(k.sid, reader)._replace(silence=quiet.get(k.sid, ""), keeper=keeper) for k in same)
+        sessions = sorted(found, key=lambda s: (not s.live, len(s.sid), s.sid))
         if sessions[0].state in UNSET:
             return Unknown(f"the state of {sessions[0].sid} cannot be read")
         return Present(sessions[0]._replace(twins=tuple(s.sid for s in sessions[1:])))
@@ -138,6 +141,24 @@ def _facts(sid: str, reader: Reader) -> Session:
         _number(reader, f"{connection}/recv_tmo"),
         _number(reader, f"{connection}/ping_tmo"),
     )
+
+
+def _keeper(reader: Reader) -> str:
+    """Why iscsid would not bring a session back that fails; '' if it would, or if that cannot be told."""
+    raw = reader.read(paths.ISCSID_PID)
+    if isinstance(raw, Absent):
+        return f"iscsid does not run: there is no {paths.ISCSID_PID}"
+    pid = raw.facts.decode(errors="replace").strip() if isinstance(raw, Present) else ""
+    if not (pid.isascii() and pid.isdecimal()):
+        return ""
+    process = reader.read(f"{paths.PROC}/{pid}/stat")
+    if isinstance(process, Absent):
+        return f"iscsid does not run: process {pid} of {paths.ISCSID_PID} is gone"
+    stat = process.facts.decode(errors="replace") if isinstance(process, Present) else ""
+    name, letter = stat[stat.find("(") + 1 : stat.rfind(")")], stat[stat.rfind(")") + 1 :].strip()[:1]
+    if stat and name != "iscsid":
+        return f"iscsid does not run: process {pid} of {paths.ISCSID_PID} is now {name}"
+    return f"iscsid (pid {pid}) is stopped" if letter in ("T", "t") else ""
 
 
 def _number(reader: Reader, path: str) -> int | None:

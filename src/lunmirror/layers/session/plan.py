@@ -6,6 +6,7 @@ where a session object exists: the kernel and iscsid are retrying then, and a se
 | none, portal answers        | log in: all such at once, each bounded                                         |
 | none, portal silent         | waited for if a volume needs it to start (boot_wait), then blocked             |
 | none, node record not known | blocked                                                                        |
+| LOGGED_IN, portal silent    | degraded: nothing is pointed at its disks                                      |
 | LOGGED_IN                   | recovery_tmo written if it differs; other timeouts wait for the next login      |
 | FAILED, FREE                | degraded                                                                       |
 
@@ -117,6 +118,8 @@ def _login(ref: Ref, path: Path, address: str, after: tuple[Ref, ...]) -> Step:
 
 def _keep(ref: Ref, path: Path, session: Session) -> Plan:
     findings = [_twins(ref, path, session)] if session.twins else []
+    if session.keeper:
+        findings.append(_unkept(ref, path, session))
     if not session.live:
         findings.append(_retrying(ref, path, session))
         return Plan(findings=tuple(findings))
@@ -153,7 +156,30 @@ def _fixed_timeouts(ref: Ref, path: Path, session: Session) -> list[Finding]:
     return findings
 
 
+def _unkept(ref: Ref, path: Path, session: Session) -> Finding:
+    """A note: everything works, until the server goes away once."""
+    return Finding(
+        ref,
+        Kind.NOTE,
+        f"nobody would bring {session.sid} to {_place(path)} back",
+        why=session.keeper,
+        next="start it (`systemctl restart iscsid`): it takes over the sessions that there are, and they stay up meanwhile",
+        key=f"servers.{path.server.name}.portals",
+    )
+
+
 def _retrying(ref: Ref, path: Path, session: Session) -> Finding:
+    if session.silence:
+        return Finding(
+            ref,
+            Kind.DEGRADED,
+            f"server {path.server.name} does not answer at {path.portal} ({session.silence}), though {session.sid} still"
+            f" reads {session.state}",
+            why="the kernel has not noticed yet, or only new connections do not get through; nothing reads or writes the"
+            " server's disks for lunmirror until it answers",
+            next=f"bring server {path.server.name} back, or let new connections from this machine through",
+            key=f"servers.{path.server.name}.portals",
+        )
     return Finding(
         ref,
         Kind.DEGRADED,

@@ -45,6 +45,7 @@ class LogicalVolume(NamedTuple):
     done: int
     total: int
     action: str
+    target: str = ""  # what device-mapper runs it as: raid, mirror, linear; "" when inactive or of several parts
     mismatches: int = 0  # sectors that differ, as the last scrub counted them; 0 after every activation
     past: Seen = ABSENT  # what the journal knows: Present(Entry), Absent or Unknown
     past_raw: bytes | None = None  # the journal file's bytes

@@ -29,7 +29,9 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
     return found
 
 
-def _volume(volume: Volume, group: VolumeGroup, lvm: Lvm, status: dict[str, tuple[DmLine, ...]], reader: Reader) -> Seen:
+def _volume(
+    volume: Volume, group: VolumeGroup, lvm: Lvm, status: dict[str, tuple[DmLine, ...]], reader: Reader
+) -> Seen:
     rows = [r for r in lvm.lvs if r.group == volume.group]
     row = next((r for r in rows if r.name == volume.name and not r.parent), None)
     if row is None:
@@ -62,6 +64,7 @@ def _volume(volume: Volume, group: VolumeGroup, lvm: Lvm, status: dict[str, tupl
             done=done,
             total=total,
             action=action,
+            target=line.target if line else "",
             mismatches=row.mismatches,
             past=journal.parse(journal_file),
             past_raw=journal_file.facts if isinstance(journal_file, Present) else None,
@@ -87,7 +90,9 @@ def _testimony(
     starts = {pv.uuid: pv.start for pv in lvm.pvs}
     found = {}
     for leg in legs:
-        meta = next((r for r in rows if r.parent == row.name and r.name == leg.name.replace("_rimage_", "_rmeta_")), None)
+        meta = next(
+            (r for r in rows if r.parent == row.name and r.name == leg.name.replace("_rimage_", "_rmeta_")), None
+        )
         if meta is None or len(meta.pvs) != 1:
             return Unknown(f"where the metadata of {leg.name} lies cannot be told")
         pv = next(iter(meta.pvs))

@@ -53,7 +53,8 @@ class Testimony(NamedTuple):
             (one, other)
             for n, one in enumerate(pvs)
             for other in pvs[n + 1 :]
-            if self.legs[other].position in self.legs[one].failed and self.legs[one].position in self.legs[other].failed
+            if self.legs[other].position in self.legs[one].failed
+            and self.legs[one].position in self.legs[other].failed
         )
 
     @property
