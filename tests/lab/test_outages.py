@@ -183,8 +183,8 @@ def test_a_blank_replacement_is_refused_and_then_taken_by_name(converged):
         refused = lab.apply(expect=4)
         assert 'replaces = "right"' in str(refused.findings("refused"))
         assert lab.backing("filer2") == blank
-        text = RAID1.replace("[disks.right]", "[disks.right2]").replace('"left", "right"', '"left", "right2"')
-        lab.configure(text.replace("[disks.right2]\n", '[disks.right2]\nreplaces = "right"\n'))
+        new = f'[disks.right2]\nserver = "filer2"\ntarget = "{SERVERS["filer2"][2]}"\nlun = 1\nreplaces = "right"\n'
+        lab.configure(RAID1.replace('"left", "right"', '"left", "right2"') + "\n" + new)
         lab.settle()
     whole(lab)
     assert lab.run("vgs --noheadings -o vg_missing_pv_count,pv_count vg0").stdout.split() == ["0", "2"]

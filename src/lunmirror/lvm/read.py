@@ -1,6 +1,7 @@
 """One LVM read and one device-mapper read, parsed. An answer that is not whole is Unknown, never empty."""
 
 import json
+from collections.abc import Mapping
 
 from lunmirror.host import paths
 from lunmirror.host.protocol import Ran, Reader
@@ -63,7 +64,7 @@ class LvRow(NamedTuple):
     mismatches: int
     segtypes: tuple[str, ...]
     pvs: dict[str, int]
-    at: dict[str, int] = {}
+    at: Mapping[str, int] = {}
 
 
 class Lvm(NamedTuple):

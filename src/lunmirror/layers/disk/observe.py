@@ -4,7 +4,7 @@ from lunmirror.desired import Desired, Disk
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.disk.content import content_of, own_table, table_guid_on
-from lunmirror.layers.disk.facts import Device, Lun, NoDisk, PhysicalVolume, Spanning
+from lunmirror.layers.disk.facts import Device, Gone, Lun, NoDisk, PhysicalVolume, Spanning
 from lunmirror.layers.session.facts import Session
 from lunmirror.lvm.devices import text
 from lunmirror.lvm.read import Lvm, read_lvm
@@ -22,8 +22,12 @@ class _Found(NamedTuple):
 
 
 def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
-    """Present(Lun | NoDisk | Spanning), Absent (no session object at all) or Unknown, for each declared disk."""
-    found = {disk.name: _scsi_disks(desired, disk, reader, seen) for disk in desired.disks.values()}
+    """Present(Lun | NoDisk | Spanning | Gone), Absent (no session object at all) or Unknown, for each declared disk."""
+    heirs = {(d.replaces, d.server, d.target, d.lun): d.name for d in desired.disks.values() if d.replaces}
+    found: dict[str, _Found | Seen] = {}
+    for disk in desired.disks.values():
+        heir = heirs.get((disk.name, disk.server, disk.target, disk.lun))
+        found[disk.name] = Present(Gone(heir)) if heir else _scsi_disks(desired, disk, reader, seen)
     owners = {d.kernel: name for name, f in found.items() if isinstance(f, _Found) for d in f.devices}
     lvm = read_lvm(reader) if owners else Unknown("no disk to ask it about")
     return {

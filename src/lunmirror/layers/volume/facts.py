@@ -51,7 +51,7 @@ class LogicalVolume(NamedTuple):
     past_raw: bytes | None = None  # the journal file's bytes
     today: str = ""  # the wall clock when it was looked at
     boot: str = ""  # of a raid1: the id of this boot; "" if it cannot be read
-    testimony: Seen = ABSENT  # of a raid1 that is not active: Present(superblock.Testimony) or Unknown
+    testimony: Seen = ABSENT  # of a raid1 that is not active: Present(superblock.Accounts) or Unknown
 
     @property
     def synced(self) -> bool:

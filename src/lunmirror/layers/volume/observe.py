@@ -84,7 +84,7 @@ def _boot(reader: Reader) -> str:
 def _testimony(
     row: LvRow, rows: list[LvRow], legs: tuple[Leg, ...], group: VolumeGroup, lvm: Lvm, reader: Reader
 ) -> Seen:
-    """What the legs in view say of each other: Present(Testimony), or Unknown if one of them cannot be understood.
+    """What the legs in view say of each other: Present(Accounts), or Unknown if one of them cannot be understood.
     Only legs on declared disks are read, each proven through its session."""
     devices = {m.uuid: m.device for m in group.members if m.device and m.disk and not m.strayed_from}
     starts = {pv.uuid: pv.start for pv in lvm.pvs}
@@ -105,7 +105,7 @@ def _testimony(
             return answer
         if isinstance(answer, Present):
             found[pv] = answer.facts
-    return Present(superblock.Testimony(found))
+    return Present(superblock.Accounts(found))
 
 
 def _type(row: LvRow) -> str:

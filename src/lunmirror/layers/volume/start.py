@@ -18,7 +18,7 @@ from lunmirror import journal
 from lunmirror.layers.session.facts import NoSession, Session
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
 from lunmirror.layers.volume.subject import Subject
-from lunmirror.layers.volume.superblock import Testimony
+from lunmirror.layers.volume.superblock import Accounts
 from lunmirror.model import Drift, Kind, Plan, Present, Risk, Step, Unknown
 
 
@@ -65,7 +65,7 @@ def _note_start(of: Subject, facts: LogicalVolume) -> tuple[Step, ...]:
         return of.note_legs(facts, journal.advance(entry, of.volume.id, first, _seqno(of), facts.today))
     if facts.type != "raid1":
         return ()
-    word = facts.testimony.facts if isinstance(facts.testimony, Present) else Testimony({})
+    word = facts.testimony.facts if isinstance(facts.testimony, Present) else Accounts({})
     behind = word.accused()
     good = tuple(sorted(pv for leg in facts.legs for pv in leg.pvs if pv not in behind))
     if entry is None and good and (behind or word.unclean):
@@ -74,7 +74,7 @@ def _note_start(of: Subject, facts: LogicalVolume) -> tuple[Step, ...]:
         return ()
     if behind and good and not set(good) & set(entry.running):
         # The journal fell asleep before the legs changed places; what the good ones say is on them.
-        entry = entry._replace(running=good, since=facts.today, last={pv: facts.today for pv in behind})
+        entry = entry._replace(running=good, since=facts.today, last=dict.fromkeys(behind, facts.today))
     return of.note_legs(facts, journal.restarted(entry, facts.boot, word.unclean))
 
 
@@ -93,7 +93,7 @@ def _start_degraded(of: Subject, facts: LogicalVolume, hidden: list[Leg]) -> Pla
     if not good:
         return _refuse(of, facts, away, visible)
     assert entry is not None
-    word = facts.testimony.facts if isinstance(facts.testimony, Present) else Testimony({})
+    word = facts.testimony.facts if isinstance(facts.testimony, Present) else Accounts({})
     now_on = journal.advance(entry, of.volume.id, good, _seqno(of), facts.today)
     now_on = journal.restarted(now_on, facts.boot, word.unclean)
     only = ", ".join(of.server_of(pv) for pv in good)

@@ -36,7 +36,7 @@ class Superblock(NamedTuple):
     dirty: bool
 
 
-class Testimony(NamedTuple):
+class Accounts(NamedTuple):
     """PV UUID -> that leg's superblock, of every leg in view that has one."""
 
     legs: dict[str, Superblock]
