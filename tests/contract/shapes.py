@@ -51,6 +51,7 @@ CONTRACTS = {
     "iscsiadm -m node -T TARGET -p PORTAL -I default --login": BLANK,
     "lvm fullreport -a --nolocking --reportformat json --units b --nosuffix --binary --devices DEVICES REPORT": HERE,
     "dmsetup status": HERE,
+    "dmesg --kernel --time-format iso": "tests/lab/test_never_hang.py",
     "blkid -p -o export DISKS": HERE,
     "blkid -p -o export DM": HERE,
     "cmp --ignore-initial=N:0 --bytes=N DISKS /dev/zero": HERE,

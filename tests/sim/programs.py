@@ -118,6 +118,7 @@ PROGRAMS: tuple[tuple[str, Handler], ...] = (
         rf"lvm lvextend {D} -l (?P<extents>\d+) {V} (?P<places>/dev/.*)",
         _lvm(lambda v, m, p: v.extend(m["group"], m["name"], int(m["extents"]), _places(m))),
     ),
+    (r"dmesg --kernel --time-format iso", lambda w, m, s, p: (0, "", "")),
     (r"dmsetup status", lambda w, m, s, p: storage.dmsetup(w)),
     (rf"blkid -p -o export {NODE}", lambda w, m, s, p: storage.blkid(w, m["node"])),
     (

@@ -9,6 +9,7 @@ class Session(NamedTuple):
     `twins` are further sessions of the same target and portal: each shows the same disks once more.
     `silence`: it reads LOGGED_IN, but its portal was asked just now and does not answer, and why; '' if it does. For
     some seconds after a death the kernel has not noticed yet.
+    `since`: when the kernel last logged an error of its connection, if it is not logged in; '' if that is not known.
     `keeper`: why nobody would bring it back if it failed (iscsid is not there); '' as far as is known."""
 
     sid: str
@@ -19,6 +20,7 @@ class Session(NamedTuple):
     twins: tuple[str, ...] = ()
     silence: str = ""
     keeper: str = ""
+    since: str = ""
 
     @property
     def live(self) -> bool:

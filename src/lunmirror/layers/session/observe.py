@@ -34,9 +34,22 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
     if isinstance(kernels, Unknown):
         return {path.name: kernels for path in wanted}
     found = {path.name: _session(path, kernels, reader, seen) for path in wanted}
+    found = _since(found, reader)
     absent = [path for path in wanted if found[path.name] is ABSENT]
     missing = _missing(desired, absent, kernels, reader, seen)
     return {**found, **missing}
+
+
+def _since(found: dict[str, Seen], reader: Reader) -> dict[str, Seen]:
+    """With the time of the kernel's last word on each session that is not logged in; asks only if there is one."""
+    failed = {name: s.facts for name, s in found.items() if isinstance(s, Present) and s.facts.state != "LOGGED_IN"}
+    if not failed:
+        return found
+    from lunmirror.layers.session.since import last_errors
+
+    errors = last_errors(reader)
+    dated = {name: Present(s._replace(since=errors[s.sid].when)) for name, s in failed.items() if s.sid in errors}
+    return {**found, **dated}
 
 
 def _kernels(targets: set[str], reader: Reader) -> tuple[_Kernel, ...] | Unknown:

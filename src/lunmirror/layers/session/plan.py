@@ -180,10 +180,11 @@ def _retrying(ref: Ref, path: Path, session: Session) -> Finding:
             next=f"bring server {path.server.name} back, or let new connections from this machine through",
             key=f"servers.{path.server.name}.portals",
         )
+    since = f" since {session.since} (the kernel's last connection error)" if session.since else ""
     return Finding(
         ref,
         Kind.DEGRADED,
-        f"{session.sid} to {_place(path)} is {session.state}: iscsid keeps trying to reach the server",
+        f"{session.sid} to {_place(path)} is {session.state}{since}: iscsid keeps trying to reach the server",
         why="a session object exists, so a second login would only double its disks",
         # Lab, 2.1.8: a server that began to want CHAP kept a live session out for 2 minutes and more, a minute of it
         # with the right secret in the record already; logged out, the next login took it.

@@ -9,7 +9,7 @@ is compared.
 from lunmirror import journal
 from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.layers.volume.subject import Subject
-from lunmirror.model import Drift, Kind, Plan, Risk
+from lunmirror.model import Drift, Kind, Plan, Risk, Step
 
 
 def chosen(of: Subject, facts: LogicalVolume) -> Plan | None:
@@ -121,11 +121,15 @@ def _begin(of: Subject, facts: LogicalVolume, entry: journal.Entry, action: str,
     if facts.action != "idle":
         why = f"device-mapper is at {facts.done} of {facts.total} sectors of a {facts.action}"
         return of.find(Kind.DEGRADED, f"waits for its {action}", why, "nothing: the next pass goes on")
+    step = go_over(of, action, "the choice" if then == "running" else "an end that was not clean")
+    return Plan((step, *of.note_legs(facts, entry._replace(scrub=then))))
+
+
+def go_over(of: Subject, action: str, after: str) -> Step:
+    """Set the kernel to `repair` or `check` every sector of the legs, while the volume is in use."""
     title, lacking = {
         "repair": (f"make the legs of {of.volume.id} equal after an unclean end", "made equal"),
         "check": (f"compare the legs of {of.volume.id}", "compared"),
     }[action]
-    after = "the choice" if then == "running" else "an end that was not clean"
     drift = Drift(of.volume.key, f"legs {lacking} after {after}", f"not {lacking} yet")
-    run = of.lvm("lvchange", "--syncaction", action, of.volume.id)
-    return Plan((of.step(title, run, drift, Risk.ONLINE), *of.note_legs(facts, entry._replace(scrub=then))))
+    return of.step(title, of.lvm("lvchange", "--syncaction", action, of.volume.id), drift, Risk.ONLINE)

@@ -16,6 +16,7 @@ whichever that is.
 
 from lunmirror import journal
 from lunmirror.layers.session.facts import NoSession, Session
+from lunmirror.layers.volume.choose import go_over
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
 from lunmirror.layers.volume.subject import Subject
 from lunmirror.layers.volume.superblock import Accounts
@@ -35,7 +36,7 @@ def start(of: Subject, facts: LogicalVolume) -> Plan:
         why = f"what its legs say of each other cannot be read, and they may have two histories: {facts.testimony.reason}"
         return of.find(Kind.BLOCKED, "is not active", why, "the next pass looks again")
     if not hidden:
-        return Plan((*_note_start(of, facts), _activate(of, "inactive")))
+        return Plan((*_note_start(of, facts), _activate(of, "inactive"), *_foretold(of, facts)))
     if facts.type != "raid1":
         why = f"server {_servers(of, hidden)} is away, and a {facts.type} starts only whole"
         return of.find(Kind.BLOCKED, "is not active", why, _BRING_BACK)
@@ -54,6 +55,13 @@ def _servers(of: Subject, legs: list[Leg]) -> str:
 def _activate(of: Subject, observed: str) -> Step:
     run = of.lvm("lvchange", "-a", "y", of.volume.id)
     return of.step(f"activate volume {of.volume.id}", run, Drift(of.volume.key, "active", observed))
+
+
+def _foretold(of: Subject, facts: LogicalVolume) -> tuple[Step, ...]:
+    """What follows once it is active (choose.scrub), for a plan to show."""
+    if not (isinstance(facts.testimony, Present) and facts.testimony.facts.unclean):
+        return ()
+    return (go_over(of, "repair", "an end that was not clean")._replace(after=(of.ref,)),)
 
 
 def _note_start(of: Subject, facts: LogicalVolume) -> tuple[Step, ...]:

@@ -111,6 +111,14 @@ class TestObserve:
         keeper = look(session(1) | files)[0].facts.keeper
         assert why in keeper if why else keeper == ""
 
+    def test_since_when_it_is_blocked(self):
+        machine = Machine({"/sys/class/net/lo/mtu": b"1"} | session(1, state="FAILED"))
+        at = "2026-11-23T07:11:42,789067+00:00"
+        machine.log = f"{at}  connection1:0: detected conn error (1022)\n"
+        found = observe(desired(), machine, {"node": {"filer1": IN_ORDER}})["filer1"]
+        assert found.facts.since == at
+        assert f"is FAILED since {at}" in planned(found).findings[0].what
+
     @pytest.mark.parametrize("other", [{"address": "192.168.1.116"}, {"port": "3261"}, {"target": TARGET + "-2"}])
     def test_other_sessions_are_not_ours(self, other):
         assert look(session(1, **other))[0] == Present(NoSession(""))
