@@ -43,11 +43,33 @@ def test_the_grey_first_seconds_change_nothing() -> None:
     stage.world.cut("filer2")
     stage.world.advance(1.0)
 
+    before = stage.world.now
     grey = stage.apply()
 
     assert not grey.host.changed
+    assert grey.exit == 3
+    assert "does not answer" in grey.finding(Kind.DEGRADED)
+    [read] = [line for line in grey.host.lines if line[:2] == ("lvm", "fullreport")]
+    cut = next(d.kernel for s in stage.world.sessions if s.server.name == "filer2" for d in s.disks)
+    assert f"/dev/{cut}" not in read[read.index("--devices") + 1]
+    assert stage.world.now - before < 2.0
     back(stage, "filer2")
     assert stage.settle().exit == 0
+
+
+def test_in_the_grey_seconds_nothing_is_started_on_one_leg() -> None:
+    """Whether the other is away is not known yet; a moment later it is."""
+    stage = inactive()
+    stage.world.cut("filer2")
+    stage.world.advance(1.0)
+
+    grey = stage.apply()
+
+    assert not stage.world.actives
+    assert "in some seconds it is known" in grey.finding(Kind.BLOCKED)
+    stage.world.advance(60.0)
+    assert stage.apply().exit == 3
+    assert stage.world.mounts
 
 
 def test_degraded_start_writes_the_journal_first() -> None:
@@ -149,13 +171,13 @@ def happen(stage: Stage, event: str) -> None:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(EVENTS, max_size=14), st.sampled_from((text(), text(type="mirror"))))
-def test_whatever_goes_and_returns_three_passes_converge_or_refuse(events: list[str], words: str) -> None:
+def test_whatever_goes_and_returns_some_passes_converge_or_refuse(events: list[str], words: str) -> None:
     stage = converged(words)
     for event in events:
         happen(stage, event)
 
     back(stage, "filer1", "filer2")
-    for _ in range(4):
+    for _ in range(7):  # after a power cut three more than else: made equal, compared, noted
         last = stage.apply()
         stage.world.advance(PAUSE)
         if last.exit in (0, 4) and not last.host.changed:
@@ -164,6 +186,8 @@ def test_whatever_goes_and_returns_three_passes_converge_or_refuse(events: list[
     assert last.exit in (0, 4), f"{events}\n{last}"
     if last.exit == 4:
         assert last.finding(Kind.REFUSED)
+    else:
+        assert not stage.world.unequal, f"{events}\n{last}"
     stage.check()
 
 

@@ -33,6 +33,11 @@ def blank(**shape: str | bool | tuple[str, ...]) -> Stage:
     return Stage(words, make_world(servers=3 if "filer3" in words else 2))
 
 
+def blocked() -> Stage:
+    """A leg is away, and the kernel knows it."""
+    return outage(converged(text()), "filer2")
+
+
 def healing() -> Stage:
     """A leg died, metadata was written meanwhile, the server is back."""
     stage = outage(converged(text()), "filer2")
