@@ -367,3 +367,17 @@ def test_legs_whose_word_cannot_be_read_start_nothing() -> None:
     assert not stage.world.actives
     assert "cannot be read" in blocked.finding(Kind.BLOCKED)
     assert stage.settle().exit == 0
+
+
+def test_a_linear_volume_whose_disk_returned_under_another_name_is_moved_over() -> None:
+    """Of a mirror that dmeventd made linear; only then is its leg added again."""
+    stage = outage(converged(text(type="mirror")), "filer1")
+    stage.world.logout("filer2")
+    back(stage, "filer1")
+
+    healed = stage.apply()
+
+    verbs = [line[1] + " " + line[4] for line in healed.host.lines if line[0] == "lvm" and line[1] != "fullreport"]
+    assert verbs == ["lvchange --refresh", "lvconvert -y"], str(healed)
+    assert stage.settle().exit == 0
+    no_loss(stage)

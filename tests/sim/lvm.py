@@ -351,8 +351,8 @@ class Lvm:
         data = Leg()
         self.seen[pv][0].legs[lv.uuid] = data
         self.commit(meta.with_lv(name, changed))
-        for leg in active.legs:
-            leg.disk = self.seen[leg.pv][2]  # new tables, for the disks as they are now
+        if any(leg.disk is None or leg.disk.gone for leg in active.legs if leg.letter == "A"):
+            raise Harm(f"a leg of {name} is copied from a disk that is gone")
         active.type, active.log = type_, changed.log or "core"
         active.legs.append(ActiveLeg(number, pv, self.seen[pv][2], data, "a" if type_ == "raid1" else "A", 0))
         if type_ == "mirror":

@@ -46,6 +46,7 @@ class LogicalVolume(NamedTuple):
     total: int
     action: str
     target: str = ""  # what device-mapper runs it as: raid, mirror, linear; "" when inactive or of several parts
+    stale: bool = False  # linear, and its table points at a disk that is gone, though its physical volume is in view
     mismatches: int = 0  # sectors that differ, as the last scrub counted them; 0 after every activation
     past: Seen = ABSENT  # what the journal knows: Present(Entry), Absent or Unknown
     past_raw: bytes | None = None  # the journal file's bytes

@@ -6,6 +6,7 @@
 | a member back, flagged missing, every other there  | vgextend --restoremissing                                     |
 | a raid1 leg dead, its physical volume back         | lvchange --refresh: copies only what changed                  |
 | a mirror that dmeventd made linear                 | its leg is added again (keep.py): a full copy                 |
+| a linear volume on a disk that is gone, now back   | lvchange --refresh: its table moves over                      |
 | legs being copied                                  | nothing: it is said how far it is                             |
 
 The members are admitted here, not in the group's layer: only the volumes know whether a returning leg may be let in.
@@ -107,6 +108,13 @@ def admit(of: Subject) -> tuple[Step, ...]:
 
 def mend(of: Subject, facts: LogicalVolume) -> Plan | None:
     """The plan for a volume whose legs are not all in sync; None if they are."""
+    if facts.stale:
+        return of.steps(
+            f"move {of.volume.id} over to the disk as it is now",
+            of.lvm("lvchange", "--refresh", of.volume.id),
+            Drift(of.volume.key, "on its physical volume's disk", "on a disk that is gone"),
+            Risk.ONLINE,
+        )
     if facts.synced:
         return None
     dead = [leg for leg in facts.legs if leg.letter not in ("A", "a")]

@@ -65,6 +65,7 @@ def _volume(
             total=total,
             action=action,
             target=line.target if line else "",
+            stale=active and kind == "linear" and _is_stale(row, lvm, reader),
             mismatches=row.mismatches,
             past=journal.parse(journal_file),
             past_raw=journal_file.facts if isinstance(journal_file, Present) else None,
@@ -73,6 +74,17 @@ def _volume(
             testimony=_testimony(row, rows, legs, group, lvm, reader) if kind == "raid1" and not active else ABSENT,
         )
     )
+
+
+def _is_stale(row: LvRow, lvm: Lvm, reader: Reader) -> bool:
+    """Whether what device-mapper runs it on is not what its physical volumes are now: a session was ended under it, and
+    its disk came back under another number. A raid1 shows that by a dead leg; a linear volume by nothing but errors."""
+    slaves = reader.folder(f"{paths.SYS}/dev/block/{row.number}/slaves")
+    if not row.number or not isinstance(slaves, Present):
+        return False
+    below = {text(reader, f"{paths.SYS_BLOCK}/{name}/dev") for name in slaves.facts} - {""}
+    now = {pv.number for pv in lvm.pvs if pv.uuid in row.pvs}
+    return "" not in now and bool(now - below)
 
 
 def _boot(reader: Reader) -> str:
