@@ -17,6 +17,8 @@ FORBIDDEN = {
 }
 # What a consent in the configuration, carried in the step's proof, allows; and nothing more.
 WITH_CONSENT = {"lvm": frozenset({"--repair", "--removemissing"})}
+# What the journal's word, carried likewise, allows: a stopped mirror goes on without a leg, and takes no other place.
+BY_THE_JOURNAL = ("lvconvert", "--repair", "--use-policies")
 YES_TO_A_WIPE = frozenset({"pvcreate", "vgcreate", "vgextend"})
 
 
@@ -39,6 +41,8 @@ def _forbidden_word(step: Step, disturbed: frozenset[str]) -> str:
     said = FORBIDDEN.get(program, frozenset()).intersection(words)
     if step.proof.startswith("consent: "):
         said -= WITH_CONSENT.get(program, frozenset())
+    elif step.proof.startswith("journal: ") and program == "lvm" and set(BY_THE_JOURNAL) <= set(words):
+        said -= {"--repair"}
     elif program == "lvm" and words and words[0] in YES_TO_A_WIPE:
         said |= {"-y", "--yes"}.intersection(words)
     return f"{program} would be told {', '.join(sorted(said))}, which lunmirror never says" if said else ""

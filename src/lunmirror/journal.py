@@ -4,6 +4,9 @@ Measured (shared facts, lvm.md): after each leg of a raid1 ran alone, LVM report
 finds tens of thousands of sectors that differ. So a leg that the journal knows to be stale never starts a volume, and
 legs that each ran without the other are a person's to decide.
 
+It also knows in which boot a raid1 was last seen, and whether its legs have to be compared: after a power cut the
+kernel does not do that by itself (docs/lab-findings.md, 5), and the trace on the disks is gone once it is active.
+
 The journal is small, written only when a set of legs changes, and always *before* a volume is started on fewer legs:
 a crash in between leaves it cautious, never wrong. It is a memory of our own: losing it costs safety of degraded
 starts, which are then refused, and nothing else.
@@ -27,7 +30,10 @@ class Entry(NamedTuple):
     last:     PV UUID -> when that leg was last known to be in sync, for legs that dropped out.
     diverged: PV UUIDs that ran without those in `running` knowing: a person must choose.
     rebuild:  PV UUIDs whose content a person gave up: never refreshed, only copied anew in full.
-    scrub:    "" | "wanted" | "running": a chosen volume is compared sector by sector once it is whole again.
+    scrub:    what is still to be done sector by sector once it is whole: "" for nothing. After a choice its legs are
+              compared: "wanted", "running". After an unclean end they are made equal, then compared: "repair",
+              "repairing", "checking".
+    boot:     the boot (its id) in which it was last seen or started, of a raid1; "" if that was not noted.
     """
 
     volume: str
@@ -38,6 +44,7 @@ class Entry(NamedTuple):
     diverged: tuple[str, ...] = ()
     rebuild: tuple[str, ...] = ()
     scrub: str = ""
+    boot: str = ""
 
 
 def path_of(lv_uuid: str) -> str:
@@ -61,10 +68,13 @@ def parse(raw: Seen) -> Seen:
             *entry.diverged,
             *entry.rebuild,
             entry.scrub,
+            entry.boot,
             *entry.last,
             *entry.last.values(),
         )
         if not (all(isinstance(word, str) for word in words) and isinstance(entry.seqno, int) and entry.running):
+            return Unknown("its journal is not as lunmirror writes it")
+        if entry.scrub and entry.scrub not in SCRUBS:
             return Unknown("its journal is not as lunmirror writes it")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
         return Unknown(f"its journal cannot be read ({type(fault).__name__})")
@@ -76,12 +86,16 @@ def render(entry: Entry) -> bytes:
     return (json.dumps({"schema": SCHEMA, **entry._asdict()}, indent=1, sort_keys=True) + "\n").encode()
 
 
-def advance(entry: Entry | None, volume: str, running: tuple[str, ...], seqno: int, now: str) -> Entry:
-    """The entry after the volume was seen (or is about to be started) on `running`; the same object if that is no
-    news. `running` must not be empty."""
+def advance(
+    entry: Entry | None, volume: str, running: tuple[str, ...], seqno: int, now: str, boot: str = ""
+) -> Entry:
+    """The entry after the volume was seen (or is about to be started) on `running` in this boot; the same object if
+    that is no news. `running` must not be empty; `boot` may be, where it does not matter or cannot be read."""
     running = tuple(sorted(running))
     if entry is None:
-        return Entry(volume, running, now, seqno, {})
+        return Entry(volume, running, now, seqno, {}, boot=boot)
+    if boot and entry.boot != boot:
+        entry = entry._replace(boot=boot)
     if entry.running == running:
         return entry
     gone = {pv: now for pv in entry.running if pv not in running}
@@ -99,12 +113,44 @@ def advance(entry: Entry | None, volume: str, running: tuple[str, ...], seqno: i
 
 
 def choose(
-    entry: Entry | None, volume: str, keep: tuple[str, ...], lose: tuple[str, ...], seqno: int, now: str
+    entry: Entry | None,
+    volume: str,
+    keep: tuple[str, ...],
+    lose: tuple[str, ...],
+    seqno: int,
+    now: str,
+    scrub: str = "wanted",
 ) -> Entry:
     """The entry after a person said which legs hold what is to be kept: one history again, the others to be copied
-    anew in full, and a scrub at the end."""
+    anew in full, and a scrub at the end, where the volume's type knows one."""
     last = {pv: when for pv, when in (entry.last if entry else {}).items() if pv in lose}
-    return Entry(volume, tuple(sorted(keep)), now, seqno, last, rebuild=tuple(sorted(lose)), scrub="wanted")
+    boot = entry.boot if entry else ""
+    return Entry(volume, tuple(sorted(keep)), now, seqno, last, (), tuple(sorted(lose)), scrub, boot)
+
+
+# In words, for a person who reads a plan.
+SCRUBS = {
+    "wanted": "its legs are to be compared",
+    "running": "its legs are being compared",
+    "repair": "its legs are to be made equal after an unclean end",
+    "repairing": "its legs are being made equal after an unclean end",
+    "checking": "its legs are being compared after an unclean end",
+}
+
+# What has to be begun anew when a volume is started again: the kernel forgets how far it was, and what it counted.
+BEGUN = {"running": "wanted", "repairing": "repair", "checking": "repair"}
+
+
+def restarted(entry: Entry, boot: str, unclean: bool) -> Entry:
+    """The entry of a volume that is (about to be) started. `unclean`: its last end may have left its legs unequal."""
+    scrub = BEGUN.get(entry.scrub, entry.scrub)
+    # A comparison after a choice says what differs; it does not mend. So the repair goes first.
+    return entry._replace(scrub="repair" if unclean else scrub, boot=boot or entry.boot)
+
+
+def unseen_before(entry: Entry | None, boot: str) -> bool:
+    """Whether nothing was noted of the volume since this machine was started, though something was before."""
+    return entry is not None and bool(entry.boot) and bool(boot) and entry.boot != boot
 
 
 def fit_to_start(entry: Entry | None, legs: tuple[str, ...]) -> tuple[str, ...]:

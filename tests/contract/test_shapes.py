@@ -7,7 +7,7 @@ import pytest
 from contract.shapes import CONTRACTS, UNTAUGHT, shape
 from sim.machine import SimHost
 from sim.programs import Unheard
-from sim.stories import STORIES, degraded_start
+from sim.stories import STORIES, blocked, degraded_start, mirror_without_a_leg
 from sim.world import make_world
 
 ROOT = Path(__file__).parents[2]
@@ -16,7 +16,12 @@ ROOT = Path(__file__).parents[2]
 def issued() -> dict[str, str]:
     """Every shape that the stories come to, and the first story that did."""
     found: dict[str, str] = {}
-    for name, story in {**STORIES, "degraded start": degraded_start}.items():
+    for name, story in {
+        **STORIES,
+        "degraded start": degraded_start,
+        "mirror": mirror_without_a_leg,
+        "blocked": blocked,
+    }.items():
         stage = story()
         for _ in range(3):
             for line in stage.apply().host.lines:

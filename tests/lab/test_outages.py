@@ -183,8 +183,8 @@ def test_a_blank_replacement_is_refused_and_then_taken_by_name(converged):
         refused = lab.apply(expect=4)
         assert 'replaces = "right"' in str(refused.findings("refused"))
         assert lab.backing("filer2") == blank
-        text = RAID1.replace("[disks.right]", "[disks.right2]").replace('"left", "right"', '"left", "right2"')
-        lab.configure(text.replace("[disks.right2]\n", '[disks.right2]\nreplaces = "right"\n'))
+        new = f'[disks.right2]\nserver = "filer2"\ntarget = "{SERVERS["filer2"][2]}"\nlun = 1\nreplaces = "right"\n'
+        lab.configure(RAID1.replace('"left", "right"', '"left", "right2"') + "\n" + new)
         lab.settle()
     whole(lab)
     assert lab.run("vgs --noheadings -o vg_missing_pv_count,pv_count vg0").stdout.split() == ["0", "2"]
@@ -274,6 +274,63 @@ def test_two_histories_stop_until_a_person_chooses(converged):
     assert lab.checksum(f"{MOUNT}/from-left") == left
     assert lab.run(f"ls {MOUNT}/from-right", check=False).rc != 0
     assert len(set(lab.on_each_leg("from-left").values())) == 1
+
+
+def test_two_histories_are_read_off_the_disks_without_a_journal(converged):
+    """Each leg ran alone, and this machine knows nothing of it: the legs themselves say so, before anything starts."""
+    lab = converged("raid1-5s", RAID1)
+    stop(lab)
+    for disk, other in (("left", "right"), ("right", "left")):
+        lab.run(
+            f"lvchange -ay --activationmode degraded --devices {healthy_device(lab, disk)} vg0/testlv"
+            f" && mount /dev/vg0/testlv {MOUNT}",
+            timeout=120,
+        )
+        lab.write_file(f"without-{other}")
+        stop(lab)
+    lab.run("rm -rf /var/lib/lunmirror/volumes")
+    before = lab.backing("filer1"), lab.backing("filer2")
+
+    planned = lab.plan()
+    refused = lab.apply(expect=4)
+
+    assert "two histories" in str(planned.findings("refused"))
+    assert "two histories" in str(refused.findings("refused"))
+    assert lab.dm() == ""
+    assert (lab.backing("filer1"), lab.backing("filer2")) == before
+    chosen = lab.lunmirror("choose", "vg0/testlv", "--keep", "filer2")
+    assert chosen.rc in (0, 3), str(chosen)
+    other = lab.lunmirror("choose", "vg0/testlv", "--keep", "filer1")
+    assert "cannot be kept from server filer1 any more" in str(other.findings("refused")) or other.rc == 4, str(other)
+    lab.settle(passes=12)
+    whole(lab)
+    assert lab.run(f"ls {MOUNT}").stdout.split().count("without-left") == 1
+    assert lab.run(f"ls {MOUNT}/without-right", check=False).rc != 0
+    assert len(set(lab.on_each_leg("without-left").values())) == 1
+
+
+@pytest.mark.parametrize("away", ["right", "left"])
+def test_a_mirror_starts_without_the_server_that_is_away(converged, away):
+    lab = converged("mirror-5s", MIRROR)
+    witness = lab.write_file()
+    stop(lab)
+    lab.run(f"filer cut {DISKS[away]}")
+    log_out(lab)
+
+    started = lab.apply(expect=3)
+
+    assert any("give up the leg" in title for title in started.titles()), str(started)
+    assert lab.dm().split()[2] == "linear"
+    assert lab.checksum(f"{MOUNT}/witness") == witness
+    after = lab.write_file("meanwhile")
+    again = lab.apply(expect=3)
+    assert again.titles() == [], str(again)
+    lab.run(f"filer restore {DISKS[away]}")
+    lab.settle()
+    assert " mirror 2 " in lab.dm()
+    assert lab.checksum(f"{MOUNT}/meanwhile") == after
+    assert len(set(lab.on_each_leg("meanwhile").values())) == 1
+    lab.figure(f"mounted {started.seconds:.1f} s after the pass began, boot_wait 5 s of it")
 
 
 def test_both_servers_gone_and_back_tells_the_person(converged):

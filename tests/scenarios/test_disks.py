@@ -11,6 +11,8 @@ def test_disks_whose_partitions_come_late_are_waited_for() -> None:
     """A client that boots without open-iscsi's own login: the kernel shows the disks before their partitions, and our
     table without its partition is not an unfinished one [lab]."""
     stage = converged(text())
+    stage.world.event_activation = False
+    stage.world.unmount("/mnt/test")
     stage.world.reboot(login=False)
 
     first = stage.apply()

@@ -19,7 +19,7 @@ EXHAUSTIVE = os.environ.get("LUNMIRROR_EXHAUSTIVE") == "1"
 READS = ("fails", "empty", "garbage", "hangs")
 CHANGES = ("fails", "hangs", "late")
 LONGEST = "blank raid1 ext4 on partitions"
-SHORT = ("healing", "new name", "growth", "inactive", "drifted")
+SHORT = ("healing", "new name", "growth", "inactive", "crashed", "drifted")
 FAULTY = (LONGEST, *SHORT)
 
 

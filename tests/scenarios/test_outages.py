@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from lunmirror.model import Kind
 from sim.stage import PAUSE, Stage, converged, text
-from sim.stories import back, degraded_start, flag, outage
+from sim.stories import back, crashed, degraded_start, flag, inactive, mirror_without_a_leg, outage
 
 
 def test_one_outage_is_healed() -> None:
@@ -43,11 +43,33 @@ def test_the_grey_first_seconds_change_nothing() -> None:
     stage.world.cut("filer2")
     stage.world.advance(1.0)
 
+    before = stage.world.now
     grey = stage.apply()
 
     assert not grey.host.changed
+    assert grey.exit == 3
+    assert "does not answer" in grey.finding(Kind.DEGRADED)
+    [read] = [line for line in grey.host.lines if line[:2] == ("lvm", "fullreport")]
+    cut = next(d.kernel for s in stage.world.sessions if s.server.name == "filer2" for d in s.disks)
+    assert f"/dev/{cut}" not in read[read.index("--devices") + 1]
+    assert stage.world.now - before < 2.0
     back(stage, "filer2")
     assert stage.settle().exit == 0
+
+
+def test_in_the_grey_seconds_nothing_is_started_on_one_leg() -> None:
+    """Whether the other is away is not known yet; a moment later it is."""
+    stage = inactive()
+    stage.world.cut("filer2")
+    stage.world.advance(1.0)
+
+    grey = stage.apply()
+
+    assert not stage.world.actives
+    assert "in some seconds it is known" in grey.finding(Kind.BLOCKED)
+    stage.world.advance(60.0)
+    assert stage.apply().exit == 3
+    assert stage.world.mounts
 
 
 def test_degraded_start_writes_the_journal_first() -> None:
@@ -149,13 +171,13 @@ def happen(stage: Stage, event: str) -> None:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(EVENTS, max_size=14), st.sampled_from((text(), text(type="mirror"))))
-def test_whatever_goes_and_returns_three_passes_converge_or_refuse(events: list[str], words: str) -> None:
+def test_whatever_goes_and_returns_some_passes_converge_or_refuse(events: list[str], words: str) -> None:
     stage = converged(words)
     for event in events:
         happen(stage, event)
 
     back(stage, "filer1", "filer2")
-    for _ in range(4):
+    for _ in range(7):  # after a power cut three more than else: made equal, compared, noted
         last = stage.apply()
         stage.world.advance(PAUSE)
         if last.exit in (0, 4) and not last.host.changed:
@@ -164,6 +186,8 @@ def test_whatever_goes_and_returns_three_passes_converge_or_refuse(events: list[
     assert last.exit in (0, 4), f"{events}\n{last}"
     if last.exit == 4:
         assert last.finding(Kind.REFUSED)
+    else:
+        assert not stage.world.unequal, f"{events}\n{last}"
     stage.check()
 
 
@@ -180,3 +204,180 @@ def test_a_member_is_not_taken_back_while_another_is_away() -> None:
     assert "--restoremissing" not in str(during.host.lines)
     back(stage, "filer3")
     assert stage.settle().exit == 0
+
+
+def no_loss(stage: Stage) -> None:
+    """Whole, in full sync, every leg with every acknowledged write, and no legs that differ unseen."""
+    stage.check()
+    assert not stage.world.unequal
+    assert not stage.world.mixed
+    assert "AA" in stage.world.active("testlv").line()
+
+
+def test_a_mirror_starts_without_the_leg_that_is_away_and_gets_it_back() -> None:
+    stage = mirror_without_a_leg()
+
+    started = stage.apply()
+
+    assert started.exit == 3, str(started)
+    did = [c.what for c in started.host.changed if c.kind == "write" or "lvconvert" in c.what or "lvchange" in c.what]
+    assert did[0].startswith("/var/lib/lunmirror/volumes/")
+    assert "--repair --use-policies" in did[1]
+    assert "lvchange" in did[2]
+    assert stage.world.active("testlv").type == "linear"
+    assert [m.path for m in stage.world.mounts] == ["/mnt/test"]
+    back(stage, "filer2")
+    assert stage.settle().exit == 0
+    assert stage.world.active("testlv").type == "mirror"
+    no_loss(stage)
+
+
+def test_a_mirror_is_not_started_without_a_leg_that_may_be_there() -> None:
+    """Its server answers, only the login does not come through: to give the leg up would cost a full copy."""
+    stage = mirror_without_a_leg()
+    stage.world.hang("filer2")
+
+    blocked = stage.apply()
+
+    assert not stage.world.actives
+    assert "lunmirror choose vg0/testlv --keep filer1" in blocked.finding(Kind.BLOCKED)
+    stage.world.restore("filer2")
+    assert stage.settle().exit == 0
+    no_loss(stage)
+
+
+def test_a_mirror_never_starts_from_the_older_leg() -> None:
+    """It ran on filer1 alone, as a linear volume; now only filer2 is there, whose metadata still says mirror."""
+    stage = outage(converged(text(type="mirror")), "filer2")
+    stage.apply()
+    stage.world.cut("filer1")
+    stage.world.restore("filer2")
+    stage.world.reboot()
+
+    refused = stage.apply()
+
+    assert refused.exit == 4
+    assert not stage.world.actives
+    back(stage, "filer1")
+    assert stage.settle().exit == 0
+
+
+def test_the_journal_narrows_before_a_mirror_is_started() -> None:
+    """While it copies from its first leg, the other may lack what is written: it must not be taken for good."""
+    stage = converged(text(type="mirror"))
+    stage.world.event_activation = False
+    stage.world.copying = False
+    stage.world.reboot()
+    stage.apply()
+    stage.world.cut("filer1")
+    stage.world.reboot()
+
+    refused = stage.apply()
+
+    assert refused.exit == 4
+    assert not stage.world.actives
+
+
+def test_after_a_crash_the_legs_are_made_equal() -> None:
+    stage = crashed()
+    assert stage.world.unequal
+
+    first = stage.apply()
+
+    lines = [line for line in first.host.lines if "--syncaction" in line]
+    assert [line[line.index("--syncaction") + 1] for line in lines] == ["repair"]
+    assert first.exit == 3
+    assert "not a clean one" in first.finding(Kind.DEGRADED)
+    assert stage.settle().exit == 0
+    no_loss(stage)
+
+
+def test_after_a_crash_that_somebody_else_started_from_too() -> None:
+    """LVM's event activation was faster: what the bitmap said is gone, so the boot decides."""
+    stage = converged(text())
+    stage.world.reboot()
+    assert stage.world.actives
+
+    assert stage.apply().exit == 3
+    assert stage.settle().exit == 0
+    no_loss(stage)
+
+
+def test_a_crash_while_the_legs_are_made_equal_begins_it_anew() -> None:
+    stage = crashed()
+    stage.apply()
+    stage.world.unmount("/mnt/test")
+    stage.world.reboot()
+
+    again = stage.apply()
+
+    assert "--syncaction repair" in str([" ".join(line) for line in again.host.lines])
+    assert stage.settle().exit == 0
+    no_loss(stage)
+
+
+def test_a_crash_and_then_a_start_on_one_leg_are_made_good_when_the_other_is_back() -> None:
+    stage = converged(text())
+    stage.world.event_activation = False
+    stage.world.cut("filer2")
+    stage.world.reboot()
+    assert stage.apply().exit == 3
+    back(stage, "filer2")
+    assert stage.settle().exit == 0
+    no_loss(stage)
+
+
+def test_after_a_clean_stop_nothing_is_compared() -> None:
+    stage = inactive()
+
+    started = stage.apply()
+
+    assert "--syncaction" not in str(started.host.lines)
+    assert stage.settle().exit == 0
+
+
+def test_split_brain_is_read_off_the_disks_without_a_journal() -> None:
+    from sim.lvm import Lvm
+
+    stage = outage(converged(text()), "filer2")
+    stage.world.event_activation = False
+    stage.world.cut("filer1")
+    stage.world.restore("filer2")
+    stage.world.reboot()
+    lvm = Lvm(stage.world, None)
+    lvm.start(lvm.group("vg0"), "testlv", by_hand=False)
+    stage.world.deactivate("testlv")
+    for path in [p for p in stage.world.files if p.startswith("/var/lib/lunmirror/")]:
+        del stage.world.files[path]
+    back(stage, "filer1")
+
+    refused = stage.apply()
+
+    assert refused.exit == 4, str(refused)
+    assert "two histories" in refused.finding(Kind.REFUSED)
+    assert not stage.world.actives
+    assert "has two histories" in stage.apply().finding(Kind.REFUSED)  # and the journal knows from now on
+
+
+def test_legs_whose_word_cannot_be_read_start_nothing() -> None:
+    stage = inactive()
+
+    blocked = stage.apply(lambda call: "fails" if call.kind == "query" and "iflag=direct" in call.what else "")
+
+    assert not stage.world.actives
+    assert "cannot be read" in blocked.finding(Kind.BLOCKED)
+    assert stage.settle().exit == 0
+
+
+def test_a_linear_volume_whose_disk_returned_under_another_name_is_moved_over() -> None:
+    """Of a mirror that dmeventd made linear; only then is its leg added again."""
+    stage = outage(converged(text(type="mirror")), "filer1")
+    stage.world.logout("filer2")
+    back(stage, "filer1")
+
+    healed = stage.apply()
+
+    verbs = [line[1] + " " + line[4] for line in healed.host.lines if line[0] == "lvm" and line[1] != "fullreport"]
+    assert verbs == ["lvchange --refresh", "lvconvert -y"], str(healed)
+    assert stage.settle().exit == 0
+    no_loss(stage)

@@ -19,10 +19,13 @@ class Impossible(AssertionError):
 @dataclass
 class Leg:
     """One copy of one volume, where it lies on a disk. `writes` are the acknowledged writes that are in it; `events`
-    is md's counter in the leg's own superblock; `fs` the file system, as blkid and mount see it."""
+    is md's counter in the leg's own superblock, `failed` the legs (PV UUIDs) that it knows it ran without, `dirty`
+    whether its bitmap has a bit set; `fs` the file system, as blkid and mount see it."""
 
     writes: frozenset[int] = frozenset()
     events: int = 0
+    failed: frozenset[str] = frozenset()
+    dirty: bool = False
     fs: "FileSystem | None" = None
 
 

@@ -35,6 +35,9 @@ class Active:
     minor: int
     subs: dict[str, int] = field(default_factory=dict)
     log: str = "core"
+    scrub: str = ""  # check or repair, while it goes over legs that are in sync
+    scrubbed: float = 0.0  # bytes
+    mismatches: int = 0  # sectors, as the last scrub counted them
 
     @property
     def bytes(self) -> int:
@@ -70,6 +73,8 @@ class Active:
         letters = "".join(leg.letter for leg in self.legs)
         if self.type == "raid1":
             action = "idle" if done == total else ("recover" if "A" in letters else "resync")
+            if self.scrub:
+                action, done = self.scrub, int(total * self.scrubbed / self.bytes)
             return f"0 {sectors} raid raid1 {len(letters)} {letters} {done}/{total} {action} 0 0 -"
         if self.type == "mirror":
             devices = " ".join(f"253:{minor}" for name, minor in sorted(self.subs.items()) if "_mimage_" in name)

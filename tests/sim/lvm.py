@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sim.disks import Area, Harm, Leg
 from sim.dm import Active, ActiveLeg
-from sim.meta import EXTENT, Lv, Meta
+from sim.meta import EXTENT, PE_START, Lv, Meta
 from sim.servers import ScsiDisk
 from sim.world import World
 
@@ -208,6 +208,10 @@ class Lvm:
             legs.append(
                 ActiveLeg(number, pv, seen[2] if seen else None, data, "A" if usable or lv.type != "raid1" else "D")
             )
+        away = frozenset(leg.pv for leg in legs if leg.letter == "D")
+        for leg in legs:
+            leg.data.dirty = False  # as soon as it is active the kernel tidies the trace away
+            leg.data.failed |= away
         active = Active(meta.name, name, lv.uuid, lv.type, lv.extents, legs, 0, {}, lv.log or "core")
         self._numbers(active)
         self._begin(active, lv, new, by_hand)
@@ -229,9 +233,10 @@ class Lvm:
                 leg.letter, leg.copied = "a", active.bytes * 0.9
             elif lv.type == "mirror" and leg is not source:
                 leg.data.writes, leg.data.fs, leg.copied = leg.data.writes, leg.data.fs, 0
+        now = source.data.events + 1
         for leg in alive:
             if leg.letter == "A":
-                leg.data.events = source.data.events + 1
+                leg.data.events = now
 
     def _keeps_all(self, active: Active, source: ActiveLeg, by_hand: bool) -> None:
         """Whoever starts a volume from a leg that lacks acknowledged writes loses them without a word."""
@@ -241,6 +246,46 @@ class Lvm:
         if by_hand:
             raise Harm(f"{active.name} is started from a leg that lacks {len(lacking)} acknowledged writes")
         self.world.mixed.add(active.uuid)
+
+    def repair(self, group: str, name: str) -> Answer:
+        """lvconvert --repair --use-policies of a stopped mirror: the legs out of view are left out of it."""
+        meta = self.group(group)
+        lv = self._lv(meta, name)
+        kept = tuple((number, pv) for number, pv in lv.legs if pv in self.seen)
+        if lv.type != "mirror" or self._active(lv) or not kept:
+            raise Refused("  Cannot repair: not a stopped mirror with a leg in view")
+        held = frozenset().union(*(self.seen[pv][0].legs[lv.uuid].writes for _, pv in kept))
+        if lacking := self.world.acknowledged.get(lv.uuid, set()) - held:
+            raise Harm(f"{name} is repaired without the only leg that has {len(lacking)} acknowledged writes")
+        if len(kept) == len(lv.legs):
+            return 0, "", ""
+        linear = len(kept) == 1
+        lv = replace(
+            lv,
+            type="linear" if linear else "mirror",
+            legs=kept,
+            log="" if linear else lv.log,
+            log_pv="" if linear else lv.log_pv,
+        )
+        self.commit(meta.with_lv(name, lv), flag_only_used=True, by_hand=False)
+        return 0, "", ""
+
+    def syncaction(self, group: str, name: str, action: str) -> Answer:
+        active = self._active(self._lv(self.group(group), name))
+        if active is None or active.type != "raid1" or active.scrub or active.ratio()[0] != active.ratio()[1]:
+            raise Refused(f"  Failed to {action}: not an idle, active raid1")
+        active.scrub, active.scrubbed = action, 0.0
+        self.world.version += 1
+        return 0, "", ""
+
+    def metadata_at(self, pv: str, extent: int) -> tuple[Lv, int] | None:
+        """The volume, and the position of the leg, whose own metadata begins at this extent."""
+        for meta in self.groups().values():
+            for row in self._section(meta)["pvseg"]:
+                if row["pv_uuid"] == pv and row["pvseg_start"] == str(extent) and "_rmeta" in row["lv_uuid"]:
+                    lv = next(lv for _, lv in meta.lvs if row["lv_uuid"].endswith(lv.uuid))
+                    return lv, lv.pvs.index(pv)
+        return None
 
     def _numbers(self, active: Active) -> None:
         taken = {a.minor for a in self.world.actives} | {m for a in self.world.actives for m in a.subs.values()}
@@ -311,6 +356,8 @@ class Lvm:
         data = Leg()
         self.seen[pv][0].legs[lv.uuid] = data
         self.commit(meta.with_lv(name, changed))
+        if any(leg.disk is None or leg.disk.gone for leg in active.legs if leg.letter == "A"):
+            raise Harm(f"a leg of {name} is copied from a disk that is gone")
         active.type, active.log = type_, changed.log or "core"
         active.legs.append(ActiveLeg(number, pv, self.seen[pv][2], data, "a" if type_ == "raid1" else "A", 0))
         if type_ == "mirror":
@@ -377,7 +424,7 @@ class Lvm:
         orphans = [(pv, *seen) for pv, seen in self.seen.items() if pv not in members]
         if orphans:
             rows = [self._pv_row(pv, "", area.size, area.size, False) for pv, area, _, _ in orphans]
-            segs = [{"pv_uuid": pv, "lv_uuid": "", "pvseg_size": "0"} for pv, *_ in orphans]
+            segs = [{"pv_uuid": pv, "lv_uuid": "", "pvseg_size": "0", "pvseg_start": "0"} for pv, *_ in orphans]
             sections.append({"pv": rows, "pvseg": segs})
         return 0, json.dumps({"report": sections}, indent=1), ""
 
@@ -394,6 +441,7 @@ class Lvm:
             "pv_free": str(free),
             "pv_major": "8" if seen else "0",
             "pv_minor": minor,
+            "pe_start": str(PE_START),
         }
 
     def _copies(self, pv: str) -> int:
@@ -424,6 +472,10 @@ class Lvm:
             self._volume(meta, name, lv, lvs, segs, placed)
         for pv, _ in meta.pvs:
             placed.append({"pv_uuid": pv, "lv_uuid": "", "pvseg_size": str(meta.free(pv))})
+        at = dict.fromkeys(dict(meta.pvs), 0)
+        for row in placed:
+            row["pvseg_start"] = str(at[row["pv_uuid"]])
+            at[row["pv_uuid"]] += int(row["pvseg_size"])
         return {"vg": [vg], "pv": pvs, "lv": lvs, "pvseg": placed, "seg": segs}
 
     def _volume(self, meta: Meta, name: str, lv: Lv, lvs: list, segs: list, placed: list) -> None:
@@ -436,7 +488,7 @@ class Lvm:
         )
         if active and any(m.active is active for m in self.world.mounts):
             row["lv_device_open"] = "1"
-        row["raid_mismatch_count"] = "0" if lv.type == "raid1" else ""
+        row["raid_mismatch_count"] = str(active.mismatches if active else 0) if lv.type == "raid1" else ""
         lvs.append(row)
         segs.append({"lv_uuid": lv.uuid, "segtype": lv.type, "seg_size_pe": str(lv.extents)})
         if lv.type == "linear":
@@ -454,7 +506,7 @@ class Lvm:
             self._sub(lv, active, f"{name}_mlog", name, "log", 1, lv.log_pv, meta, lvs, segs, placed)
 
     def _sub(self, lv: Lv, active: Active | None, sub: str, parent: str, role: str, extents: int, pv: str, meta: Meta, lvs: list, segs: list, placed: list) -> None:  # fmt: skip
-        uuid = f"{sub[-8:]:_>8}-{lv.uuid}"
+        uuid = f"{sub[-8:]:_>8}-{lv.uuid}"  # ends with the number of the leg: "_rmeta_0-…"
         partial = "partial" if pv in self.absent(meta) else ""
         tags = lv.tags if "_rmeta_" in sub else ()  # recorded so: a tag given to lvcreate is on these too
         minor = active.subs.get(sub) if active else None

@@ -96,6 +96,11 @@ PROGRAMS: tuple[tuple[str, Handler], ...] = (
         rf"lvm lvchange {D} --deltag (?P<tag>\S+) {V}",
         _lvm(lambda v, m, p: v.tag(m["group"], m["name"], m["tag"], False)),
     ),
+    (
+        rf"lvm lvchange {D} --syncaction (?P<action>check|repair) {V}",
+        _lvm(lambda v, m, p: v.syncaction(m["group"], m["name"], m["action"])),
+    ),
+    (rf"lvm lvconvert {D} -y --repair --use-policies {V}", _lvm(lambda v, m, p: v.repair(m["group"], m["name"]))),
     (rf"lvm lvchange {D} --refresh {V}", _lvm(lambda v, m, p: v.refresh(m["group"], m["name"]))),
     (
         rf"lvm lvconvert {D} -y --type (?P<kind>raid1|mirror) -m 1(?: --mirrorlog (?P<log>core|disk))?(?: -b)? {V} {NODE}",
@@ -114,6 +119,7 @@ PROGRAMS: tuple[tuple[str, Handler], ...] = (
         rf"lvm lvextend {D} -l (?P<extents>\d+) {V} (?P<places>/dev/.*)",
         _lvm(lambda v, m, p: v.extend(m["group"], m["name"], int(m["extents"]), _places(m))),
     ),
+    (r"dmesg --kernel --time-format iso", lambda w, m, s, p: (0, "", "")),
     (r"dmsetup status", lambda w, m, s, p: storage.dmsetup(w)),
     (rf"blkid -p -o export {NODE}", lambda w, m, s, p: storage.blkid(w, m["node"])),
     (
@@ -123,6 +129,10 @@ PROGRAMS: tuple[tuple[str, Handler], ...] = (
     (
         r"dd if=(?P<node>\S+) bs=512 skip=(?P<sector>\d+) count=1 status=none",
         lambda w, m, s, p: storage.sector(w, m["node"], int(m["sector"])),
+    ),
+    (
+        r"dd if=(?P<node>\S+) bs=4096 skip=(?P<block>\d+) count=(?P<count>\d+) iflag=direct status=none",
+        lambda w, m, s, p: storage.superblock(w, m["node"], int(m["block"]), int(m["count"])),
     ),
     (rf"od -A n -v -t x1 -N 2048 {NODE}", lambda w, m, s, p: storage.head(w, m["node"])),
     (rf"sfdisk {NODE}", lambda w, m, s, p: storage.sfdisk(w, m["node"], s, p)),

@@ -89,7 +89,7 @@ class Stage:
         if foreign(self.world) != self.foreign:
             raise Harm("something that is not ours was changed")
 
-    def settle(self, passes: int = 3) -> "Pass":
+    def settle(self, passes: int = 5) -> "Pass":
         """At most that many healthy passes, with time between them, until one changes nothing; that one."""
         for _ in range(passes + 1):
             last = self.apply()

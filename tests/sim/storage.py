@@ -1,10 +1,12 @@
 """Everything that reads and writes disks, volumes and mounts, but for LVM."""
 
 import re
+import struct
 import uuid as uuids
 
 from sim.disks import Area, FileSystem, Harm, Lun, Table
 from sim.dm import Active, answer_of
+from sim.meta import EXTENT, PE_START
 from sim.world import Mount, World
 
 Answer = tuple[int, str, str]
@@ -110,6 +112,31 @@ def sector(world: World, node: str, number: int) -> Answer | Hang:
         return 0, "\0" * 512, ""
     header = b"EFI PART".ljust(56, b"\0") + uuids.UUID(disk.lun.table.guid).bytes_le
     return 0, header.ljust(512, b"\0").decode("utf-8", "surrogateescape"), ""
+
+
+def superblock(world: World, node: str, block: int, count: int) -> Answer | Hang:
+    """What a leg of a raid1 says of itself: dm-raid's superblock and its bitmap's."""
+    from sim.lvm import Lvm
+
+    match _answering(world, node):
+        case "hang":
+            return Hang(f"dd hangs on {node}")
+        case "error" | "absent":
+            return 1, "", f"dd: error reading '{node}': Input/output error\n"
+    _, area = world.node(node)
+    extent, rest = divmod(block * 4096 - PE_START, EXTENT)
+    found = Lvm(world, None).metadata_at(area.pv, extent)
+    if rest or found is None or area.pv not in found[0].pvs:
+        raise AssertionError(f"no leg's metadata begins at block {block} of {node}")
+    lv, position = found
+    leg = area.legs[lv.uuid]
+    failed = sum(1 << n for n, pv in enumerate(lv.pvs) if pv in leg.failed)
+    raw = bytearray(count * 4096)
+    raw[:32] = struct.pack("<4sIIiQQ", b"DmRd", 1, len(lv.pvs), position, leg.events, failed)
+    sectors = lv.extents * 8192
+    struct.pack_into("<4sI16sQQQII", raw, 4096, b"bitm", 4, b"", leg.events, 0, sectors, 0, 2 << 20)
+    raw[4096 + 256] = int(leg.dirty)
+    return 0, bytes(raw).decode("utf-8", "surrogateescape"), ""
 
 
 def head(world: World, node: str) -> Answer | Hang:

@@ -33,6 +33,11 @@ def blank(**shape: str | bool | tuple[str, ...]) -> Stage:
     return Stage(words, make_world(servers=3 if "filer3" in words else 2))
 
 
+def blocked() -> Stage:
+    """A leg is away, and the kernel knows it."""
+    return outage(converged(text()), "filer2")
+
+
 def healing() -> Stage:
     """A leg died, metadata was written meanwhile, the server is back."""
     stage = outage(converged(text()), "filer2")
@@ -102,9 +107,26 @@ def degraded_start() -> Stage:
     return stage
 
 
+def mirror_without_a_leg() -> Stage:
+    """The client booted with one server away; the mirror was in sync on both before."""
+    stage = converged(text(type="mirror"))
+    stage.world.cut("filer2")
+    stage.world.reboot()
+    return stage
+
+
+def crashed() -> Stage:
+    """The client's power failed while the volume was written to; nobody else starts it at the next boot."""
+    stage = converged(text())
+    stage.world.event_activation = False
+    stage.world.reboot()
+    return stage
+
+
 def inactive() -> Stage:
     stage = converged(text())
     stage.world.event_activation = False
+    stage.world.unmount("/mnt/test")
     stage.world.reboot()
     return stage
 
@@ -172,6 +194,7 @@ STORIES: dict[str, Callable[[], Stage]] = {
     "takeover": takeover,
     "disk log": disk_log,
     "inactive": inactive,
+    "crashed": crashed,
     "drifted": drifted,
     "flags": flags,
 }

@@ -95,6 +95,7 @@ def _volume(world: World, active, put, links, empty) -> None:
     plain = ((meta.uuid if meta else "") + active.uuid).replace("-", "")
     links[base] = f"/sys/devices/virtual/block/dm-{active.minor}"
     put(f"{base}/dm/uuid", f"LVM-{plain}")
+    empty.add(f"/sys/dev/block/253:{active.minor}/slaves")
     put(f"{base}/dm/name", name)
     put(f"{base}/size", active.bytes // 512)
     put(f"{base}/dev", f"253:{active.minor}")
@@ -112,6 +113,8 @@ def _volume(world: World, active, put, links, empty) -> None:
         if found:
             kernel = f"{found.kernel}1" if found.partition and found.lun.part.pv else found.kernel
             put(f"/sys/class/block/{kernel}/holders/dm-{active.minor}", "")
+            if active.type == "linear":
+                put(f"/sys/dev/block/253:{active.minor}/slaves/{kernel}", "")
 
 
 def _mountinfo(world: World) -> bytes:

@@ -36,6 +36,8 @@ class World:
     units: dict[str, bytes] = field(default_factory=dict)
     acknowledged: dict[str, set[int]] = field(default_factory=dict)  # volume UUID -> writes
     mixed: set[str] = field(default_factory=set)  # volumes whose histories the kernel itself mixed at boot
+    unequal: set[str] = field(default_factory=set)  # raid1 volumes whose legs differ in writes nobody was told of
+    boots: int = 1
     event_activation: bool = True  # udev activates a group as soon as all of it is there
     asked: dict[tuple[str, str], float] = field(default_factory=dict)  # logins that iscsid is busy with -> ready when
     copying: bool = True  # False: the kernel's throttle holds the legs' copying at nothing
@@ -49,7 +51,13 @@ class World:
             "/etc/machine-id": f"{MACHINE}\n".encode(),
             "/usr/sbin/iscsiadm": b"\x7fELF\0/etc/iscsi/nodes\0/etc/iscsi/send_targets\0",
         } | self.files
+        self._boot_id()
         self.folders |= {"/mnt", "/etc/iscsi", "/var/lib"}
+
+    def _boot_id(self) -> None:
+        self.files["/proc/sys/kernel/random/boot_id"] = f"00000000-0000-4000-8000-{self.boots:012x}\n".encode()
+        self.files["/run/iscsid.pid"] = b"321\n"
+        self.files["/proc/321/stat"] = b"321 (iscsid) S 1 321 321 0 -1\n"
 
     def clone(self) -> "World":
         return copy.deepcopy(self)
@@ -169,6 +177,7 @@ class World:
             return
         for leg in left:
             leg.data.events += 1
+            leg.data.failed |= {one.pv for one in failed}
             if all(one.letter == "a" for one in left) and len(left) == 1:
                 leg.letter, leg.copied = "A", active.bytes  # md has nothing left to compare it with
         self.version += 1
@@ -200,6 +209,8 @@ class World:
     def _copy(self, active: Active, seconds: float) -> None:
         if not self.copying:
             return
+        if active.scrub:
+            self._scrub(active, seconds)
         for leg in active.legs:
             if leg.letter == "D" or leg.copied >= active.bytes or answer_of(leg.disk) != "ok":
                 continue
@@ -207,12 +218,27 @@ class World:
             if leg.copied >= active.bytes:
                 self._in_sync(active, leg)
 
+    def _scrub(self, active: Active, seconds: float) -> None:
+        active.scrubbed += SPEED * seconds
+        if active.scrubbed < active.bytes:
+            return
+        active.mismatches = 2560 if active.uuid in self.unequal else 0
+        if active.scrub == "repair":
+            self.unequal.discard(active.uuid)
+        active.scrub = ""
+        self.version += 1
+
     def _in_sync(self, active: Active, leg: ActiveLeg) -> None:
         source = next((one for one in active.legs if one.letter == "A" and one is not leg), None)
         leg.letter = "A"
         if source:
             leg.data.writes, leg.data.fs = source.data.writes, copy.copy(source.data.fs)
             leg.data.events = source.data.events
+            leg.data.failed = frozenset()
+            for one in active.legs:
+                one.data.failed -= {leg.pv}
+            if all(one.letter == "A" for one in active.legs) and any(one.data.dirty for one in active.legs):
+                self.unequal.discard(active.uuid)  # its bitmap had kept all that was under way
         self.version += 1
 
     def _write(self, active: Active) -> None:
@@ -272,12 +298,21 @@ class World:
     def reboot(self, login: bool = True) -> None:
         """A crash of the client, and its next boot: open-iscsi logs in to what answers, once; udev activates groups
         that are whole; systemd mounts nothing whose device is not there."""
+        for active in self.actives:
+            good = [leg for leg in active.legs if leg.letter == "A"]
+            if active.type == "raid1" and any(m.active is active for m in self.mounts):
+                for leg in good:
+                    leg.data.dirty = True
+                if len(good) > 1:
+                    self.unequal.add(active.uuid)
+        self.boots += 1
         self.mounts, self.actives, self.units = [], [], {}
         for session in self.sessions:
             for disk in session.disks:
                 disk.gone = True
         self.sessions = []
         self.files = {p: c for p, c in self.files.items() if not p.startswith("/run/")}
+        self._boot_id()
         self.advance(20.0)
         if login:
             from sim.iscsi import login_at_boot

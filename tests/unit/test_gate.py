@@ -20,6 +20,9 @@ REFUSED = [
     step("lvm", "pvcreate", "-y", "/dev/sdb", risk=Risk.CONSUMES, proof="blank", guards=GUARD),
     step("lvm", "pvcreate", "-ff", "/dev/sdb", risk=Risk.CONSUMES, proof="consent: x", guards=GUARD),
     step("lvm", "vgreduce", "--removemissing", "vg0"),
+    step("lvm", "lvconvert", "-y", "--repair", "vg0/lv", proof="journal: it says so"),
+    step("lvm", "lvconvert", "-y", "--repair", "--use-policies", "vg0/lv", proof="it looks well"),
+    step("lvm", "vgreduce", "--removemissing", "vg0", proof="journal: it says so"),
     step("lvm", "vgreduce", "--removemissing", "--force", "vg0", proof="consent: disks.new.replaces names left"),
     step("lvm", "lvconvert", "-y", "--repair", "vg0/lv"),
     step("lvm", "lvchange", "--resync", "vg0/lv", proof="consent: x"),
@@ -46,6 +49,7 @@ ALLOWED = [
     step(
         "lvm", "pvcreate", "-y", "/dev/sdb", risk=Risk.CONSUMES, proof="consent: disks.left.overwrite", guards=GUARD
     ),
+    step("lvm", "lvconvert", "-y", "--repair", "--use-policies", "vg0/lv", proof="journal: it says so"),
     step("lvm", "lvconvert", "-y", "--repair", "vg0/lv", "/dev/sdc", proof="consent: disks.new.replaces names left"),
     step("lvm", "vgreduce", "--removemissing", "vg0", proof="consent: disks.new.replaces names left"),
     # a prediction has no device to guard yet, and is never carried out

@@ -94,3 +94,45 @@ def test_no_file_is_no_memory_and_a_torn_one_is_unknown():
     assert journal.parse(ABSENT) is ABSENT
     assert isinstance(journal.parse(Present(journal.render(BOTH)[:-9])), Unknown)
     assert isinstance(journal.parse(Present(b'{"schema": 2}')), Unknown)
+
+
+def test_a_new_boot_is_noted_and_nothing_else():
+    assert advance(BOTH, "vg0/testlv", ("A", "B"), 9, "t2", "boot1") == BOTH._replace(boot="boot1")
+    assert advance(BOTH, "vg0/testlv", ("A", "B"), 9, "t2", "") is BOTH
+
+
+@pytest.mark.parametrize(
+    ("noted", "now", "unseen"),
+    [("b1", "b2", True), ("b1", "b1", False), ("", "b2", False), ("b1", "", False)],
+)
+def test_whether_it_was_seen_since_this_machine_started(noted, now, unseen):
+    assert journal.unseen_before(BOTH._replace(boot=noted), now) is unseen
+    assert not journal.unseen_before(None, now)
+
+
+@pytest.mark.parametrize(
+    ("scrub", "unclean", "after"),
+    [
+        ("", False, ""),
+        ("", True, "repair"),
+        ("wanted", False, "wanted"),
+        ("running", False, "wanted"),
+        ("running", True, "repair"),
+        ("repairing", False, "repair"),
+        ("checking", False, "repair"),
+    ],
+)
+def test_what_the_kernel_forgets_at_a_start_is_begun_anew(scrub, unclean, after):
+    started = journal.restarted(BOTH._replace(scrub=scrub, boot="b1"), "b2", unclean)
+    assert (started.scrub, started.boot) == (after, "b2")
+
+
+def test_a_word_that_it_never_writes_is_not_believed():
+    raw = journal.render(BOTH._replace(scrub="perhaps"))
+    assert isinstance(journal.parse(Present(raw)), Unknown)
+
+
+def test_one_of_an_older_lunmirror_is_read():
+    raw = json.loads(journal.render(BOTH))
+    del raw["boot"]
+    assert journal.parse(Present(json.dumps(raw).encode())) == Present(BOTH)

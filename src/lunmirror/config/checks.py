@@ -91,7 +91,8 @@ def _disks(document: Any, problems: Problems) -> None:
         if None in (disk.server, disk.target, disk.lun):
             continue
         first = units.setdefault((disk.server, disk.target, disk.lun), name)
-        if first != name:
+        other = (document.disks or {}).get(first)
+        if first != name and disk.replaces != first and getattr(other, "replaces", None) != name:
             problems.add(
                 key,
                 f"this is the same LUN as disk {first}",
@@ -111,6 +112,14 @@ def _replacements(document: Any, problems: Problems) -> None:
             problems.add(key, "a disk cannot replace itself", next="give the new disk a name of its own")
         elif first != name:
             problems.add(key, f"disk {old} is replaced by {first} already", next="remove one of the two")
+        elif old not in (document.disks or {}):
+            problems.add(
+                key,
+                f"disk {old} is not declared",
+                why="what may be dropped from the group is known by the server, target and LUN of the disk that is"
+                " replaced; without them it could only be guessed",
+                next=f"keep the table [disks.{old}] as it was until this disk has taken its place",
+            )
         for group_name, group in each(document.groups):
             if old != name and old in (group.disks or ()):
                 problems.add(

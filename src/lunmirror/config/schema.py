@@ -325,8 +325,9 @@ class Disk(Table):
     )
     replaces: OwnName | None = key(
         "Takes the place of",
-        "The name of a disk that will never return. This disk gets its leg; only when it is in sync is the old leg"
-        " dropped.",
+        "The name of a disk that will never return, and that stays declared until this one has taken its place: what may"
+        " be dropped is known by its server, target and LUN. This disk gets its leg; only when it is in sync is the old"
+        " leg dropped. It may be the same LUN, made anew.",
         default="replaces nothing",
         written="nowhere: volumes are converted",
         effect="at the next pass; done when the new leg is in sync",

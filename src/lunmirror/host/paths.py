@@ -32,6 +32,8 @@ GENERATED_UNITS = "/run/systemd/generator"  # what systemd made of fstab
 MOUNTINFO = "/proc/self/mountinfo"
 FSTAB = "/etc/fstab"
 MACHINE_ID = "/etc/machine-id"
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+ISCSID_PID = "/run/iscsid.pid"
 
 # Programs are found by name in PROGRAM_PATH, a fixed list: the caller's PATH is never used.
 PROGRAM_PATH = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")

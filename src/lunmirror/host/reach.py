@@ -15,6 +15,12 @@ from lunmirror.host.child import Job, run_all
 from lunmirror.host.stuck import Stuck
 from lunmirror.host.waiting import SLICE, stop_if_asked
 
+try:
+    # `socket` without its enums and selectors, 3 ms that every pass would pay (docs/performance.md).
+    import _socket as socket  # type: ignore[import-not-found, unused-ignore]
+except ImportError:  # a private name of CPython, so it may go
+    import socket
+
 Endpoint = tuple[str, int]
 
 
@@ -61,8 +67,6 @@ def _resolve(
 
 
 def _is_numeric(name: str) -> bool:
-    import socket
-
     try:
         socket.getaddrinfo(name, None, flags=socket.AI_NUMERICHOST)  # asks nobody
     except (OSError, ValueError):
@@ -74,8 +78,6 @@ class Probe:
     """Connections under way to one endpoint, one for each of its addresses; one that answers is enough."""
 
     def __init__(self, addresses: list[Endpoint]) -> None:
-        import socket  # 3 ms, and a pass that finds every session never asks (docs/performance.md)
-
         self.answers = False
         self.why = ""
         self.open: dict[int, socket.socket] = {}
@@ -84,7 +86,7 @@ class Probe:
                 family, kind, _, _, target = socket.getaddrinfo(
                     address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
                 )[0]
-                connection = socket.socket(family, kind | socket.SOCK_NONBLOCK)
+                connection = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
             except (OSError, ValueError) as error:
                 self.why = words.of(error) if isinstance(error, OSError) else str(error)
                 continue
@@ -93,8 +95,6 @@ class Probe:
 
     def hear(self, number: int) -> None:
         """The connection is made, or has failed."""
-        import socket
-
         self._judge(number, self.open[number].getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
 
     def _judge(self, number: int, error: int) -> None:

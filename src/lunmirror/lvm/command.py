@@ -13,11 +13,11 @@ _REPORT_CONFIG = 'log{prefix="" command_names=0 report_command_log=0} backup{bac
 _REPORT_FIELDS = {
     "vg": "vg_name,vg_uuid,vg_extent_size,vg_free_count,vg_missing_pv_count,vg_seqno,vg_tags,vg_systemid,vg_exported,"
     "vg_autoactivation",  # as old as --devices itself: both came with lvm2 2.03.12
-    "pv": "pv_name,pv_uuid,vg_name,pv_missing,pv_duplicate,pv_size,pv_free,pv_major,pv_minor",
+    "pv": "pv_name,pv_uuid,vg_name,pv_missing,pv_duplicate,pv_size,pv_free,pv_major,pv_minor,pe_start",
     "lv": "lv_uuid,lv_name,lv_parent,lv_layout,lv_role,lv_size,lv_active,lv_suspended,lv_device_open,"
     "lv_kernel_major,lv_kernel_minor,lv_health_status,raid_mismatch_count,mirror_log,lv_tags",
     "seg": "lv_uuid,segtype,seg_size_pe",
-    "pvseg": "pv_uuid,lv_uuid,pvseg_size",
+    "pvseg": "pv_uuid,lv_uuid,pvseg_size,pvseg_start",
 }
 
 

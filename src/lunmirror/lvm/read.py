@@ -1,6 +1,7 @@
 """One LVM read and one device-mapper read, parsed. An answer that is not whole is Unknown, never empty."""
 
 import json
+from collections.abc import Mapping
 
 from lunmirror.host import paths
 from lunmirror.host.protocol import Ran, Reader
@@ -28,7 +29,8 @@ class VgRow(NamedTuple):
 
 
 class PvRow(NamedTuple):
-    """`device` is '' when LVM does not see the volume at all. Sizes are bytes."""
+    """`device` is '' when LVM does not see the volume at all. Sizes are bytes; `start` is where its first extent
+    begins, in bytes, -1 if unknown."""
 
     device: str
     number: str
@@ -38,10 +40,12 @@ class PvRow(NamedTuple):
     duplicate: bool
     size: int
     free: int
+    start: int = -1
 
 
 class LvRow(NamedTuple):
-    """Visible and hidden volumes alike; hidden names come in brackets. `pvs` maps PV UUID to extents used."""
+    """Visible and hidden volumes alike; hidden names come in brackets. `pvs` maps PV UUID to extents used,
+    `at` to the first of them, counted from the volume's start (-1 if unknown)."""
 
     group: str
     name: str
@@ -61,6 +65,7 @@ class LvRow(NamedTuple):
     mismatches: int
     segtypes: tuple[str, ...]
     pvs: dict[str, int]
+    at: Mapping[str, int] = {}
 
 
 class Lvm(NamedTuple):
@@ -139,8 +144,8 @@ def _assemble(sections: list, hidden: dict[str, str]) -> Lvm:
         pvs += [_pv(row) for row in rows["pv"]]
         name = rows["vg"][0]["vg_name"] if rows["vg"] else ""
         segments = _segments(rows["seg"])
-        placed = _placement(rows["pvseg"])
-        lvs += [_lv(row, name, segments, placed) for row in rows["lv"]]
+        placed, first = _placement(rows["pvseg"])
+        lvs += [_lv(row, name, segments, placed, first) for row in rows["lv"]]
     return Lvm(groups, tuple(pvs), tuple(lvs), hidden)
 
 
@@ -184,6 +189,7 @@ def _pv(row: dict) -> PvRow:
         duplicate=_flag(row["pv_duplicate"]),
         size=int(row["pv_size"]),
         free=int(row["pv_free"]),
+        start=int(row.get("pe_start") or -1),
     )
 
 
@@ -195,17 +201,20 @@ def _segments(rows: list) -> dict[str, tuple[tuple[str, int], ...]]:
     return found
 
 
-def _placement(rows: list) -> dict[str, dict[str, int]]:
-    """LV UUID -> PV UUID -> extents."""
+def _placement(rows: list) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, int]]]:
+    """LV UUID -> PV UUID -> extents there, and the number of the first of them."""
     found: dict[str, dict[str, int]] = {}
+    first: dict[str, dict[str, int]] = {}
     for row in rows:
         if row["lv_uuid"]:
-            on = found.setdefault(row["lv_uuid"], {})
+            on, at = found.setdefault(row["lv_uuid"], {}), first.setdefault(row["lv_uuid"], {})
             on[row["pv_uuid"]] = on.get(row["pv_uuid"], 0) + int(row["pvseg_size"])
-    return found
+            start = int(row.get("pvseg_start") or -1)
+            at[row["pv_uuid"]] = min(at.get(row["pv_uuid"], start), start)
+    return found, first
 
 
-def _lv(row: dict, group: str, segments: dict, placed: dict) -> LvRow:
+def _lv(row: dict, group: str, segments: dict, placed: dict, first: dict) -> LvRow:
     mine = segments.get(row["lv_uuid"], ())
     return LvRow(
         group=group,
@@ -226,4 +235,5 @@ def _lv(row: dict, group: str, segments: dict, placed: dict) -> LvRow:
         mismatches=int(row.get("raid_mismatch_count") or 0),  # empty for what is no raid
         segtypes=tuple(dict.fromkeys(segtype for segtype, _ in mine)),
         pvs=placed.get(row["lv_uuid"], {}),
+        at=first.get(row["lv_uuid"], {}),
     )

@@ -1,29 +1,14 @@
-"""Since when a session is blocked: sysfs keeps no time, but the kernel logs the error that stopped it.
+"""The last connection error of each session that is not logged in now (layers/session/since.py)."""
 
-`connection3:0: detected conn error (1022)` is printed once when a connection fails (scsi_transport_iscsi.c,
-iscsi_conn_error_event), and again if a new one fails while iscsid retries; no line says that it recovered. So the
-last one is told, as what it is; and nothing, where the kernel's log has forgotten it.
-"""
-
-import re
 from collections.abc import Mapping
 
-from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.session.facts import Session
+from lunmirror.layers.session.since import COMMAND, Error
+from lunmirror.layers.session.since import last_errors as _all
 from lunmirror.model import Present, Report
-from lunmirror.record import NamedTuple
 
-DEADLINE = 5.0  # seconds; it reads memory
-COMMAND = (paths.DMESG, "--kernel", "--time-format", "iso")  # util-linux 2.24
-_ERROR = re.compile(r"^(\S+)\s+connection(\d+):0: (detected conn error \(\d+\))", re.M)
-
-
-class Error(NamedTuple):
-    """`when` is ISO 8601 as the kernel's log has it, `what` its words."""
-
-    when: str
-    what: str
+__all__ = ["COMMAND", "Error", "last_errors"]
 
 
 def last_errors(report: Report, reader: Reader) -> Mapping[str, Error]:
@@ -31,11 +16,7 @@ def last_errors(report: Report, reader: Reader) -> Mapping[str, Error]:
     such a session."""
     states = report.seen.get("session", {}).values()
     blocked = {s.facts.sid for s in states if isinstance(s, Present) and _is_blocked(s.facts)}
-    if not blocked:
-        return {}
-    ran = reader.query(COMMAND, DEADLINE)
-    found = {f"session{number}": Error(when, what) for when, number, what in _ERROR.findall(ran.out)}
-    return {sid: error for sid, error in found.items() if sid in blocked}
+    return {sid: error for sid, error in _all(reader).items() if sid in blocked} if blocked else {}
 
 
 def _is_blocked(session: object) -> bool:

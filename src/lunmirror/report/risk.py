@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 from lunmirror.desired import Desired, Volume
 from lunmirror.journal import Entry
-from lunmirror.layers.disk.facts import Lun, NoDisk, Spanning
+from lunmirror.layers.disk.facts import Gone, Lun, NoDisk, Spanning
 from lunmirror.layers.group.facts import Member, NoGroup, VolumeGroup
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
 from lunmirror.model import Absent, Present, Seen, Unknown, World
@@ -109,6 +109,8 @@ def past_of(facts: LogicalVolume) -> Entry | None:
 def whole_legs(facts: LogicalVolume) -> frozenset[str]:
     """PV UUIDs of the legs that hold all that was ever written, as far as that is certain."""
     past = past_of(facts)
+    if not facts.active:
+        return _whole_at_rest(facts, past)
     whole = set(facts.running)
     if not whole and facts.active and facts.type == "mirror" and past:
         # It copies, and its letters do not say from which leg. If only one was in sync before, it is from that one.
@@ -116,6 +118,23 @@ def whole_legs(facts: LogicalVolume) -> frozenset[str]:
         known = [leg for leg in alive if set(leg.pvs) <= set(past.running)]
         whole = set(known[0].pvs) if len(known) == 1 and set(past.running) <= set(known[0].pvs) else set()
     return frozenset(whole - set(past.rebuild if past else ()))
+
+
+def _whole_at_rest(facts: LogicalVolume, past: Entry | None) -> frozenset[str]:
+    """A volume that is not active does not change: what the journal noted last holds, but for what the legs of a raid1
+    say of each other on their own disks."""
+    if facts.type == "linear":
+        return frozenset(facts.legs[0].pvs)
+    if past is None or past.diverged:
+        return frozenset()
+    whole = set(past.running) - set(past.rebuild)
+    if facts.type == "raid1":
+        return (
+            frozenset(whole - facts.testimony.facts.accused())
+            if isinstance(facts.testimony, Present)
+            else frozenset()
+        )
+    return frozenset(whole) if facts.type == "mirror" else frozenset()
 
 
 def noted(facts: LogicalVolume, pvs: tuple[str, ...]) -> str:
@@ -165,7 +184,8 @@ def _weigh(
     if lost:
         return UNSURE, f"its leg {lost.name} lies on no declared disk, so its server is not known"
     past = past_of(facts)
-    if past and past.diverged:
+    torn = isinstance(facts.testimony, Present) and facts.testimony.facts.torn(past.rebuild if past else ())
+    if torn or (past and past.diverged):
         return DATA, "its legs each ran without the other, and each holds writes that the other lacks"
     if not there:
         return DATA, _only_here(volume, facts, here, desired)
@@ -200,8 +220,9 @@ def _doubt(facts: LogicalVolume) -> str:
     """Why device-mapper's letters are not enough here; '' if they are."""
     if facts.type not in KINDS:
         return f"it is a {facts.type}, which lunmirror does not work with"
-    if not facts.active:
-        return "it is not active, so it cannot be seen which of its legs are in sync"
+    if not facts.active and facts.type == "raid1" and not isinstance(facts.testimony, Present):
+        said = f": {facts.testimony.reason}" if isinstance(facts.testimony, Unknown) else ""
+        return f"it is not active, and what its legs say of each other cannot be read{said}"
     if facts.suspended:
         return "it is suspended: something is changing it right now"
     if isinstance(facts.past, Unknown):
@@ -258,7 +279,7 @@ def _lack(leg: Leg, facts: LogicalVolume) -> str:
     if past and set(leg.pvs) & set(past.rebuild):
         return "to be copied anew: its content was given up"
     if not facts.active:
-        return "not active"
+        return "behind, or not known to be whole"
     if facts.type == "mirror" and leg.letter == "A":
         return "being rebuilt, or what the other is rebuilt from"
     return LETTERS.get(facts.type, {}).get(leg.letter, "in an unknown state")
@@ -279,6 +300,8 @@ def _away(pv: str, member: Member | None, seen: World, desired: Desired, silent:
                 return f"disk {disk.name} does not hold its physical volume"
         case Present(NoDisk()):
             return f"server {disk.server} shows no LUN {disk.lun}"
+        case Present(Gone(by)):
+            return f"its LUN is disk {by}'s by now"
         case Present(Spanning(map)):
             return f"multipath map {map} joins disk {disk.name} with disks of other servers"
         case Unknown(reason):

@@ -118,6 +118,7 @@ def test_a_disk_may_consent_replace_and_be_measured(write, base):
         (
             "[groups.vg0]",
             'overwrite = "ext4 labelled old"\nreplaces = "gone"\nsize = "2GiB"\n'
+            '[disks.gone]\nserver = "filer2"\ntarget = "iqn.2006-01.com.x:gone"\nlun = 3\n'
             '[groups.vg0]\ntake_from = "4c4c4544004d"',
         ),
     )
@@ -125,6 +126,16 @@ def test_a_disk_may_consent_replace_and_be_measured(write, base):
     disk = desired.disks["right"]
     assert (disk.consent, disk.replaces, disk.size) == ("ext4 labelled old", "gone", 2 * 2**30)
     assert desired.groups["vg0"].take_from == "4c4c4544004d"
+
+
+def test_a_disk_that_is_replaced_may_be_the_same_lun(write, base):
+    """A new disk behind the old one's server, target and LUN: the old table stays, for its physical volume is known by
+    it."""
+    new = config.load(write(base)).disks["right"]
+    table = f'server = "{new.server}"\ntarget = "{new.target}"\nlun = {new.lun}\n'
+    text = base.replace('"left", "right"', '"left", "new"') + f'\n[disks.new]\n{table}replaces = "right"\n'
+    disks = config.load(write(text)).disks
+    assert (disks["new"].replaces, disks["new"].pv_uuid != disks["right"].pv_uuid) == ("right", True)
 
 
 THIRD = 'server = "filer1"\ntarget = "iqn.2006-01.com.x:c"\nlun = 5\n'
@@ -203,6 +214,7 @@ FAULTS = [
     ("lun = 1\n\n[disks.right]", 'lun = 1\nsize = "5 extents"\n[disks.right]', "disks.left.size", "extents"),
     ("lun = 1\n\n[disks.right]", 'lun = 1\nreplaces = "left"\n[disks.right]', "disks.left.replaces", "itself"),
     ("lun = 1\n\n[disks.right]", 'lun = 1\nreplaces = "right"\n[disks.right]', "disks.left.replaces", "still lists"),
+    ("lun = 1\n\n[disks.right]", 'lun = 1\nreplaces = "old"\n[disks.right]', "disks.left.replaces", "not declared"),
     ('["left", "right"]', '["left", "rigth"]', "groups.vg0.disks[1]", 'no disk "rigth"'),
     ('["left", "right"]', '["left", "left", "right"]', "groups.vg0.disks[1]", "listed twice"),
     ('["left", "right"]', '["left"]', "groups.vg0.volumes.testlv", "needs disks on 2 servers"),

@@ -4,6 +4,8 @@ import pytest
 
 from lunmirror.layers.disk.facts import NoDisk, Spanning
 from lunmirror.layers.group.facts import Homonyms, NoGroup
+from lunmirror.layers.volume.facts import LogicalVolume
+from lunmirror.layers.volume.superblock import Accounts, Superblock
 from lunmirror.model import ABSENT, Present, Unknown
 from lunmirror.report.risk import ACCESS, DATA, UNSURE, Loss, losses
 from unit.report.worlds import BOTH, ONLY_LEFT, PV, desired, lun, lv, world
@@ -14,6 +16,13 @@ MIRROR = desired(type="mirror")
 ONLY_RIGHT = BOTH._replace(running=(PV["right"],))
 TORN = ONLY_LEFT._replace(diverged=(PV["right"],))
 GIVEN_UP = ONLY_LEFT._replace(rebuild=(PV["right"],))
+
+
+def rest(failed: tuple[int, ...] = (), **how) -> LogicalVolume:
+    """Not active; leg n says that it ran without leg failed[n]."""
+    said = {PV[d]: Superblock(n, 5, frozenset(failed[n : n + 1]), False) for n, d in enumerate(("left", "right"))}
+    return lv(active=False, testimony=Present(Accounts(said)), **how)
+
 
 TABLE = {
     "both in sync": (desired(), world(lv()), (OK, OK, OK)),
@@ -65,7 +74,24 @@ TABLE = {
     "one given up, refreshed by hand": (desired(), world(lv(past=GIVEN_UP)), (DATA, OK, OK)),
     "journal torn": (desired(), world(lv(past=Unknown("it cannot be read"))), (UNSURE, UNSURE, OK)),
     "nothing noted yet": (desired(), world(lv(past=ABSENT)), (UNSURE, UNSURE, OK)),
-    "not active": (desired(), world(lv(active=False)), (UNSURE, UNSURE, OK)),
+    "not active": (desired(), world(rest()), (OK, OK, OK)),
+    "not active, only one was good": (desired(), world(rest(past=ONLY_LEFT)), (DATA, OK, OK)),
+    "not active, one says the other fell behind": (desired(), world(rest(failed=(1,))), (DATA, OK, OK)),
+    "not active, each says so": (desired(), world(rest(failed=(1, 0))), (DATA, DATA, OK)),
+    "not active, unreadable": (
+        desired(),
+        world(rest()._replace(testimony=Unknown("I/O error"))),
+        (UNSURE, UNSURE, OK),
+    ),
+    "not active, nothing noted": (desired(), world(rest(past=ABSENT)), (UNSURE, UNSURE, OK)),
+    "not active, one away": (desired(), world(rest(), gone=("right",)), (ACCESS, OK, OK)),
+    "mirror not active": (MIRROR, world(lv(type="mirror", active=False)), (OK, OK, OK)),
+    "mirror not active, one good": (MIRROR, world(lv(type="mirror", active=False, past=ONLY_LEFT)), (DATA, OK, OK)),
+    "linear not active": (
+        desired(("left",), "linear"),
+        world(lv("", "linear", ("left",), active=False)),
+        (DATA, OK, OK),
+    ),
     "suspended": (desired(), world(lv(suspended=True)), (UNSURE, UNSURE, OK)),
     "of a type that is not ours": (desired(), world(lv("AAA", "raid5")._replace(legs=())), (UNSURE,) * 3),
     "a leg on an undeclared disk": (desired(), world(lv("AA", legs=("left", "pv-x"))), (UNSURE,) * 3),

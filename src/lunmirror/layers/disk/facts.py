@@ -86,6 +86,13 @@ class NoDisk(NamedTuple):
     pattern: str
 
 
+class Gone(NamedTuple):
+    """Its LUN is declared as the disk `by` now, which replaces it: what is there is no longer looked at under its name.
+    It stays declared, since its server, target and LUN are what its physical volume is known by."""
+
+    by: str
+
+
 class Spanning(NamedTuple):
     """A multipath map joins this disk with disks of other servers: never built upon. `map` is its name, `members` are
     the SCSI disks under it ("sda")."""

@@ -4,7 +4,7 @@ from lunmirror.desired import Desired, Disk
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.disk.content import content_of, own_table, table_guid_on
-from lunmirror.layers.disk.facts import Device, Lun, NoDisk, PhysicalVolume, Spanning
+from lunmirror.layers.disk.facts import Device, Gone, Lun, NoDisk, PhysicalVolume, Spanning
 from lunmirror.layers.session.facts import Session
 from lunmirror.lvm.devices import text
 from lunmirror.lvm.read import Lvm, read_lvm
@@ -22,8 +22,12 @@ class _Found(NamedTuple):
 
 
 def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
-    """Present(Lun | NoDisk | Spanning), Absent (no session object at all) or Unknown, for each declared disk."""
-    found = {disk.name: _scsi_disks(desired, disk, reader, seen) for disk in desired.disks.values()}
+    """Present(Lun | NoDisk | Spanning | Gone), Absent (no session object at all) or Unknown, for each declared disk."""
+    heirs = {(d.replaces, d.server, d.target, d.lun): d.name for d in desired.disks.values() if d.replaces}
+    found: dict[str, _Found | Seen] = {}
+    for disk in desired.disks.values():
+        heir = heirs.get((disk.name, disk.server, disk.target, disk.lun))
+        found[disk.name] = Present(Gone(heir)) if heir else _scsi_disks(desired, disk, reader, seen)
     owners = {d.kernel: name for name, f in found.items() if isinstance(f, _Found) for d in f.devices}
     lvm = read_lvm(reader) if owners else Unknown("no disk to ask it about")
     return {
@@ -43,7 +47,7 @@ def _scsi_disks(desired: Desired, disk: Disk, reader: Reader, seen: World) -> _F
             sessions.append(session.facts)
     live = [s for s in sessions if s.live]
     if not live:
-        return Unknown(f"its session {sessions[0].sid} is {sessions[0].state}") if sessions else ABSENT
+        return Unknown(_why(sessions[0])) if sessions else ABSENT
     folders = [folder for session in live for folder in _blocks(reader, session, disk.lun)]
     if not folders:
         return Present(NoDisk(_scsi_host(reader, live[0]), f"{_target(live[0].sid)}:{disk.lun}/block/*"))
@@ -58,6 +62,12 @@ def _scsi_disks(desired: Desired, disk: Disk, reader: Reader, seen: World) -> _F
     if unknown := _unknown_to_udev(reader, devices):
         return Present(NoDisk("", unknown))
     return _Found(text(reader, f"{_scsi(running[0])}/wwid"), devices)
+
+
+def _why(session: Session) -> str:
+    if session.silence:
+        return f"the server of its session {session.sid} does not answer ({session.silence})"
+    return f"its session {session.sid} is {session.state}"
 
 
 def _unknown_to_udev(reader: Reader, devices: tuple[Device, ...]) -> str:

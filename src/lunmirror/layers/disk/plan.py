@@ -15,7 +15,7 @@
 
 from lunmirror.desired import Desired, Disk
 from lunmirror.host import paths
-from lunmirror.layers.disk.facts import Blank, Device, Holds, Lun, NoDisk, OwnTable, Spanning, Unreadable
+from lunmirror.layers.disk.facts import Blank, Device, Gone, Holds, Lun, NoDisk, OwnTable, Spanning, Unreadable
 from lunmirror.layers.session.facts import NoSession
 from lunmirror.lvm.command import change, place_of
 from lunmirror.model import (
@@ -62,6 +62,8 @@ def _plan_disk(desired: Desired, disk: Disk, seen: World, pending: frozenset[Ref
             return Plan(_predicted(disk, waits_for))
         return Plan(findings=(_unreachable(ref, disk, state, seen, sessions),))
     match state.facts:
+        case Gone():
+            return Plan()
         case NoDisk(host, pattern):
             return _wait_for(ref, disk, host, pattern)
         case Spanning() as spanning:
@@ -297,8 +299,9 @@ def _replaced(ref: Ref, disk: Disk, lun: Lun) -> Finding | None:
         f"disk {disk.name} is blank, but its group still expects the physical volume {lun.expected} here",
         why=f"LUN {disk.lun} on server {disk.server} was replaced or emptied; a blank disk under an old name is never"
         " silently adopted",
-        next=f"if the old disk will never return, rename the table to [disks.{new}], add the line"
-        f' replaces = "{disk.name}" to it, and write "{new}" for "{disk.name}" in the group\'s disks',
+        next=f"if the old disk will never return, keep the table [disks.{disk.name}], add one [disks.{new}] with the same"
+        f' server, target and lun and the line replaces = "{disk.name}", and write "{new}" for "{disk.name}" in the'
+        " group's disks, and in `legs` where they are declared",
         key=f"disks.{disk.name}",
     )
 

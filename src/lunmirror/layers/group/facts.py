@@ -66,22 +66,15 @@ class NoGroup(NamedTuple):
 
 def successors(desired: Desired, group: str, facts: VolumeGroup) -> dict[str, Disk]:
     """UUID of the member that leaves -> the disk that takes its place, by the `replaces` of the configuration: a
-    consent, named, and for one disk; nothing else ever lets a member go. A predecessor that is still declared is known
-    by its own UUID; one that is not must be the only member out of sight that no declared disk explains."""
+    consent, named, and for one disk; nothing else ever lets a member go. The predecessor is declared too, so its member
+    is known by its UUID, which follows from server, target, LUN and name, whether or not it can still be seen."""
     found: dict[str, Disk] = {}
     for name in desired.groups[group].disks:
         disk = desired.disks[name]
-        member = _predecessor(desired, disk, facts) if disk.replaces else None
+        member = facts.member(disk.replaces) if disk.replaces else None
         if member:
             found[member.uuid] = disk
     return found
-
-
-def _predecessor(desired: Desired, disk: Disk, facts: VolumeGroup) -> Member | None:
-    if disk.replaces in desired.disks:
-        return facts.member(disk.replaces)
-    strangers = [m for m in facts.members if not m.disk and not m.device]
-    return strangers[0] if len(strangers) == 1 else None
 
 
 def whole_but_for(facts: VolumeGroup, leaving: dict[str, Disk]) -> bool:

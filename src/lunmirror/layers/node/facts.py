@@ -13,6 +13,7 @@ class Record(NamedTuple):
     root:    the folder of the database (one of paths.ISCSI_ROOTS).
     secrets: the declared ones by record key, as read from their password files.
     trouble: why a declared secret could not be read; '' if all could.
+    strays:  portals for which the target has a further record that nobody declares and that is `automatic`.
     """
 
     path: str
@@ -22,6 +23,7 @@ class Record(NamedTuple):
     root: str = ""
     secrets: Mapping[str, Secret] = {}
     trouble: str = ""
+    strays: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Record(path={self.path!r}, tpgt={self.tpgt!r})"  # `raw` may hold secrets

@@ -27,6 +27,13 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
     if isinstance(root, Unknown):
         return {path.name: root for path in wanted}
     found = {path.name: _record(root, path, reader) for path in wanted}
+    for target in dict.fromkeys(path.target for path in wanted):
+        mine = [path for path in wanted if path.target == target]
+        first = next(
+            (p.name for p in mine if isinstance(s := found[p.name], Present) and isinstance(s.facts, Record)), ""
+        )
+        if first and (strays := _strays(root, mine, reader)):
+            found[first] = Present(found[first].facts._replace(strays=strays))
     missing = [path for path in wanted if isinstance(found[path.name], Absent)]
     return found | _announced(root, missing, reader)
 
@@ -96,6 +103,27 @@ def _candidates(root: str, path: Path, reader: Reader) -> Iterator[tuple[str | U
                 yield inside, None
             elif IFACE in inside:
                 yield f"{home}/{name}/{IFACE}", int(tpgt)
+
+
+def _strays(root: str, mine: list[Path], reader: Reader) -> tuple[str, ...]:
+    """Portals of records of this target that no path is declared for, and that are logged in to at every boot: a server
+    that was renumbered leaves one behind. What cannot be read is left alone: it is only for a note."""
+    home = f"{root}/nodes/{mine[0].target}"
+    names = _names(home, reader)
+    found = []
+    for name in names if not isinstance(names, Unknown) else ():
+        address, _, rest = name.partition(",")
+        port = rest.partition(",")[0]
+        if any(port == str(p.portal.port) and same_address(address, p.portal.address) for p in mine):
+            continue
+        content = reader.read(f"{home}/{name}/{IFACE}")
+        if isinstance(content, Present) and _is_automatic(content.facts):
+            found.append(str(Portal(address, int(port))) if port.isdecimal() else address)
+    return tuple(found)
+
+
+def _is_automatic(raw: bytes) -> bool:
+    return not tear(raw) and settings_of(raw).get("node.startup") == "automatic"
 
 
 def _names(folder: str, reader: Reader) -> tuple[str, ...] | Unknown:

@@ -63,13 +63,26 @@ def _plan_path(path: Path, state: Seen) -> Plan:
         return Plan(findings=(_blocked(ref, path, state),))
     match state.facts:
         case Record() as record:
-            return _reconcile(ref, path, record)
+            mine = _reconcile(ref, path, record)
+            return Plan(mine.steps, (*mine.findings, *(_stray(ref, path, portal) for portal in record.strays)))
         case Torn() as torn:
             create = _create(ref, path, torn.tpgt)._replace(after=(ref,))  # the server tells the tag anew, by then
             return Plan((_remove(ref, path, torn), create, _predicted(ref, path, torn.path)))
         case Missing(tpgt, file):
             return Plan((_create(ref, path, tpgt), _predicted(ref, path, file)))
     raise AssertionError(state)
+
+
+def _stray(ref: Ref, path: Path, portal: str) -> Finding:
+    return Finding(
+        ref,
+        Kind.NOTE,
+        f"target {path.target} also has a record for {portal}, which is not declared",
+        why="it is automatic: at every boot open-iscsi tries to log in there, and waits if nobody answers",
+        next=f"if that portal is gone: `iscsiadm -m node -T {path.target} -p {portal} -o delete`; if it is in use, declare"
+        f" it for server {path.server.name}",
+        key=f"servers.{path.server.name}.portals",
+    )
 
 
 def _blocked(ref: Ref, path: Path, state: Seen) -> Finding:

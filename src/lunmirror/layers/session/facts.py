@@ -7,7 +7,11 @@ class Session(NamedTuple):
     """A session object of the kernel. `state` is LOGGED_IN, FAILED or FREE; times are seconds, None if the
     attribute reads `off` or is not a number. `sid` is the kernel's name, "session3".
     `twins` are further sessions of the same target and portal: each shows the same disks once more.
-    `urgent`: it is not live, and a volume with a leg behind it is not active: worth waiting for."""
+    `urgent`: it is not live, and a volume with a leg behind it is not active: worth waiting for.
+    `silence`: it reads LOGGED_IN, but its portal was asked just now and does not answer, and why; '' if it does. For
+    some seconds after a death the kernel has not noticed yet.
+    `since`: when the kernel last logged an error of its connection, if it is not logged in; '' if that is not known.
+    `keeper`: why nobody would bring it back if it failed (iscsid is not there); '' as far as is known."""
 
     sid: str
     state: str
@@ -16,10 +20,14 @@ class Session(NamedTuple):
     ping_tmo: int | None  # live noop_out_timeout
     twins: tuple[str, ...] = ()
     urgent: bool = False
+    silence: str = ""
+    keeper: str = ""
+    since: str = ""
 
     @property
     def live(self) -> bool:
-        return self.state == "LOGGED_IN"
+        """It is believed to carry I/O now."""
+        return self.state == "LOGGED_IN" and not self.silence
 
 
 class NoSession(NamedTuple):

@@ -1,4 +1,4 @@
-"""From sysfs to one session for each declared path. No program is asked; only portals without a session are."""
+"""From sysfs to one session for each declared path. No program is asked; portals are, whether they accept a connection."""
 
 from collections.abc import Iterator
 
@@ -7,6 +7,7 @@ from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.node.facts import Record, same_address
 from lunmirror.layers.session.facts import NoSession, Session
+from lunmirror.lvm.devices import silent
 from lunmirror.model import ABSENT, Absent, Observed, Present, Seen, Unknown, World
 from lunmirror.record import NamedTuple
 
@@ -37,9 +38,22 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
         state = found[path.name]
         if isinstance(state, Present) and not state.facts.live and _urgent(desired, path, reader):
             found[path.name] = Present(state.facts._replace(urgent=True))
+    found = _since(found, reader)
     absent = [path for path in wanted if found[path.name] is ABSENT]
     missing = _missing(desired, absent, kernels, reader, seen)
     return {**found, **missing}
+
+
+def _since(found: dict[str, Seen], reader: Reader) -> dict[str, Seen]:
+    """With the time of the kernel's last word on each session that is not logged in; asks only if there is one."""
+    failed = {name: s.facts for name, s in found.items() if isinstance(s, Present) and s.facts.state != "LOGGED_IN"}
+    if not failed:
+        return found
+    from lunmirror.layers.session.since import last_errors
+
+    errors = last_errors(reader)
+    dated = {name: Present(s._replace(since=errors[s.sid].when)) for name, s in failed.items() if s.sid in errors}
+    return {**found, **dated}
 
 
 def _kernels(targets: set[str], reader: Reader) -> tuple[_Kernel, ...] | Unknown:
@@ -75,7 +89,9 @@ def _session(path: Path, kernels: tuple[_Kernel, ...], reader: Reader, seen: Wor
     mine = [k for k in kernels if k.target == path.target.lower()]
     same = [k for k in mine if k.iface in (IFACE, *UNSET) and k.endpoints and _at(k.endpoints[0], addresses, path)]
     if same:
-        sessions = sorted((_facts(k.sid, reader) for k in same), key=lambda s: (not s.live, len(s.sid), s.sid))
+        quiet, keeper = silent(reader), _keeper(reader)
+        found = (_facts(k.sid, reader)._replace(silence=quiet.get(k.sid, ""), keeper=keeper) for k in same)
+        sessions = sorted(found, key=lambda s: (not s.live, len(s.sid), s.sid))
         if sessions[0].state in UNSET:
             return Unknown(f"the state of {sessions[0].sid} cannot be read")
         return Present(sessions[0]._replace(twins=tuple(s.sid for s in sessions[1:])))
@@ -142,6 +158,24 @@ def _facts(sid: str, reader: Reader) -> Session:
         _number(reader, f"{connection}/recv_tmo"),
         _number(reader, f"{connection}/ping_tmo"),
     )
+
+
+def _keeper(reader: Reader) -> str:
+    """Why iscsid would not bring a session back that fails; '' if it would, or if that cannot be told."""
+    raw = reader.read(paths.ISCSID_PID)
+    if isinstance(raw, Absent):
+        return f"iscsid does not run: there is no {paths.ISCSID_PID}"
+    pid = raw.facts.decode(errors="replace").strip() if isinstance(raw, Present) else ""
+    if not (pid.isascii() and pid.isdecimal()):
+        return ""
+    process = reader.read(f"{paths.PROC}/{pid}/stat")
+    if isinstance(process, Absent):
+        return f"iscsid does not run: process {pid} of {paths.ISCSID_PID} is gone"
+    stat = process.facts.decode(errors="replace") if isinstance(process, Present) else ""
+    name, letter = stat[stat.find("(") + 1 : stat.rfind(")")], stat[stat.rfind(")") + 1 :].strip()[:1]
+    if stat and name != "iscsid":
+        return f"iscsid does not run: process {pid} of {paths.ISCSID_PID} is now {name}"
+    return f"iscsid (pid {pid}) is stopped" if letter in ("T", "t") else ""
 
 
 def _number(reader: Reader, path: str) -> int | None:

@@ -7,6 +7,7 @@ where a session object exists: the kernel and iscsid are retrying then, and a se
 | none, portal silent         | waited for if a volume needs it to start (boot_wait), then blocked             |
 | none, node record not known | blocked                                                                        |
 | coming up, FAILED, FREE     | waited for if a volume needs it to start (boot_wait)                           |
+| LOGGED_IN, portal silent    | degraded: nothing is pointed at its disks                                      |
 | LOGGED_IN                   | recovery_tmo written if it differs; other timeouts wait for the next login      |
 | FAILED, FREE                | degraded                                                                       |
 
@@ -166,6 +167,8 @@ def _login(ref: Ref, path: Path, address: str, after: tuple[Ref, ...]) -> Step:
 
 def _keep(ref: Ref, path: Path, session: Session) -> Plan:
     findings = [_twins(ref, path, session)] if session.twins else []
+    if session.keeper:
+        findings.append(_unkept(ref, path, session))
     if not session.live:
         findings.append(_retrying(ref, path, session))
         return Plan(findings=tuple(findings))
@@ -202,11 +205,35 @@ def _fixed_timeouts(ref: Ref, path: Path, session: Session) -> list[Finding]:
     return findings
 
 
+def _unkept(ref: Ref, path: Path, session: Session) -> Finding:
+    """A note: everything works, until the server goes away once."""
+    return Finding(
+        ref,
+        Kind.NOTE,
+        f"nobody would bring {session.sid} to {_place(path)} back",
+        why=session.keeper,
+        next="start it (`systemctl restart iscsid`): it takes over the sessions that there are, and they stay up meanwhile",
+        key=f"servers.{path.server.name}.portals",
+    )
+
+
 def _retrying(ref: Ref, path: Path, session: Session) -> Finding:
+    if session.silence:
+        return Finding(
+            ref,
+            Kind.DEGRADED,
+            f"server {path.server.name} does not answer at {path.portal} ({session.silence}), though {session.sid} still"
+            f" reads {session.state}",
+            why="the kernel has not noticed yet, or only new connections do not get through; nothing reads or writes the"
+            " server's disks for lunmirror until it answers",
+            next=f"bring server {path.server.name} back, or let new connections from this machine through",
+            key=f"servers.{path.server.name}.portals",
+        )
+    since = f" since {session.since} (the kernel's last connection error)" if session.since else ""
     return Finding(
         ref,
         Kind.DEGRADED,
-        f"{session.sid} to {_place(path)} is {session.state}: iscsid keeps trying to reach the server",
+        f"{session.sid} to {_place(path)} is {session.state}{since}: iscsid keeps trying to reach the server",
         why="a session object exists, so a second login would only double its disks",
         # Lab, 2.1.8: a server that began to want CHAP kept a live session out for 2 minutes and more, a minute of it
         # with the right secret in the record already; logged out, the next login took it.

@@ -9,7 +9,7 @@ is compared.
 from lunmirror import journal
 from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.layers.volume.subject import Subject
-from lunmirror.model import Drift, Kind, Plan, Risk
+from lunmirror.model import Drift, Kind, Plan, Risk, Step
 
 
 def chosen(of: Subject, facts: LogicalVolume) -> Plan | None:
@@ -20,7 +20,12 @@ def chosen(of: Subject, facts: LogicalVolume) -> Plan | None:
     keep = tuple(pv for leg in facts.legs for pv in leg.pvs if of.server_of(pv) == server)
     lose = tuple(pv for leg in facts.legs for pv in leg.pvs if pv not in keep)
     entry = of.past(facts)
-    if entry and entry.scrub and not entry.diverged:
+    if entry and not entry.diverged and (entry.rebuild or entry.scrub in ("wanted", "running")):
+        kept = ", ".join(of.server_of(pv) for pv in entry.running if pv not in entry.rebuild)
+        if server in [of.server_of(pv) for pv in entry.rebuild]:
+            why = f"server {kept} was chosen ({entry.since}), and what server {server} held is given up already"
+            next = f"nothing: the next passes make the leg on server {server} anew from server {kept}"
+            return of.find(Kind.REFUSED, f"cannot be kept from server {server} any more", why, next)
         return None  # the journal says so already, and healing is carrying it out
     if not keep:
         why = f"it has no leg on server {server}"
@@ -31,7 +36,8 @@ def chosen(of: Subject, facts: LogicalVolume) -> Plan | None:
     if facts.active and not set(facts.running) & set(keep):
         return _stop_first(of, facts, server)
     seqno = of.group.seqno if of.group else 0
-    return Plan(of.note_legs(facts, journal.choose(entry, of.volume.id, keep, lose, seqno, facts.today)))
+    scrub = "wanted" if facts.type == "raid1" else ""  # only md compares legs
+    return Plan(of.note_legs(facts, journal.choose(entry, of.volume.id, keep, lose, seqno, facts.today, scrub)))
 
 
 def _is_in_question(of: Subject, facts: LogicalVolume, entry: journal.Entry | None) -> bool:
@@ -40,7 +46,12 @@ def _is_in_question(of: Subject, facts: LogicalVolume, entry: journal.Entry | No
         return True
     hidden = [leg for leg in facts.legs if not of.in_view(leg)]
     visible = tuple(pv for leg in facts.legs if leg not in hidden for pv in leg.pvs)
-    return not facts.active and bool(hidden) and not journal.fit_to_start(entry, visible)
+    if facts.active or not visible:
+        return False
+    if hidden:
+        # A mirror is not started without a leg that may return; a person may decide that it will not.
+        return facts.type == "mirror" or not journal.fit_to_start(entry, visible)
+    return facts.type == "mirror" and not (entry and set(facts.legs[0].pvs) <= set(entry.running))
 
 
 def _stop_first(of: Subject, facts: LogicalVolume, server: str) -> Plan:
@@ -75,19 +86,25 @@ def drop_given_up(of: Subject, facts: LogicalVolume) -> Plan | None:
 
 
 def scrub(of: Subject, facts: LogicalVolume) -> Plan | None:
-    """After a choice, once the volume is whole: every sector of the legs compared."""
+    """Once the volume is whole: after a choice every sector of the legs compared; after an unclean end made equal
+    first."""
     entry = of.past(facts)
     if entry is None or not entry.scrub or facts.type != "raid1" or entry.rebuild:
         return None
-    drift = Drift(of.volume.key, "legs compared after the choice", "not compared yet")
-    if entry.scrub == "wanted":
-        check = of.step(
-            f"compare the legs of {of.volume.id}", of.lvm("lvchange", "--syncaction", "check", of.volume.id), drift
-        )
-        return Plan((check, *of.note_legs(facts, entry._replace(scrub="running"))))
+    match entry.scrub:
+        case "repair":
+            return _begin(of, facts, entry, "repair", "repairing")
+        case "repairing" if facts.action == "idle":
+            return _begin(of, facts, entry, "check", "checking")
+        case "wanted":
+            return _begin(of, facts, entry, "check", "running")
     if facts.action != "idle":
         why = f"device-mapper is at {facts.done} of {facts.total} sectors"
-        return of.find(Kind.NOTE, "has its legs compared", why, "nothing: it goes on by itself")
+        if entry.scrub == "running":
+            return of.find(Kind.NOTE, "has its legs compared", why, "nothing: it goes on by itself")
+        doing = "made equal" if entry.scrub == "repairing" else "compared"
+        why = f"its last end was not a clean one, so writes may have reached one leg only; {why}"
+        return of.find(Kind.DEGRADED, f"has its legs {doing}", why, "nothing: it goes on by itself")
     if facts.mismatches:
         return of.find(
             Kind.REFUSED,
@@ -97,3 +114,22 @@ def scrub(of: Subject, facts: LogicalVolume) -> Plan | None:
             f" {of.volume.id}`",
         )
     return Plan(of.note_legs(facts, entry._replace(scrub="")))
+
+
+def _begin(of: Subject, facts: LogicalVolume, entry: journal.Entry, action: str, then: str) -> Plan:
+    """Set the kernel to work on it, and note that. A pass that dies in between sets it to work again."""
+    if facts.action != "idle":
+        why = f"device-mapper is at {facts.done} of {facts.total} sectors of a {facts.action}"
+        return of.find(Kind.DEGRADED, f"waits for its {action}", why, "nothing: the next pass goes on")
+    step = go_over(of, action, "the choice" if then == "running" else "an end that was not clean")
+    return Plan((step, *of.note_legs(facts, entry._replace(scrub=then))))
+
+
+def go_over(of: Subject, action: str, after: str) -> Step:
+    """Set the kernel to `repair` or `check` every sector of the legs, while the volume is in use."""
+    title, lacking = {
+        "repair": (f"make the legs of {of.volume.id} equal after an unclean end", "made equal"),
+        "check": (f"compare the legs of {of.volume.id}", "compared"),
+    }[action]
+    drift = Drift(of.volume.key, f"legs {lacking} after {after}", f"not {lacking} yet")
+    return of.step(title, of.lvm("lvchange", "--syncaction", action, of.volume.id), drift, Risk.ONLINE)

@@ -12,6 +12,8 @@ UNFORMATTED = "lunmirror.unformatted"
 # Set before lvextend, removed after the file system has grown.
 GROW = "lunmirror.grow"
 
+SCRUBS = ("check", "repair")  # raid's sync actions that go over legs which are in sync
+
 
 class Leg(NamedTuple):
     """One copy. `pvs` are the PV UUIDs it lies on; `letter` is device-mapper's: raid1 A in sync, a not in sync,
@@ -43,10 +45,14 @@ class LogicalVolume(NamedTuple):
     done: int
     total: int
     action: str
+    target: str = ""  # what device-mapper runs it as: raid, mirror, linear; "" when inactive or of several parts
+    stale: bool = False  # linear, and its table points at a disk that is gone, though its physical volume is in view
     mismatches: int = 0  # sectors that differ, as the last scrub counted them; 0 after every activation
     past: Seen = ABSENT  # what the journal knows: Present(Entry), Absent or Unknown
     past_raw: bytes | None = None  # the journal file's bytes
     today: str = ""  # the wall clock when it was looked at
+    boot: str = ""  # of a raid1: the id of this boot; "" if it cannot be read
+    testimony: Seen = ABSENT  # of a raid1 that is not active: Present(superblock.Accounts) or Unknown
 
     @property
     def synced(self) -> bool:
@@ -54,8 +60,8 @@ class LogicalVolume(NamedTuple):
         if self.type == "linear":
             return True
         letters = all(leg.letter == "A" for leg in self.legs)
-        # While a scrub compares the legs, the ratio is the scrub's.
-        return self.active and letters and self.total > 0 and (self.done == self.total or self.action == "check")
+        # While a scrub goes over the legs, the ratio is the scrub's.
+        return self.active and letters and self.total > 0 and (self.done == self.total or self.action in SCRUBS)
 
     @property
     def running(self) -> tuple[str, ...]:

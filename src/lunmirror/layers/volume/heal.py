@@ -6,6 +6,7 @@
 | a member back, flagged missing, every other there  | vgextend --restoremissing                                     |
 | a raid1 leg dead, its physical volume back         | lvchange --refresh: copies only what changed                  |
 | a mirror that dmeventd made linear                 | its leg is added again (keep.py): a full copy                 |
+| a linear volume on a disk that is gone, now back   | lvchange --refresh: its table moves over                      |
 | legs being copied                                  | nothing: it is said how far it is                             |
 
 The members are admitted here, not in the group's layer: only the volumes know whether a returning leg may be let in.
@@ -16,12 +17,16 @@ the first leg, whichever that is (shared facts, lvm.md).
 from lunmirror import journal
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
 from lunmirror.layers.volume.subject import Subject
-from lunmirror.model import Drift, Kind, Plan, Risk, Step
+from lunmirror.model import Drift, Kind, Plan, Present, Risk, Step
 
 
 def divided(of: Subject, facts: LogicalVolume) -> Plan | None:
     """A refusal if the volume's legs each ran without the other; the journal is told if it does not know yet."""
     entry = of.past(facts)
+    given_up = entry.rebuild if entry else ()
+    torn = facts.testimony.facts.torn(given_up) if isinstance(facts.testimony, Present) else ()
+    if torn and not (entry and entry.diverged):
+        return _torn(of, facts, entry, torn[0])
     if entry is None:
         return None
     now_on = entry
@@ -42,12 +47,46 @@ def divided(of: Subject, facts: LogicalVolume) -> Plan | None:
     return Plan(of.note_legs(facts, now_on), (refusal,))
 
 
+def _torn(of: Subject, facts: LogicalVolume, entry: journal.Entry | None, pair: tuple[str, str]) -> Plan:
+    """The legs accuse each other on their own disks, and the journal does not know, was lost, or is another
+    machine's. It is told, since the accusations are gone once somebody starts both together."""
+    one, other = sorted(pair, key=lambda pv: not (entry and pv in entry.running))
+    since = entry.since if entry else facts.today
+    last = entry.last if entry else {}
+    now_on = journal.Entry(of.volume.id, (one,), since, of.group.seqno if of.group else 0, last, (other,))
+    refusal = of.finding(
+        Kind.REFUSED,
+        "has two histories",
+        f"the leg on server {of.server_of(one)} says of itself that it ran without the one on server"
+        f" {of.server_of(other)}, and the other way round: each holds writes that the other lacks, and started together"
+        " they would be mixed without a word",
+        f"decide which side to keep, look at both if you must (read-only), then `lunmirror choose {of.volume.id}"
+        f" --keep {of.server_of(one)}` (or the other)",
+    )
+    return Plan(of.note_legs(facts, now_on._replace(boot=facts.boot)), (refusal,))
+
+
 def note(of: Subject, facts: LogicalVolume) -> tuple[Step, ...]:
     """The journal follows what the volume runs on."""
-    if not facts.running:
-        return ()
+    entry = of.past(facts)
     seqno = of.group.seqno if of.group else 0
-    return of.note_legs(facts, journal.advance(of.past(facts), of.volume.id, facts.running, seqno, facts.today))
+    running = facts.running or _source(facts, entry)
+    if not running:
+        return ()
+    now_on = journal.advance(entry, of.volume.id, running, seqno, facts.today, facts.boot)
+    if facts.type == "raid1" and journal.unseen_before(entry, facts.boot):
+        # Somebody else started it, so how it ended before that cannot be read any more.
+        now_on = journal.restarted(now_on, facts.boot, unclean=True)
+    return of.note_legs(facts, now_on)
+
+
+def _source(facts: LogicalVolume, entry: journal.Entry | None) -> tuple[str, ...]:
+    """The leg that holds everything while a mirror copies: the first, as long as none has failed (drivers/md/dm-raid1.c:
+    writes to a region not in sync go to the default mirror alone). Only if it was good before: else none is known."""
+    if facts.type != "mirror" or not facts.active or not facts.total or any(leg.letter != "A" for leg in facts.legs):
+        return ()
+    first = facts.legs[0].pvs
+    return first if entry and set(first) <= set(entry.running) else ()
 
 
 def admit(of: Subject) -> tuple[Step, ...]:
@@ -69,6 +108,13 @@ def admit(of: Subject) -> tuple[Step, ...]:
 
 def mend(of: Subject, facts: LogicalVolume) -> Plan | None:
     """The plan for a volume whose legs are not all in sync; None if they are."""
+    if facts.stale:
+        return of.steps(
+            f"move {of.volume.id} over to the disk as it is now",
+            of.lvm("lvchange", "--refresh", of.volume.id),
+            Drift(of.volume.key, "on its physical volume's disk", "on a disk that is gone"),
+            Risk.ONLINE,
+        )
     if facts.synced:
         return None
     dead = [leg for leg in facts.legs if leg.letter not in ("A", "a")]

@@ -5,6 +5,7 @@ from lunmirror.layers.volume.subject import Subject
 from lunmirror.model import Drift, Kind, Plan, Risk
 
 TYPES = ("linear", "raid1", "mirror")
+TARGETS = {"linear": "linear", "raid1": "raid", "mirror": "mirror"}  # type -> device-mapper's target
 HEALTH = ("", "partial", "refresh needed", "mismatches exist")  # lvm2 up to 2.03.38; a new word means: hands off
 
 
@@ -16,6 +17,10 @@ def misplaced(of: Subject, facts: LogicalVolume) -> Plan | None:
     if facts.health not in HEALTH:
         why = f"LVM reports its health as {facts.health!r}, which lunmirror does not know"
         return of.find(Kind.BLOCKED, "is left alone", why, "see `lvs -a -o+lv_health_status`")
+    if facts.target and facts.target != TARGETS[facts.type]:
+        why = f"LVM's metadata says {facts.type}, device-mapper runs it as {facts.target}: which legs are good is unknown"
+        next = f"see what it runs on (`dmsetup deps -o devname {facts.dm}`), keep that leg, and stop what uses the volume"
+        return of.find(Kind.REFUSED, "does not run as its metadata says", why, next)
     servers: dict[str, str] = {}
     for leg in (one for one in facts.legs if not of.leaves(one)):
         for disk in filter(None, of.disks_of(leg)):

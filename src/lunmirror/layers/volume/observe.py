@@ -2,9 +2,12 @@
 
 from lunmirror import journal
 from lunmirror.desired import Desired, Volume
+from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.group.facts import VolumeGroup
+from lunmirror.layers.volume import superblock
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
+from lunmirror.lvm.devices import text
 from lunmirror.lvm.read import DmLine, Lvm, LvRow, read_lvm, read_status
 from lunmirror.model import ABSENT, Observed, Present, Seen, Unknown, World
 
@@ -22,11 +25,13 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
                 break
         else:
             visible = isinstance(group, Present) and isinstance(group.facts, VolumeGroup)
-            found[volume.id] = _volume(volume, lvm.facts, status.facts, reader) if visible else ABSENT
+            found[volume.id] = _volume(volume, group.facts, lvm.facts, status.facts, reader) if visible else ABSENT
     return found
 
 
-def _volume(volume: Volume, lvm: Lvm, status: dict[str, tuple[DmLine, ...]], reader: Reader) -> Seen:
+def _volume(
+    volume: Volume, group: VolumeGroup, lvm: Lvm, status: dict[str, tuple[DmLine, ...]], reader: Reader
+) -> Seen:
     rows = [r for r in lvm.lvs if r.group == volume.group]
     row = next((r for r in rows if r.name == volume.name and not r.parent), None)
     if row is None:
@@ -59,12 +64,60 @@ def _volume(volume: Volume, lvm: Lvm, status: dict[str, tuple[DmLine, ...]], rea
             done=done,
             total=total,
             action=action,
+            target=line.target if line else "",
+            stale=active and kind == "linear" and _is_stale(row, lvm, reader),
             mismatches=row.mismatches,
             past=journal.parse(journal_file),
             past_raw=journal_file.facts if isinstance(journal_file, Present) else None,
             today=reader.date(),
+            boot=_boot(reader) if kind == "raid1" else "",
+            testimony=_testimony(row, rows, legs, group, lvm, reader) if kind == "raid1" and not active else ABSENT,
         )
     )
+
+
+def _is_stale(row: LvRow, lvm: Lvm, reader: Reader) -> bool:
+    """Whether what device-mapper runs it on is not what its physical volumes are now: a session was ended under it, and
+    its disk came back under another number. A raid1 shows that by a dead leg; a linear volume by nothing but errors."""
+    slaves = reader.folder(f"{paths.SYS}/dev/block/{row.number}/slaves")
+    if not row.number or not isinstance(slaves, Present):
+        return False
+    below = {text(reader, f"{paths.SYS_BLOCK}/{name}/dev") for name in slaves.facts} - {""}
+    now = {pv.number for pv in lvm.pvs if pv.uuid in row.pvs}
+    return "" not in now and bool(now - below)
+
+
+def _boot(reader: Reader) -> str:
+    """The kernel's id of this boot; '' if it cannot be read."""
+    boot = text(reader, paths.BOOT_ID)
+    return boot if len(boot) == 36 and not boot.strip("0123456789abcdef-") else ""
+
+
+def _testimony(
+    row: LvRow, rows: list[LvRow], legs: tuple[Leg, ...], group: VolumeGroup, lvm: Lvm, reader: Reader
+) -> Seen:
+    """What the legs in view say of each other: Present(Accounts), or Unknown if one of them cannot be understood.
+    Only legs on declared disks are read, each proven through its session."""
+    devices = {m.uuid: m.device for m in group.members if m.device and m.disk and not m.strayed_from}
+    starts = {pv.uuid: pv.start for pv in lvm.pvs}
+    found = {}
+    for leg in legs:
+        meta = next(
+            (r for r in rows if r.parent == row.name and r.name == leg.name.replace("_rimage_", "_rmeta_")), None
+        )
+        if meta is None or len(meta.pvs) != 1:
+            return Unknown(f"where the metadata of {leg.name} lies cannot be told")
+        pv = next(iter(meta.pvs))
+        if pv not in devices:
+            continue
+        start, first = starts.get(pv, -1), meta.at.get(pv, -1)
+        offset = start + first * group.extent_size if start >= 0 and first >= 0 else -1
+        answer = superblock.read(reader, devices[pv], offset, meta.size)
+        if isinstance(answer, Unknown):
+            return answer
+        if isinstance(answer, Present):
+            found[pv] = answer.facts
+    return Present(superblock.Accounts(found))
 
 
 def _type(row: LvRow) -> str:

@@ -1,58 +1,131 @@
 """A volume that is there but not active: started whole, or on the legs that are known to be good.
 
+| type, legs                                  | what is done                                                      |
+|---------------------------------------------|-------------------------------------------------------------------|
+| every leg in view                           | activated; a raid1 that ended uncleanly is made equal afterwards  |
+| raid1, the good legs in view                | journal first, then activated degraded, LVM shown those alone     |
+| mirror, a leg away for certain or stale     | journal first, the leg given up (`--repair`), the rest activated  |
+| mirror, a leg that may be there in a moment | blocked: giving a leg up costs a full copy                        |
+| only legs in view that fell behind          | refused                                                           |
+
 A leg that fell behind never starts a volume alone: which legs are good is what the journal is for. A segtype mirror
-has no degraded start at all ("Refusing activation of partial LV": shared facts, lvm.md).
+has no degraded start ("Refusing activation of partial LV"), and its partial one is a trap; what dmeventd does in
+service works on the stopped volume too (docs/lab-findings.md, 4). Started whole, it copies from its first leg,
+whichever that is.
 """
 
 from lunmirror import journal
+from lunmirror.layers.session.facts import NoSession, Session
+from lunmirror.layers.volume.choose import go_over
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
 from lunmirror.layers.volume.subject import Subject
-from lunmirror.model import Drift, Kind, Plan, Unknown
+from lunmirror.layers.volume.superblock import Accounts
+from lunmirror.model import Drift, Kind, Plan, Present, Risk, Step, Unknown
 
 
 def start(of: Subject, facts: LogicalVolume) -> Plan:
     given_up = of.past(facts).rebuild if of.past(facts) else ()
     hidden = [leg for leg in facts.legs if not of.in_view(leg) or set(leg.pvs) & set(given_up)]
+    if hidden and len(hidden) == len(facts.legs):
+        return of.find(Kind.BLOCKED, "is not active", f"server {_servers(of, hidden)} is away", _BRING_BACK)
+    if facts.type == "mirror":
+        stale = _stale_source(of, facts) if not hidden else []
+        if hidden or stale:
+            return _start_mirror(of, facts, hidden or stale)
+    if isinstance(facts.testimony, Unknown):
+        why = f"what its legs say of each other cannot be read, and they may have two histories: {facts.testimony.reason}"
+        return of.find(Kind.BLOCKED, "is not active", why, "the next pass looks again")
     if not hidden:
-        return of.steps(
-            f"activate volume {of.volume.id}",
-            of.lvm("lvchange", "-a", "y", of.volume.id),
-            Drift(of.volume.key, "active", "inactive"),
-        )
-    away = ", ".join(dict.fromkeys(of.server_of(pv) for leg in hidden for pv in leg.pvs))
-    if facts.type != "raid1" or len(hidden) == len(facts.legs):
-        why = f"server {away} is away" + (
-            "" if len(hidden) == len(facts.legs) else f", and a {facts.type} starts only whole"
-        )
-        next = "bring it back; the next pass activates it"
-        return of.find(Kind.BLOCKED, "is not active", why, next)
-    return _start_degraded(of, facts, [leg for leg in facts.legs if leg not in hidden], away)
+        return Plan((*_note_start(of, facts), _activate(of, "inactive"), *_foretold(of, facts)))
+    if facts.type != "raid1":
+        why = f"server {_servers(of, hidden)} is away, and a {facts.type} starts only whole"
+        return of.find(Kind.BLOCKED, "is not active", why, _BRING_BACK)
+    if doubt := _grey(of, hidden):
+        return of.find(Kind.BLOCKED, "is not active yet", doubt, "the next pass decides")
+    return _start_degraded(of, facts, hidden)
 
 
-def _start_degraded(of: Subject, facts: LogicalVolume, legs: list[Leg], away: str) -> Plan:
+_BRING_BACK = "bring it back; the next pass activates it"
+
+
+def _servers(of: Subject, legs: list[Leg]) -> str:
+    return ", ".join(dict.fromkeys(of.server_of(pv) for leg in legs for pv in leg.pvs))
+
+
+def _activate(of: Subject, observed: str) -> Step:
+    run = of.lvm("lvchange", "-a", "y", of.volume.id)
+    return of.step(f"activate volume {of.volume.id}", run, Drift(of.volume.key, "active", observed))
+
+
+def _foretold(of: Subject, facts: LogicalVolume) -> tuple[Step, ...]:
+    """What follows once it is active (choose.scrub), for a plan to show."""
+    if not (isinstance(facts.testimony, Present) and facts.testimony.facts.unclean):
+        return ()
+    return (go_over(of, "repair", "an end that was not clean")._replace(after=(of.ref,)),)
+
+
+def _note_start(of: Subject, facts: LogicalVolume) -> tuple[Step, ...]:
+    """What the journal must know before the volume is started whole: the traces of its last end are gone after that."""
     entry = of.past(facts)
-    visible = tuple(pv for leg in legs for pv in leg.pvs)
+    if facts.type == "mirror" and entry:
+        # Until the copy is done, what is written to a region not copied yet is on the first leg alone.
+        first = tuple(sorted(facts.legs[0].pvs))
+        return of.note_legs(facts, journal.advance(entry, of.volume.id, first, _seqno(of), facts.today))
+    if facts.type != "raid1":
+        return ()
+    word = facts.testimony.facts if isinstance(facts.testimony, Present) else Accounts({})
+    behind = word.accused()
+    good = tuple(sorted(pv for leg in facts.legs for pv in leg.pvs if pv not in behind))
+    if entry is None and good and (behind or word.unclean):
+        entry = journal.Entry(of.volume.id, good, facts.today, _seqno(of), {})
+    if entry is None:
+        return ()
+    if behind and good and not set(good) & set(entry.running):
+        # The journal fell asleep before the legs changed places; what the good ones say is on them.
+        entry = entry._replace(running=good, since=facts.today, last=dict.fromkeys(behind, facts.today))
+    return of.note_legs(facts, journal.restarted(entry, facts.boot, word.unclean))
+
+
+def _seqno(of: Subject) -> int:
+    return of.group.seqno if of.group else 0
+
+
+# A raid1 on fewer legs
+
+
+def _start_degraded(of: Subject, facts: LogicalVolume, hidden: list[Leg]) -> Plan:
+    entry = of.past(facts)
+    away = _servers(of, hidden)
+    visible = tuple(pv for leg in facts.legs if leg not in hidden for pv in leg.pvs)
     good = journal.fit_to_start(entry, visible)
     if not good:
-        return of.find(
-            Kind.REFUSED,
-            f"is not started without server {away}",
-            _unfit(of, facts, entry),
-            f"bring server {away} back; or, if what it holds may be lost, `lunmirror choose {of.volume.id} --keep"
-            f" {of.server_of(visible[0])}`",
-        )
+        return _refuse(of, facts, away, visible)
     assert entry is not None
-    seqno = of.group.seqno if of.group else 0
-    now_on = journal.advance(entry, of.volume.id, good, seqno, facts.today)
+    word = facts.testimony.facts if isinstance(facts.testimony, Present) else Accounts({})
+    now_on = journal.advance(entry, of.volume.id, good, _seqno(of), facts.today)
+    now_on = journal.restarted(now_on, facts.boot, word.unclean)
     only = ", ".join(of.server_of(pv) for pv in good)
-    # LVM is shown the good legs alone: one that fell behind or was given up must not join at this moment.
-    devices = tuple(m.device for pv in good if (m := of.member(pv)))
     activate = of.step(
         f"activate volume {of.volume.id} on server {only} alone",
-        of.lvm("lvchange", "-a", "y", "--activationmode", "degraded", of.volume.id, devices=devices),
+        of.lvm("lvchange", "-a", "y", "--activationmode", "degraded", of.volume.id, devices=_devices(of, good)),
         Drift(of.volume.key, "active", f"inactive, server {away} away"),
     )
     return Plan((*of.note_legs(facts, now_on), activate))
+
+
+def _devices(of: Subject, good: tuple[str, ...]) -> tuple[str, ...]:
+    """LVM is shown the good legs alone: one that fell behind or was given up must not join at this moment."""
+    return tuple(m.device for pv in good if (m := of.member(pv)))
+
+
+def _refuse(of: Subject, facts: LogicalVolume, away: str, visible: tuple[str, ...]) -> Plan:
+    return of.find(
+        Kind.REFUSED,
+        f"is not started without server {away}",
+        _unfit(of, facts, of.past(facts)),
+        f"bring server {away} back; or, if what it holds may be lost, `lunmirror choose {of.volume.id} --keep"
+        f" {of.server_of(visible[0])}`",
+    )
 
 
 def _unfit(of: Subject, facts: LogicalVolume, entry: journal.Entry | None) -> str:
@@ -66,3 +139,82 @@ def _unfit(of: Subject, facts: LogicalVolume, entry: journal.Entry | None) -> st
         return "its legs have each run without the other"
     names = ", ".join(of.server_of(pv) for pv in entry.running)
     return f"since {entry.since} it ran on server {names} alone: the leg in view is older"
+
+
+# A mirror on fewer legs
+
+
+def _stale_source(of: Subject, facts: LogicalVolume) -> list[Leg]:
+    """Legs in view that fell behind, if the first is one of them: started whole, it would be copied over the others."""
+    entry = of.past(facts)
+    if entry is None or set(facts.legs[0].pvs) <= set(entry.running):
+        return []
+    return [leg for leg in facts.legs if not set(leg.pvs) & set(entry.running)]
+
+
+def _start_mirror(of: Subject, facts: LogicalVolume, lost: list[Leg]) -> Plan:
+    """Without the legs in `lost`: away, given up by a person, or behind. They stay members of the group, and healing
+    adds them again: a full copy, which a mirror with a core log makes at every start anyway."""
+    entry = of.past(facts)
+    away = _servers(of, lost)
+    visible = tuple(pv for leg in facts.legs if leg not in lost for pv in leg.pvs)
+    good = journal.fit_to_start(entry, visible)
+    if not good:
+        return _refuse(of, facts, away, visible)
+    assert entry is not None
+    doubts = [_doubt(of, pv, entry) for leg in lost for pv in leg.pvs]
+    if doubt := next(filter(None, doubts), ""):
+        why = f"{doubt}; to start without that leg would give it up, and cost a full copy"
+        next_ = f"bring it back; or, if its leg may be given up, `lunmirror choose {of.volume.id} --keep {of.server_of(good[0])}`"
+        return of.find(Kind.BLOCKED, "is not active", why, next_)
+    only = ", ".join(of.server_of(pv) for pv in good)
+    keep = {pv for leg in lost for pv in leg.pvs}
+    devices = tuple(m.device for m in (of.group.members if of.group else ()) if m.device and m.uuid not in keep)
+    repair = of.step(
+        f"give up the leg of {of.volume.id} on server {away}, to start on server {only} alone; it is copied anew later",
+        of.lvm("lvconvert", "-y", "--repair", "--use-policies", of.volume.id, devices=devices),
+        Drift(of.volume.key, f"active on server {only}", f"inactive, a mirror with a leg on server {away}"),
+        Risk.ONLINE,
+        f"journal: the leg on server {only} held all that was written, as noted {entry.since}; the other is only left"
+        " out of the volume, its disk is not written to",
+    )
+    activate = of.step(
+        f"activate volume {of.volume.id} on server {only} alone",
+        of.lvm("lvchange", "-a", "y", of.volume.id, devices=devices),
+        Drift(of.volume.key, "active", f"inactive, without its leg on server {away}"),
+    )
+    now_on = journal.advance(entry, of.volume.id, good, _seqno(of), facts.today)
+    return Plan((*of.note_legs(facts, now_on), repair, activate))
+
+
+def _doubt(of: Subject, pv: str, entry: journal.Entry) -> str:
+    """Why the leg on this physical volume may be back in a moment; '' if it is certainly away, behind or given up."""
+    if pv in entry.rebuild or pv not in entry.running:
+        return ""
+    server = of.server_of(pv)
+    for state in of.sessions(pv):
+        match state:
+            case Present(NoSession(silence)) if silence:
+                continue
+            case Present(Session(state="FREE")):
+                continue  # the kernel gave it up: the recovery timeout is over
+            case Present(NoSession()):
+                return f"server {server} answers, but there is no session to it"
+            case Present(Session() as session):
+                return f"{session.sid} to server {server} is {session.state}"
+            case _:
+                return f"whether server {server} is there cannot be told"
+    return "" if of.sessions(pv) else f"whether server {server} is there cannot be told"
+
+
+def _grey(of: Subject, hidden: list[Leg]) -> str:
+    """Why a leg out of view may be there all the same: the kernel still has its session, though nothing answers."""
+    for leg in hidden:
+        for pv in leg.pvs:
+            for state in of.sessions(pv):
+                if isinstance(state, Present) and isinstance(state.facts, Session) and state.facts.silence:
+                    return (
+                        f"server {of.server_of(pv)} does not answer ({state.facts.silence}), but the kernel still has"
+                        f" {state.facts.sid} for {state.facts.state}: in some seconds it is known"
+                    )
+    return ""

@@ -16,7 +16,9 @@ from lunmirror.model import (
     Ref,
     Risk,
     Run,
+    Seen,
     Step,
+    Unknown,
     World,
     WriteFile,
 )
@@ -68,6 +70,14 @@ class Subject:
         """For a person: the server behind a physical volume, or its UUID."""
         member = self.member(pv)
         return self.desired.disks[member.disk].server if member and member.disk else f"physical volume {pv}"
+
+    def sessions(self, pv: str) -> tuple[Seen, ...]:
+        """What is known of the sessions to the disk of this physical volume; none if it is on no declared disk."""
+        member = self.member(pv)
+        disk = self.desired.disks.get(member.disk) if member else None
+        known = self.seen.get("session", {})
+        unseen = Unknown("it was not looked at")
+        return tuple(known.get(p.name, unseen) for p in self.desired.paths_to(disk)) if disk else ()
 
     def in_view(self, leg: Leg) -> bool:
         """Every physical volume of the leg is visible, flagged as missing or not."""
@@ -139,13 +149,17 @@ class Subject:
         content = journal.render(entry)
         if content == facts.past_raw:
             return ()
-        names = ", ".join(self.server_of(pv) for pv in entry.running)
-        known = ", ".join(self.server_of(pv) for pv in self.past(facts).running) if self.past(facts) else "nothing"
+        names = self._noted(entry)
+        known = self._noted(past) if (past := self.past(facts)) else "nothing"
         drift = (Drift(self.volume.key, f"the journal knows that it runs on {names}", f"it knows {known}"),)
         folder = Step(self.ref, "make the journal's folder", MakeFolder(paths.JOURNAL_DIR, 0o700), drift)
         write = WriteFile(journal.path_of(facts.uuid), content, facts.past_raw, 0o600)
         note = Step(self.ref, f"note that {self.volume.id} runs on {names}", write, drift)
         return (note,) if facts.past_raw is not None else (folder, note)
+
+    def _noted(self, entry: journal.Entry) -> str:
+        names = ", ".join(self.server_of(pv) for pv in entry.running)
+        return names + (f" ({journal.SCRUBS[entry.scrub]})" if entry.scrub else "")
 
     @staticmethod
     def past(facts: LogicalVolume) -> journal.Entry | None:

@@ -31,11 +31,12 @@ class Machine:
     """A Reader. `files` holds bytes or Unknown; every part of a path is a folder, unless `folders` says otherwise."""
 
     def __init__(self, files=None, *, folders=None, silent=None, discovery=ANNOUNCED, rc=0, err=""):
-        self.files = dict(files or {})
+        self.files = {"/run/iscsid.pid": b"7\n", "/proc/7/stat": b"7 (iscsid) S 1 7 7 0\n"} | dict(files or {})
         self.folders = {NODES: Present(())} | (folders or {})
         self.silent = silent or {}
+        self.log = ""
         self.discovery = Ran(("iscsiadm",), rc, discovery, err, 0.1)
-        self.asked, self.reached, self.was_read = [], [], []
+        self.asked, self.reached, self.probed, self.was_read = [], [], [], []
 
     def read(self, path):
         self.was_read.append(path)
@@ -49,14 +50,19 @@ class Machine:
         return Present(tuple(sorted(inside))) if inside else self.folders.get(path, ABSENT)
 
     def query(self, argv, deadline):
+        if argv[0] == "dmesg":
+            return Ran(argv, 0, self.log, "", 0.1)
         assert deadline == 20
         self.asked.append(argv)
         return self.discovery
 
     def reach(self, endpoints, deadline):
-        assert deadline == 3
-        self.reached.append(endpoints)
+        assert deadline in (1.5, 3)  # portals with a session, and those without
+        (self.reached if deadline == 3 else self.probed).append(endpoints)
         return {endpoint: self.silent.get(endpoint[0], "") for endpoint in endpoints}
+
+    def once(self, name, look):
+        return look()
 
     def glob(self, pattern):
         raise AssertionError("folders are listed, not globbed")

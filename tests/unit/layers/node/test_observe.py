@@ -89,6 +89,28 @@ def test_what_cannot_be_read_is_not_absent():
     assert "input/output error" in look(Machine({RECORD: Unknown("input/output error")})).reason
 
 
+class TestStrays:
+    """Records of a declared target for portals that nobody declares any more."""
+
+    OLD = f"{HOME}/192.168.1.99,3260,1/default"
+    AUTOMATIC = RAW.replace(b"node.startup = manual", b"node.startup = automatic")
+
+    @pytest.mark.parametrize(
+        ("old", "found"), [(AUTOMATIC, ("192.168.1.99:3260",)), (AUTOMATIC[:300], ()), (Unknown("torn"), ())]
+    )
+    def test_one_that_is_logged_in_to_at_boot_is_told(self, old, found):
+        assert look(Machine({RECORD: RAW, self.OLD: old})).facts.strays == found
+
+    def test_one_that_is_manual_is_not(self):
+        manual = self.AUTOMATIC.replace(b"node.startup = automatic", b"node.startup = manual")
+        assert look(Machine({RECORD: RAW, self.OLD: manual})).facts.strays == ()
+
+    def test_that_of_another_declared_portal_is_not(self):
+        two = server(Portal("192.168.1.115"), Portal("192.168.1.99"))
+        seen = look(Machine({RECORD: RAW, self.OLD: self.AUTOMATIC}), two)
+        assert [s.facts.strays for s in seen.values()] == [(), ()]
+
+
 class TestRoot:
     NEW = RECORD.replace("/etc/", "/var/lib/")
 

@@ -195,3 +195,13 @@ class TestMissing:
 def test_the_gate_lets_every_step_pass():
     for state in (Present(Missing(1, RECORD)), Present(Torn(RECORD, b""))):
         assert pass_through(of(state), frozenset()) == of(state)
+
+
+def test_a_record_that_nobody_declares_is_told_and_left_alone():
+    state = observe(desired(server()), Machine({RECORD: MANAGED}), {})["filer1"]
+    before = of(state)
+    after = of(Present(state.facts._replace(strays=("192.168.1.99:3260",))))
+    assert after.steps == before.steps
+    [note] = after.findings[len(before.findings) :]
+    assert note.kind is Kind.NOTE
+    assert f"iscsiadm -m node -T {TARGET} -p 192.168.1.99:3260 -o delete" in note.next

@@ -10,7 +10,7 @@ from lunmirror.layers.session.exits import EXITS, explain_exit, meanings
 from lunmirror.layers.session.facts import NoSession, Session
 from lunmirror.layers.session.observe import observe
 from lunmirror.layers.session.plan import plan
-from lunmirror.model import AwaitSessions, Drift, Kind, Present, Ref, Run, Unknown, WriteValue
+from lunmirror.model import ABSENT, AwaitSessions, Drift, Kind, Present, Ref, Run, Unknown, WriteValue
 from unit.layers.node.machine import RECORD, TARGET, TIMEOUTS, Machine, desired, server
 
 RAW = (Path(__file__).parents[1] / "node" / "records" / "2.1.8").read_bytes()
@@ -83,6 +83,42 @@ class TestObserve:
         assert not seen.facts.live
         assert machine.reached == []
 
+    @pytest.mark.parametrize(
+        ("said", "live"),
+        [("no answer within 1.5 s", False), ("no route to host", False), ("connection refused", True)],
+    )
+    def test_a_session_whose_portal_is_silent_is_not_believed(self, said, live):
+        seen, machine = look(session(1), silent={"192.168.1.115": said})
+        assert (seen.facts.state, seen.facts.live) == ("LOGGED_IN", live)
+        assert machine.probed == [(("192.168.1.115", 3260),)]
+
+    def test_a_session_through_hardware_of_its_own_is_not_asked(self):
+        look_at = session(1) | session(2, target=TARGET + "-x", iface="bnx2i.1", address="10.1.1.1")
+        assert look(look_at)[1].probed == [(("192.168.1.115", 3260),)]
+
+    @pytest.mark.parametrize(
+        ("files", "why"),
+        [
+            ({"/run/iscsid.pid": ABSENT}, "does not run"),
+            ({"/proc/7/stat": ABSENT}, "is gone"),
+            ({"/proc/7/stat": b"7 (sshd) S 1"}, "is now sshd"),
+            ({"/proc/7/stat": b"7 (iscsid) T 1"}, "is stopped"),
+            ({"/run/iscsid.pid": Unknown("no")}, ""),
+            ({"/proc/7/stat": Unknown("no")}, ""),
+        ],
+    )
+    def test_nobody_would_bring_it_back(self, files, why):
+        keeper = look(session(1) | files)[0].facts.keeper
+        assert why in keeper if why else keeper == ""
+
+    def test_since_when_it_is_blocked(self):
+        machine = Machine({"/sys/class/net/lo/mtu": b"1"} | session(1, state="FAILED"))
+        at = "2026-11-23T07:11:42,789067+00:00"
+        machine.log = f"{at}  connection1:0: detected conn error (1022)\n"
+        found = observe(desired(), machine, {"node": {"filer1": IN_ORDER}})["filer1"]
+        assert found.facts.since == at
+        assert f"is FAILED since {at}" in planned(found).findings[0].what
+
     @pytest.mark.parametrize("other", [{"address": "192.168.1.116"}, {"port": "3261"}, {"target": TARGET + "-2"}])
     def test_other_sessions_are_not_ours(self, other):
         assert look(session(1, **other))[0] == Present(NoSession(""))
@@ -152,6 +188,16 @@ class TestPlan:
     def test_as_declared_nothing_is_done(self):
         assert planned(Present(LIVE)) == planned(Present(LIVE), node=Unknown("torn"))
         assert planned(Present(LIVE)).steps == planned(Present(LIVE)).findings == ()
+
+    def test_a_dead_iscsid_is_a_note(self):
+        result = planned(Present(LIVE._replace(keeper="iscsid (pid 7) is stopped")))
+        assert (result.steps, [f.kind for f in result.findings]) == ((), [Kind.NOTE])
+        assert "iscsid (pid 7) is stopped" in result.findings[0].why
+
+    def test_a_silent_session_is_degraded_and_nothing_is_done_to_it(self):
+        result = planned(Present(LIVE._replace(silence="no answer", recovery_tmo=1)))
+        assert (result.steps, [f.kind for f in result.findings]) == ((), [Kind.DEGRADED])
+        assert "has not noticed" in result.findings[0].why
 
     @pytest.mark.parametrize("startup", ["automatic", "manual", "onboot"])
     def test_log_in(self, startup):

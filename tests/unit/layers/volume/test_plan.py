@@ -3,10 +3,13 @@
 import pytest
 
 from lunmirror.desired import Desired, Disk, Filesystem, Group, Portal, Server, Size, Timeouts, Volume
+from lunmirror.gate import pass_through
 from lunmirror.journal import Entry, parse, render
 from lunmirror.layers.group.facts import Member, VolumeGroup
+from lunmirror.layers.session.facts import NoSession, Session
 from lunmirror.layers.volume.facts import GROW, UNFORMATTED, Leg, LogicalVolume
 from lunmirror.layers.volume.plan import plan
+from lunmirror.layers.volume.superblock import Accounts, Superblock
 from lunmirror.model import ABSENT, Kind, Plan, Present, Ref, Run, Unknown, WriteFile
 
 MIB = 1 << 20
@@ -68,6 +71,8 @@ def notes(answer: Plan) -> list[Entry]:
 
 BOTH = Entry("vg0/lv", (A, B), "t0", 5, {})
 ONLY_A = Entry("vg0/lv", (A,), "t1", 5, {B: "t1"})
+ONLY_B = Entry("vg0/lv", (B,), "t1", 5, {A: "t1"})
+GIVEN_UP = Entry("vg0/lv", (B,), "t3", 7, {}, rebuild=(A,), scrub="wanted")
 
 
 def test_absent_is_made_and_marked_in_one_command():
@@ -165,10 +170,200 @@ def test_the_journal_is_written_before_a_degraded_start_and_only_good_legs_are_s
     assert argv[argv.index("--devices") + 1] == "/dev/left"
 
 
-def test_a_mirror_never_starts_degraded():
-    facts = lv(type="mirror", letters="  ", active=False, ratio=(0, 0), past=BOTH)
-    answer = planned(Present(facts), wanted("mirror"), vg=group(hidden=("right",)))
+def mirror_away(right, past=BOTH, hidden=("right",), desired=None) -> Plan:
+    """A stopped mirror; `right` is the state of the session to filer2."""
+    facts = lv(type="mirror", letters="  ", active=False, ratio=(0, 0), past=past)
+    world = {
+        "group": {"vg0": Present(group(hidden=hidden))},
+        "volume": {"vg0/lv": Present(facts)},
+        "disk": {},
+        "session": {"filer1": Present(Session("session1", "LOGGED_IN", 7, 3, 3)), "filer2": right},
+    }
+    return plan(desired or wanted("mirror"), world, frozenset())
+
+
+ALONE = ["lvconvert -y --repair --use-policies vg0/lv", "lvchange -a y vg0/lv"]
+SILENT = Present(NoSession("no answer within 3 s"))
+
+
+@pytest.mark.parametrize(
+    ("right", "past", "expected"),
+    [
+        (SILENT, BOTH, ALONE),
+        (Present(Session("session2", "FREE", 7, 3, 3)), BOTH, ALONE),
+        (Present(NoSession("")), BOTH, Kind.BLOCKED),
+        (Present(Session("session2", "FAILED", 7, 3, 3)), BOTH, Kind.BLOCKED),
+        (Present(Session("session2", "LOGGED_IN", 7, 3, 3, silence="no answer")), BOTH, Kind.BLOCKED),
+        (Unknown("it was not looked at"), BOTH, Kind.BLOCKED),
+        (Present(NoSession("")), ONLY_A, ALONE),  # behind for certain, so it does not matter where it is
+        (SILENT, ONLY_B, Kind.REFUSED),
+        (SILENT, ABSENT, Kind.REFUSED),
+        (SILENT, Unknown("torn"), Kind.REFUSED),
+    ],
+)
+def test_a_mirror_without_a_leg(right, past, expected):
+    answer = mirror_away(right, past)
+    if isinstance(expected, Kind):
+        assert (answer.steps, [f.kind for f in answer.findings]) == ((), [expected])
+        assert "lunmirror choose vg0/lv --keep filer1" in answer.findings[0].next
+        return
+    assert commands(answer) == expected
+    assert past == ONLY_A or notes(answer)[0].running == (A,)
+    repair = answer.steps[-2]
+    assert repair.proof.startswith("journal: ")
+    assert repair.action.argv[repair.action.argv.index("--devices") + 1] == "/dev/left,/dev/third"
+    assert pass_through(answer, frozenset()).steps == answer.steps
+
+
+def test_a_choice_gives_up_the_leg_of_a_mirror_that_may_return():
+    choice = wanted("mirror", choice=("vg0/lv", "filer1"))
+    entry = notes(mirror_away(Present(NoSession("")), desired=choice))[0]
+    assert (entry.running, entry.rebuild, entry.scrub) == ((A,), (B,), "")
+    assert commands(mirror_away(Present(NoSession("")), entry, desired=choice)) == ALONE
+    assert commands(mirror_away(SILENT, entry, (), choice)) == ALONE  # in view, and kept from LVM's
+
+
+def test_a_mirror_whose_first_leg_is_behind_is_not_copied_from_it():
+    answer = mirror_away(Present(Session("session2", "LOGGED_IN", 7, 3, 3)), ONLY_B, hidden=())
+    assert commands(answer) == ALONE
+    argv = answer.steps[-1].action.argv
+    assert argv[argv.index("--devices") + 1] == "/dev/right,/dev/third"
+
+
+def test_before_a_mirror_starts_whole_the_journal_narrows_and_widens_when_it_is_copied():
+    started = mirror_away(SILENT, hidden=())
+    assert commands(started) == ["lvchange -a y vg0/lv"]
+    assert notes(started)[0].running == (A,)
+    copying = planned(Present(lv(type="mirror", ratio=(3, 10), past=BOTH)), wanted("mirror"))
+    assert notes(copying)[0].running == (A,)
+    known = planned(Present(lv(type="mirror", ratio=(3, 10), past=notes(copying)[0])), wanted("mirror"))
+    assert notes(known) == []
+    assert notes(planned(Present(lv(type="mirror", past=ONLY_A)), wanted("mirror")))[0].running == (A, B)
+
+
+def test_what_a_copy_comes_from_is_not_guessed():
+    assert notes(planned(Present(lv(type="mirror", ratio=(3, 10), past=ONLY_B)), wanted("mirror"))) == []
+    assert notes(planned(Present(lv(type="mirror", ratio=(3, 10))), wanted("mirror"))) == []
+
+
+NOW, BEFORE = "11111111-1111-4111-8111-111111111111", "00000000-0000-4000-8000-000000000000"
+
+
+def resting(legs: dict, past=BOTH, **more):
+    said = Present(Accounts({pv: Superblock(*leg) for pv, leg in legs.items()}))
+    how = {"letters": "  ", "active": False, "ratio": (0, 0), "past": past, "testimony": said, "boot": NOW} | more
+    return Present(lv(**how))
+
+
+CLEAN = {A: (0, 33, frozenset(), False), B: (1, 33, frozenset(), False)}
+DIRTY = {A: (0, 33, frozenset(), True), B: (1, 33, frozenset(), False)}
+A_ALONE = {A: (0, 36, frozenset({1}), True), B: (1, 33, frozenset(), False)}
+TORN_ON_DISK = {A: (0, 36, frozenset({1}), False), B: (1, 36, frozenset({0}), False)}
+SEEN = BOTH._replace(boot=BEFORE)
+
+
+@pytest.mark.parametrize(
+    ("legs", "past", "running", "scrub"),
+    [
+        (CLEAN, SEEN, (A, B), ""),
+        (DIRTY, SEEN, (A, B), "repair"),
+        (DIRTY, ABSENT, (A, B), "repair"),
+        (DIRTY, SEEN._replace(scrub="wanted"), (A, B), "repair"),
+        (A_ALONE, SEEN, (A, B), ""),  # its return copies all that the bitmap has
+        (A_ALONE, ONLY_B, (A,), ""),
+        (A_ALONE, ABSENT, (A,), ""),
+        (CLEAN, SEEN._replace(scrub="repairing"), (A, B), "repair"),
+        (CLEAN, SEEN._replace(scrub="running"), (A, B), "wanted"),
+    ],
+)
+def test_what_is_noted_before_a_raid1_starts_whole(legs, past, running, scrub):
+    answer = planned(resting(legs, past))
+    now = [s for s in answer.steps if not s.after]
+    assert commands(Plan(tuple(now))) == ["lvchange -a y vg0/lv"]
+    assert commands(answer)[1:] == (["lvchange --syncaction repair vg0/lv"] if legs is DIRTY else [])
+    [entry] = notes(answer)
+    assert (entry.running, entry.scrub) == (running, scrub)
+    assert not isinstance(now[-1].action, WriteFile)
+    assert past is ABSENT or entry.boot == NOW
+
+
+def test_an_unclean_end_is_not_forgotten_over_a_degraded_start():
+    one = {A: DIRTY[A]}
+    answer = planned(resting(one, SEEN), vg=group(hidden=("right",)))
+    assert notes(answer)[0].scrub == "repair"
+
+
+@pytest.mark.parametrize("past", [ABSENT, BOTH, ONLY_A, ONLY_B, Unknown("torn")])
+def test_legs_that_accuse_each_other_are_two_histories_whatever_the_journal_says(past):
+    answer = planned(resting(TORN_ON_DISK, past))
+    assert (commands(answer), [f.kind for f in answer.findings]) == ([], [Kind.REFUSED])
+    assert "two histories" in answer.findings[0].what
+    [entry] = notes(answer)
+    assert (entry.running, entry.diverged) == (((B,), (A,)) if past == ONLY_B else ((A,), (B,)))
+
+
+def test_after_the_choice_they_are_no_more():
+    answer = planned(resting(TORN_ON_DISK, GIVEN_UP))
+    assert commands(answer) == ["lvchange -a y --activationmode degraded vg0/lv"]
+
+
+def test_legs_whose_word_cannot_be_read_start_nothing():
+    for hidden in ((), ("right",)):
+        answer = planned(resting({}, BOTH, testimony=Unknown("I/O error")), vg=group(hidden=hidden))
+        assert (answer.steps, [f.kind for f in answer.findings]) == ((), [Kind.BLOCKED])
+
+
+def test_a_leg_that_the_kernel_still_believes_in_is_waited_for():
+    world = {
+        "group": {"vg0": Present(group(hidden=("right",)))},
+        "volume": {"vg0/lv": resting({A: CLEAN[A]})},
+        "disk": {},
+        "session": {"filer2": Present(Session("session2", "LOGGED_IN", 7, 3, 3, silence="no answer"))},
+    }
+    answer = plan(wanted(), world, frozenset())
     assert (answer.steps, [f.kind for f in answer.findings]) == ((), [Kind.BLOCKED])
+
+
+MADE_EQUAL = [
+    # the journal, what the kernel does -> command, the journal after it, what is said
+    ("repair", "idle", 0, ["lvchange --syncaction repair vg0/lv"], "repairing", []),
+    ("repair", "check", 0, [], None, [Kind.DEGRADED]),
+    ("repairing", "repair", 0, [], None, [Kind.DEGRADED]),
+    ("repairing", "idle", 2560, ["lvchange --syncaction check vg0/lv"], "checking", []),
+    ("checking", "check", 0, [], None, [Kind.DEGRADED]),
+    ("checking", "idle", 0, [], "", []),
+    ("checking", "idle", 8, [], None, [Kind.REFUSED]),
+]
+
+
+@pytest.mark.parametrize(("scrub", "action", "mismatches", "expected", "after", "said"), MADE_EQUAL)
+def test_legs_are_made_equal_and_compared(scrub, action, mismatches, expected, after, said):
+    facts = lv(past=BOTH._replace(scrub=scrub, boot=NOW), action=action, mismatches=mismatches, boot=NOW)
+    answer = planned(Present(facts))
+    assert commands(answer) == expected
+    assert [n.scrub for n in notes(answer)] == ([] if after is None else [after])
+    assert [f.kind for f in answer.findings] == said
+
+
+def test_one_that_somebody_else_started_in_a_new_boot_is_made_equal():
+    answer = planned(Present(lv(past=SEEN, boot=NOW)))
+    assert (notes(answer)[0].scrub, notes(answer)[0].boot) == ("repair", NOW)
+    for past in (SEEN._replace(boot=NOW), BOTH, ABSENT):  # seen in this boot, or before boots were noted, or never
+        assert [n.scrub for n in notes(planned(Present(lv(past=past, boot=NOW))))] in ([], [""])
+
+
+def test_a_volume_that_runs_otherwise_than_its_metadata_says_is_left_to_a_person():
+    answer = planned(
+        Present(lv(type="mirror", letters="  ", ratio=(0, 0), target="linear", past=BOTH)), wanted("mirror")
+    )
+    assert (answer.steps, [f.kind for f in answer.findings]) == ((), [Kind.REFUSED])
+
+
+def test_the_other_side_cannot_be_chosen_while_a_choice_is_carried_out():
+    facts = Present(lv(type="linear", pvs=(B,), past=GIVEN_UP))
+    answer = planned(facts, wanted(choice=("vg0/lv", "filer1")))
+    assert (answer.steps, [f.kind for f in answer.findings]) == ((), [Kind.REFUSED])
+    assert "filer2 was chosen" in answer.findings[0].why
 
 
 def test_two_histories_are_refused_noted_and_not_readmitted():
@@ -200,9 +395,6 @@ def test_choosing_the_other_side_needs_the_volume_stopped():
 def test_no_choice_where_there_is_one_history():
     answer = planned(Present(lv(past=BOTH)), wanted(choice=("vg0/lv", "filer1")))
     assert (answer.steps, [f.kind for f in answer.findings]) == ((), [Kind.REFUSED])
-
-
-GIVEN_UP = Entry("vg0/lv", (B,), "t3", 7, {}, rebuild=(A,), scrub="wanted")
 
 
 def test_a_leg_given_up_is_dropped_never_refreshed():
@@ -307,7 +499,7 @@ def undeclared(vg: VolumeGroup) -> VolumeGroup:
             lv(letters="AD", past=ONLY_A),
             replacing(old_declared=False),
             undeclared(group(hidden=("right",))),
-            ["lvconvert -y --repair vg0/lv /dev/third"],
+            [],  # nothing says that the member out of sight is the one that may go
         ),
         (lv(letters="aD"), replacing(), group(hidden=("right",)), []),
         (lv(pvs=(A, C)), replacing(), group(hidden=("right",)), ["vgreduce --removemissing vg0"]),

@@ -1,0 +1,29 @@
+"""Since when a session is blocked: sysfs keeps no time, but the kernel logs the error that stopped it.
+
+`connection3:0: detected conn error (1022)` is printed once when a connection fails (scsi_transport_iscsi.c,
+iscsi_conn_error_event), and again if a new one fails while iscsid retries; no line says that it recovered. So the
+last one is told, as what it is; and nothing, where the kernel's log has forgotten it.
+"""
+
+import re
+
+from lunmirror.host import paths
+from lunmirror.host.protocol import Reader
+from lunmirror.record import NamedTuple
+
+DEADLINE = 5.0  # seconds; it reads memory
+COMMAND = (paths.DMESG, "--kernel", "--time-format", "iso")  # util-linux 2.24
+_ERROR = re.compile(r"^(\S+)\s+connection(\d+):0: (detected conn error \(\d+\))", re.M)
+
+
+class Error(NamedTuple):
+    """`when` is ISO 8601 as the kernel's log has it, `what` its words."""
+
+    when: str
+    what: str
+
+
+def last_errors(reader: Reader) -> dict[str, Error]:
+    """Session ("session3") -> the last error of its connection, as far as the kernel's log reaches."""
+    ran = reader.query(COMMAND, DEADLINE)
+    return {f"session{number}": Error(when, what) for when, number, what in _ERROR.findall(ran.out)}

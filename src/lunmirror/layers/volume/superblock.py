@@ -1,0 +1,112 @@
+"""What the legs of a stopped raid1 say of each other and of its end, read from their own metadata before anything
+starts them: once it is active, the kernel has tidied both traces away (docs/lab-findings.md, 5 and 6).
+
+- `failed_devices` of a leg names the legs that it ran without. Two legs that name each other have two histories.
+- The write-intent bitmap has a bit set wherever a write had begun and not yet come to its end on every leg
+  (drivers/md/md-bitmap.c). A clean stop clears them all. So a bit that is set after a stop means that the legs may
+  differ there, and dm-raid does not make them equal at the next start.
+
+On disk (drivers/md/dm-raid.c, struct dm_raid_superblock; drivers/md/md-bitmap.h, bitmap_super_t), little-endian: the
+superblock at the start of the leg's metadata volume, the bitmap's superblock 4 KiB behind it, its bits after that.
+"""
+
+import struct
+
+from lunmirror.host import paths
+from lunmirror.host.protocol import Reader
+from lunmirror.model import ABSENT, Present, Seen, Unknown
+from lunmirror.record import NamedTuple
+
+BLOCK = 4096  # bytes: what one read is counted in; O_DIRECT wants whole sectors, of 4 KiB on some disks
+MOST = 66  # blocks: both superblocks and the bits of 2^21 regions, more than LVM ever makes
+DEADLINE = 10.0  # seconds for one read of at most 264 KiB
+
+_RAID = struct.Struct("<4sIIiQQ")  # magic, features, devices, position, events, failed devices
+_BITMAP = struct.Struct("<4sI16sQQQII")  # magic, version, uuid, events, events cleared, sectors, state, bytes a bit
+_BITS = BLOCK + 256  # offset of the first bit
+
+
+class Superblock(NamedTuple):
+    """One leg's word. `position` is its number in the array, `failed` the numbers of the legs it ran without;
+    `dirty`: writes had begun that may not have come to an end on every leg."""
+
+    position: int
+    events: int
+    failed: frozenset[int]
+    dirty: bool
+
+
+class Accounts(NamedTuple):
+    """PV UUID -> that leg's superblock, of every leg in view that has one."""
+
+    legs: dict[str, Superblock]
+
+    def accused(self, among: frozenset[str] | None = None) -> frozenset[str]:
+        """The legs that another (of those in `among`; None: any) ran without."""
+        witnesses = [leg for pv, leg in self.legs.items() if among is None or pv in among]
+        return frozenset(pv for pv, leg in self.legs.items() if any(leg.position in one.failed for one in witnesses))
+
+    def torn(self, but: tuple[str, ...] = ()) -> tuple[tuple[str, str], ...]:
+        """Pairs of legs that each ran without the other; those in `but` are not asked."""
+        pvs = sorted(pv for pv in self.legs if pv not in but)
+        return tuple(
+            (one, other)
+            for n, one in enumerate(pvs)
+            for other in pvs[n + 1 :]
+            if self.legs[other].position in self.legs[one].failed
+            and self.legs[one].position in self.legs[other].failed
+        )
+
+    @property
+    def unclean(self) -> bool:
+        """The legs may differ though none of them knows it. Where one was left behind, its return copies every region
+        whose bit is set (md-bitmap.c, md_bitmap_load), so there nothing more is needed."""
+        return any(leg.dirty for leg in self.legs.values()) and not any(leg.failed for leg in self.legs.values())
+
+
+def read(reader: Reader, node: str, offset: int, size: int) -> Seen:
+    """Present(Superblock) of the metadata volume of `size` bytes that begins at byte `offset` of the device `node`;
+    Absent if none was ever written there; Unknown if that cannot be told. Past the page cache, in a child with a
+    deadline."""
+    if offset < 0 or offset % BLOCK or size < 2 * BLOCK:
+        return Unknown(f"where its metadata lies on {node} cannot be told")
+    count = min(MOST, size // BLOCK)
+    argv = (
+        paths.DD,
+        f"if={node}",
+        f"bs={BLOCK}",
+        f"skip={offset // BLOCK}",
+        f"count={count}",
+        "iflag=direct",
+        "status=none",
+    )
+    ran = reader.query(argv, DEADLINE)
+    if ran.rc != 0:
+        return Unknown(f"{node} could not be read at byte {offset}: {ran.why}")
+    return parse(ran.out.encode("utf-8", "surrogateescape"), count * BLOCK)
+
+
+def parse(raw: bytes, length: int) -> Seen:
+    """As `read`; `length` is how many bytes were asked for."""
+    if len(raw) != length:
+        return Unknown(f"only {len(raw)} of {length} bytes of a leg's metadata could be read")
+    magic, _, devices, position, events, failed = _RAID.unpack_from(raw)
+    if magic != b"DmRd":
+        return Unknown("a leg's metadata is not as dm-raid writes it") if raw[:BLOCK].strip(b"\0") else ABSENT
+    if not 0 <= position < devices <= 64:
+        return Unknown(f"a leg's metadata is not as dm-raid writes it: leg {position} of {devices}")
+    numbers = frozenset(n for n in range(devices) if failed >> n & 1)
+    return Present(Superblock(position, events, numbers, _is_dirty(raw)))
+
+
+def _is_dirty(raw: bytes) -> bool:
+    """Whether any bit is set. A bitmap that cannot be read may have one."""
+    magic, _, _, _, _, sectors, _, chunk = _BITMAP.unpack_from(raw, BLOCK)
+    if magic != b"bitm" or not chunk or not sectors:
+        return True
+    bits = -(-sectors * 512 // chunk)
+    whole, rest = divmod(bits, 8)
+    if _BITS + whole + bool(rest) > len(raw):
+        return True
+    tail = raw[_BITS + whole] & ((1 << rest) - 1) if rest else 0
+    return bool(raw[_BITS : _BITS + whole].strip(b"\0") or tail)

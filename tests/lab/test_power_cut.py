@@ -1,0 +1,56 @@
+"""The client loses its power while it writes. What a writer was told is there, and the legs are made equal: the kernel
+does not do that (docs/lab-findings.md, 5)."""
+
+from kit import MOUNT, Lab
+from test_outages import RAID1, whole
+
+EQUAL = "make the legs of vg0/testlv equal after an unclean end"
+WRITERS = 6
+
+
+def idle(lab: Lab) -> None:
+    lab.run(
+        "for i in $(seq 240); do dmsetup status vg0-testlv | grep -qw idle && exit 0; sleep 0.5; done; exit 1",
+        timeout=150,
+    )
+
+
+def test_legs_that_a_power_cut_forced_apart_are_made_equal(converged):
+    lab = converged("raid1-5s", RAID1)
+    # Else LVM's own events start it at the next boot, and the trace of how it ended is gone.
+    lab.run("vgchange --setautoactivation n vg0")
+    lab.run("for s in /sys/class/iscsi_session/*; do echo 100 > $s/recovery_tmo; done")  # nothing is to be given up
+    for n in range(WRITERS):
+        lab.spawn(f"writer {MOUNT}/blocks{n} --log /root/blocks{n}.log --interval-ms 10 --direct")
+    lab.run("sleep 8; filer hang filer2; sleep 6")
+    lab.machine.power_cut()
+    lab.machine.boot()
+
+    first = lab.apply(expect=3)
+
+    assert EQUAL in first.titles(), str(first)
+    assert "not a clean one" in str(first.findings("degraded")), str(first)
+    idle(lab)
+    differed = int(lab.run("lvs --noheadings -o raid_mismatch_count vg0/testlv").stdout)
+    lab.figure(f"{differed} sectors differed after the power cut")
+    lab.settle()
+    whole(lab)
+    for n in range(WRITERS):
+        lab.run(f"writer verify {MOUNT}/blocks{n} /root/blocks{n}.log", timeout=120)
+    assert len(set(lab.on_each_leg("blocks0").values())) == 1
+    assert differed, "the power cut left the legs equal: nothing is shown"
+
+
+def test_after_an_orderly_reboot_nothing_is_compared(converged):
+    lab = converged("raid1-5s", RAID1)
+    lab.run("vgchange --setautoactivation n vg0")
+    witness = lab.write_file()
+    lab.machine.reboot()
+
+    ran = lab.apply()
+
+    assert EQUAL not in ran.titles(), str(ran)
+    assert "activate volume vg0/testlv" in ran.titles(), str(ran)
+    assert lab.checksum(f"{MOUNT}/witness") == witness
+    lab.settle()
+    assert lab.apply(expect=0).titles() == []
