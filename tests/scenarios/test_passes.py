@@ -72,7 +72,7 @@ def by_resource(steps: list[Step]) -> dict[str, list[tuple[str, ...]]]:
 def test_plan_of_a_blank_machine_shows_the_whole_way() -> None:
     layers = list(dict.fromkeys(step.ref.layer for step in blank().plan().report.steps))
 
-    assert layers == ["node", "session", "disk", "group", "volume", "filesystem", "mount"]
+    assert layers == ["node", "udev", "session", "disk", "group", "volume", "filesystem", "mount"]
 
 
 def test_only_what_drifted_is_mended() -> None:

@@ -6,6 +6,8 @@ from sim.disks import Harm
 from sim.servers import ScsiDisk, Server, Session
 from sim.world import UDEV, World
 
+RULES = "/etc/udev/rules.d/85-lunmirror.rules"
+ERR = ("abort", "lu_reset", "tgt_reset")
 NODES = "/etc/iscsi/nodes"
 FRESH = (Path(__file__).parent.parent / "unit/layers/node/records/2.1.8").read_text()
 
@@ -80,6 +82,7 @@ def _establish(world: World, server: Server, target: str, address: str, port: in
         recovery_tmo=int(record.get("node.session.timeo.replacement_timeout", 120)),
         recv_tmo=int(record.get("node.conn[0].timeo.noop_out_interval", 5)),
         ping_tmo=int(record.get("node.conn[0].timeo.noop_out_timeout", 5)),
+        err_tmo=tuple(int(record.get(f"node.session.err_timeo.{n}_timeout", 30)) for n in ERR),
     )
     world.sessions.append(session)
     for number, lun in sorted(server.targets[target].items()):
@@ -89,6 +92,7 @@ def _establish(world: World, server: Server, target: str, address: str, port: in
         minor = next(n for n in range(0, 256, 16) if n not in taken)
         kernel = f"sd{chr(ord('a') + minor // 16)}"
         disk = ScsiDisk(kernel, minor, world.number(), lun, number, session, world.now + UDEV)
+        disk.ruled(world.files.get(RULES, b"").decode())
         session.disks.append(disk)
     world.version += 1
 
