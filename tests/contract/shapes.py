@@ -39,8 +39,8 @@ def shape(argv: tuple[str, ...]) -> str:
     return line
 
 
-BLANK, DRIFT, GROWTH, OUTAGES = (
-    f"tests/lab/test_{name}.py" for name in ("blank_to_mounted", "drift", "growth", "outages")
+BLANK, DRIFT, GROWTH, OUTAGES, BUDGET = (
+    f"tests/lab/test_{name}.py" for name in ("blank_to_mounted", "drift", "growth", "outages", "budget")
 )
 HERE = "tests/contract/test_lab_contract.py"
 LVM = "lvm {} --devices DEVICES {}".format
@@ -49,6 +49,7 @@ CONTRACTS = {
     "iscsiadm -m discovery -t st -p PORTAL -o nonpersistent -I default": BLANK,
     "iscsiadm -m node -o new -T TARGET -p PORTAL -I default": BLANK,
     "iscsiadm -m node -T TARGET -p PORTAL -I default --login": BLANK,
+    "iscsiadm -m node -T TARGET -p PORTAL -I default --logout": BUDGET,
     "lvm fullreport -a --nolocking --reportformat json --units b --nosuffix --binary --devices DEVICES REPORT": HERE,
     "dmsetup status": HERE,
     "blkid -p -o export DISKS": HERE,
@@ -97,5 +98,6 @@ UNTAUGHT = {
     LVM("lvconvert", "-y -m -1 VOLUME DISKS"): "volume/choose.py, volume/replace.py",
     LVM("lvconvert", "-y --repair VOLUME DISKS"): "volume/replace.py",
     LVM("vgreduce", "GROUP DISKS"): "volume/replace.py",
+    LVM("lvconvert", "-y -m 0 VOLUME DISKS"): "relogin.py, of a mirror",
     "wipefs --all DISKS": "disk/plan.py, with `overwrite`",
 }

@@ -72,6 +72,22 @@ def login(world: World, target: str, portal: str) -> tuple[int, str, str]:
     return 0, f"Login to [iface: default, target: {target}, portal: {portal}] successful.\n", ""
 
 
+def logout(world: World, target: str, portal: str) -> tuple[int, str, str]:
+    """Not refused while the disk is in use, as 2.1.8 has it (docs/lab-findings.md, 1d)."""
+    server = serving(world, portal)
+    if server is None or not any(s.target == target and s.server is server for s in world.sessions):
+        return 21, "", "iscsiadm: No matching sessions found\n"
+    for leg in (leg for a in world.actives for leg in a.legs if leg.letter == "A" and leg.disk and not leg.disk.gone):
+        others = [x for a in world.actives if leg in a.legs for x in a.legs if x is not leg]
+        if leg.disk.session.server is server and not any(
+            x.letter == "A" and not x.disk.gone for x in others if x.disk
+        ):
+            raise Harm(f"the last good leg of a volume is on {server.name}, which is logged out")
+    world.logout(server.name)
+    world.advance(2.0)
+    return 0, f"Logout of [iface: default, target: {target}, portal: {portal}] successful.\n", ""
+
+
 def _establish(world: World, server: Server, target: str, address: str, port: int, record: dict[str, str]) -> None:
     session = Session(
         sid=world.number(),
