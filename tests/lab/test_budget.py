@@ -190,7 +190,7 @@ def test_drift_of_a_disk_and_of_the_rules_is_mended(converged) -> None:
     rules = lab.get(RULES)
     device = lab.device("left")
     lab.run(
-        f"cd /sys/block/{device}/device; echo 33 > timeout; echo 7 > eh_timeout; echo 3 > scsi_disk/*/max_retries"
+        f"cd /sys/block/{device}/device; echo 33 > timeout; echo 7 > eh_timeout; echo 3 | tee scsi_disk/*/max_retries"
     )
     lab.run(f'echo \'KERNEL=="sdz", RUN+="/bin/false"\' >> {RULES}')
     titles = lab.apply(expect=0).titles()
@@ -208,14 +208,17 @@ def test_drift_of_a_disk_and_of_the_rules_is_mended(converged) -> None:
 
 
 def hang_backing(lab: Lab) -> None:
-    """filer2's LUN lies on a device that can be suspended: then pings are answered, and no read or write is."""
+    """filer2's LUN is a file on a file system of its own, whose device can be suspended: then pings are answered, and
+    no read or write is. The filter keeps LVM from opening that device."""
     lab.run(
-        "modprobe loop; image=$(filer path filer2 1); loop=$(losetup -f --show $image);"
+        "modprobe loop; truncate -s 1G /srv/filers/hang.img; loop=$(losetup -f --show /srv/filers/hang.img);"
         ' echo "0 $(blockdev --getsz $loop) linear $loop 0" | dmsetup create hang1;'
+        " mke2fs -q -t ext4 -O ^has_journal /dev/mapper/hang1 && mkdir -p /srv/hang && mount /dev/mapper/hang1 /srv/hang"
+        " && truncate -s 512M /srv/hang/lun1.img;"
         """ printf 'devices { global_filter=["a|^/dev/sd|","r|.*|"] }\\n' > /etc/lvm/lvmlocal.conf;"""
         " python3 -c \"import json; p='/srv/filers/config.json';"
         " import os; c=json.load(open(p)) if os.path.exists(p) else {};"
-        " c.setdefault('filer2', {})['luns']={'1': '/dev/mapper/hang1'}; json.dump(c, open(p,'w'))\";"
+        " c.setdefault('filer2', {})['luns']={'1': '/srv/hang/lun1.img'}; json.dump(c, open(p,'w'))\";"
         " filer stop filer2; filer start filer2",
         timeout=120,
     )
