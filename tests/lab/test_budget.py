@@ -316,3 +316,16 @@ def test_a_server_is_not_renewed_while_the_other_leg_is_not_there(converged) -> 
     assert ran.rc in (3, 4), str(ran)
     assert "not renewed" in str(ran.findings())
     assert lab.sid("left") == sid
+
+
+def test_a_rule_names_the_disk_as_udev_does(lab: Lab) -> None:
+    """IPv6, and a LUN from 256 up, which udev writes in another way."""
+    lab.run("filer lun filer1 add 300 64M; filer lun filer2 add 300 64M", timeout=60)
+    lab.configure(config(policy=budget(6), ipv6=True, lun=300, volume='size = "16MiB"'))
+    lab.apply()
+    rules = lab.get(RULES).decode()
+    for disk in ("left", "right"):
+        path = lab.run(
+            f"udevadm info -q property -n /dev/{lab.device(disk, 300)} | sed -n s/^ID_PATH=//p"
+        ).stdout.strip()
+        assert re.search(rf'[="|]{re.escape(path)}["|]', rules), f"{path!r} is not in {rules}"

@@ -5,11 +5,12 @@ The simulator's law holds throughout: no acknowledged write is lost, nothing for
 
 import pytest
 
+from lunmirror import gate
 from lunmirror.execute import Executor
-from lunmirror.model import Kind, Report
+from lunmirror.model import Kind, Present, Report, WriteFile
 from lunmirror.reconcile import run_pass
 from lunmirror.relogin import Stage as Renewal
-from lunmirror.relogin import renew
+from lunmirror.relogin import adrift, objections, old_servers, plan, renew
 from lunmirror.report.result import exit_of
 from sim.machine import Call, Died, Fault, SimHost, no_fault
 from sim.stage import Stage, converged, end_state, text
@@ -113,3 +114,52 @@ def test_killed_anywhere_the_next_one_finishes(instant: str) -> None:
         assert exit_of(report) == 0, (at, report.findings)
         assert live(stage) == {"filer1": PINGS, "filer2": PINGS}
         assert stage.world.lost() == {}
+
+
+def looked(stage: Stage) -> tuple[Report, SimHost]:
+    host = SimHost(stage.world)
+    return run_pass("apply", "run", stage.desired, host, Executor(host)), host
+
+
+def test_a_mirror_puts_its_leg_aside_first() -> None:
+    """Else it would stand still until dmeventd has repaired it, or call the lost leg good while nobody writes."""
+    stage = converged(text(type="mirror")).configure(
+        text(type="mirror", policy='stall_budget = "30s"\nboot_wait = "5s"')
+    )
+    report, host = looked(stage)
+    assert old_servers(stage.desired, report) == ["filer1", "filer2"]
+    assert objections("filer2", stage.desired, report, host) == []
+    wanted = plan("filer2", stage.desired, report)
+    note, aside, leave, enter = gate.pass_through(wanted, frozenset()).steps
+    assert isinstance(note.action, WriteFile)
+    assert "/var/lib/lunmirror/volumes/" in note.action.path
+    assert aside.action.argv[:2] == ("lvm", "lvconvert")
+    assert aside.action.argv[-5:-1] == ("-y", "-m", "0", "vg0/testlv")
+    assert (leave.action.argv[-1], enter.action.argv[-1]) == ("--logout", "--login")
+    assert len({s.ref for s in wanted.steps}) == 1, "a failed step must stop the later ones"
+    assert {s.server for s in wanted.steps} == {"filer2"}
+
+
+def test_a_leg_on_tables_that_lead_nowhere_counts_for_nothing() -> None:
+    """Logged out and in again under an idle volume: device-mapper still says AA."""
+    stage = changed_budget()
+    report, host = looked(stage)
+    volume = stage.desired.volumes["vg0/testlv"]
+    assert adrift(volume, stage.desired, report, host) == []
+    place = report.seen["disk"]["left"].facts.place.kernel
+
+    class Loose(SimHost):
+        def folder(self, path: str) -> object:
+            return Present(()) if path.endswith(f"/{place}/holders") else super().folder(path)
+
+    loose = Loose(stage.world)
+    assert adrift(volume, stage.desired, report, loose) == ["left"]
+    assert any("does not run on its disk left" in why for why in objections("filer2", stage.desired, report, loose))
+
+
+def test_a_record_that_does_not_say_it_yet_is_no_reason_to_log_in_anew() -> None:
+    stage = changed_budget()
+    host = SimHost(stage.world)
+    report = run_pass("plan", "run", stage.desired, host)
+    assert old_servers(stage.desired, report) == []
+    assert sum("declared, not live" in f.what for f in report.findings) == 2
