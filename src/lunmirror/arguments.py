@@ -15,6 +15,10 @@ OPTIONS = {
     "--json": ("", "print one JSON document in place of text"),
     "--detailed-exitcode": ("", "end with 2, not 0, if anything was changed"),
     "--lock-wait": ("DURATION", "how long to wait for another pass to end, say 90s or 2m (default 0s)"),
+    "--relogin": (
+        "",
+        "log in anew where timeouts are declared, not live: one server at a time, while all else is in sync",
+    ),
     "--watch": ("", "go on showing until redundancy is full, or until interrupted"),
     "--wait": ("synced", "end when every declared volume is in full sync"),
     "--timeout": (
@@ -34,7 +38,11 @@ ANYWHERE = ("--config", "--log-level", "--version", "--help")
 VERBS: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
     "check": ((), ("--json",), "say whether the configuration is right; needs no root and looks at nothing else"),
     "plan": ((), ("--json",), "show what apply would do, and change nothing"),
-    "apply": ((), ("--json", "--detailed-exitcode", "--lock-wait"), "bring this machine to the declared state"),
+    "apply": (
+        (),
+        ("--json", "--detailed-exitcode", "--relogin", "--lock-wait"),
+        "bring this machine to the declared state",
+    ),
     "status": (
         (),
         ("--json", "--watch", "--wait", "--timeout"),

@@ -189,8 +189,20 @@ def _walk(command: Command, log: Log, wait: float) -> tuple[Exit, Report, str]:
         if waited:
             desired = _with_choice(command, config.load(path))  # it may have changed meanwhile
         executor = Executor(host, log.outcome) if changes else None
-        report = run_pass(command.verb, log.run, desired, host, executor, "--detailed-exitcode" in command.options)
+
+        def walk() -> Report:
+            host.forget()
+            return run_pass(command.verb, log.run, desired, host, executor, "--detailed-exitcode" in command.options)
+
+        report = _renewed(desired, host, executor, walk) if "--relogin" in command.options else walk()
     return exit_of(report), report, _rendered(command, report, desired)
+
+
+def _renewed(desired: Desired, host: Any, executor: Any, walk: Callable[[], Report]) -> Report:
+    """A pass, and the sessions renewed that hold on to what is no longer declared."""
+    from lunmirror.relogin import Stage, renew
+
+    return renew(Stage(desired, host, executor, walk, lambda seconds: waiting.until(lambda: False, seconds)))
 
 
 def _scene(command: Command, log: Log) -> Any:

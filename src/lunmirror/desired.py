@@ -19,13 +19,25 @@ class Portal(NamedTuple):
 
 
 class Timeouts(NamedTuple):
-    """Seconds, under open-iscsi's own names where it has one; `login_retries` is a count."""
+    """Seconds, under open-iscsi's own names where it has one; `login_retries` and `max_retries` are counts.
+
+    command_timeout, max_retries, eh_timeout: of each disk (SCSI), in sysfs and in the udev rules.
+    margin: what the volumes themselves need until the other leg goes on alone; not written anywhere.
+    How they follow from the stall budget, and the defaults here from its default: config/budget.py.
+    """
 
     noop_out_interval: int
     noop_out_timeout: int
     replacement_timeout: int
     login_timeout: int
     login_retries: int
+    command_timeout: int = 9
+    max_retries: int = 1
+    eh_timeout: int = 9
+    abort_timeout: int = 2
+    lu_reset_timeout: int = 2
+    tgt_reset_timeout: int = 2
+    margin: int = 3
 
 
 class Credentials(NamedTuple):

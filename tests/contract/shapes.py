@@ -39,8 +39,8 @@ def shape(argv: tuple[str, ...]) -> str:
     return line
 
 
-BLANK, BOOT, DRIFT, GROWTH, OUTAGES = (
-    f"tests/lab/test_{name}.py" for name in ("blank_to_mounted", "boot", "drift", "growth", "outages")
+BLANK, BOOT, DRIFT, GROWTH, OUTAGES, BUDGET = (
+    f"tests/lab/test_{name}.py" for name in ("blank_to_mounted", "boot", "drift", "growth", "outages", "budget")
 )
 HERE = "tests/contract/test_lab_contract.py"
 LVM = "lvm {} --devices DEVICES {}".format
@@ -49,6 +49,7 @@ CONTRACTS = {
     "iscsiadm -m discovery -t st -p PORTAL -o nonpersistent -I default": BLANK,
     "iscsiadm -m node -o new -T TARGET -p PORTAL -I default": BLANK,
     "iscsiadm -m node -T TARGET -p PORTAL -I default --login": BLANK,
+    "iscsiadm -m node -T TARGET -p PORTAL -I default --logout": BUDGET,
     "lvm fullreport -a --nolocking --reportformat json --units b --nosuffix --binary --devices DEVICES REPORT": HERE,
     "dmsetup status": HERE,
     "dmesg --kernel --time-format iso": "tests/lab/test_never_hang.py",
@@ -102,5 +103,6 @@ UNTAUGHT = {
     LVM("lvconvert", "-y -m -1 VOLUME DISKS"): "volume/choose.py, volume/replace.py",
     LVM("lvconvert", "-y --repair VOLUME DISKS"): "volume/replace.py",
     LVM("vgreduce", "GROUP DISKS"): "volume/replace.py",
+    LVM("lvconvert", "-y -m 0 VOLUME DISKS"): "relogin.py, of a mirror",
     "wipefs --all DISKS": "disk/plan.py, with `overwrite`",
 }

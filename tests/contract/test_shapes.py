@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from contract.shapes import CONTRACTS, UNTAUGHT, shape
+from scenarios.test_relogin import changed_budget, relogin
 from sim.machine import SimHost
 from sim.programs import Unheard
 from sim.stories import STORIES, blocked, degraded_start, mirror_without_a_leg
@@ -27,6 +28,8 @@ def issued() -> dict[str, str]:
             for line in stage.apply().host.lines:
                 found.setdefault(shape(line), name)
             stage.world.advance(60.0)
+    for line in relogin(changed_budget())[1].lines:
+        found.setdefault(shape(line), "relogin")
     return found
 
 

@@ -7,8 +7,8 @@ import xml.etree.ElementTree as ET
 
 from kit import CONFIG, MOUNT, SERVERS, Lab, config
 
-RAID1 = config(policy='stall_budget = "5s"\nboot_wait = "5s"')
-BUDGET = 5.0
+RAID1 = config(policy='stall_budget = "6s"\nboot_wait = "5s"')
+BUDGET = 6.0
 EMULATION = 6.0  # seconds more than the budget that two busy emulated processors may take to notice and to go on
 SVG = "/root/drill.svg"
 STATES = "/root/states"
@@ -71,7 +71,7 @@ def dropping(lab: Lab) -> None:
 
 
 def test_a_drill_cuts_measures_heals_and_tells(converged, tmp_path):
-    lab = converged("raid1-5s", RAID1)
+    lab = converged("raid1-6s", RAID1)
     witness = lab.write_file()
     lab.run("nft add table ip somebody; nft add chain ip somebody c '{ type filter hook output priority 0; }'")
     observe(lab)
@@ -118,13 +118,13 @@ def test_a_drill_cuts_measures_heals_and_tells(converged, tmp_path):
         "full redundancy",
     ):
         assert any(text.startswith(event) for text in texts), (event, texts)
-    assert "stall budget 5 s" in texts
+    assert "stall budget 6 s" in texts
     assert "filer2" in texts[0]
     assert not re.search(rb"<script|xlink:href|href=|url\(", picture)
 
 
 def test_the_traffic_returns_although_the_drill_was_killed(converged):
-    lab = converged("raid1-5s", RAID1)
+    lab = converged("raid1-6s", RAID1)
     observe(lab)
     lab.spawn("lunmirror drill filer2 --confirm --seconds 20 --picture /root/killed.svg")
     dropping(lab)
@@ -154,11 +154,11 @@ def test_the_traffic_returns_although_the_drill_was_killed(converged):
 
 def test_a_drill_of_ipv6_portals_and_of_a_mirror(converged):
     text = config(
-        policy='stall_budget = "5s"\nboot_wait = "5s"',
+        policy='stall_budget = "9s"\nboot_wait = "5s"',
         ipv6=True,
         volume=f'size = "64MiB"\ntype = "mirror"\nfilesystem = "ext4"\nmount = "{MOUNT}"',
     )
-    lab = converged("mirror6-5s", text)
+    lab = converged("mirror6-9s", text)
     observe(lab)
     ran = lab.lunmirror("drill", "filer1", "--confirm", "--picture", SVG, timeout=600)
     assert ran.report["errors"] == 0, str(ran)
@@ -172,7 +172,7 @@ def test_a_drill_of_ipv6_portals_and_of_a_mirror(converged):
 
 
 def test_a_drill_refuses_what_would_hurt(converged):
-    lab = converged("raid1-5s", RAID1)
+    lab = converged("raid1-6s", RAID1)
     asked = lab.run("lunmirror drill filer2", check=False)
     assert asked.rc == 64
     assert "192.168.1.120:3260" in asked.stderr

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 import pytest
 from kit import DISKS, MOUNT, SERVERS, Lab, config
 
-RAID1 = config(policy='stall_budget = "5s"\nboot_wait = "5s"')
+RAID1 = config(policy='stall_budget = "6s"\nboot_wait = "5s"')
 MIRROR = config(
-    policy='stall_budget = "5s"\nboot_wait = "5s"',
+    policy='stall_budget = "9s"\nboot_wait = "5s"',
     volume='size = "64MiB"\ntype = "mirror"\nfilesystem = "ext4"\nmount = "/mnt/test"',
 )
-BUDGET = 5.0
+BUDGET = 6.0
 EMULATION = 6.0  # seconds more than the budget that two busy emulated processors may take to notice and to go on
 
 
@@ -66,7 +66,7 @@ def healthy_device(lab: Lab, disk: str) -> str:
 
 @pytest.mark.core
 def test_a_long_outage_with_metadata_written_meanwhile_is_healed(converged):
-    lab = converged("raid1-5s", RAID1)
+    lab = converged("raid1-6s", RAID1)
     with writing(lab):
         lab.run("sleep 3; filer cut filer2")
         given_up(lab)
@@ -90,7 +90,7 @@ def test_a_long_outage_with_metadata_written_meanwhile_is_healed(converged):
 
 @pytest.mark.core
 def test_a_stall_is_no_longer_than_the_budget(converged):
-    lab = converged("raid1-5s", RAID1)
+    lab = converged("raid1-6s", RAID1)
     writer = lab.spawn(f"writer {MOUNT}/blocks --log /root/blocks.log --interval-ms 20")
     lab.run("sleep 3; filer cut filer2; sleep 15")
     lab.run("pkill -TERM -f '[w]riter /mnt'", check=False)
@@ -102,7 +102,7 @@ def test_a_stall_is_no_longer_than_the_budget(converged):
 
 
 def test_a_short_outage_needs_nothing(converged):
-    lab = converged("raid1-5s", RAID1)
+    lab = converged("raid1-6s", RAID1)
     with writing(lab):
         lab.run("sleep 2; filer stop filer2; filer start filer2")
         back(lab, "right")
@@ -112,7 +112,7 @@ def test_a_short_outage_needs_nothing(converged):
 
 
 def test_a_session_destroyed_and_a_new_disk_name(converged):
-    lab = converged("raid1-5s", RAID1)
+    lab = converged("raid1-6s", RAID1)
     before = lab.device("right")
     with writing(lab):
         lab.run("sleep 2; filer stop filer2")
@@ -125,7 +125,7 @@ def test_a_session_destroyed_and_a_new_disk_name(converged):
 
 
 def test_a_mirror_that_became_linear_gets_its_leg_back(converged):
-    lab = converged("mirror-5s", MIRROR)
+    lab = converged("mirror-9s", MIRROR)
     with writing(lab):
         lab.run("sleep 3; filer cut filer2")
         lab.run(
@@ -143,7 +143,7 @@ def test_a_mirror_that_became_linear_gets_its_leg_back(converged):
 
 
 def test_ten_outages_alternating(converged):
-    lab = converged("raid1-5s", RAID1)
+    lab = converged("raid1-6s", RAID1)
     with writing(lab):
         for n in range(10):
             disk = ("left", "right")[n % 2]
@@ -158,7 +158,7 @@ def test_ten_outages_alternating(converged):
 def test_an_outage_during_the_initial_sync(lab):
     lab.configure(
         config(
-            policy='stall_budget = "5s"\nboot_wait = "5s"',
+            policy='stall_budget = "6s"\nboot_wait = "5s"',
             volume='size = "256MiB"\nfilesystem = "ext4"\nmount = "/mnt/test"',
         )
     )
@@ -173,7 +173,7 @@ def test_an_outage_during_the_initial_sync(lab):
 
 
 def test_a_blank_replacement_is_refused_and_then_taken_by_name(converged):
-    lab = converged("raid1-5s", RAID1)
+    lab = converged("raid1-6s", RAID1)
     with writing(lab):
         lab.run("filer cut filer2")
         given_up(lab)
@@ -192,9 +192,9 @@ def test_a_blank_replacement_is_refused_and_then_taken_by_name(converged):
 
 
 def test_a_leg_is_moved_to_another_server_while_in_use(converged):
-    lab = converged("raid1-5s", RAID1)
+    lab = converged("raid1-6s", RAID1)
     moved = config(
-        disks=("left", "third"), disk={"third": 'replaces = "right"'}, policy='stall_budget = "5s"\nboot_wait = "5s"'
+        disks=("left", "third"), disk={"third": 'replaces = "right"'}, policy='stall_budget = "6s"\nboot_wait = "5s"'
     )
     server = f'[servers.filer2]\nportals = ["{SERVERS["filer2"][0]}"]\n'
     old = f'[disks.right]\nserver = "filer2"\ntarget = "{SERVERS["filer2"][2]}"\nlun = 1\n'
@@ -216,7 +216,7 @@ def log_out(lab: Lab) -> None:
 
 
 def test_a_stale_leg_never_starts_alone_and_the_good_one_does(converged):
-    lab = converged("raid1-5s", RAID1)
+    lab = converged("raid1-6s", RAID1)
     lab.run("filer cut filer2")
     given_up_or_touch(lab)
     lab.apply(expect=3)  # the journal learns that it runs on filer1 alone
@@ -243,7 +243,7 @@ def given_up_or_touch(lab: Lab) -> None:
 
 
 def test_two_histories_stop_until_a_person_chooses(converged):
-    lab = converged("raid1-5s", RAID1)
+    lab = converged("raid1-6s", RAID1)
     lab.run("filer cut filer2")
     given_up_or_touch(lab)
     lab.apply(expect=3)
@@ -334,7 +334,7 @@ def test_a_mirror_starts_without_the_server_that_is_away(converged, away):
 
 
 def test_both_servers_gone_and_back_tells_the_person(converged):
-    lab = converged("raid1-5s", RAID1)
+    lab = converged("raid1-6s", RAID1)
     lab.spawn(f"writer {MOUNT}/blocks --log /root/blocks.log --interval-ms 50")
     lab.run("sleep 2; filer cut filer1; filer cut filer2; sleep 20; pkill -TERM -f '[w]riter /mnt'; true")
     assert lab.apply(timeout=120).rc == 1

@@ -46,7 +46,7 @@ def test_on_a_blank_machine(lab: Lab) -> None:
     assert not lab.sessions()
     assert (lab.last_written("filer1"), lab.last_written("filer2")) == luns
     layers = list(dict.fromkeys(s["resource"]["layer"] for s in ran.report["steps"]))
-    assert layers == ["node", "session", "disk", "group", "volume", "filesystem", "mount"]  # the whole way
+    assert layers == ["node", "udev", "session", "disk", "group", "volume", "filesystem", "mount"]  # the whole way
 
 
 def test_on_a_half_built_machine(lab: Lab) -> None:

@@ -5,7 +5,7 @@ import re
 from kit import MOUNT, Lab, config, volume
 from test_outages import back, given_up
 
-SETUP = config(policy='stall_budget = "5s"\nboot_wait = "5s"', volume=volume("256MiB"))
+SETUP = config(policy='stall_budget = "6s"\nboot_wait = "5s"', volume=volume("256MiB"))
 PACE = 4096  # KiB/s that the kernel may copy
 
 

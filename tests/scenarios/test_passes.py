@@ -74,7 +74,7 @@ def by_resource(steps: list[Step]) -> dict[str, list[tuple[str, ...]]]:
 def test_plan_of_a_blank_machine_shows_the_whole_way() -> None:
     layers = list(dict.fromkeys(step.ref.layer for step in blank().plan().report.steps))
 
-    assert layers == ["node", "session", "disk", "group", "volume", "filesystem", "mount"]
+    assert layers == ["node", "udev", "session", "disk", "group", "volume", "filesystem", "mount"]
 
 
 def test_only_what_drifted_is_mended() -> None:
@@ -94,6 +94,10 @@ def test_only_what_drifted_is_mended() -> None:
         ("deleted record", ["node"]),
         ("torn record", ["node"]),
         ("recovery_tmo", ["session"]),
+        ("command timeout", ["scsi"]),
+        ("retries", ["scsi"]),
+        ("udev rule", ["udev"]),
+        ("udev rules gone", ["udev"]),
         ("unmounted", ["mount"]),
         ("fstab", ["mount"]),
         ("inactive", ["volume", "mount"]),
@@ -112,6 +116,9 @@ def test_one_drift_is_mended_by_the_layer_that_owns_it(hand: str, layers: list[s
     assert not stage.apply().host.changed
 
 
+RULES = "/etc/udev/rules.d/85-lunmirror.rules"
+
+
 def turn(stage: Stage, hand: str) -> None:
     world, record = stage.world, stage.record()
     match hand:
@@ -123,6 +130,14 @@ def turn(stage: Stage, hand: str) -> None:
             world.files[record] = world.files[record][:700]
         case "recovery_tmo":
             world.sessions[1].recovery_tmo = 3
+        case "command timeout":
+            world.sessions[0].disks[0].patience["timeout"] = 30
+        case "retries":
+            world.sessions[1].disks[0].patience["max_retries"] = 5
+        case "udev rule":
+            world.files[RULES] = world.files[RULES].replace(b'timeout}="9"', b'timeout}="99"', 1)
+        case "udev rules gone":
+            del world.files[RULES]
         case "unmounted":
             world.unmount("/mnt/test")
         case "fstab":

@@ -6,6 +6,8 @@ from sim.disks import Harm
 from sim.servers import ScsiDisk, Server, Session
 from sim.world import UDEV, World
 
+RULES = "/etc/udev/rules.d/85-lunmirror.rules"
+ERR = ("abort", "lu_reset", "tgt_reset")
 NODES = "/etc/iscsi/nodes"
 FRESH = (Path(__file__).parent.parent / "unit/layers/node/records/2.1.8").read_text()
 
@@ -70,6 +72,22 @@ def login(world: World, target: str, portal: str) -> tuple[int, str, str]:
     return 0, f"Login to [iface: default, target: {target}, portal: {portal}] successful.\n", ""
 
 
+def logout(world: World, target: str, portal: str) -> tuple[int, str, str]:
+    """Not refused while the disk is in use, as 2.1.8 has it (docs/lab-findings.md, 1d)."""
+    server = serving(world, portal)
+    if server is None or not any(s.target == target and s.server is server for s in world.sessions):
+        return 21, "", "iscsiadm: No matching sessions found\n"
+    for leg in (leg for a in world.actives for leg in a.legs if leg.letter == "A" and leg.disk and not leg.disk.gone):
+        others = [x for a in world.actives if leg in a.legs for x in a.legs if x is not leg]
+        if leg.disk.session.server is server and not any(
+            x.letter == "A" and not x.disk.gone for x in others if x.disk
+        ):
+            raise Harm(f"the last good leg of a volume is on {server.name}, which is logged out")
+    world.logout(server.name)
+    world.advance(2.0)
+    return 0, f"Logout of [iface: default, target: {target}, portal: {portal}] successful.\n", ""
+
+
 def _establish(world: World, server: Server, target: str, address: str, port: int, record: dict[str, str]) -> None:
     session = Session(
         sid=world.number(),
@@ -80,6 +98,7 @@ def _establish(world: World, server: Server, target: str, address: str, port: in
         recovery_tmo=int(record.get("node.session.timeo.replacement_timeout", 120)),
         recv_tmo=int(record.get("node.conn[0].timeo.noop_out_interval", 5)),
         ping_tmo=int(record.get("node.conn[0].timeo.noop_out_timeout", 5)),
+        err_tmo=tuple(int(record.get(f"node.session.err_timeo.{n}_timeout", 30)) for n in ERR),
     )
     world.sessions.append(session)
     for number, lun in sorted(server.targets[target].items()):
@@ -89,6 +108,7 @@ def _establish(world: World, server: Server, target: str, address: str, port: in
         minor = next(n for n in range(0, 256, 16) if n not in taken)
         kernel = f"sd{chr(ord('a') + minor // 16)}"
         disk = ScsiDisk(kernel, minor, world.number(), lun, number, session, world.now + UDEV)
+        disk.ruled(world.files.get(RULES, b"").decode())
         session.disks.append(disk)
     world.version += 1
 

@@ -279,6 +279,14 @@ class SimHost:
             if session.state != "LOGGED_IN":
                 raise ActionFailed(f"cannot write {path}: device or resource busy")
             session.recovery_tmo = -1 if value == "off" else int(value)
+        elif path.startswith("/sys/class/iscsi_session/") and parts[-1] in ("timeout", "eh_timeout", "max_retries"):
+            disks = {f"{s.sid}:0:0:{d.number}": d for s in self.world.sessions for d in s.disks}
+            disk = disks.get(parts[-2])
+            if disk is None or f"session{parts[-2].partition(':')[0]}" != parts[4]:
+                raise ActionFailed(f"cannot write {path}: no such file or directory")
+            if parts[-1] == "max_retries" and not -1 <= int(value) <= 5:
+                raise ActionFailed(f"cannot write {path}: invalid argument")
+            disk.patience[parts[-1]] = int(value)
         elif not (path.startswith("/sys/class/scsi_host/") and parts[-1] == "scan"):
             raise programs.Unheard(f"nobody taught the simulator to write {path}")
         self.world.version += 1

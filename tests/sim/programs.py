@@ -162,6 +162,10 @@ PROGRAMS: tuple[tuple[str, Handler], ...] = (
         lambda w, m, s, p: iscsi.new_record(w, m["target"], m["portal"], p),
     ),
     (
+        r"iscsiadm -m node -T (?P<target>\S+) -p (?P<portal>\S+) -I default --logout",
+        lambda w, m, s, p: iscsi.logout(w, m["target"], m["portal"]),
+    ),
+    (
         r"iscsiadm -m node -T (?P<target>\S+) -p (?P<portal>\S+) -I default --login",
         lambda w, m, s, p: iscsi.login(w, m["target"], m["portal"]),
     ),

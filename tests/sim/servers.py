@@ -35,6 +35,23 @@ class ScsiDisk:
     known: bool = False
     partition: bool = False
     gone: bool = False
+    patience: dict[str, int] = field(default_factory=lambda: {"timeout": 30, "eh_timeout": 10, "max_retries": 5})
+
+    @property
+    def id_path(self) -> str:
+        """As udev's builtin path_id has it."""
+        s = self.session
+        lun = f"{self.number}" if self.number < 256 else f"0x{self.number:04x}000000000000"
+        return f"ip-{s.address}:{s.port}-iscsi-{s.target}-lun-{lun}"
+
+    def ruled(self, rules: str) -> None:
+        """What udev's rules give it when it appears."""
+        for line in rules.splitlines():
+            words = line.split('"')
+            if len(words) > 7 and not line.startswith("#") and self.id_path in words[7].split("|"):
+                self.patience = dict(
+                    zip(("timeout", "eh_timeout", "max_retries"), map(int, words[9::2]), strict=True)
+                )
 
 
 @dataclass(eq=False)
@@ -49,6 +66,7 @@ class Session:
     recovery_tmo: int
     recv_tmo: int
     ping_tmo: int
+    err_tmo: tuple[int, int, int] = (15, 30, 30)  # abort, lu_reset, tgt_reset
     state: str = "LOGGED_IN"
     clock: float = 0.0
     disks: list[ScsiDisk] = field(default_factory=list)

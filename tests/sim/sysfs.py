@@ -47,6 +47,7 @@ def _session(world: World, session: Session, put, links, empty) -> None:
         ("ifacename", "default"),
         ("state", session.state),
         ("recovery_tmo", session.recovery_tmo if session.recovery_tmo >= 0 else "off"),
+        *zip(("abort_tmo", "lu_reset_tmo", "tgt_reset_tmo"), session.err_tmo, strict=True),
     ):
         put(f"{base}/{name}", value)
     connection = f"/sys/class/iscsi_connection/connection{sid}:0"
@@ -65,6 +66,9 @@ def _session(world: World, session: Session, put, links, empty) -> None:
         for root in (f"{base}/device", device):
             put(f"{root}/{scsi}/state", session.scsi_state)
             put(f"{root}/{scsi}/wwid", disk.lun.wwid)
+            put(f"{root}/{scsi}/timeout", disk.patience["timeout"])
+            put(f"{root}/{scsi}/eh_timeout", disk.patience["eh_timeout"])
+            put(f"{root}/{scsi}/scsi_disk/{sid}:0:0:{disk.number}/max_retries", disk.patience["max_retries"])
             put(f"{root}/{scsi}/block/{disk.kernel}/dev", number)
         real = f"{device}/{scsi}/block/{disk.kernel}"
         _disk(put, links, empty, disk.kernel, number, disk.lun.size, real, disk.diskseq)

@@ -1,12 +1,19 @@
-"""From one number a person can reason about to open-iscsi's timeouts, and back.
+"""From one number a person can reason about to open-iscsi's timeouts and the disks', and back.
 
 A server that dies silently is noticed by the next ping (noop_out_interval), given up when the ping is not answered
-(noop_out_timeout), and its I/O fails after replacement_timeout; then the other leg goes on alone. Measured: the
-pause is the sum of the three and about one second more (shared facts, open-iscsi.md); the margin covers that.
-All values are whole seconds, except login_retries, a count.
+(noop_out_timeout), and its I/O fails after replacement_timeout; then the other leg goes on alone. That last part has
+a time of its own, the margin: raid1 writes its superblock (at most 2.3 s in the lab), a segtype mirror stands still
+until dmeventd has run a whole repair by LVM (at most 5.2 s; docs/lab-findings.md, 2).
+
+A server that answers pings but hangs its I/O is noticed by nothing of this. There the SCSI layer waits for
+command_timeout, open-iscsi for abort_timeout, and the command is retried max_retries times. How long that may take
+is a number of its own (`hung`): it cannot be made as small as the budget, since a command must outlive every outage
+that replacement_timeout rides out.
+
+All values are whole seconds, except login_retries and max_retries, which are counts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from lunmirror.config.problems import Wrong
 from lunmirror.desired import Timeouts
@@ -15,15 +22,31 @@ from lunmirror.record import NamedTuple
 DEFAULT_BUDGET = 15
 DEFAULT_LOGIN_TIMEOUT = 10
 DEFAULT_LOGIN_RETRIES = 3
-MARGIN = 2  # seconds from the failure of the session to the answer of the other leg
+# Seconds from the failure of the session to the answer of the other leg, by type of volume.
+MARGINS = {"raid1": 3, "mirror": 6}
+MARGIN = MARGINS["raid1"]  # of a server that carries no mirror
 SHORTEST_PING = 1
 LONGEST_PING = 5
-SMALLEST_BUDGET = 2 * SHORTEST_PING + 1 + MARGIN
+SMALLEST_BUDGET = 2 * SHORTEST_PING + 1 + MARGIN  # that any server can keep
 LARGEST_BUDGET = 3600
-# Without pings only the SCSI layer notices: its command timeout and open-iscsi's abort and LUN-reset timeouts.
-UNNOTICED = 30 + 15 + 30
+
+# A command that waited through a short outage must not be given up when the session is back: the kernel gives it up
+# once it is older than command_timeout x (max_retries + 1), and counts what an outage does to it as a retry.
+PATIENCE = 4  # seconds that a command must live longer than the session is waited for
+FEWEST_RETRIES = 1
+MOST_RETRIES = 5  # Linux takes no more (drivers/scsi/sd.h, SD_MAX_RETRIES)
+ABORT_TIMEOUT = 2  # an abort that is not answered costs the session, which then logs in anew: better soon
+LONGEST_EH = 10  # seconds; the kernel's own time for a command of its error handling
+RELOGIN = 3  # seconds that a session takes to log in again after a failed abort
+COMMANDS = 2  # that raid1 sends one after the other before it gives a leg up: its bitmap, then its superblock
 
 STALL_PARTS = ("noop_out_interval", "noop_out_timeout", "replacement_timeout")
+# Keys of the node record that a server may set by their own name; they win.
+ABORTS = {
+    "node.session.err_timeo.abort_timeout": "abort_timeout",
+    "node.session.err_timeo.lu_reset_timeout": "lu_reset_timeout",
+    "node.session.err_timeo.tgt_reset_timeout": "tgt_reset_timeout",
+}
 
 
 class Resolved(NamedTuple):
@@ -33,20 +56,29 @@ class Resolved(NamedTuple):
     stall: int
 
 
-def resolve(budget: int | None, explicit: Mapping[str, int]) -> Resolved:
+def margin_of(types: Iterable[str]) -> int:
+    """The margin of a server that carries legs of volumes of these types."""
+    return max((MARGINS.get(one, MARGIN) for one in types), default=MARGIN)
+
+
+def resolve(
+    budget: int | None, explicit: Mapping[str, int], margin: int = MARGIN, carries: str = "the server"
+) -> Resolved:
     """The timeouts of one server. Explicit values win; the rest is derived so that the budget is kept.
 
-    budget: seconds, or None if none is declared: then the default derives, and the sum is the budget.
+    budget:  seconds, or None if none is declared: then the default derives, and the sum is the budget.
+    margin:  of its volumes (`margin_of`); carries: says in words whose margin that is.
     Raises Wrong when a declared budget cannot be kept.
     """
-    check_budget(budget)
-    timeouts = _with_explicit(budget or DEFAULT_BUDGET, explicit, fit=budget is not None)
+    check_budget(budget, margin, carries)
+    timeouts = _with_explicit(budget or DEFAULT_BUDGET, explicit, margin, fit=budget is not None)
     if (timeouts.noop_out_interval == 0) != (timeouts.noop_out_timeout == 0):
         raise Wrong(
             "pings are half switched off",
             why="open-iscsi sends none if noop_out_interval or noop_out_timeout is 0, whatever the other says",
             next="set both to 0s, or neither",
         )
+    timeouts = _with_commands(timeouts, explicit)
     stall = stall_of(timeouts)
     if budget is not None:
         _keep(budget, timeouts, stall, explicit)
@@ -56,54 +88,116 @@ def resolve(budget: int | None, explicit: Mapping[str, int]) -> Resolved:
 def stall_of(timeouts: Timeouts) -> int:
     """The longest pause, in seconds, when a server dies silently under these timeouts."""
     if _pings_are_off(timeouts):
-        return UNNOTICED + timeouts.replacement_timeout + MARGIN
-    return sum(getattr(timeouts, name) for name in STALL_PARTS) + MARGIN
+        return _unnoticed(timeouts) + timeouts.replacement_timeout + timeouts.margin
+    return sum(getattr(timeouts, name) for name in STALL_PARTS) + timeouts.margin
 
 
 def arithmetic(timeouts: Timeouts) -> str:
     """The sum, as a person would write it down."""
     if _pings_are_off(timeouts):
-        terms = f"{UNNOTICED} (pings are off: SCSI timeouts) + {timeouts.replacement_timeout} (replacement_timeout)"
+        unnoticed = f"{_unnoticed(timeouts)} (pings are off: 3 x command_timeout + abort_timeout)"
+        terms = f"{unnoticed} + {timeouts.replacement_timeout} (replacement_timeout)"
     else:
         terms = " + ".join(f"{getattr(timeouts, name)} ({name})" for name in STALL_PARTS)
-    return f"{terms} + {MARGIN} (margin) = {stall_of(timeouts)} s"
+    return f"{terms} + {timeouts.margin} (margin) = {stall_of(timeouts)} s"
 
 
-def check_budget(budget: int | None) -> None:
-    """Raise Wrong for a budget that no timeouts can keep."""
-    if budget is None or SMALLEST_BUDGET <= budget <= LARGEST_BUDGET:
-        return
-    if budget > LARGEST_BUDGET:
-        raise Wrong(f"{budget} s is too long: the largest budget is 1h", why="it is the pause of all writing")
-    smallest = resolve(SMALLEST_BUDGET, {}).timeouts
-    raise Wrong(
-        f"{budget} s cannot be kept: the smallest budget is {SMALLEST_BUDGET}s",
-        why=f"every timeout of open-iscsi is at least one whole second: {arithmetic(smallest)}",
-        next=f'write "{SMALLEST_BUDGET}s" or more; short network faults are ridden out better with "15s"',
+def hung(timeouts: Timeouts) -> int:
+    """The longest pause of a raid1, in seconds, when a server goes on answering pings but hangs its I/O: by the
+    formula that the lab's measurements follow (docs/lab-findings.md, 2). A segtype mirror takes longer, unbounded by
+    this: the LVM commands of dmeventd read the very disk that hangs."""
+    return COMMANDS * (timeouts.max_retries + 1) * _cycle(timeouts)
+
+
+def hung_arithmetic(timeouts: Timeouts) -> str:
+    """The same, as a person would write it down."""
+    cycle = (
+        f"(3 x {timeouts.command_timeout} (command_timeout) + {timeouts.abort_timeout} (abort_timeout) + {RELOGIN})"
+    )
+    return f"{COMMANDS} x ({timeouts.max_retries} (max_retries) + 1) x {cycle} = {hung(timeouts)} s"
+
+
+def patience(timeouts: Timeouts) -> int:
+    """Seconds that a command must be able to live, to be there still when a short outage is over."""
+    return sum(getattr(timeouts, name) for name in STALL_PARTS) + PATIENCE
+
+
+def patience_arithmetic(timeouts: Timeouts) -> str:
+    """Why command_timeout is what it is."""
+    lives = timeouts.command_timeout * (timeouts.max_retries + 1)
+    return (
+        f"{timeouts.command_timeout} (command_timeout) x ({timeouts.max_retries} (max_retries) + 1) = {lives} s,"
+        f" more than {patience(timeouts)} s, so that a command outlives an outage that the session survives"
     )
 
 
-def _with_explicit(budget: int, explicit: Mapping[str, int], fit: bool) -> Timeouts:
-    ping = min(max(budget // 5, SHORTEST_PING), LONGEST_PING)
+def check_budget(budget: int | None, margin: int = MARGIN, carries: str = "the server") -> None:
+    """Raise Wrong for a budget that no timeouts can keep."""
+    smallest = SMALLEST_BUDGET - MARGIN + margin
+    if budget is None or smallest <= budget <= LARGEST_BUDGET:
+        return
+    if budget > LARGEST_BUDGET:
+        raise Wrong(f"{budget} s is too long: the largest budget is 1h", why="it is the pause of all writing")
+    least = arithmetic(resolve(smallest, {}, margin).timeouts)
+    raise Wrong(
+        f"{budget} s cannot be kept: the smallest budget is {smallest}s",
+        why=f"every timeout of open-iscsi is at least one whole second, and {carries} needs {margin} s for the other"
+        f" leg to take over: {least}",
+        next=f'write "{smallest}s" or more; short network faults are ridden out better with "15s"',
+    )
+
+
+def _with_explicit(budget: int, explicit: Mapping[str, int], margin: int, fit: bool) -> Timeouts:
+    ping = min(max(budget // 5, SHORTEST_PING), LONGEST_PING, (budget - margin - 1) // 2)
     if fit:
-        ping = _fitted(ping, budget, explicit)
+        ping = _fitted(ping, budget, explicit, margin)
     interval = explicit.get("noop_out_interval", ping)
     timeout = explicit.get("noop_out_timeout", ping)
     taken = interval + timeout if fit else 2 * ping
-    replacement = explicit.get("replacement_timeout", max(1, budget - taken - MARGIN))
+    replacement = explicit.get("replacement_timeout", max(1, budget - taken - margin))
     return Timeouts(
         interval,
         timeout,
         replacement,
         explicit.get("login_timeout", DEFAULT_LOGIN_TIMEOUT),
         explicit.get("login_retries", DEFAULT_LOGIN_RETRIES),
+        margin=margin,
+        **{name: explicit.get(name, ABORT_TIMEOUT) for name in ABORTS.values()},
     )
 
 
-def _fitted(ping: int, budget: int, explicit: Mapping[str, int]) -> int:
+def _with_commands(timeouts: Timeouts, explicit: Mapping[str, int]) -> Timeouts:
+    """The values of the disks. The fewest retries give the shortest pause for a given patience."""
+    needed = patience(timeouts)
+    command = explicit.get("command_timeout", needed // (FEWEST_RETRIES + 1) + 1)
+    retries = max(FEWEST_RETRIES, needed // command)  # the least with which command x (retries + 1) > needed
+    if retries > MOST_RETRIES:
+        least = needed // (MOST_RETRIES + 1) + 1
+        terms = " + ".join(f"{getattr(timeouts, name)} ({name})" for name in STALL_PARTS)
+        raise Wrong(
+            f"a command_timeout of {command} s is too short: the shortest here is {least} s",
+            why=f"a command must outlive an outage that the session survives, {terms} + {PATIENCE} = {needed} s, and"
+            f" Linux tries it at most {MOST_RETRIES + 1} times",
+            next=f'write "{least}s" or more, or a smaller stall_budget',
+        )
+    return timeouts._replace(command_timeout=command, max_retries=retries, eh_timeout=min(command, LONGEST_EH))
+
+
+def _cycle(timeouts: Timeouts) -> int:
+    """One try of a command that is never answered: its timer runs up to three times before it counts as lost, the
+    abort is not answered, the session logs in anew."""
+    return 3 * timeouts.command_timeout + timeouts.abort_timeout + RELOGIN
+
+
+def _unnoticed(timeouts: Timeouts) -> int:
+    """Without pings only a command that is not answered tells: reckoned, not measured."""
+    return 3 * timeouts.command_timeout + timeouts.abort_timeout
+
+
+def _fitted(ping: int, budget: int, explicit: Mapping[str, int], margin: int) -> int:
     """The ping time, shortened where the declared values leave less room than that."""
     open_pings = sum(name not in explicit for name in ("noop_out_interval", "noop_out_timeout"))
-    room = budget - MARGIN - sum(explicit.get(name, 0) for name in STALL_PARTS)
+    room = budget - margin - sum(explicit.get(name, 0) for name in STALL_PARTS)
     room -= "replacement_timeout" not in explicit
     return max(SHORTEST_PING, min(ping, room // open_pings)) if open_pings else ping
 

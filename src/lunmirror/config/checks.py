@@ -9,7 +9,7 @@ from typing import Any
 from lunmirror.config import budget, legs, mkfs, names, passwords
 from lunmirror.config.problems import Key, Problems, Wrong, quoted
 
-TIMEOUTS = ("noop_out_interval", "noop_out_timeout", "replacement_timeout", "login_timeout", "login_retries")
+TIMEOUTS = (*budget.STALL_PARTS, "login_timeout", "login_retries", "command_timeout")
 
 
 def check(document: Any, folder: str, problems: Problems) -> None:
@@ -20,8 +20,33 @@ def check(document: Any, folder: str, problems: Problems) -> None:
 
 
 def explicit_timeouts(table: Any) -> dict[str, int]:
-    """The timeouts that a policy or server declares itself."""
-    return {name: getattr(table, name) for name in TIMEOUTS if table and getattr(table, name) is not None}
+    """The timeouts that a policy or server declares itself, also those under the names of the node record."""
+    own = {name: getattr(table, name) for name in TIMEOUTS if table and getattr(table, name) is not None}
+    further = getattr(table, "settings", None) or {}
+    return own | {name: int(further[key]) for key, name in budget.ABORTS.items() if _is_seconds(further.get(key))}
+
+
+def _is_seconds(value: Any) -> bool:
+    return isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 6
+
+
+def margins(document: Any) -> dict[str, tuple[int, str]]:
+    """Server -> its margin in seconds, and whose it is in words, from the volumes with a leg on it. A volume that
+    says nothing about its legs may have one on each server of its group."""
+    types: dict[str, dict[str, str]] = {name: {} for name, _ in each(document.servers)}
+    disks = dict(each(document.disks))
+    for _, group_name, group, name, volume in volumes_of(document):
+        for leg in volume.legs or group.disks or ():
+            server = disks[leg].server if leg in disks else None
+            if server in types and volume.type in legs.FEWEST:
+                types[server].setdefault(volume.type, f"{group_name}/{name}")
+    found = {}
+    for server, carried in types.items():
+        margin = budget.margin_of(carried)
+        kind = next((kind for kind in carried if budget.MARGINS.get(kind) == margin), "")
+        whose = f"server {server}, with a leg of {carried[kind]} of type {kind}," if kind else f"server {server}"
+        found[server] = (margin, whose)
+    return found
 
 
 def each(tables: dict | None) -> Iterator[tuple[str, Any]]:
@@ -39,29 +64,54 @@ def volumes_of(document: Any) -> Iterator[tuple[Key, str, Any, str, Any]]:
 def _budgets(document: Any, problems: Problems) -> None:
     policy = document.policy
     declared = policy.stall_budget if policy else None
+    carried = margins(document)
+    largest = max(carried.values(), key=lambda one: one[0], default=(budget.MARGIN, "a server"))
     try:
-        budget.check_budget(declared)
+        budget.check_budget(declared, *largest)
     except Wrong as wrong:
         problems.add_wrong(("policy", "stall_budget"), wrong)
         return
     general = explicit_timeouts(policy)
-    if not _budget_fails(declared, general, ("policy",), general, problems):
+    _aborts(document, problems)
+    if not _budget_fails(declared, general, ("policy",), general, largest, problems):
         for name, server in each(document.servers):
             own = explicit_timeouts(server)
             if own:
-                _budget_fails(declared, general | own, ("servers", name), own, problems)
+                _budget_fails(declared, general | own, ("servers", name), own, carried[name], problems)
 
 
 def _budget_fails(
-    declared: int | None, explicit: dict[str, int], table: Key, own: dict[str, int], problems: Problems
+    declared: int | None,
+    explicit: dict[str, int],
+    table: Key,
+    own: dict[str, int],
+    carried: tuple[int, str],
+    problems: Problems,
 ) -> bool:
     try:
-        budget.resolve(declared, explicit)
+        budget.resolve(declared, explicit, *carried)
     except Wrong as wrong:
-        name = next((name for name in budget.STALL_PARTS if name in own), "stall_budget")
+        parts = (*budget.STALL_PARTS, "command_timeout")
+        if wrong.what.startswith("a command_timeout"):
+            parts = parts[::-1]
+        name = next((name for name in parts if name in own), "stall_budget")
         problems.add_wrong((*table, name), wrong)
         return True
     return False
+
+
+def _aborts(document: Any, problems: Problems) -> None:
+    """Record keys that lunmirror reckons with: a value that is no number of seconds makes the reckoning untrue."""
+    for name, server in each(document.servers):
+        for key in budget.ABORTS:
+            value = (server.settings or {}).get(key)
+            if value is not None and not (_is_seconds(value) and int(value) > 0):
+                problems.add(
+                    ("servers", name, "settings", key),
+                    f"{quoted(value)} is not a whole number of seconds",
+                    why="how long a hung server can hold up I/O is reckoned with it",
+                    next=f'write "{budget.ABORT_TIMEOUT}", or remove it',
+                )
 
 
 def _portals(document: Any, problems: Problems) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from lunmirror import desired, identity
 from lunmirror.config import budget, passwords
-from lunmirror.config.checks import check, each, explicit_timeouts, volumes_of
+from lunmirror.config.checks import check, each, explicit_timeouts, margins, volumes_of
 from lunmirror.config.drafts import draft
 from lunmirror.config.legs import default_legs
 from lunmirror.config.merge import Document, merge
@@ -70,9 +70,11 @@ def _desired(made: Schema, source: str) -> desired.Desired:
     folder = os.path.dirname(source)
     policy = made.policy
     declared = policy.stall_budget if policy else None
+    carried = margins(made)
     servers, stalls = {}, []
     for name, server in each(made.servers):
-        resolved = budget.resolve(declared, explicit_timeouts(policy) | explicit_timeouts(server))
+        explicit = explicit_timeouts(policy) | explicit_timeouts(server)
+        resolved = budget.resolve(declared, explicit, *carried[name])
         stalls.append(resolved.stall)
         servers[name] = _server(name, server, policy, resolved.timeouts, folder)
     if not stalls:
@@ -97,7 +99,8 @@ def _server(name: str, server: Any, policy: Any, timeouts: desired.Timeouts, fol
         portals=tuple(server.portals),
         startup=server.startup or (policy.startup if policy else None) or DEFAULT_STARTUP,
         timeouts=timeouts,
-        settings=tuple((server.settings or {}).items()),
+        # The aborts' timeouts are among the timeouts: there they count, and are written from there.
+        settings=tuple((k, v) for k, v in (server.settings or {}).items() if k not in budget.ABORTS),
         chap=_chap(server.chap, folder),
     )
 

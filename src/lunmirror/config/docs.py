@@ -37,18 +37,31 @@ folders must belong to root, and nobody else may write to them.
 ## The stall budget
 
 `policy.stall_budget` bounds the pause of I/O when a server dies silently. For a budget of B seconds, both ping times
-are B / 5 (rounded down, at least {shortest} and at most {longest}), and replacement_timeout is what is left after
-them and a margin of {margin} seconds for the other leg to take over:
+are B / 5 (rounded down, at least {shortest} and at most {longest}, less where the margin leaves no room), and
+replacement_timeout is what is left after them and a margin for the other leg to take over: {margin} seconds for a
+server that carries legs of raid1, {mirror} for one that carries a leg of type mirror, which stands still until dmeventd
+has run a whole repair.
 
-| stall_budget | arithmetic |
-|---|---|
+| stall_budget | raid1 | with a mirror |
+|---|---|---|
 {examples}
 
-The smallest budget is {smallest} seconds, because every part is at least one whole second. A value that is declared
-wins, and the others are fitted to it; if the sum is larger than a declared budget, that is an error which shows the
-sum. If no stall_budget is declared, the declared values are taken as they are and the budget is their sum, for the
-slowest server. With pings switched off (both 0s) a budget cannot be declared: only SCSI timeouts notice the death of
-a server then, and {unnoticed} seconds are reckoned for them.
+The smallest budget is {smallest} seconds, and {smallest_mirror} where a mirror is declared, because every part is at
+least one whole second. A value that is declared wins, and the others are fitted to it; if the sum is larger than a
+declared budget, that is an error which shows the sum. If no stall_budget is declared, the declared values are taken as
+they are and the budget is their sum, for the slowest server. With pings switched off (both 0s) a budget cannot be
+declared: only SCSI timeouts notice the death of a server then.
+
+A server that answers pings but hangs its I/O is found by the SCSI timeouts of its disks. They are derived too, but
+cannot be made to fit the budget, since a command must outlive every outage that the session survives:
+command_timeout x (max_retries + 1) is more than noop_out_interval + noop_out_timeout + replacement_timeout + {patience} s,
+with the fewest retries ({fewest}), which gives the shortest pause. eh_timeout is command_timeout, at most {eh} s, and the
+timeouts of aborts and resets are {abort} s (node.session.err_timeo.* among a server's settings win). A raid1 then waits for
+at most about 2 x (max_retries + 1) x (3 x command_timeout + abort_timeout + {relogin}), a number of its own:
+
+| stall_budget (raid1) | command_timeout | max_retries | hung I/O behind live pings |
+|---|---|---|---|
+{hung}
 
 One login to an absent server blocks for at most login_timeout times login_retries
 ({login_timeout} s x {login_retries} = {product} s by default), and one login_timeout more.
@@ -69,16 +82,27 @@ def main(root: str = ".") -> None:
 
 
 def _head() -> str:
-    rows = (
-        f"| {seconds}s | {budget.arithmetic(budget.resolve(seconds, {}).timeouts)} |"
-        for seconds in (budget.SMALLEST_BUDGET, 10, 15, 30, 60)
+    raid1, mirror = budget.MARGINS["raid1"], budget.MARGINS["mirror"]
+    least = {margin: budget.SMALLEST_BUDGET - budget.MARGIN + margin for margin in (raid1, mirror)}
+    sums = lambda seconds, margin: (  # noqa: E731
+        budget.arithmetic(budget.resolve(seconds, {}, margin).timeouts) if seconds >= least[margin] else "too short"
     )
+    lengths = (*least.values(), 10, 15, 30, 60)
+    rows = (f"| {seconds}s | {sums(seconds, raid1)} | {sums(seconds, mirror)} |" for seconds in lengths)
+    waits = ((seconds, budget.resolve(seconds, {}).timeouts) for seconds in lengths)
     return _HEAD.format(
         shortest=budget.SHORTEST_PING,
         longest=budget.LONGEST_PING,
-        margin=budget.MARGIN,
-        smallest=budget.SMALLEST_BUDGET,
-        unnoticed=budget.UNNOTICED,
+        margin=raid1,
+        mirror=mirror,
+        smallest=least[raid1],
+        smallest_mirror=least[mirror],
+        patience=budget.PATIENCE,
+        fewest=budget.FEWEST_RETRIES,
+        eh=budget.LONGEST_EH,
+        abort=budget.ABORT_TIMEOUT,
+        relogin=budget.RELOGIN,
+        hung="\n".join(f"| {s}s | {t.command_timeout} s | {t.max_retries} | {budget.hung(t)} s |" for s, t in waits),
         login_timeout=budget.DEFAULT_LOGIN_TIMEOUT,
         login_retries=budget.DEFAULT_LOGIN_RETRIES,
         product=budget.DEFAULT_LOGIN_TIMEOUT * budget.DEFAULT_LOGIN_RETRIES,

@@ -9,7 +9,7 @@ from lunmirror.config import budget
 from lunmirror.config.drafts import toml
 from lunmirror.config.problems import nearest, quoted
 from lunmirror.config.schema import Document, Table, table_of
-from lunmirror.desired import Desired
+from lunmirror.desired import Desired, Timeouts
 from lunmirror.errors import UsageError
 
 _PART = re.compile(r'"([^"]*)"|([^."\[\]]+)')
@@ -120,12 +120,24 @@ def _matches(pattern: tuple[str, ...], parts: tuple[str, ...]) -> bool:
 
 
 def _derived(key: str, server: str, desired: Desired | None) -> tuple[str, ...]:
-    if key.rpartition(".")[2] not in ("stall_budget", *budget.STALL_PARTS):
+    if key.rpartition(".")[2] not in ("stall_budget", *budget.STALL_PARTS, "command_timeout"):
         return ()
     if desired is None or not desired.servers:
-        return (f"by default {budget.arithmetic(budget.resolve(None, {}).timeouts)}",)
+        return _sums("by default", budget.resolve(None, {}).timeouts)
     chosen = {name: one for name, one in desired.servers.items() if name == server} or desired.servers
-    return tuple(f"{name}: {budget.arithmetic(one.timeouts)}" for name, one in chosen.items())
+    return tuple(line for name, one in chosen.items() for line in _sums(f"{name}:", one.timeouts))
+
+
+def _sums(head: str, times: Timeouts) -> tuple[str, ...]:
+    """What holds for one server, with the arithmetic."""
+    return (
+        f"{head} {budget.arithmetic(times)}",
+        f"{head} each try of a command: {budget.patience_arithmetic(times)}",
+        f"{head} eh_timeout {times.eh_timeout} s, abort_timeout {times.abort_timeout} s,"
+        f" lu_reset_timeout {times.lu_reset_timeout} s, tgt_reset_timeout {times.tgt_reset_timeout} s",
+        f"{head} I/O that hangs behind live pings is not within the budget; raid1: about"
+        f" {budget.hung_arithmetic(times)} at most",
+    )
 
 
 def _unknown(key: str, known: list[str]) -> UsageError:

@@ -50,6 +50,7 @@ Duration = _duration(0, units.LONGEST)
 ReplacementTimeout = _duration(1, units.LONGEST)
 Ping = _duration(0, 600)
 LoginTimeout = _duration(1, 600)
+CommandTimeout = _duration(1, units.LONGEST)
 BootWait = _duration(0, 3600)
 Size = _text(units.size, pattern=units.SIZE_PATTERN)
 Bytes = _text(units.size_in_bytes, pattern=units.SIZE_PATTERN)
@@ -104,7 +105,7 @@ class Timeouts(Table):
         "I/O waits for a failed session",
         "How long I/O waits for a failed session to come back before it fails and the other leg goes on alone.",
         unit="duration, 1s to 24h",
-        default="stall_budget - noop_out_interval - noop_out_timeout - 2 s; for a server: what policy says",
+        default="stall_budget - noop_out_interval - noop_out_timeout - margin; for a server: what policy says",
         written="node.session.timeo.replacement_timeout of each node record; live: recovery_tmo in sysfs",
         effect="at once, on live sessions too",
         examples=["7s", "10s"],
@@ -127,6 +128,19 @@ class Timeouts(Table):
         written="node.conn[0].timeo.noop_out_timeout of each node record",
         effect=_RECORD_NEXT_LOGIN,
         examples=["3s"],
+    )
+    command_timeout: CommandTimeout | None = key(
+        "One try of a SCSI command",
+        "How long the kernel waits for the answer of a disk before it counts one try of a command as lost. It bounds"
+        " how long a server that answers pings but hangs its I/O can hold up a volume; max_retries, eh_timeout and the"
+        " timeouts of aborts and resets follow. It must be long enough for a command to outlive every outage that the"
+        " session survives.",
+        unit="duration, 1s to 24h",
+        default="the shortest with one retry: more than half of noop_out_interval + noop_out_timeout +"
+        " replacement_timeout + 4 s; for a server: what policy says",
+        written="device/timeout of each disk in sysfs, and a udev rule for disks that appear later",
+        effect="at once",
+        examples=["9s"],
     )
     login_timeout: LoginTimeout | None = key(
         "One try to log in",
@@ -157,12 +171,16 @@ class Policy(Timeouts):
     stall_budget: Duration | None = key(
         "Longest pause when a server dies",
         "The longest pause of I/O when a server dies silently. From it the pings and replacement_timeout of every"
-        " server are derived; a value declared for one of them wins, and an impossible sum is an error. If it is"
-        " omitted and timeouts are declared, the budget is their sum.",
-        unit=f"duration, {budget.SMALLEST_BUDGET}s to 1h",
+        " server are derived, and from these the timeouts of its disks; a value declared for one of them wins, and an"
+        " impossible sum is an error. If it is omitted and timeouts are declared, the budget is their sum. A server"
+        " that answers pings but hangs its I/O is bounded by another, larger number.",
+        unit=f"duration, {budget.SMALLEST_BUDGET}s to 1h"
+        f" ({budget.SMALLEST_BUDGET - budget.MARGIN + budget.MARGINS['mirror']}s where a mirror is declared)",
         default=f"{budget.DEFAULT_BUDGET}s",
-        written="as noop_out_interval, noop_out_timeout and replacement_timeout of each server",
-        effect="replacement_timeout at once, the pings at the next login",
+        written="as noop_out_interval, noop_out_timeout and replacement_timeout of each server, as command_timeout,"
+        " max_retries and eh_timeout of each disk, and as node.session.err_timeo.* of each node record",
+        effect="replacement_timeout and the disks at once, the pings and the aborts at the next login"
+        " (`lunmirror apply --relogin`)",
         examples=["15s", "30s"],
     )
     boot_wait: BootWait | None = key(

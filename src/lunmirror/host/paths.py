@@ -27,6 +27,7 @@ SYS_BLOCK = "/sys/class/block"
 MAPPER = "/dev/mapper"
 BY_UUID = "/dev/disk/by-uuid"
 UDEV_DATA = "/run/udev/data"
+UDEV_RULES = "/etc/udev/rules.d/85-lunmirror.rules"  # after 60-persistent-storage.rules, which sets ID_PATH
 SYSTEMD_RUNNING = "/run/systemd/system"
 GENERATED_UNITS = "/run/systemd/generator"  # what systemd made of fstab
 MOUNTINFO = "/proc/self/mountinfo"

@@ -13,7 +13,7 @@ from lunmirror.layers.disk.facts import Lun
 from lunmirror.layers.filesystem.facts import FileSystem
 from lunmirror.layers.group.facts import VolumeGroup
 from lunmirror.layers.mount.facts import MountState
-from lunmirror.layers.session.facts import NoSession, Session
+from lunmirror.layers.session.facts import NoSession, Session, stale
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
 from lunmirror.model import Absent, Finding, Kind, Present, Report, Seen, Unknown
 from lunmirror.report.as_json import SCHEMA, _finding
@@ -158,6 +158,9 @@ def _below(disk: Disk, desired: Desired, report: Report, beside: Beside) -> dict
             if session
             else instead
         )
+        old = stale(session, path.server.timeouts) if session else ()
+        if old:
+            live |= {"declared_not_live": {one.name: {"declared": one.wanted, "live": one.live} for one in old}}
         error = beside.errors.get(session.sid) if session else None
         if error:
             live |= {"last_error": {"at": error.when, "kernel": error.what}}
@@ -272,6 +275,11 @@ def _path_line(leg: dict[str, Any], paint: Paint) -> str:
     paths = "; ".join(
         f"{s['session']} {paint(s['state'], '32' if s['state'] == 'LOGGED_IN' else '31')} at {s['portal']}"
         + (f" ({s['last_error']['kernel']} at {s['last_error']['at']})" if "last_error" in s else "")
+        + (
+            f" {paint('declared, not live', '33')}: {', '.join(s['declared_not_live'])}"
+            if "declared_not_live" in s
+            else ""
+        )
         if "session" in s
         else f"{s['portal']}: {_instead(s, paint)}"
         for s in leg["sessions"]

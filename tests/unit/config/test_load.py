@@ -31,7 +31,10 @@ def test_the_article(write, base):
     assert list(desired.servers) == ["filer1", "filer2"]
     server = desired.servers["filer1"]
     assert server.portals == (Portal("192.168.1.115", 3260),)
-    assert (server.startup, server.timeouts) == ("automatic", Timeouts(3, 3, 7, 10, 3))
+    assert (server.startup, server.timeouts) == (
+        "automatic",
+        Timeouts(3, 3, 6, 10, 3, command_timeout=9, eh_timeout=9),
+    )
     assert desired.disks["right"].target == "iqn.2006-01.com.openfiler:linuxtest1lv-2"
     assert len(desired.disks["right"].pv_uuid) == 38
     assert desired.groups["vg0"].disks == ("left", "right")
@@ -72,10 +75,10 @@ def test_policy_and_server_settings(write, base):
     )
     desired = config.load(write(text))
     one, two = desired.servers.values()
-    assert (one.startup, one.timeouts) == ("manual", Timeouts(3, 3, 10, 5, 2))
-    assert (two.startup, two.timeouts) == ("onboot", Timeouts(1, 3, 10, 5, 2))
+    assert (one.startup, one.timeouts) == ("manual", Timeouts(3, 3, 10, 5, 2, command_timeout=11, eh_timeout=10))
+    assert (two.startup, two.timeouts) == ("onboot", Timeouts(1, 3, 10, 5, 2, command_timeout=10, eh_timeout=10))
     assert two.settings == (("node.session.cmds_max", "128"), ("node.session.queue_depth", "32"))
-    assert desired.stall_budget == 18
+    assert desired.stall_budget == 19
 
 
 def test_linear_mirror_and_three_servers(write, base):
@@ -149,7 +152,15 @@ FAULTS = [
     ("[policy]", "[[policy]]", "policy", "must be a table"),
     ("stall_budget =", "stallbudget =", "policy.stallbudget", "not a known key"),
     ('"15s"', "15", "policy.stall_budget", "duration in quotes"),
-    ('"15s"', '"4s"', "policy.stall_budget", "smallest budget is 5s"),
+    ('"15s"', '"4s"', "policy.stall_budget", "smallest budget is 6s"),
+    ('"15s"', '"15s"\ncommand_timeout = "2s"', "policy.command_timeout", "the shortest here is 3 s"),
+    ('"15s"', '"15s"\ncommand_timeout = 3', "policy.command_timeout", "duration in quotes"),
+    (
+        'portals = ["192.168.1.115"]',
+        'portals = ["192.168.1.115"]\nsettings = { "node.session.err_timeo.abort_timeout" = "soon" }',
+        'servers.filer1.settings."node.session.err_timeo.abort_timeout"',
+        "whole number of seconds",
+    ),
     ('"15s"', '"2h"', "policy.stall_budget", "too long"),
     ('"15s"', '"15s"\nreplacement_timeout = "14s"', "policy.replacement_timeout", "cannot be kept"),
     ('"15s"', '"15s"\nreplacement_timeout = "0s"', "policy.replacement_timeout", "out of range"),
@@ -468,3 +479,29 @@ def test_a_systemd_credential(write, folder, chap, monkeypatch):
     assert (made.outgoing.password_file, made.mutual.password_file) == (credential, two)
     (folder / "two").unlink()
     assert problems(path)[0].why == "it does not exist"
+
+
+def test_a_mirror_needs_a_larger_budget_than_raid1(write, base):
+    """dmeventd repairs a mirror before writing goes on, so its servers have another margin, and another smallest."""
+    mirror = ('type = "raid1"', 'type = "mirror"')
+    with pytest.raises(ConfigError) as caught:
+        config.load(write(changed(base, ('"15s"', '"8s"'), mirror)))
+    (problem,) = caught.value.problems
+    assert "smallest budget is 9s" in problem.what
+    assert "vg0/testlv of type mirror" in problem.why
+    assert "1 (noop_out_interval) + 1 (noop_out_timeout) + 1 (replacement_timeout) + 6 (margin) = 9 s" in problem.why
+    assert config.load(write(changed(base, ('"15s"', '"8s"')))).servers["filer1"].timeouts.margin == 3
+    desired = config.load(write(changed(base, mirror)))
+    assert [s.timeouts[:3] for s in desired.servers.values()] == [(3, 3, 3)] * 2
+    assert {s.timeouts.margin for s in desired.servers.values()} == {6}
+
+
+def test_an_abort_timeout_in_the_settings_wins_and_is_reckoned_with(write, base):
+    one = 'portals = ["192.168.1.115"]'
+    own = f'{one}\nsettings = {{ "node.session.err_timeo.abort_timeout" = 20, "node.session.cmds_max" = 64 }}'
+    desired = config.load(write(changed(base, (one, own))))
+    assert desired.servers["filer1"].timeouts.abort_timeout == 20
+    assert desired.servers["filer2"].timeouts.abort_timeout == 2
+    assert desired.servers["filer1"].settings == (("node.session.cmds_max", "64"),)
+    said = "\n".join(config.explain("servers.filer1.command_timeout", desired).derived)
+    assert "2 x (1 (max_retries) + 1) x (3 x 9 (command_timeout) + 20 (abort_timeout) + 3) = 200 s" in said

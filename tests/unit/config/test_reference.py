@@ -101,10 +101,22 @@ def test_other_keys_of_the_same_name_are_told():
 
 def test_the_derivation_is_shown(write, base):
     desired = config.load(write(base))
-    sums = "3 (noop_out_interval) + 3 (noop_out_timeout) + 7 (replacement_timeout) + 2 (margin) = 15 s"
-    assert config.explain("stall_budget", desired).derived == (f"filer1: {sums}", f"filer2: {sums}")
-    assert config.explain("servers.filer2.replacement_timeout", desired).derived == (f"filer2: {sums}",)
-    assert config.explain("stall_budget").derived == (f"by default {sums}",)
+    sums = "3 (noop_out_interval) + 3 (noop_out_timeout) + 6 (replacement_timeout) + 3 (margin) = 15 s"
+    outlives = (
+        "each try of a command: 9 (command_timeout) x (1 (max_retries) + 1) = 18 s, more than 16 s, so that a command"
+        " outlives an outage that the session survives"
+    )
+    errors = "eh_timeout 9 s, abort_timeout 2 s, lu_reset_timeout 2 s, tgt_reset_timeout 2 s"
+    hung = (
+        "I/O that hangs behind live pings is not within the budget; raid1: about"
+        " 2 x (1 (max_retries) + 1) x (3 x 9 (command_timeout) + 2 (abort_timeout) + 3) = 128 s at most"
+    )
+    four = (sums, outlives, errors, hung)
+    both = tuple(f"{name}: {line}" for name in ("filer1", "filer2") for line in four)
+    assert config.explain("stall_budget", desired).derived == both
+    assert config.explain("policy.stall_budget", desired).derived == both
+    assert config.explain("servers.filer2.replacement_timeout", desired).derived == both[4:]
+    assert config.explain("stall_budget").derived == tuple(f"by default {line}" for line in four)
     assert config.explain("version", desired).derived == ()
 
 

@@ -26,9 +26,14 @@ TIMEOUTS = {
     "node.conn[0].timeo.noop_out_timeout": "noop_out_timeout",
     "node.conn[0].timeo.login_timeout": "login_timeout",
     "node.session.initial_login_retry_max": "login_retries",
+    "node.session.err_timeo.abort_timeout": "abort_timeout",
+    "node.session.err_timeo.lu_reset_timeout": "lu_reset_timeout",
+    "node.session.err_timeo.tgt_reset_timeout": "tgt_reset_timeout",
 }
 
-# Every version knows these, so they may be added to a record that lacks them. Any other key may not: one that the
+ABORTS = tuple(key for key in TIMEOUTS if ".err_timeo." in key)
+
+# Every version since 2.0-873 (2012) knows these, so they may be added to a record that lacks them. Any other key may not: one that the
 # installed version does not know makes `iscsiadm -m node` fail for the whole fleet (siderolabs extensions #1182).
 KNOWN_TO_ALL = frozenset({*STARTUP, *TIMEOUTS, AUTHMETHOD, USERNAME, PASSWORD, USERNAME_IN, PASSWORD_IN})
 
@@ -57,10 +62,18 @@ def wishes(server: Server, secrets: Mapping[str, Secret]) -> tuple[Wish, ...]:
     table = f"servers.{server.name}"
     return (
         *(Wish(key, server.startup, f"{table}.startup") for key in STARTUP),
-        *(Wish(key, str(getattr(server.timeouts, name)), f"{table}.{name}") for key, name in TIMEOUTS.items()),
+        *(
+            Wish(key, str(getattr(server.timeouts, name)), _declared(table, key, name))
+            for key, name in TIMEOUTS.items()
+        ),
         *(_chap(server.chap, secrets, f"{table}.chap") if server.chap else ()),
         *(Wish(key, value, f'{table}.settings."{key}"') for key, value in server.settings),
     )
+
+
+def _declared(table: str, key: str, name: str) -> str:
+    """The TOML key path; what has no name of its own may be set under the record's."""
+    return f'{table}.settings."{key}"' if key in ABORTS else f"{table}.{name}"
 
 
 def _chap(chap: Chap, secrets: Mapping[str, Secret], table: str) -> tuple[Wish, ...]:

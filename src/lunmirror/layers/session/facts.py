@@ -1,6 +1,16 @@
 """What can be known of a session: its object in sysfs, and whether the portal of a missing one answers."""
 
+from lunmirror.desired import Timeouts
 from lunmirror.record import NamedTuple
+
+# What a session keeps from its login on, read-only in sysfs: field of desired.Timeouts -> attribute.
+LIVE = {
+    "noop_out_interval": "recv_tmo",
+    "noop_out_timeout": "ping_tmo",
+    "abort_timeout": "abort_tmo",
+    "lu_reset_timeout": "lu_reset_tmo",
+    "tgt_reset_timeout": "tgt_reset_tmo",
+}
 
 
 class Session(NamedTuple):
@@ -23,11 +33,31 @@ class Session(NamedTuple):
     silence: str = ""
     keeper: str = ""
     since: str = ""
+    abort_tmo: int | None = None
+    lu_reset_tmo: int | None = None
+    tgt_reset_tmo: int | None = None
 
     @property
     def live(self) -> bool:
         """It is believed to carry I/O now."""
         return self.state == "LOGGED_IN" and not self.silence
+
+
+class Stale(NamedTuple):
+    """A value that is declared, not live: the session still has that of its login."""
+
+    name: str
+    wanted: int
+    live: int
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.wanted} (live {self.live})"
+
+
+def stale(session: Session, times: Timeouts) -> tuple[Stale, ...]:
+    """Everything that this session would have to log in anew for. What cannot be read is not called stale."""
+    pairs = ((name, getattr(times, name), getattr(session, attribute)) for name, attribute in LIVE.items())
+    return tuple(Stale(name, wanted, live) for name, wanted, live in pairs if live is not None and live != wanted)
 
 
 class NoSession(NamedTuple):

@@ -157,6 +157,9 @@ def _facts(sid: str, reader: Reader) -> Session:
         _number(reader, f"{session}/recovery_tmo"),
         _number(reader, f"{connection}/recv_tmo"),
         _number(reader, f"{connection}/ping_tmo"),
+        abort_tmo=_number(reader, f"{session}/abort_tmo"),
+        lu_reset_tmo=_number(reader, f"{session}/lu_reset_tmo"),
+        tgt_reset_tmo=_number(reader, f"{session}/tgt_reset_tmo"),
     )
 
 

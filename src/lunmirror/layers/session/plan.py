@@ -8,7 +8,7 @@ where a session object exists: the kernel and iscsid are retrying then, and a se
 | none, node record not known | blocked                                                                        |
 | coming up, FAILED, FREE     | waited for if a volume needs it to start (boot_wait)                           |
 | LOGGED_IN, portal silent    | degraded: nothing is pointed at its disks                                      |
-| LOGGED_IN                   | recovery_tmo written if it differs; other timeouts wait for the next login      |
+| LOGGED_IN                   | recovery_tmo written if it differs; other timeouts: declared, not live          |
 | FAILED, FREE                | degraded                                                                       |
 
 At boot open-iscsi.service may have asked for the same logins a moment ago, without waiting (docs/boot.md): iscsid then
@@ -22,7 +22,7 @@ from lunmirror.desired import Desired, Path, Portal
 from lunmirror.host import paths
 from lunmirror.layers.node.facts import Missing, Record, Torn
 from lunmirror.layers.session.exits import meanings
-from lunmirror.layers.session.facts import NoSession, Session
+from lunmirror.layers.session.facts import NoSession, Session, stale
 from lunmirror.model import (
     AwaitPortals,
     AwaitSessions,
@@ -42,7 +42,6 @@ from lunmirror.model import (
 
 SESSION_EXISTS = 15  # somebody was faster; what counts is what the next observation sees
 SETTLE = 5.0  # seconds beyond login_timeout: iscsid's pause between two tries, and the login itself
-LIVE = {"noop_out_interval": "recv_tmo", "noop_out_timeout": "ping_tmo"}  # read-only: fixed at login
 
 
 def plan(desired: Desired, seen: World, pending: frozenset[Ref]) -> Plan:
@@ -137,7 +136,7 @@ def _establish(
     record = node.facts if isinstance(node, Present) else None
     after = tuple(ref for ref in (Ref("node", path.name),) if ref in pending)
     if isinstance(record, (Missing, Torn)) and after:
-        return Plan((_login(ref, path, path.portal.address, after),))
+        return Plan((login(ref, path, path.portal.address, after),))
     if not isinstance(record, Record):
         why = node.reason if isinstance(node, Unknown) else "its node record is missing"
         return Plan(findings=(_blocked(ref, path, f"there is no session to {_place(path)}", why),))
@@ -147,10 +146,10 @@ def _establish(
         what = f"server {path.server.name} does not answer at {path.portal} ({silence})"
         return Plan(findings=(_blocked(ref, path, what, f"so there is no session to target {path.target}"),))
     address = str(record.settings["node.conn[0].address"])
-    return Plan((_login(ref, path, address, after),))
+    return Plan((login(ref, path, address, after),))
 
 
-def _login(ref: Ref, path: Path, address: str, after: tuple[Ref, ...]) -> Step:
+def login(ref: Ref, path: Path, address: str, after: tuple[Ref, ...]) -> Step:
     """`-p` without the tag, which iscsiadm ignores here (usr/iscsi_util.c, __iscsi_match_session)."""
     portal = str(Portal(address, path.portal.port))
     argv = (paths.ISCSIADM, "-m", "node", "-T", path.target, "-p", portal, "-I", "default", "--login")
@@ -188,21 +187,19 @@ def _live_timeout(ref: Ref, path: Path, session: Session) -> tuple[Step, ...]:
 
 
 def _fixed_timeouts(ref: Ref, path: Path, session: Session) -> list[Finding]:
-    findings = []
-    for name, attribute in LIVE.items():
-        wanted, live = getattr(path.server.timeouts, name), getattr(session, attribute)
-        if live is not None and live != wanted:
-            findings.append(
-                Finding(
-                    ref,
-                    Kind.NOTE,
-                    f"{name} = {wanted} is declared, not live: it takes effect at the next login",
-                    why=f"{session.sid} was logged in with {live}, and the kernel does not change it in a session",
-                    next="log out and in again while every other leg is in sync, one server at a time; or leave it",
-                    key=f"servers.{path.server.name}.{name}",
-                )
-            )
-    return findings
+    found = stale(session, path.server.timeouts)
+    if not found:
+        return []
+    return [
+        Finding(
+            ref,
+            Kind.NOTE,
+            f"declared, not live in {session.sid}: {', '.join(map(str, found))}",
+            why="the kernel fixes these at login; the node record has them for the next one",
+            next="`lunmirror apply --relogin` logs in anew, one server at a time, while every other leg is in sync",
+            key=f"servers.{path.server.name}.{found[0].name}",
+        )
+    ]
 
 
 def _unkept(ref: Ref, path: Path, session: Session) -> Finding:

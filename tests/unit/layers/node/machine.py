@@ -9,7 +9,7 @@ NODES = "/etc/iscsi/nodes"
 RECORD = f"{NODES}/{TARGET}/192.168.1.115,3260,1/default"
 OTHER = "iqn.2006-01.com.openfiler:other"
 ANNOUNCED = f"192.168.1.115:3260,1 {TARGET}\n[fd00::15]:3260,1 {TARGET}\n192.168.1.115:3260,1 {OTHER}\n"
-TIMEOUTS = Timeouts(2, 3, 9, 5, 4)
+TIMEOUTS = Timeouts(2, 3, 9, 5, 4, lu_reset_timeout=6, tgt_reset_timeout=7)
 
 
 def server(*portals, name="filer1", **fields):

@@ -21,6 +21,9 @@ WANTED = {
     b"noop_out_timeout = 5": b"noop_out_timeout = 3",
     b"timeo.login_timeout = 15": b"timeo.login_timeout = 5",
     b"initial_login_retry_max = 8": b"initial_login_retry_max = 4",
+    b"err_timeo.abort_timeout = 15": b"err_timeo.abort_timeout = 2",
+    b"err_timeo.lu_reset_timeout = 30": b"err_timeo.lu_reset_timeout = 6",
+    b"err_timeo.tgt_reset_timeout = 30": b"err_timeo.tgt_reset_timeout = 7",
 }
 MANAGED = RAW
 for old, new in WANTED.items():
@@ -55,7 +58,7 @@ def test_each_managed_setting_alone(key):
     drifted = MANAGED.replace(f"{key} = {value}\n".encode(), f"{key} = onboot\n".encode())
     (step,) = planned(drifted).steps
     assert step.action.content == MANAGED
-    name = TIMEOUTS.get(key, "startup")
+    name = TIMEOUTS.get(key, "startup") if "err_timeo" not in key else f'settings."{key}"'
     assert step.drift == (Drift(f"servers.filer1.{name}", value, "onboot"),)
     assert key in step.title
 

@@ -281,13 +281,17 @@ class TestPlan:
         )
 
     def test_timeouts_fixed_at_login_are_noted(self):
-        result = planned(Present(LIVE._replace(recv_tmo=5, ping_tmo=5)))
+        result = planned(
+            Present(LIVE._replace(recv_tmo=5, ping_tmo=5, abort_tmo=15, lu_reset_tmo=6, tgt_reset_tmo=30))
+        )
         assert result.steps == ()
-        assert [(f.kind, f.key) for f in result.findings] == [
-            (Kind.NOTE, "servers.filer1.noop_out_interval"),
-            (Kind.NOTE, "servers.filer1.noop_out_timeout"),
-        ]
-        assert "declared, not live" in result.findings[0].what
+        (found,) = result.findings  # one for the session, not one for each value
+        assert (found.kind, found.key) == (Kind.NOTE, "servers.filer1.noop_out_interval")
+        assert found.what == (
+            "declared, not live in session1: noop_out_interval 2 (live 5), noop_out_timeout 3 (live 5),"
+            " abort_timeout 2 (live 15), tgt_reset_timeout 7 (live 30)"
+        )
+        assert "--relogin" in found.next
 
     def test_timeouts_that_cannot_be_read_are_passed_over(self):
         assert planned(Present(LIVE._replace(recv_tmo=None, ping_tmo=None))).findings == ()

@@ -1,0 +1,4 @@
+from lunmirror.layers.scsi.observe import observe
+from lunmirror.layers.scsi.plan import plan
+
+__all__ = ["observe", "plan"]

@@ -1,0 +1,52 @@
+"""From each session to the SCSI disks of its declared LUNs and how long the kernel waits for them. Only reads sysfs,
+which answers whatever the server does."""
+
+from lunmirror.desired import Desired, Disk
+from lunmirror.host import paths
+from lunmirror.host.protocol import Reader
+from lunmirror.layers.scsi.facts import Patience
+from lunmirror.layers.session.facts import Session
+from lunmirror.lvm.devices import text
+from lunmirror.model import ABSENT, Observed, Present, World
+
+FLAT = 0x4000  # the kernel keeps the addressing-method bits of LUNs from 256 up (scsi_common.c, scsilun_to_int)
+
+
+def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
+    """Present(tuple of Patience), one for each path that shows the disk; Absent if none does."""
+    return {
+        disk.name: Present(found) if (found := _disks(desired, disk, reader, seen)) else ABSENT
+        for disk in desired.disks.values()
+    }
+
+
+def _disks(desired: Desired, disk: Disk, reader: Reader, seen: World) -> tuple[Patience, ...]:
+    spellings = (disk.lun, disk.lun | FLAT) if disk.lun > 255 else (disk.lun,)
+    found = []
+    for path in desired.paths_to(disk):
+        session = seen["session"].get(path.name)
+        if not isinstance(session, Present) or not isinstance(session.facts, Session):
+            continue
+        target = f"{paths.SYS_SESSIONS}/{session.facts.sid}/device/target*/*:*:*"
+        found += [block for number in spellings for block in reader.glob(f"{target}:{number}/block/*")]
+    return tuple(_patience(block, reader) for block in found)
+
+
+def _patience(block: str, reader: Reader) -> Patience:
+    place, _, kernel = block.rpartition("/block/")
+    # Named like the SCSI device that it belongs to (sd.c, sd_probe: dev_set_name(&sdkp->disk_dev, dev_name(dev))).
+    disk = f"{place}/scsi_disk/{place.rpartition('/')[2]}"
+    retries = _number(reader, f"{disk}/max_retries")
+    return Patience(
+        kernel,
+        place,
+        _number(reader, f"{place}/timeout"),
+        _number(reader, f"{place}/eh_timeout"),
+        retries,
+        "" if retries is None else disk,
+    )
+
+
+def _number(reader: Reader, path: str) -> int | None:
+    found = text(reader, path)
+    return int(found) if found.isascii() and found.removeprefix("-").isdigit() else None

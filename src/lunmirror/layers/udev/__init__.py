@@ -1,0 +1,4 @@
+from lunmirror.layers.udev.observe import observe
+from lunmirror.layers.udev.plan import plan
+
+__all__ = ["observe", "plan"]

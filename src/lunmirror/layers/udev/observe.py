@@ -1,0 +1,18 @@
+"""One file is read, and nothing else."""
+
+from lunmirror.desired import Desired
+from lunmirror.host import paths
+from lunmirror.host.protocol import Reader
+from lunmirror.layers.udev.facts import NAME, Rules
+from lunmirror.model import Absent, Observed, Present, Unknown, World
+
+
+def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
+    """Present(Rules) or Unknown."""
+    content = reader.read(paths.UDEV_RULES)
+    if isinstance(content, Unknown):
+        return {NAME: content}
+    if isinstance(content, Present):
+        return {NAME: Present(Rules(content.facts, True))}
+    folder = reader.folder(paths.UDEV_RULES.rpartition("/")[0])
+    return {NAME: folder if isinstance(folder, Unknown) else Present(Rules(None, not isinstance(folder, Absent)))}

@@ -1,0 +1,113 @@
+"""From the file of udev rules to what it shall hold. The file is ours alone and replaced whole; one that does not
+say so in its first line is left as it is.
+
+| file                         | what is done                                              |
+|------------------------------|-----------------------------------------------------------|
+| ours, the rules as declared  | nothing (comments are not looked at)                      |
+| ours, or empty, or none      | written anew; removed if nothing is declared               |
+| somebody else's              | refused                                                   |
+| unknown                      | blocked                                                   |
+
+udev reads new rules by itself, but looks for them only every three seconds (systemd, udevd.c); a disk that appears
+in between gets its values from layer scsi, in this very pass.
+"""
+
+from lunmirror.desired import Desired
+from lunmirror.host import paths
+from lunmirror.layers.udev.facts import NAME, Rules
+from lunmirror.layers.udev.rules import Rule, rules
+from lunmirror.model import (
+    Drift,
+    Finding,
+    Kind,
+    MakeFolder,
+    Plan,
+    Present,
+    Ref,
+    RemoveFile,
+    Step,
+    Unknown,
+    World,
+    WriteFile,
+)
+from lunmirror.render import render
+
+MARK = "# Written by lunmirror, which replaces this file whole."
+TEMPLATE = "udev/templates/rules.j2"
+REF = Ref("udev", NAME)
+
+
+def plan(desired: Desired, seen: World, pending: frozenset[Ref]) -> Plan:
+    state = seen["udev"].get(NAME, Unknown("it was not looked at"))
+    if not isinstance(state, Present):
+        why = state.reason if isinstance(state, Unknown) else "it was not looked for"
+        return Plan(findings=(_blocked(why),))
+    file: Rules = state.facts
+    wanted, strange = rules(desired, seen)
+    notes = tuple(
+        Finding(
+            REF,
+            Kind.NOTE,
+            f"there is no udev rule for disk {one.disk}",
+            why=f"its node record spells the portal {one.value!r}, which a rule could take for a pattern",
+            next="the disk gets its timeouts at each pass all the same",
+            key=f"disks.{one.disk}",
+        )
+        for one in strange
+    )
+    text = (file.raw or b"").decode(errors="replace")
+    if text.strip() and not text.startswith(MARK):
+        return Plan(findings=(_foreign(), *notes))
+    found = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    if found == [rule.text for rule in wanted]:
+        return Plan(findings=notes)
+    return Plan(_steps(wanted, found, file), notes)
+
+
+def _steps(wanted: tuple[Rule, ...], found: list[str], file: Rules) -> tuple[Step, ...]:
+    drift = (
+        *(
+            Drift(f"servers.{rule.server}.command_timeout", rule.text, "no such rule")
+            for rule in wanted
+            if rule.text not in found
+        ),
+        *(
+            Drift("disks", "no rule for anything else", line)
+            for line in found
+            if line not in {r.text for r in wanted}
+        ),
+    ) or (Drift("disks", "the rules in the order of the configuration", "another order"),)
+    if not wanted:
+        assert file.raw is not None
+        remove = RemoveFile(paths.UDEV_RULES, file.raw)
+        return (Step(REF, f"remove {paths.UDEV_RULES}: no disk is declared", remove, drift),)
+    content = render(TEMPLATE, mark=MARK, rules=wanted).encode()
+    count = f"{len(wanted)} disk" + ("s" if len(wanted) > 1 else "")
+    title = f"write the udev rules that give {count} their timeouts when they appear"
+    write = Step(REF, title, WriteFile(paths.UDEV_RULES, content, file.raw, 0o644), drift)
+    if file.folder:
+        return (write,)
+    folder = paths.UDEV_RULES.rpartition("/")[0]
+    return (Step(REF, f"make the folder {folder}", MakeFolder(folder), drift), write)
+
+
+def _foreign() -> Finding:
+    return Finding(
+        REF,
+        Kind.REFUSED,
+        f"will not write {paths.UDEV_RULES}",
+        why="it is not lunmirror's: its first line does not say so",
+        next="if nobody needs it, remove it or give it another name; the next pass writes its own",
+        key="policy.stall_budget",
+    )
+
+
+def _blocked(why: str) -> Finding:
+    return Finding(
+        REF,
+        Kind.BLOCKED,
+        f"the udev rules in {paths.UDEV_RULES} are not known, so nothing is done to them",
+        why=why,
+        next="mend the cause; the next pass looks again",
+        key="policy.stall_budget",
+    )

@@ -1,0 +1,260 @@
+"""`apply --relogin`: what is declared and cannot become live in a session becomes so by logging in anew.
+
+One server at a time, and only while every other leg of every volume with a leg there is in sync, in its place and can
+be reached; then full sync is waited for before the next. The order for one server, such that a kill at any instant
+leaves what the next pass mends by itself:
+
+1. the journal is told that the volumes run on the other legs. A crash from here on finds it cautious, never wrong.
+2. a segtype mirror gives its leg up by `lvconvert`: a mirror that loses a disk under it would stand still until
+   dmeventd has made it linear, and one that nobody writes to would go on calling the lost leg good.
+3. log out, log in. A raid1 fails its leg at the next write and goes on with the other (lab: docs/lab-findings.md, 7).
+4. an ordinary pass: the disk under its new name, the leg refreshed (raid1: only what changed) or added (mirror: in full).
+5. a raid1 that nobody wrote to meanwhile has no failed leg to refresh, but tables that lead nowhere: refreshed too.
+"""
+
+from collections.abc import Callable, Iterator
+
+from lunmirror import gate, journal
+from lunmirror.desired import Desired, Path, Volume
+from lunmirror.execute import Executor
+from lunmirror.exits import Exit
+from lunmirror.host import paths
+from lunmirror.host.protocol import Reader
+from lunmirror.layers.disk.facts import Lun
+from lunmirror.layers.node.facts import Record
+from lunmirror.layers.node.settings import wishes
+from lunmirror.layers.session.exits import meanings
+from lunmirror.layers.session.facts import Session, stale
+from lunmirror.layers.session.plan import login
+from lunmirror.layers.volume.facts import LogicalVolume
+from lunmirror.layers.volume.subject import Subject
+from lunmirror.lvm.devices import text
+from lunmirror.model import Drift, Finding, Kind, Outcome, Plan, Present, Ref, Report, Risk, Run, Step
+from lunmirror.record import NamedTuple
+from lunmirror.report.health import FULL, REBUILDING, health
+from lunmirror.report.result import exit_of
+from lunmirror.report.risk import copies, facts_of, losses
+from lunmirror.report.uses import foreign_uses
+from lunmirror.report.verdict import silent_servers
+
+PATIENCE = 600.0  # seconds for all copying together; then the next `apply --relogin` goes on
+PAUSE = 2.0  # seconds between two looks at what is copied
+LOGOUT = 60.0  # seconds; 2 in the lab
+
+
+class Stage(NamedTuple):
+    """walk: an ordinary changing pass. pause: so many seconds; raises Interrupted."""
+
+    desired: Desired
+    host: Reader
+    executor: Executor
+    walk: Callable[[], Report]
+    pause: Callable[[float], None]
+
+
+def renew(stage: Stage) -> Report:
+    """Passes and renewals until every session has what is declared, or something stands against it: the last report,
+    with the outcomes of all. The caller holds the run lock."""
+    end = stage.host.now() + PATIENCE
+    report = stage.walk()
+    outcomes: list[Outcome] = list(report.outcomes)
+    done: set[str] = set()
+    while True:
+        waiting = [s for s in old_servers(stage.desired, report) if s not in done]
+        against = {s: objections(s, stage.desired, report, stage.host) for s in waiting}
+        ready = next((s for s in waiting if not against[s]), "")
+        over = exit_of(report) in (Exit.REFUSED, Exit.FAILED)
+        if over or (not ready and not (_copying(stage.desired, report) and stage.host.now() < end)):
+            findings = (*report.findings, *(_waits(s, against[s], stage.desired, report) for s in waiting))
+            return report._replace(outcomes=tuple(outcomes), findings=findings)
+        if ready:
+            done.add(ready)
+            outcomes += _taken(stage, plan(ready, stage.desired, report))
+            report = stage.walk()
+            outcomes += report.outcomes
+            outcomes += _taken(stage, rejoin(ready, stage.desired, report, stage.host))
+        else:
+            stage.pause(PAUSE)
+        report = stage.walk()
+        outcomes += report.outcomes
+
+
+def _taken(stage: Stage, wanted: Plan) -> list[Outcome]:
+    return stage.executor.take(gate.pass_through(wanted, frozenset()).steps) if wanted.steps else []
+
+
+def _copying(desired: Desired, report: Report) -> bool:
+    return any(health(v, report.seen, desired).state == REBUILDING for v in desired.volumes.values())
+
+
+# What is to be renewed, and what stands against it
+
+
+def old_servers(desired: Desired, report: Report) -> list[str]:
+    """Servers with a live session that has other values than declared, where a new login would mend that."""
+    return list(dict.fromkeys(path.server.name for path, _ in _old(desired, report)))
+
+
+def _old(desired: Desired, report: Report) -> Iterator[tuple[Path, Session]]:
+    for path in desired.paths():
+        state = report.seen.get("session", {}).get(path.name)
+        session = state.facts if isinstance(state, Present) else None
+        if not isinstance(session, Session) or not session.live or session.twins:
+            continue
+        if stale(session, path.server.timeouts) and _recorded(path, report):
+            yield path, session
+
+
+def _recorded(path: Path, report: Report) -> bool:
+    """Whether the node record says all that is declared: else a new login would be for nothing, or worse."""
+    state = report.seen.get("node", {}).get(path.name)
+    record = state.facts if isinstance(state, Present) else None
+    if not isinstance(record, Record) or record.trouble:
+        return False
+    return all(record.settings.get(w.record_key) == w.value for w in wishes(path.server, record.secrets))
+
+
+def objections(server: str, desired: Desired, report: Report, reader: Reader) -> list[str]:
+    """Why the sessions of this server are not to be touched now; none: they may."""
+    volumes = _on(server, desired)
+    silent = silent_servers(server, report, desired, reader)
+    found = [str(loss) for loss in losses(server, report.seen, desired, silent)]
+    for volume in volumes:
+        state = health(volume, report.seen, desired)
+        if state.state != FULL:
+            found.append(f"volume {volume.id} is {state.state}: {state.words}")
+        if any(not c.good for c in copies(volume, report.seen, desired, silent)):
+            found.append(f"not every leg of volume {volume.id} is in sync and can be reached")
+        found += [
+            f"volume {volume.id} does not run on its disk {disk}" for disk in adrift(volume, desired, report, reader)
+        ]
+    for _, session in (one for one in _old(desired, report) if one[0].server.name == server):
+        found += _others(session, desired, report, reader)
+    return list(dict.fromkeys(found))
+
+
+def adrift(volume: Volume, desired: Desired, report: Report, reader: Reader) -> list[str]:
+    """Disks of the volume's legs that nothing of the volume holds open, though it is active: its tables lead to a disk
+    that is gone, and device-mapper calls the leg good until the next write."""
+    facts = facts_of(volume, report.seen)
+    if facts is None or not facts.active:
+        return []
+    found = []
+    for disk in volume.legs:
+        state = report.seen.get("disk", {}).get(disk)
+        lun = state.facts if isinstance(state, Present) else None
+        if not isinstance(lun, Lun) or lun.place is None:
+            found.append(disk)
+            continue
+        listing = reader.folder(f"{paths.SYS_BLOCK}/{lun.place.kernel}/holders")
+        holders = listing.facts if isinstance(listing, Present) else ()
+        names = [text(reader, f"{paths.SYS_BLOCK}/{holder}/dm/name") for holder in holders]
+        if not any(name == volume.dm or name.startswith(f"{volume.dm}_") for name in names):
+            found.append(disk)
+    return found
+
+
+def _others(session: Session, desired: Desired, report: Report, reader: Reader) -> list[str]:
+    """Whatever else would lose its disk with this session."""
+    pattern = f"{paths.SYS_SESSIONS}/{session.sid}/device/target*/*:*:*:*/block/*"
+    disks = tuple(path.rpartition("/")[2] for path in reader.glob(pattern))
+    return foreign_uses(disks, {v.dm for v in desired.volumes.values()}, reader)
+
+
+def _on(server: str, desired: Desired) -> list[Volume]:
+    there = {d.name for d in desired.disks.values() if d.server == server}
+    return [v for v in desired.volumes.values() if there & set(v.legs)]
+
+
+def _waits(server: str, reasons: list[str], desired: Desired, report: Report) -> Finding:
+    why = "; ".join(reasons) or "a pass must come through without a fault first"
+    copying = _copying(desired, report) or not reasons
+    return Finding(
+        Ref("session", next(path.name for path, _ in _old(desired, report) if path.server.name == server)),
+        Kind.DEGRADED if copying else Kind.REFUSED,
+        f"the sessions of server {server} are not renewed",
+        why=why,
+        next="run `lunmirror apply --relogin` again when that is over"
+        if copying
+        else "mend that first, or log out and in yourself while nothing on that server is in use",
+        key=f"servers.{server}",
+    )
+
+
+# What is done
+
+
+def plan(server: str, desired: Desired, report: Report) -> Plan:
+    """The steps that renew one server's sessions, in their order."""
+    proof = "every other leg of every volume with a leg there is in sync and can be reached"
+    steps: list[Step] = []
+    for volume in _on(server, desired):
+        steps += _stand_aside(server, volume, desired, report, proof)
+    for path, session in (one for one in _old(desired, report) if one[0].server.name == server):
+        steps += _anew(path, session, report, proof)
+    # Of one resource, so that nothing is logged out when what must come before has failed.
+    return Plan(tuple(s._replace(ref=Ref("session", steps[-1].ref.name), server=server) for s in steps))
+
+
+def _stand_aside(server: str, volume: Volume, desired: Desired, report: Report, proof: str) -> Iterator[Step]:
+    facts = facts_of(volume, report.seen)
+    if facts is None or not facts.active or facts.type not in ("raid1", "mirror"):
+        return
+    of = Subject(volume, desired, report.seen, frozenset())
+    leaving = [leg for leg in facts.legs if any(desired.disks[d].server == server for d in of.disks_of(leg) if d)]
+    staying = tuple(pv for leg in facts.legs if leg not in leaving for pv in leg.pvs)
+    seqno = of.group.seqno if of.group else 0
+    yield from of.note_legs(facts, journal.advance(of.past(facts), volume.id, staying, seqno, facts.today))
+    if facts.type == "mirror":
+        fewer = len(facts.legs) - len(leaving) - 1
+        places = of.places(tuple(d for leg in leaving for d in of.disks_of(leg)))
+        run = of.lvm("lvconvert", "-y", "-m", str(fewer), volume.id, *places)
+        drift = Drift(f"servers.{server}", "the leg put aside while its session is renewed", "in service")
+        yield of.step(f"put the leg of {volume.id} on server {server} aside", run, drift, Risk.ONLINE, proof)
+
+
+def _anew(path: Path, session: Session, report: Report, proof: str) -> tuple[Step, Step]:
+    ref = Ref("session", path.name)
+    record = report.seen["node"][path.name]
+    assert isinstance(record, Present)
+    address = str(record.facts.settings["node.conn[0].address"])
+    enter = login(ref, path, address, ())
+    old = stale(session, path.server.timeouts)
+    drift = tuple(Drift(f"servers.{path.server.name}.{one.name}", str(one.wanted), str(one.live)) for one in old)
+    assert isinstance(enter.action, Run)
+    argv = tuple("--logout" if word == "--login" else word for word in enter.action.argv)
+    leave = Step(
+        ref,
+        f"log out of {path.target} at {path.portal}",
+        Run(argv, LOGOUT, meanings=meanings(path.server.name)),
+        drift,
+        Risk.ONLINE,
+        proof,
+    )
+    return leave, enter._replace(drift=drift, together=False)
+
+
+def rejoin(server: str, desired: Desired, report: Report, reader: Reader) -> Plan:
+    """Refreshes of raid1 volumes whose tables still lead to the disk that was logged out."""
+    steps = []
+    for volume in _on(server, desired):
+        facts = facts_of(volume, report.seen)
+        lost = [d for d in adrift(volume, desired, report, reader) if desired.disks[d].server == server]
+        if not lost or not _refreshable(facts):
+            continue
+        of = Subject(volume, desired, report.seen, frozenset())
+        if of.gone() or of.flagged():
+            continue
+        run = of.lvm("lvchange", "--refresh", volume.id)
+        drift = Drift(f"{volume.key}.legs", f"runs on disk {', '.join(lost)}", "tables lead to a disk that is gone")
+        title = f"lead {volume.id} to its disk on server {server} again"
+        steps.append(of.step(title, run, drift, Risk.ONLINE)._replace(server=server))
+    return Plan(tuple(steps))
+
+
+def _refreshable(facts: LogicalVolume | None) -> bool:
+    """A refresh lets every leg join: never a segtype mirror, never with a leg that was given up."""
+    if facts is None or facts.type != "raid1" or not facts.active:
+        return False
+    past = facts.past.facts if isinstance(facts.past, Present) else None
+    return past is not None and not past.rebuild and not past.diverged
