@@ -42,7 +42,7 @@ def shape(argv: tuple[str, ...]) -> str:
 BLANK, BOOT, DRIFT, GROWTH, OUTAGES, BUDGET = (
     f"tests/lab/test_{name}.py" for name in ("blank_to_mounted", "boot", "drift", "growth", "outages", "budget")
 )
-HERE = "tests/contract/test_lab_contract.py"
+HERE = "tests/lab/test_contract.py"
 LVM = "lvm {} --devices DEVICES {}".format
 CREATE = "-n NAME -l N --addtag TAG -y -W y -Z y GROUP DISKS"
 CONTRACTS = {

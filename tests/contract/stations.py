@@ -4,11 +4,8 @@ Blank LUNs, the first pass, in sync, the second pass, one outage with metadata w
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from contract.facts import normalised
 from lunmirror.execute import Executor
@@ -102,30 +99,3 @@ def without_progress(facts: dict[str, Any]) -> dict[str, Any]:
         s for s in facts["steps"] if not (s[0].startswith("volume") and s[2] in ("MakeFolder", "WriteFile"))
     ]
     return facts
-
-
-def test_stations_of_the_simulator() -> None:
-    """What the simulator says is said here whole, so that a change of it is seen."""
-    found = dict(stations(Simulated()))
-
-    legs = [leg[2] for leg in found["in sync"]["facts"]["volume vg0/testlv"][1]["legs"]]
-    assert legs == ["A", "A"]
-    assert found["nothing to do"]["steps"] == []
-    assert [leg[2] for leg in found["one server gone"]["facts"]["volume vg0/testlv"][1]["legs"]] == ["A", "D"]
-    assert (
-        found["back, flagged"]["facts"]["group vg0"][1]["members"]
-        != found["in sync"]["facts"]["group vg0"][1]["members"]
-    )
-    assert found["at the end"]["facts"] == found["nothing to do"]["facts"]
-
-
-@pytest.mark.lab
-@pytest.mark.skipif(not os.environ.get("LUNMIRROR_WHEEL"), reason="runs with the lab: LUNMIRROR_WHEEL is not set")
-def test_the_real_machine_says_the_same(request: pytest.FixtureRequest) -> None:
-    real = stations(Real(request.getfixturevalue("lab")))
-
-    simulated = stations(Simulated())
-
-    Path("/tmp/contract-stations.json").write_text(json.dumps({"real": real, "simulated": simulated}, indent=1))
-    for (station, here), (_, there) in zip(simulated, real, strict=True):
-        assert here == there, station
