@@ -3,8 +3,9 @@ steps at every station (tests/contract/stations.py)."""
 
 import json
 
-from contract.stations import Real, Simulated, stations
 from kit import Lab
+
+from contract.stations import Real, Simulated, stations
 
 
 def test_the_real_machine_says_what_the_simulator_says(lab: Lab) -> None:
