@@ -15,7 +15,7 @@ WITHOUT_WRITE_SAME = 'ACTION=="add", SUBSYSTEM=="scsi_disk", ATTR{max_write_same
 sys.path.insert(0, str(HERE))
 
 import evidence  # noqa: E402
-from kit import Lab  # noqa: E402
+from kit import Lab, state  # noqa: E402
 
 VERSIONS = "uname -r; iscsiadm --version; lvm version | head -n 1 | xargs; tgtadm --version; python3 --version"
 
@@ -84,15 +84,15 @@ def converged(machine: Machine):
 
     def reach(name: str, text: str, first: Callable[[Lab], None] = lambda lab: None) -> Lab:
         lab = Lab(machine)
-        if name in machine.converged:
-            machine.restore(name)
+        kept = state(name, text)
+        if kept in machine.converged:
+            machine.restore(kept)
             return lab
         machine.restore("ready")
         first(lab)
         lab.configure(text)
         lab.settle()
-        machine.snapshot(name)
-        machine.converged.add(name)
+        lab.keep(name, text)
         return lab
 
     return reach

@@ -62,6 +62,11 @@ LAYOUTS = {
 }
 
 
+def state(name: str, text: str) -> str:
+    """The snapshot of a configuration brought to its end: two files that choose one name do not get each other's."""
+    return f"{name}-{digest(text.encode())[:8]}"
+
+
 @dataclass
 class Ran:
     """One run of lunmirror: exit code, the report (JSON), the log lines, raw output and wall-clock seconds."""
@@ -103,10 +108,10 @@ class Lab:
         """Something measured, for docs/evidence.md."""
         self.figures.append(text)
 
-    def keep(self, name: str) -> None:
-        """This very state is what `converged(name, …)` starts from."""
-        self.machine.snapshot(name)
-        self.machine.converged.add(name)
+    def keep(self, name: str, text: str) -> None:
+        """This very state is what `converged(name, text)` starts from."""
+        self.machine.snapshot(state(name, text))
+        self.machine.converged.add(state(name, text))
 
     # -- lunmirror ------------------------------------------------------------------------------------------------
 

@@ -74,7 +74,7 @@ def test_blank_to_mounted(lab: Lab, shape: Shape) -> None:
     lab.synced()
     lab.apply(expect=0)
     if shape.toml == LAYOUTS["core"]:
-        lab.keep("core")
+        lab.keep("core", shape.toml)
 
     part = "1" if shape.place == "partition" else ""
     devices = [f"/dev/{lab.device(disk, shape.lun)}{part}" for disk in shape.disks]

@@ -23,7 +23,7 @@ def writing(lab: Lab) -> Iterator[None]:
     figures go into the evidence."""
     writer = lab.spawn(f"writer {MOUNT}/blocks --log /root/blocks.log --interval-ms 50")
     yield
-    lab.run("pkill -TERM -f 'writer /mnt'", check=False)
+    lab.run("pkill -TERM -f '[w]riter /mnt'", check=False)
     writer.wait(60)
     verdict = json.loads(lab.run(f"writer verify {MOUNT}/blocks /root/blocks.log", timeout=120).stdout)
     assert verdict["errors"] == 0, verdict
@@ -93,7 +93,7 @@ def test_a_stall_is_no_longer_than_the_budget(converged):
     lab = converged("raid1-5s", RAID1)
     writer = lab.spawn(f"writer {MOUNT}/blocks --log /root/blocks.log --interval-ms 20")
     lab.run("sleep 3; filer cut filer2; sleep 15")
-    lab.run("pkill -TERM -f 'writer /mnt'", check=False)
+    lab.run("pkill -TERM -f '[w]riter /mnt'", check=False)
     writer.wait(60)
     verdict = json.loads(lab.run(f"writer verify {MOUNT}/blocks /root/blocks.log").stdout)
     assert verdict["errors"] == 0
@@ -336,7 +336,7 @@ def test_a_mirror_starts_without_the_server_that_is_away(converged, away):
 def test_both_servers_gone_and_back_tells_the_person(converged):
     lab = converged("raid1-5s", RAID1)
     lab.spawn(f"writer {MOUNT}/blocks --log /root/blocks.log --interval-ms 50")
-    lab.run("sleep 2; filer cut filer1; filer cut filer2; sleep 20; pkill -TERM -f 'writer /mnt'; true")
+    lab.run("sleep 2; filer cut filer1; filer cut filer2; sleep 20; pkill -TERM -f '[w]riter /mnt'; true")
     assert lab.apply(timeout=120).rc == 1
     lab.run("filer restore filer1; filer restore filer2")
     back(lab, "left")

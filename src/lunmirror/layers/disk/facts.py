@@ -94,7 +94,9 @@ class Gone(NamedTuple):
 
 
 class Spanning(NamedTuple):
-    """A multipath map joins this disk with disks of other servers: never built upon. `map` is its name."""
+    """A multipath map joins this disk with disks of other servers: never built upon. `map` is its name, `members` are
+    the SCSI disks under it ("sda")."""
 
     map: str
     others: tuple[str, ...]
+    members: tuple[str, ...] = ()

@@ -165,7 +165,8 @@ def _whole(disk: Disk, devices: tuple[Device, ...], reader: Reader, owners: dict
             return Unknown(f"the members of multipath map {name} cannot be read")
         others = tuple(sorted({owners.get(s, s) for s in slaves.facts} - {disk.name}))
         if others:
-            return Present(Spanning(text(reader, f"{paths.SYS_BLOCK}/{name}/dm/name") or name, others))
+            map = text(reader, f"{paths.SYS_BLOCK}/{name}/dm/name") or name
+            return Present(Spanning(map, others, tuple(sorted(slaves.facts))))
     if len(maps) > 1:
         return Unknown(f"several multipath maps hold it: {', '.join(sorted(maps))}")
     if maps:

@@ -66,8 +66,8 @@ def _plan_disk(desired: Desired, disk: Disk, seen: World, pending: frozenset[Ref
             return Plan()
         case NoDisk(host, pattern):
             return _wait_for(ref, disk, host, pattern)
-        case Spanning(name, others):
-            return Plan(findings=(_spanning(ref, disk, name, others),))
+        case Spanning() as spanning:
+            return Plan(findings=(_spanning(ref, disk, spanning),))
         case Lun() as lun if lun.pv:
             return Plan(findings=tuple(_judge_pv(desired, ref, disk, lun)))
         case Lun() as lun:
@@ -95,15 +95,17 @@ def _unreachable(ref: Ref, disk: Disk, state: Seen, seen: World, sessions: list[
     )
 
 
-def _spanning(ref: Ref, disk: Disk, name: str, others: tuple[str, ...]) -> Finding:
+def _spanning(ref: Ref, disk: Disk, found: Spanning) -> Finding:
+    """LVM calls a disk a multipath component as long as its serial number is in /etc/multipath/wwids, map or no map."""
+    forget = "; ".join(f"multipath -w /dev/{member}" for member in found.members)
     return Finding(
         ref,
         Kind.REFUSED,
-        f"multipath map {name} joins disk {disk.name} with {', '.join(others)}",
+        f"multipath map {found.map} joins disk {disk.name} with {', '.join(found.others)}",
         why="two servers report the same serial number, and multipath took their disks for one: what is written"
         " would land on either of them",
-        next=f"unmount what uses it, remove the map with `multipath -f {name}`, and exclude both disks in"
-        " /etc/multipath.conf (blacklist) or set find_multipaths strict",
+        next="unmount what uses it; exclude both disks in /etc/multipath.conf (blacklist), or set find_multipaths strict"
+        f" there; then take the map and the number away: `multipath -f {found.map}; {forget}`",
         key=f"disks.{disk.name}",
     )
 

@@ -23,7 +23,10 @@ EXITS: dict[int, tuple[str, str]] = {
     21: ("iscsiadm found no matching record, session or target", "run `lunmirror plan` again"),
     22: ("iscsiadm could not read sysfs", "check that /sys is mounted"),
     23: ("the server's name could not be resolved", "correct the portal or the name service"),
-    24: ("the server refused our CHAP name or secret", "compare [servers.….chap] with the server's settings"),
+    24: (
+        "authentication failed: the server refused our CHAP name or secret",
+        "compare [servers.NAME.chap] with the server's settings",
+    ),
     27: ("the operation is not supported", "look at the journal of iscsid"),
     28: ("the device is in use", "run `lunmirror plan` again"),
     29: ("it failed for the moment", "run `lunmirror apply` again"),
@@ -32,6 +35,12 @@ EXITS: dict[int, tuple[str, str]] = {
     255: ("iscsiadm failed without saying how", "look at the journal of iscsid"),  # versions before 2.0-873
 }
 
+# What a server without the secret that we expect of it ends in (lab: test_chap.py), and other final refusals too.
+MUTUAL = (
+    "the login failed for good. With mutual CHAP that is most often a failed authentication: the server could not prove"
+    " that it knows the secret of [servers.NAME.chap] mutual. Compare the two, then look at the server's log"
+)
+
 
 def explain_exit(rc: int) -> str:
     """One sentence for a person, '' for success and for codes that say nothing."""
@@ -39,6 +48,9 @@ def explain_exit(rc: int) -> str:
     return f"{what}: {move}" if move else what
 
 
-def meanings() -> tuple[tuple[int, str], ...]:
-    """The table as a step carries it."""
-    return tuple((rc, explain_exit(rc)) for rc in EXITS)
+def meanings(server: str, mutual: bool = False) -> tuple[tuple[int, str], ...]:
+    """The table as a step carries it, about one declared server, with mutual CHAP or without."""
+    told = {rc: explain_exit(rc) for rc in EXITS}
+    if mutual:
+        told[19] = MUTUAL
+    return tuple((rc, text.replace("servers.NAME", f"servers.{server}")) for rc, text in told.items())

@@ -112,7 +112,8 @@ def _login(ref: Ref, path: Path, address: str, after: tuple[Ref, ...]) -> Step:
     # iscsiadm cannot be stopped early: killing it does not cancel the login. So iscsid's own bound, and some more.
     deadline = float(times.login_timeout * (times.login_retries + 1) + 5)
     drift = Drift(f"servers.{path.server.name}.portals", "a live session", "no session")
-    action = Run(argv, deadline, ok=(0, SESSION_EXISTS), meanings=meanings())
+    mutual = path.server.chap is not None and path.server.chap.mutual is not None
+    action = Run(argv, deadline, ok=(0, SESSION_EXISTS), meanings=meanings(path.server.name, mutual))
     return Step(ref, f"log in to {_place(path)}", action, (drift,), after=after, together=True)
 
 
