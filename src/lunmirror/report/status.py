@@ -184,7 +184,10 @@ def render(
         lines.append("")
         count = "1 step" if len(report.steps) == 1 else f"{len(report.steps)} steps"
         lines.append(f"{count} would bring it to what is declared; `lunmirror plan` shows what.")
-    said: list[Finding] = [f for f in report.findings if f.kind is not Kind.NOTE]
+    # Notes are for `plan` and `apply`, but for those that tell how the next outage will go.
+    said: list[Finding] = [
+        f for f in report.findings if f.kind is not Kind.NOTE or f.ref.layer in ("node", "session")
+    ]
     if said:
         lines += ["", *(finding_text(f, paint) for f in said)]
     result = status_exit(report, desired) if result is None else result

@@ -7,7 +7,7 @@ import pytest
 from lunmirror.desired import Desired
 from lunmirror.exits import Exit
 from lunmirror.host.protocol import Ran
-from lunmirror.model import Drift, Ref, Run, Step
+from lunmirror.model import Drift, Finding, Kind, Ref, Run, Step
 from lunmirror.report import kernellog, verdict
 from lunmirror.report.copying import Speed
 from lunmirror.report.kernellog import Error
@@ -158,3 +158,14 @@ def test_the_verdict_as_text_and_json() -> None:
     result, found = verdict.verdict("filer2", whole, desired(), {})
     assert (result, found) == (Exit.CONVERGED, ())
     assert verdict.render("filer2", found).startswith("yes: server filer2 can be lost now")
+
+
+def test_a_note_on_how_the_next_outage_will_go_is_shown_and_no_other() -> None:
+    notes = (
+        Finding(Ref("session", "filer1"), Kind.NOTE, "nobody would bring session1 back", "iscsid does not run"),
+        Finding(Ref("disk", "left"), Kind.NOTE, "disks left and right report the same identity"),
+    )
+    said = render(report(world(lv()), notes), desired())
+    assert "iscsid does not run" in said
+    assert "same identity" not in said
+    assert said.endswith("(exit 0)\n")

@@ -10,8 +10,6 @@ On disk (drivers/md/dm-raid.c, struct dm_raid_superblock; drivers/md/md-bitmap.h
 superblock at the start of the leg's metadata volume, the bitmap's superblock 4 KiB behind it, its bits after that.
 """
 
-import struct
-
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.model import ABSENT, Present, Seen, Unknown
@@ -21,8 +19,6 @@ BLOCK = 4096  # bytes: what one read is counted in; O_DIRECT wants whole sectors
 MOST = 66  # blocks: both superblocks and the bits of 2^21 regions, more than LVM ever makes
 DEADLINE = 10.0  # seconds for one read of at most 264 KiB
 
-_RAID = struct.Struct("<4sIIiQQ")  # magic, features, devices, position, events, failed devices
-_BITMAP = struct.Struct("<4sI16sQQQII")  # magic, version, uuid, events, events cleared, sectors, state, bytes a bit
 _BITS = BLOCK + 256  # offset of the first bit
 
 
@@ -90,9 +86,10 @@ def parse(raw: bytes, length: int) -> Seen:
     """As `read`; `length` is how many bytes were asked for."""
     if len(raw) != length:
         return Unknown(f"only {len(raw)} of {length} bytes of a leg's metadata could be read")
-    magic, _, devices, position, events, failed = _RAID.unpack_from(raw)
-    if magic != b"DmRd":
+    if raw[:4] != b"DmRd":
         return Unknown("a leg's metadata is not as dm-raid writes it") if raw[:BLOCK].strip(b"\0") else ABSENT
+    devices, position = _number(raw, 8, 4), _number(raw, 12, 4)
+    events, failed = _number(raw, 16, 8), _number(raw, 24, 8)
     if not 0 <= position < devices <= 64:
         return Unknown(f"a leg's metadata is not as dm-raid writes it: leg {position} of {devices}")
     numbers = frozenset(n for n in range(devices) if failed >> n & 1)
@@ -101,8 +98,8 @@ def parse(raw: bytes, length: int) -> Seen:
 
 def _is_dirty(raw: bytes) -> bool:
     """Whether any bit is set. A bitmap that cannot be read may have one."""
-    magic, _, _, _, _, sectors, _, chunk = _BITMAP.unpack_from(raw, BLOCK)
-    if magic != b"bitm" or not chunk or not sectors:
+    sectors, chunk = _number(raw, BLOCK + 40, 8), _number(raw, BLOCK + 52, 4)
+    if raw[BLOCK : BLOCK + 4] != b"bitm" or not chunk or not sectors:
         return True
     bits = -(-sectors * 512 // chunk)
     whole, rest = divmod(bits, 8)
@@ -110,3 +107,8 @@ def _is_dirty(raw: bytes) -> bool:
         return True
     tail = raw[_BITS + whole] & ((1 << rest) - 1) if rest else 0
     return bool(raw[_BITS : _BITS + whole].strip(b"\0") or tail)
+
+
+def _number(raw: bytes, offset: int, length: int) -> int:
+    """Not by `struct`: every pass would pay for its import, and hardly one reads a superblock."""
+    return int.from_bytes(raw[offset : offset + length], "little")

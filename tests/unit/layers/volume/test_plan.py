@@ -302,6 +302,17 @@ def test_legs_that_accuse_each_other_are_two_histories_whatever_the_journal_says
     assert (entry.running, entry.diverged) == (((B,), (A,)) if past == ONLY_B else ((A,), (B,)))
 
 
+@pytest.mark.parametrize("past", [ABSENT, BOTH])
+def test_they_may_be_chosen_between_at_once(past):
+    world = {
+        "group": {"vg0": Present(group())},
+        "volume": {"vg0/lv": resting(TORN_ON_DISK, past)},
+        "disk": {},
+    }
+    [entry] = notes(plan(wanted(choice=("vg0/lv", "filer2")), world, frozenset()))
+    assert (entry.running, entry.rebuild, entry.diverged) == ((B,), (A,), ())
+
+
 def test_after_the_choice_they_are_no_more():
     answer = planned(resting(TORN_ON_DISK, GIVEN_UP))
     assert commands(answer) == ["lvchange -a y --activationmode degraded vg0/lv"]
