@@ -180,3 +180,24 @@ def test_a_member_is_not_taken_back_while_another_is_away() -> None:
     assert "--restoremissing" not in str(during.host.lines)
     back(stage, "filer3")
     assert stage.settle().exit == 0
+
+
+def test_a_remnant_on_a_disk_that_is_gone_gets_no_leg() -> None:
+    """A mirror made linear, and then its only leg's session ended: its table leads nowhere, and a leg added now would be
+    copied from nothing."""
+    stage = converged(text(type="mirror"))
+    outage(stage, "filer1")
+    stage.world.logout("filer2")
+    stage.world.advance(5.0)
+    back(stage, "filer1", "filer2")
+
+    refused = stage.apply()
+
+    assert refused.exit == 4
+    assert "a disk that is gone" in refused.finding(Kind.REFUSED)
+    assert "lvconvert" not in str(refused.host.lines)
+
+    stage.world.unmount("/mnt/test")
+    stage.world.deactivate("testlv")
+    assert stage.settle().exit == 0
+    assert stage.world.lost() == {}

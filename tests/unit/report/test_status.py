@@ -7,8 +7,7 @@ import pytest
 from lunmirror.desired import Desired
 from lunmirror.exits import Exit
 from lunmirror.host.protocol import Ran
-from lunmirror.layers.session.facts import Session
-from lunmirror.model import Drift, Present, Ref, Run, Step
+from lunmirror.model import Drift, Ref, Run, Step
 from lunmirror.report import kernellog, verdict
 from lunmirror.report.copying import Speed
 from lunmirror.report.kernellog import Error

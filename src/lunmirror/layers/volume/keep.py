@@ -66,6 +66,13 @@ def add_leg(of: Subject, facts: LogicalVolume) -> Plan | None:
         # In service all the same: a mirror that dmeventd made linear, with its server still away.
         why = f"its leg on disk {disk} is missing, and a member of its group is out of sight"
         return of.find(Kind.DEGRADED, "runs without full redundancy", why, "bring the missing server back", "legs")
+    if of.adrift(facts):
+        why = f"nothing of it holds its disk {', '.join(has)} open: it still leads to the disk of a session that was ended"
+        next = (
+            f"a copy would have nothing to read from: stop what uses it, `umount` it, then `lvchange -an {volume.id}`"
+            " and run `lunmirror apply`"
+        )
+        return of.find(Kind.REFUSED, "runs on a disk that is gone", why, next, "legs")
     if not of.after:
         unfit = of.unfit((disk,), facts.extents + (1 if volume.type == "raid1" else 0))
         if unfit:

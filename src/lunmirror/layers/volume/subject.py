@@ -3,6 +3,7 @@
 from lunmirror import journal
 from lunmirror.desired import Desired, Volume
 from lunmirror.host import paths
+from lunmirror.layers.disk.facts import Lun
 from lunmirror.layers.group.facts import Member, VolumeGroup, successors, whole_but_for
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
 from lunmirror.lvm.command import change, place_of
@@ -72,6 +73,16 @@ class Subject:
     def in_view(self, leg: Leg) -> bool:
         """Every physical volume of the leg is visible, flagged as missing or not."""
         return bool(leg.pvs) and all((m := self.member(pv)) and m.device for pv in leg.pvs)
+
+    def adrift(self, facts: LogicalVolume) -> bool:
+        """An active linear volume that does not stand on the disk where its physical volume is now. Linear only: the
+        others stand on devices of their own in between."""
+        if facts.type != "linear" or not facts.number:
+            return False
+        holder = f"dm-{facts.number.partition(':')[2]}"
+        states = (self.seen["disk"].get(disk) for disk in self.disks(facts))
+        luns = [s.facts for s in states if isinstance(s, Present) and isinstance(s.facts, Lun)]
+        return any(lun.place and holder not in lun.place.holders for lun in luns)
 
     def flagged(self) -> list[Member]:
         """Members that are back, but still marked as missing in the metadata."""
