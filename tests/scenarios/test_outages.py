@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from lunmirror.model import Kind
 from sim.stage import PAUSE, Stage, converged, text
-from sim.stories import back, crashed, degraded_start, flag, inactive, mirror_without_a_leg, outage
+from sim.stories import back, crashed, degraded_start, events, flag, inactive, mirror_without_a_leg, outage
 
 
 def test_one_outage_is_healed() -> None:
@@ -294,7 +294,7 @@ def test_after_a_crash_the_legs_are_made_equal() -> None:
 
 def test_after_a_crash_that_somebody_else_started_from_too() -> None:
     """LVM's event activation was faster: what the bitmap said is gone, so the boot decides."""
-    stage = converged(text())
+    stage = events()
     stage.world.reboot()
     assert stage.world.actives
 

@@ -165,6 +165,7 @@ def test_one_absent_server_leaves_the_other_work_done() -> None:
 
 def busy_iscsid(stage: Stage, seconds: float) -> None:
     """A boot where open-iscsi.service asked for the logins and did not wait (`-W`): iscsid is still at it."""
+    stage.world.unmount("/mnt/test")
     stage.world.reboot(login=False)
     stage.world.asked = dict.fromkeys(automatic(stage.world), stage.world.now + seconds)
 
@@ -200,6 +201,7 @@ def test_a_server_that_returns_while_it_is_waited_for_takes_part() -> None:
 def test_a_session_that_is_only_coming_up_is_waited_for() -> None:
     """At boot its object is there before the login is over, and reads like a broken one."""
     stage = converged(text())
+    stage.world.unmount("/mnt/test")
     stage.world.reboot()
     stage.world.cut("filer2")
     stage.world.advance(30.0)

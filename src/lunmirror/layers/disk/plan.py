@@ -125,7 +125,9 @@ def _wait_for(ref: Ref, disk: Disk, host: str, pattern: str) -> Plan:
 def _judge_pv(desired: Desired, ref: Ref, disk: Disk, lun: Lun) -> list[Finding]:
     assert lun.pv
     assert lun.place
-    group = desired.group_of(disk.name)
+    # A disk that is replaced stays declared, and in its heir's group until the heir has its place.
+    heirs = [d.name for d in desired.disks.values() if d.replaces == disk.name]
+    group = next(filter(None, map(desired.group_of, (disk.name, *heirs))), None)
     where = f"the physical volume {lun.pv.uuid} on {lun.place.node} (LUN {disk.lun} of server {disk.server})"
     owner = next((d for d in desired.disks.values() if d.pv_uuid == lun.pv.uuid and d.name != disk.name), None)
     refuse = lambda what, why, next: [Finding(ref, Kind.REFUSED, what, why, next, f"disks.{disk.name}")]  # noqa: E731

@@ -101,7 +101,9 @@ def _keep(
         next = "bring the missing server back first"
         what = f"disk {', '.join(joining)} cannot join group {group.name} yet"
         findings.append(Finding(ref, Kind.BLOCKED, what, why, next, f"{key}.disks"))
-    declared = {m.uuid for m in facts.members if m.disk in group.disks}
+    declared = {m.uuid for m in facts.members if m.disk in group.disks} | successors(
+        desired, group.name, facts
+    ).keys()
     for member in facts.members:
         if member.uuid not in declared and member.device:
             what = f"group {group.name} also has {member.device}, which is not declared"
