@@ -130,7 +130,7 @@ def test_without_sys(blank: Lab) -> None:
 def test_iscsid_that_cannot_be_started(lab: Lab) -> None:
     lab.configure(TOML)
     lab.run("systemctl mask --runtime --now iscsid.socket iscsid.service open-iscsi.service", timeout=120)
-    with still(lab, but=("folder /etc/iscsi", "file /etc/iscsi"), bytes_too=True):
+    with still(lab, but=("folder /etc/iscsi", "file /etc/iscsi", "file /etc/udev"), bytes_too=True):
         says(lab.apply(expect=1), "iscsid", "systemctl")
 
 
@@ -143,7 +143,7 @@ def test_iscsid_that_only_sleeps(lab: Lab) -> None:
 
 
 # package -> programs that vanish with it
-PACKAGES = {"open-iscsi": ("iscsiadm",), "lvm2": ("lvm",), "dmsetup": ("dmsetup",)}
+PACKAGES = {"open-iscsi": ("iscsiadm",), "lvm2": ("lvm",)}
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -162,6 +162,17 @@ def test_not_installed(request: pytest.FixtureRequest, package: str) -> None:
         finally:
             for program in PACKAGES[package]:
                 lab.run(f'p=$(cat /root/moved-{program}); mv "$p.gone" "$p"')
+
+
+def test_a_machine_without_dmsetup(blank: Lab) -> None:
+    """LVM works without it, so the group is made; of volumes nothing can be told, so none is."""
+    blank.configure(TOML)
+    blank.run('p=$(readlink -f "$(command -v dmsetup)"); mv "$p" "$p.gone"; echo "$p" > /root/moved')
+    says(blank.apply(expect=1), "dmsetup", "installed")
+    assert blank.run("lvs --noheadings -o lv_name vg0").stdout.strip() == ""
+    blank.run('p=$(cat /root/moved); mv "$p.gone" "$p"')
+    blank.settle()
+    assert blank.mounted().split()[1] == "ext4"
 
 
 def test_not_installed_on_a_converged_machine(mirror: Lab) -> None:

@@ -52,7 +52,7 @@ class World:
             "/usr/sbin/iscsiadm": b"\x7fELF\0/etc/iscsi/nodes\0/etc/iscsi/send_targets\0",
         } | self.files
         self._boot_id()
-        self.folders |= {"/mnt", "/etc/iscsi", "/var/lib"}
+        self.folders |= {"/mnt", "/etc/iscsi", "/etc/udev/rules.d", "/var/lib"}
 
     def _boot_id(self) -> None:
         self.files["/proc/sys/kernel/random/boot_id"] = f"00000000-0000-4000-8000-{self.boots:012x}\n".encode()

@@ -7,6 +7,7 @@ say so in its first line is left as it is.
 | ours, or empty, or none      | written anew; removed if nothing is declared               |
 | somebody else's              | refused                                                   |
 | unknown                      | blocked                                                   |
+| any node record unknown      | nothing: what is said of the record is enough             |
 
 udev reads new rules by itself, but looks for them only every three seconds (systemd, udevd.c); a disk that appears
 in between gets its values from layer scsi, in this very pass.
@@ -42,6 +43,10 @@ def plan(desired: Desired, seen: World, pending: frozenset[Ref]) -> Plan:
     if not isinstance(state, Present):
         why = state.reason if isinstance(state, Unknown) else "it was not looked for"
         return Plan(findings=(_blocked(why),))
+    if any(isinstance(seen.get("node", {}).get(path.name, state), Unknown) for path in desired.paths()):
+        # A rule needs the address as the record spells it. What is wrong with the record is said there; what the file
+        # holds stays, lest a record that cannot be read costs a disk its timeouts.
+        return Plan()
     file: Rules = state.facts
     wanted, strange = rules(desired, seen)
     notes = tuple(

@@ -144,3 +144,9 @@ def test_every_valid_configuration_can_be_written_and_means_itself(target, words
     assert strange == ()
     assert set(place) <= PLAIN
     assert fnmatch.fnmatchcase(place, place)
+
+
+def test_with_a_record_that_cannot_be_read_the_file_stays():
+    wanted = desired()
+    seen = {"udev": {NAME: Present(Rules(None, True))}, "node": {p.name: Unknown("torn") for p in wanted.paths()}}
+    assert plan(wanted, seen, frozenset()) == ((), ())
