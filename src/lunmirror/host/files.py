@@ -26,7 +26,10 @@ def read(path: str) -> Seen:
     try:
         return Present(_content(path))
     except OSError as error:
-        return ABSENT if error.errno in _NOT_THERE else Unknown(f"cannot read {path}: {words.of(error)}")
+        if error.errno not in _NOT_THERE:
+            return Unknown(f"cannot read {path}: {words.of(error)}")
+        # Something is there all the same, and what it is to lead to may come back: a link onto a disk not mounted yet.
+        return Unknown(f"{path} is a symbolic link that leads nowhere") if os.path.islink(path) else ABSENT
     except ValueError as error:  # a NUL in the path, or one of _content's own
         return Unknown(f"cannot read {path!r}: {error}")
 

@@ -73,6 +73,7 @@ def test_links_are_resolved_to_the_end(host: LiveHost, tmp_path: Path) -> None:
     (tmp_path / "dangling").symlink_to("none")
     assert host.link(str(tmp_path / "l")) == Present(str(tmp_path / "f"))
     assert host.link(str(tmp_path / "dangling")) == ABSENT
+    assert isinstance(host.read(str(tmp_path / "dangling")), Unknown), "something is there: not to be made anew"
 
 
 def test_globbing(host: LiveHost, tmp_path: Path) -> None:
