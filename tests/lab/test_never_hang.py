@@ -2,7 +2,6 @@
 
 import re
 
-import pytest
 from kit import MOUNT, SERVERS, Lab
 from test_outages import RAID1, back
 
@@ -29,7 +28,6 @@ def hold(lab: Lab, tmo: int = 90) -> None:
     lab.run(f"for s in /sys/class/iscsi_session/*; do echo {tmo} > $s/recovery_tmo; done")
 
 
-@pytest.mark.core
 def test_a_blocked_leg_costs_two_seconds_at_most(converged):
     lab = converged("raid1-5s", RAID1)
     usual = healthy(lab)
