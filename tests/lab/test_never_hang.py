@@ -64,7 +64,8 @@ def test_iscsid_stopped_and_dead(converged):
     told, _ = seconds(lab, "status", says="iscsid does not run")
     lab.run("systemctl start iscsid.socket; systemctl restart iscsid")
     lab.run(f"dd if=/dev/zero of={MOUNT}/touch bs=4k count=1 oflag=dsync", timeout=60)
-    assert "iscsid" not in str(lab.apply(expect=0).findings("note"))
+    # It logged both sessions in again at once: a leg may have dropped out for a moment.
+    assert "iscsid" not in str(lab.settle().findings("note"))
     lab.figure(f"status {usual['status']:.1f} s, with iscsid dead {told:.1f} s")
 
 
