@@ -154,6 +154,11 @@ def test_consent_to_exactly_what_is_there(shelf: Lab, kind: str) -> None:
         assert shelf.backing("filer1", number) == before
 
     shelf.configure(toml(number, f'overwrite = "{words}"'))
+    if kind == "GPT":
+        said = refusal(shelf.apply(expect=4), "left")
+        assert "partition = true" in said["next"]
+        assert shelf.backing("filer1", number) == before
+        shelf.configure(toml(number, f'overwrite = "{words}"', partition=True))
     shelf.settle()
     assert shelf.mounted().split()[1] == "ext4"
     data = shelf.write_file()

@@ -83,3 +83,17 @@ def test_another_disk_under_the_same_name_is_noticed_at_the_last_instant() -> No
     assert stage.lun().blank
     assert "the machine changed since it was observed" in str(moved)
     assert stage.settle().exit == 0
+
+
+def test_consent_to_a_partition_table_is_not_enough_to_take_the_disk_whole() -> None:
+    """LVM refuses a partitioned disk; wiping the table first would leave what the consent does not name."""
+    guid = "0fc63daf-8483-4772-8e79-3d69d8477de4"
+    stage = blank(partition=False, disk_more=f'overwrite = "GPT partition table (uuid {guid})"')
+    stage.lun().table = Table(guid)
+    before = stage.lun().fingerprint()
+
+    refused = stage.apply()
+
+    assert refused.exit == 4
+    assert "partition = true" in refused.finding(Kind.REFUSED)
+    assert stage.lun().fingerprint() == before

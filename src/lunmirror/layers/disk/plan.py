@@ -246,6 +246,9 @@ def _label_step(ref: Ref, disk: Disk, place: Device, proof: str, guards: tuple[G
     )
 
 
+TABLE = " partition table"
+
+
 def _unfit_content(ref: Ref, disk: Disk, lun: Lun) -> Finding | None:
     key = f"disks.{disk.name}"
     match lun.content:
@@ -271,6 +274,17 @@ def _unfit_content(ref: Ref, disk: Disk, lun: Lun) -> Finding | None:
                 why="a disk is taken only if it is provably blank or proven ours",
                 next=f"check LUN {disk.lun} of {disk.target} on server {disk.server}; if this may be lost for ever,"
                 f' say so under [disks.{disk.name}]: overwrite = "{what}"',
+                key=key,
+            )
+        case Holds(what) if TABLE in what and not disk.partition:
+            # LVM takes no partitioned disk; and were the table wiped first, a crash would leave what nobody consented to.
+            return Finding(
+                ref,
+                Kind.REFUSED,
+                f"disk {disk.name} ({lun.whole.node}) holds a {what}, and LVM takes no disk with a partition table whole",
+                why="its table can be replaced by lunmirror's own in one stroke; to be taken whole it would be wiped first",
+                next=f"declare partition = true under [disks.{disk.name}] and keep the consent; or wipe the table"
+                f" yourself: `wipefs -a {lun.whole.node}`",
                 key=key,
             )
     return None
