@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import world
 from kit import MOUNT, SERVERS, Lab, Ran, config
+from test_outages import back
 
 # What is written into the backing file of a LUN: name -> (number, size, script with $f the file, a word of the refusal).
 # The servers are up meanwhile, but no client has read these LUNs yet.
@@ -208,6 +209,8 @@ def test_two_disks_swapped_under_a_running_mirror(mirror: Lab) -> None:
     """The servers were stopped, their disks changed places, the sessions came back by themselves."""
     data = mirror.write_file()
     mirror.run("filer swap filer1 filer2 1", timeout=120)
+    back(mirror, "left")
+    back(mirror, "right")
     before = world.take(mirror)
     ran = mirror.apply(expect=4)
     refusal(ran, "left")
@@ -225,7 +228,8 @@ def test_a_blank_replacement_under_the_old_name(mirror: Lab, way: str) -> None:
         take_down(mirror)
     mirror.run("filer lun filer2 blank 1", timeout=120)
     blank = mirror.backing("filer2")
-    mirror.run("for i in $(seq 100); do iscsiadm -m session >/dev/null && break; sleep 0.1; done", check=False)
+    if way != "after a reboot":
+        back(mirror, "right")
     said = refusal(mirror.apply(expect=4, timeout=400), "right")
     assert "replaces" in said["next"]
     assert mirror.backing("filer2") == blank, "nothing was written to the new disk"

@@ -8,6 +8,8 @@ read, at the head, at the end and at places between.
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.disk.facts import Blank, Device, Holds, OwnTable, Unreadable
+from lunmirror.lvm.read import read_status
+from lunmirror.model import Unknown
 
 MIB = 1 << 20
 HEAD = 4 * MIB  # LVM's and every file system's first structures lie in here
@@ -20,7 +22,10 @@ DEADLINE = 30.0  # seconds for each read
 def content_of(reader: Reader, device: Device) -> Blank | Holds | Unreadable:
     """What `device` holds. Reads it through children with deadlines, never in this process."""
     if device.holders:
-        return Holds(f"something in use: {', '.join(device.holders)} is built on it")
+        return Holds(_in_use(device), in_use=True)
+    status = reader.once("device-mapper", lambda: read_status(reader))
+    if isinstance(status, Unknown):
+        return Unreadable(f"what is built on it is not known: {status.reason}")
     signature = _signature(reader, device.node)
     if signature is not None:
         return signature
@@ -37,7 +42,7 @@ def own_table(reader: Reader, whole: Device, guid: str) -> Holds | OwnTable | Un
     (mkswap and dd leave the table's second copy where it is).
     """
     if whole.holders:
-        return Holds(f"something in use: {', '.join(whole.holders)} is built on it")
+        return Holds(_in_use(whole), in_use=True)
     signature = _signature(reader, whole.node)
     if signature == Holds(f"GPT partition table (uuid {guid.lower()})"):
         return OwnTable(whole=True)
@@ -107,6 +112,10 @@ def _signature(reader: Reader, node: str) -> Holds | Unreadable | None:
     if all(tag == "DEVNAME" or tag.startswith("PART_ENTRY_") for tag in tags):
         return None  # only what the table says of this partition: nothing in it
     return Holds(_describe(tags))
+
+
+def _in_use(device: Device) -> str:
+    return f"something in use: {', '.join(device.holders)} {'is' if len(device.holders) == 1 else 'are'} built on it"
 
 
 def _describe(tags: dict[str, str]) -> str:

@@ -22,9 +22,11 @@ class Blank(NamedTuple):
 
 
 class Holds(NamedTuple):
-    """Holds something; `what` names it for a person ("an ext4 file system labelled 'x'")."""
+    """Holds something; `what` names it for a person ("an ext4 file system labelled 'x'"). `in_use`: something is built
+    on it now, which no consent covers."""
 
     what: str
+    in_use: bool = False
 
 
 class Unreadable(NamedTuple):

@@ -165,8 +165,9 @@ def _take(desired: Desired, ref: Ref, disk: Disk, lun: Lun, seen: World, pending
     """No physical volume yet: partition and label, if that provably loses nothing."""
     if isinstance(lun.content, OwnTable) and lun.content.whole:
         return Plan(_reread_steps(ref, disk, lun.whole))  # what is in the partition is seen, and judged, after that
-    finding = _too_small(desired, ref, disk, lun) or _unfit_content(ref, disk, lun)
-    finding = finding or _replaced(ref, disk, lun) or _company(desired, ref, disk, seen, pending)
+    # Before its content: under a mirror in service the old legs are still built on the disk that is another now.
+    finding = _replaced(ref, disk, lun) or _too_small(desired, ref, disk, lun) or _unfit_content(ref, disk, lun)
+    finding = finding or _company(desired, ref, disk, seen, pending)
     if finding:
         return Plan(findings=(finding,))
     proof = _proof(disk, lun)
@@ -259,6 +260,15 @@ def _unfit_content(ref: Ref, disk: Disk, lun: Lun) -> Finding | None:
                 f"what disk {disk.name} holds cannot be established",
                 why=reason,
                 next="nothing is written to a disk that cannot be read; see the kernel log for I/O errors",
+                key=key,
+            )
+        case Holds(what, True):
+            return Finding(
+                ref,
+                Kind.REFUSED,
+                f"disk {disk.name} ({lun.whole.node}) holds {what}",
+                why="what is in use may hold data, whatever its first bytes look like; no consent covers that",
+                next=f"see what it is (`lsblk {lun.whole.node}`), and stop it if nobody needs it",
                 key=key,
             )
         case Holds(what) if what != disk.consent:
