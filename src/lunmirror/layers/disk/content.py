@@ -108,7 +108,12 @@ def _signature(reader: Reader, node: str) -> Holds | Unreadable | None:
         return Holds("several signatures that contradict each other")
     if ran.rc != 0:
         return Unreadable(f"blkid could not tell what is on {node}: {ran.why}")
-    tags = dict(line.partition("=")[::2] for line in ran.out.splitlines() if "=" in line)
+    lines = [line for line in ran.out.splitlines() if line.strip()]
+    if not lines:
+        return Unreadable(f"blkid says that it found something on {node}, and does not say what")
+    if strange := next((line for line in lines if not _is_tag(line)), ""):
+        return Unreadable(f"blkid gave a line about {node} that cannot be read: {strange[:200]!r}")
+    tags = dict(line.partition("=")[::2] for line in lines)
     if all(tag == "DEVNAME" or tag.startswith("PART_ENTRY_") for tag in tags):
         return None  # only what the table says of this partition: nothing in it
     return Holds(_describe(tags))
@@ -116,6 +121,11 @@ def _signature(reader: Reader, node: str) -> Holds | Unreadable | None:
 
 def _in_use(device: Device) -> str:
     return f"something in use: {', '.join(device.holders)} {'is' if len(device.holders) == 1 else 'are'} built on it"
+
+
+def _is_tag(line: str) -> bool:
+    key, equals, _ = line.partition("=")
+    return bool(equals) and key.isascii() and key.isidentifier() and key == key.upper()
 
 
 def _describe(tags: dict[str, str]) -> str:
