@@ -85,7 +85,8 @@ class Work:
 
     def end(self) -> list[tuple[float, float]]:
         """(longest write, longest read) of each, in seconds."""
-        self.lab.run("pkill -TERM -f 'writer /mnt'; pkill -TERM -f reader.py", check=False)
+        # In brackets, or the pattern finds the very shell that runs pkill.
+        self.lab.run("pkill -TERM -f '[w]riter /mnt'; pkill -TERM -f '[r]eader.py'", check=False)
         for one in self.running:
             one.wait(300)
         found = []
