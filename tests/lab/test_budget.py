@@ -85,10 +85,6 @@ class Work:
 
     def end(self) -> list[tuple[float, float]]:
         """(longest write, longest read) of each, in seconds."""
-<<<<<<< HEAD
-=======
-        # In brackets, or the pattern finds the very shell that runs pkill.
->>>>>>> budget
         self.lab.run("pkill -TERM -f '[w]riter /mnt'; pkill -TERM -f '[r]eader.py'", check=False)
         for one in self.running:
             one.wait(300)
