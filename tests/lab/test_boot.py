@@ -192,7 +192,6 @@ def pauses(lab: Lab) -> list[float]:
     ]
 
 
-@pytest.mark.core
 def test_both_servers_up(installed: Lab) -> None:
     lab = installed
     verify = lab.run(
@@ -360,7 +359,6 @@ def test_the_client_loses_power_under_a_writer(installed: Lab, usual: Boot) -> N
     calm(lab)
 
 
-@pytest.mark.core
 def test_no_event_of_lvm_starts_a_group(converged) -> None:
     """Both disks appear at once, and udev tells LVM: what then starts the group is lunmirror or nobody."""
     lab = converged("raid1-boot", RAID1)
