@@ -203,6 +203,12 @@ class Demo:
         self.sh(f"lvs -a -o lv_name,lv_attr,lv_size,copy_percent,devices {VOLUME.split('/')[0]}")
         return f"legs {letters[1]}, 100 %"
 
+    def first_copy(self):
+        said = self.sync()
+        self.show.line("the pass that follows notes in the journal that either leg may now start the volume:")
+        self.expect("runs on" in self.sh("lunmirror apply"), "the journal knows both legs")
+        return said
+
     def nothing(self):
         before = self.ask(FOOTPRINT)
         steps = self.steps(self.sh("lunmirror apply"))
@@ -422,7 +428,7 @@ def play(arguments, show, table, folder):
         table.chapter("Install and configure", lambda: demo.install(wheel))
         table.chapter("lunmirror plan: two blank LUNs", demo.plan)
         table.chapter("lunmirror apply: from blank to mounted", demo.apply)
-        table.chapter("The first copy", demo.sync)
+        table.chapter("The first copy", demo.first_copy)
         table.chapter("lunmirror apply, again", demo.nothing)
         table.chapter("Three things are broken by hand", demo.damage)
         table.chapter("lunmirror apply: only those three are mended", demo.mend)
