@@ -32,8 +32,6 @@ def differing(lab: Lab) -> int:
 
 def test_legs_that_a_power_cut_forced_apart_are_made_equal(converged):
     lab = converged("raid1-5s", RAID1)
-    # Else LVM's own events start it at the next boot, and the trace of how it ended is gone.
-    lab.run("vgchange --setautoactivation n vg0")
     lab.run("for s in /sys/class/iscsi_session/*; do echo 100 > $s/recovery_tmo; done")  # nothing is to be given up
     for n in range(WRITERS):
         lab.spawn(f"writer {MOUNT}/blocks{n} --log /root/blocks{n}.log --interval-ms 10 --direct")
@@ -62,7 +60,6 @@ def test_legs_that_a_power_cut_forced_apart_are_made_equal(converged):
 
 def test_after_an_orderly_reboot_nothing_is_compared(converged):
     lab = converged("raid1-5s", RAID1)
-    lab.run("vgchange --setautoactivation n vg0")
     witness = lab.write_file()
     lab.machine.reboot()
 

@@ -1,6 +1,7 @@
 """What is not provably blank or ours is refused, with exit 4 and every byte as it was."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 
@@ -118,6 +119,30 @@ def test_another_hosts_group() -> None:
     assert refused.exit == 4
     assert "belongs to another host" in refused.finding(Kind.REFUSED)
     assert stage.world.metas()["vg0"] == before
+
+
+@pytest.mark.parametrize("volumes", ["inactive", "absent"])
+def test_another_hosts_group_is_left_alone_by_every_layer(volumes: str) -> None:
+    """Nothing of it is made, activated, mounted or taken back, whatever state its volumes are in."""
+    stage = foreign_host()
+    stage.world.event_activation = False
+    stage.world.unmount("/mnt/test")
+    if volumes == "absent":
+        stage.world.deactivate("testlv")
+        for area in stage.world.areas():
+            if area.meta and area.meta.name == "vg0":
+                area.meta = replace(area.meta, lvs=())
+        stage.world.version += 1
+    else:
+        stage.world.reboot()
+    before = stage.world.metas()["vg0"]
+
+    refused = stage.apply()
+
+    assert refused.exit == 4
+    assert stage.world.metas()["vg0"] == before
+    assert not stage.world.actives
+    assert not stage.world.mounts
 
 
 def test_a_smaller_declaration_shrinks_nothing() -> None:

@@ -137,7 +137,6 @@ PROGRAMS: tuple[tuple[str, Handler], ...] = (
     (rf"od -A n -v -t x1 -N 2048 {NODE}", lambda w, m, s, p: storage.head(w, m["node"])),
     (rf"sfdisk {NODE}", lambda w, m, s, p: storage.sfdisk(w, m["node"], s, p)),
     (rf"partx --update {NODE}", lambda w, m, s, p: storage.partx(w, m["node"])),
-    (rf"wipefs --all {NODE}", lambda w, m, s, p: storage.wipefs(w, m["node"])),
     (
         rf"mkfs\.(?P<type>ext3|ext4|xfs) -q (?P<over>-f )?(?:-m uuid=|-U )(?P<uuid>\S+)(?: -L (?P<label>\S+))? {NODE}",
         lambda w, m, s, p: storage.mkfs(w, m["type"], m["uuid"], m["label"] or "", bool(m["over"]), m["node"], p),

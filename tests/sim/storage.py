@@ -209,10 +209,6 @@ def partx(world: World, node: str) -> Answer | Hang:
     return 0, "", ""
 
 
-def wipefs(world: World, node: str) -> Answer:
-    raise Harm(f"wipefs on {node}: no scenario of the simulator consents to that")
-
-
 def mkfs(world: World, kind: str, uuid: str, label: str, over: bool, node: str, partly: bool) -> Answer | Hang:
     volume = _volume(world, node)
     if volume is None:

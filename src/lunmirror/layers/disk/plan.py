@@ -15,6 +15,7 @@
 
 from lunmirror.desired import Desired, Disk
 from lunmirror.host import paths
+from lunmirror.layers.disk.content import NO_SIGNATURE
 from lunmirror.layers.disk.facts import Blank, Device, Gone, Holds, Lun, NoDisk, OwnTable, Spanning, Unreadable
 from lunmirror.layers.session.facts import NoSession
 from lunmirror.lvm.command import change, place_of
@@ -195,25 +196,19 @@ def _partition_steps(
     table is no table (util-linux, libfdisk/src/gpt.c, gpt_write_disklabel)."""
     script = f'label: gpt\nlabel-id: {disk.table_guid}\ntype={LVM_PARTITION}, name="lunmirror"\n'
     drift = (Drift(f"disks.{disk.name}.partition", "one partition of type Linux LVM", "no partition"),)
-    wipe = Step(
-        ref,
-        f"wipe the old signatures on {whole.node}, as consented",
-        Run((paths.WIPEFS, "--all", whole.node)),
-        drift,
-        Risk.CONSUMES,
-        proof,
-        guards,
-    )
+    # By one program, so that nothing comes between the loss of what the consent names and our own table, which stands
+    # for that consent from then on (_inherits).
+    wipe = ("--wipe", "always", "--wipe-partitions", "always") if consented else ()
     write = Step(
         ref,
         f"write one partition of type Linux LVM on {whole.node}",
-        Run((paths.SFDISK, whole.node), stdin=script.encode()),
+        Run((paths.SFDISK, *wipe, whole.node), stdin=script.encode()),
         drift,
         Risk.CONSUMES,
         proof,
         guards,
     )
-    return (*((wipe,) if consented else ()), write, *_reread_steps(ref, disk, whole))
+    return (write, *_reread_steps(ref, disk, whole))
 
 
 def _reread_steps(ref: Ref, disk: Disk, whole: Device) -> tuple[Step, ...]:
@@ -271,7 +266,7 @@ def _unfit_content(ref: Ref, disk: Disk, lun: Lun) -> Finding | None:
                 next=f"see what it is (`lsblk {lun.whole.node}`), and stop it if nobody needs it",
                 key=key,
             )
-        case Holds(what) if what != disk.consent:
+        case Holds(what) if what != disk.consent and not _inherits(disk, lun):
             said = (
                 f" (the configuration consents to lose {disk.consent!r}, which is not what is there)"
                 if disk.consent
@@ -292,12 +287,19 @@ def _unfit_content(ref: Ref, disk: Disk, lun: Lun) -> Finding | None:
                 ref,
                 Kind.REFUSED,
                 f"disk {disk.name} ({lun.whole.node}) holds a {what}, and LVM takes no disk with a partition table whole",
-                why="its table can be replaced by lunmirror's own in one stroke; to be taken whole it would be wiped first",
+                why="one program replaces its table by lunmirror's own; to be taken whole it would have to be wiped first",
                 next=f"declare partition = true under [disks.{disk.name}] and keep the consent; or wipe the table"
                 f" yourself: `wipefs -a {lun.whole.node}`",
                 key=key,
             )
     return None
+
+
+def _inherits(disk: Disk, lun: Lun) -> bool:
+    """What is left, without any signature, in a partition of our own table: that table was written with the consent
+    that the configuration still holds, and what lay behind the old table's or file system's first bytes is part of it."""
+    left = isinstance(lun.content, Holds) and lun.content.what.startswith(NO_SIGNATURE)
+    return bool(disk.partition and disk.consent and lun.ours and lun.place and left)
 
 
 def _too_small(desired: Desired, ref: Ref, disk: Disk, lun: Lun) -> Finding | None:

@@ -41,6 +41,15 @@ class VolumeGroup(NamedTuple):
     def member(self, disk: str) -> Member | None:
         return next((m for m in self.members if m.disk == disk), None)
 
+    def anothers(self, take_from: str) -> str:
+        """Why the group is not this host's to use, '' if it is. `take_from`: the machine id that the configuration
+        consents to take it from. (Groups with another host's system id are not shown by LVM at all.)"""
+        if self.exported:
+            return "it was given away with `vgexport`"
+        if self.host and self.host not in (self.here, take_from):
+            return f"it was made by the host with machine id {self.host}; this one is {self.here}"
+        return ""
+
     @property
     def strayed(self) -> tuple[Member, ...]:
         """Members that turned up behind another disk's name: swapped or cloned LUNs. Nothing is built upon them."""

@@ -44,7 +44,7 @@ def reshape(of: Subject, facts: LogicalVolume) -> Plan | None:
         drift = Drift(f"{volume.key}.type", "raid1", "mirror")
         run = of.lvm("lvconvert", "-y", "--type", "raid1", volume.id)
         return unfit or of.steps(f"turn mirror {volume.id} into raid1", run, drift, Risk.ONLINE)
-    if facts.type == "mirror" == volume.type and facts.log != volume.log:
+    if facts.type == "mirror" == volume.type and facts.log != volume.log and (of.after or of.whole()):
         drift = Drift(f"{volume.key}.log", volume.log, facts.log)
         run = of.lvm("lvconvert", "-y", "--mirrorlog", volume.log, volume.id)
         return of.steps(f"give {volume.id} a {volume.log} log", run, drift, Risk.ONLINE)

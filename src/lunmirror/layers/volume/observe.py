@@ -19,7 +19,8 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
     found = {}
     for volume in desired.volumes.values():
         group = seen["group"][volume.group]
-        for blind in (lvm, status, group):
+        theirs = _anothers(group, desired.groups[volume.group].take_from)
+        for blind in (lvm, status, group, theirs):
             if isinstance(blind, Unknown):
                 found[volume.id] = blind
                 break
@@ -27,6 +28,13 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
             visible = isinstance(group, Present) and isinstance(group.facts, VolumeGroup)
             found[volume.id] = _volume(volume, group.facts, lvm.facts, status.facts, reader) if visible else ABSENT
     return found
+
+
+def _anothers(group: Seen, take_from: str) -> Seen:
+    """Unknown, and so left alone with all that is on it, if the volume's group is another host's."""
+    facts = group.facts if isinstance(group, Present) else None
+    why = facts.anothers(take_from) if isinstance(facts, VolumeGroup) else ""
+    return Unknown(f"its group is not this host's: {why}") if why else ABSENT
 
 
 def _volume(
@@ -156,7 +164,7 @@ def health(kind: str, line: DmLine | None) -> tuple[str, int, int, str]:
         else:
             return "", 0, 0, ""
         done, total = (int(n) for n in ratio.split("/"))
-    except ValueError:
+    except (ValueError, IndexError):
         return "", 0, 0, ""
     if len(letters) != int(count):
         return "", 0, 0, ""

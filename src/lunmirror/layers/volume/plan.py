@@ -51,8 +51,8 @@ def _admissions(subjects: list[Subject]) -> dict[str, tuple[Step, ...]]:
     found: dict[str, tuple[Step, ...]] = {}
     torn = {of.volume.group for of in subjects if (facts := _facts(of)) and heal.divided(of, facts)}
     for of in subjects:
-        strayed = of.group and of.group.strayed
-        if of.volume.group not in found and of.volume.group not in torn and not strayed:
+        left_alone = of.group and (of.group.strayed or of.anothers())
+        if of.volume.group not in found and of.volume.group not in torn and not left_alone:
             found[of.volume.group] = heal.admit(of)
     return found
 
@@ -62,6 +62,10 @@ def _plan_volume(of: Subject, admissions: tuple[Step, ...]) -> Plan:
         names = ", ".join(f"what was made for disk {m.strayed_from} is on {m.disk}" for m in of.group.strayed)
         return of.find(
             Kind.BLOCKED, "is left alone", f"its disks are swapped: {names}", "see what is said of the disks"
+        )
+    if why := of.anothers():
+        return of.find(
+            Kind.BLOCKED, "is left alone", f"its group is not this host's: {why}", "see what is said of the group"
         )
     mine = tuple(step for step in admissions if step.ref == of.ref)
     match of.seen["volume"][of.volume.id]:

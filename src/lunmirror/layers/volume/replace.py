@@ -35,7 +35,7 @@ def repair(of: Subject, facts: LogicalVolume) -> Plan | None:
 def drop_old(of: Subject, facts: LogicalVolume) -> Plan | None:
     """The old leg, once every leg, its successor's among them, is in sync."""
     legs = [leg for leg in facts.legs if of.leaves(leg)]
-    if not legs or not facts.synced or len(facts.legs) <= len(of.volume.legs):
+    if not legs or not facts.synced or len(facts.legs) <= len(of.volume.legs) or not of.whole():
         return None
     old = next(pv for pv in legs[0].pvs if pv in of.leaving)
     new, member = of.leaving[old], of.member(old)
@@ -52,7 +52,7 @@ def drop_old(of: Subject, facts: LogicalVolume) -> Plan | None:
 def retire(of: Subject, everything: list[LogicalVolume | None]) -> tuple[Step, ...]:
     """Take members out of the group that are replaced and carry nothing any more. `everything` are the group's
     declared volumes as seen, None for one that is not known; LVM itself refuses while anything else lies there."""
-    if not of.group or not of.leaving or any(v is None or not v.synced for v in everything):
+    if not of.leaving or not of.whole() or of.anothers() or any(v is None or not v.synced for v in everything):
         return ()
     used = {pv for v in everything if v for leg in v.legs for pv in leg.pvs}
     steps = []

@@ -83,6 +83,15 @@ class Subject:
         """Every physical volume of the leg is visible, flagged as missing or not."""
         return bool(leg.pvs) and all((m := self.member(pv)) and m.device for pv in leg.pvs)
 
+    def anothers(self) -> str:
+        """Why the volume's group is not this host's to use; '' if it is."""
+        return self.group.anothers(self.desired.groups[self.volume.group].take_from) if self.group else ""
+
+    def whole(self) -> bool:
+        """Every member of the group that stays is in view and unflagged: metadata may be written, and a leg that goes
+        is not the last that can be reached."""
+        return self.group is not None and whole_but_for(self.group, self.leaving)
+
     def flagged(self) -> list[Member]:
         """Members that are back, but still marked as missing in the metadata."""
         return [m for m in self.group.members if m.device and m.missing] if self.group else []

@@ -479,6 +479,32 @@ def test_a_prediction_shows_lvm_the_disk_that_is_to_join():
     assert run.argv[3] == "/dev/left,/dev/third,<disk right>"
 
 
+@pytest.mark.parametrize("vg", [group()._replace(host="another"), group()._replace(exported=True)])
+@pytest.mark.parametrize(
+    "state",
+    [ABSENT, Present(lv(active=False, past=BOTH)), Present(lv(past=BOTH)), Present(lv(letters="AD", past=BOTH))],
+)
+def test_nothing_is_done_in_a_group_that_is_another_hosts(vg, state):
+    answer = planned(state, wanted(size=128 * MIB), vg._replace(members=group(flagged=("right",)).members))
+    assert commands(answer) == []
+    assert "not this host's" in answer.findings[0].why
+
+
+@pytest.mark.parametrize("hidden", [("left",), ("left", "right")])
+@pytest.mark.parametrize("legs", [(A, B, C), (A, C)])
+def test_no_leg_or_member_goes_while_one_that_stays_is_out_of_sight(hidden, legs):
+    """In the grey seconds every letter is A, though a leg cannot be reached."""
+    facts = lv(letters="A" * len(legs), pvs=legs, past=Entry("vg0/lv", legs, "t0", 5, {}))
+    assert commands(planned(Present(facts), replacing(), group(hidden=hidden))) == []
+    assert commands(planned(Present(facts), replacing(), group())) != []
+
+
+def test_no_log_is_made_while_a_member_is_out_of_sight():
+    facts = Present(lv(type="mirror", past=BOTH))
+    assert commands(planned(facts, wanted(type="mirror", log="disk"), group(hidden=("right",)))) == []
+    assert commands(planned(facts, wanted(type="mirror", log="disk"), group())) != []
+
+
 def replacing(old_declared=True) -> Desired:
     """Disk third takes the place of right."""
     desired = wanted(legs=("left", "third"))

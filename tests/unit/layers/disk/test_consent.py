@@ -1,0 +1,65 @@
+"""What a consent covers, and what it never does. The rest of the disk layer is held by tests/scenarios/test_disks.py."""
+
+import pytest
+
+from lunmirror.desired import Desired, Disk, Server, Timeouts
+from lunmirror.layers.disk.facts import Blank, Device, Holds, Lun
+from lunmirror.layers.disk.plan import plan
+from lunmirror.model import Kind, Present, Risk
+
+GPT = "GPT partition table (uuid 1-2)"
+LEFT = "data without a known signature, in the 4 MiB from byte 0"
+WHOLE = Device("sdb", "/dev/sdb", 1 << 30, "8:16", "7", ())
+PART = Device("sdb1", "/dev/sdb1", (1 << 30) - (2 << 20), "8:17", "", ())
+
+
+def planned(content, consent: str, partition: bool = True, ours: bool = True):
+    """The plan for a disk whose place (our own partition, if `ours`) holds `content`."""
+    server = Server("filer1", (), "automatic", Timeouts(1, 1, 1, 10, 3))
+    disk = Disk("left", "filer1", "iqn.2006-01.com.example:one", 1, partition=partition, consent=consent)
+    place = (PART if ours else None) if partition else WHOLE
+    lun = Lun(WHOLE, (WHOLE,), place, ours and partition, None, content, "")
+    desired = Desired({"filer1": server}, {"left": disk}, {}, {}, 15, 5)
+    return plan(desired, {"disk": {"left": Present(lun)}, "session": {}, "group": {}}, frozenset())
+
+
+def refused(found) -> bool:
+    return not found.steps and [f.kind for f in found.findings] == [Kind.REFUSED]
+
+
+def test_a_blank_place_needs_none():
+    assert planned(Blank("zeros"), "").steps
+
+
+@pytest.mark.parametrize("consent", ["", "GPT", GPT + " ", "ext4 signature"])
+def test_only_the_very_words_are_a_consent(consent):
+    assert refused(planned(Holds(GPT), consent, ours=False))
+
+
+def test_a_consented_table_is_replaced_by_one_program():
+    write, *_ = planned(Holds(GPT), GPT, ours=False).steps
+    assert write.action.argv == ("sfdisk", "--wipe", "always", "--wipe-partitions", "always", "/dev/sdb")
+    assert write.risk is Risk.CONSUMES
+    assert write.proof.startswith("consent")
+
+
+def test_what_then_lies_in_our_own_partition_is_covered():
+    """Or lunmirror would refuse what it left itself when it was killed after the table was written."""
+    (label, *_) = planned(Holds(LEFT), GPT).steps
+    assert "pvcreate" in label.action.argv
+    assert label.proof.startswith("consent")
+    assert refused(planned(Holds(LEFT), "")), "without a consent it is not"
+    assert refused(planned(Holds("swap signature (uuid 1-2)"), GPT)), "whatever has a signature came later"
+    assert refused(planned(Holds(LEFT), GPT, partition=False)), "nor on a whole disk"
+
+
+def test_what_is_in_use_is_never_covered():
+    what = "something in use: dm-0 is built on it"
+    for partition in (True, False):
+        assert refused(planned(Holds(what, in_use=True), what, partition))
+
+
+def test_a_disk_is_not_taken_whole_over_a_partition_table():
+    found = planned(Holds(GPT), GPT, partition=False)
+    assert refused(found)
+    assert "partition = true" in found.findings[0].next
