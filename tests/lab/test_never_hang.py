@@ -65,6 +65,8 @@ def test_iscsid_stopped_and_dead(converged):
     lab.run("systemctl start iscsid.socket; systemctl restart iscsid")
     lab.run(f"dd if=/dev/zero of={MOUNT}/touch bs=4k count=1 oflag=dsync", timeout=60)
     # It logged both sessions in again at once: a leg may have dropped out for a moment.
+    back(lab, "left")
+    back(lab, "right")
     assert "iscsid" not in str(lab.settle().findings("note"))
     lab.figure(f"status {usual['status']:.1f} s, with iscsid dead {told:.1f} s")
 
