@@ -2,7 +2,7 @@
 """The article's setup from nothing to a mounted mirror, and through the loss of a server, in front of your eyes
 (`make demo`).
 
-  demo.py [--wheel PATH] [--drill] [--keep]
+  demo.py [--wheel PATH] [--no-drill] [--keep]
 
   --wheel PATH   the lunmirror to install (default: built from this checkout)
   --keep         leave the machine running at the end, with the way into it, until Ctrl-C
@@ -433,7 +433,7 @@ def play(arguments, show, table, folder):
         table.chapter("Three things are broken by hand", demo.damage)
         table.chapter("lunmirror apply: only those three are mended", demo.mend)
         table.chapter("lunmirror status", demo.status)
-        if arguments.drill:  # not proven as a whole yet (docs/drill.md)
+        if arguments.drill:
             table.chapter("lunmirror drill: a server dies", demo.drill)
             table.chapter("The same outage under open-iscsi's defaults", demo.defaults)
         table.print()
@@ -444,7 +444,9 @@ def play(arguments, show, table, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--wheel", type=Path, help="the lunmirror to install (default: built from this checkout)")
-    parser.add_argument("--drill", action="store_true", help="end with a drill, and the same outage under the defaults")
+    parser.add_argument(
+        "--no-drill", dest="drill", action="store_false", help="end before the drill and the same outage under the defaults"
+    )
     parser.add_argument("--keep", action="store_true", help="leave the machine running at the end, until Ctrl-C")
     arguments = parser.parse_args()
     show = Show(OUT / "transcript.txt")
