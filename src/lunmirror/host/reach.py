@@ -67,11 +67,25 @@ def _resolve(
 
 
 def _is_numeric(name: str) -> bool:
+    if _family(name):
+        return True
     try:
-        socket.getaddrinfo(name, None, flags=socket.AI_NUMERICHOST)  # asks nobody
+        socket.getaddrinfo(name, None, flags=socket.AI_NUMERICHOST)  # asks nobody; "fe80::1%eth0"
     except (OSError, ValueError):
         return False
     return True
+
+
+def _family(address: str) -> int:
+    """AF_INET or AF_INET6 of an address in numbers, 0 for anything else. The first call of getaddrinfo alone costs what
+    twenty such do: it reads the resolver's configuration."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, address)
+        except (OSError, ValueError):
+            continue
+        return int(family)
+    return 0
 
 
 class Probe:
@@ -83,9 +97,12 @@ class Probe:
         self.open: dict[int, socket.socket] = {}
         for address, port in addresses:
             try:
-                family, kind, _, _, target = socket.getaddrinfo(
-                    address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
-                )[0]
+                if family := _family(address):
+                    kind, target = socket.SOCK_STREAM, (address, port)
+                else:
+                    family, kind, _, _, target = socket.getaddrinfo(
+                        address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+                    )[0]
                 connection = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
             except (OSError, ValueError) as error:
                 self.why = words.of(error) if isinstance(error, OSError) else str(error)

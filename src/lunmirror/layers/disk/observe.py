@@ -5,13 +5,12 @@ from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.disk.content import content_of, own_table, table_guid_on
 from lunmirror.layers.disk.facts import Device, Gone, Lun, NoDisk, PhysicalVolume, Spanning
+from lunmirror.layers.session import luns
 from lunmirror.layers.session.facts import Session
 from lunmirror.lvm.devices import text
 from lunmirror.lvm.read import Lvm, read_lvm
 from lunmirror.model import ABSENT, Observed, Present, Seen, Unknown, World
 from lunmirror.record import NamedTuple
-
-FLAT = 0x4000  # the kernel keeps the addressing-method bits of LUNs from 256 up (scsi_common.c, scsilun_to_int)
 
 
 class _Found(NamedTuple):
@@ -48,9 +47,9 @@ def _scsi_disks(desired: Desired, disk: Disk, reader: Reader, seen: World) -> _F
     live = [s for s in sessions if s.live]
     if not live:
         return Unknown(_why(sessions[0])) if sessions else ABSENT
-    folders = [folder for session in live for folder in _blocks(reader, session, disk.lun)]
+    folders = [folder for session in live for folder in luns.blocks(reader, session.sid, disk.lun)]
     if not folders:
-        return Present(NoDisk(_scsi_host(reader, live[0]), f"{_target(live[0].sid)}:{disk.lun}/block/*"))
+        return Present(NoDisk(_scsi_host(reader, live[0]), f"{luns.place(live[0].sid)}:{disk.lun}/block/*"))
     states = {folder: text(reader, f"{_scsi(folder)}/state") for folder in folders}
     running = [folder for folder in folders if states[folder] == "running"]
     if not running:
@@ -81,12 +80,6 @@ def _unknown_to_udev(reader: Reader, devices: tuple[Device, ...]) -> str:
     return next((path for path in known if running and not reader.glob(path)), "")
 
 
-def _blocks(reader: Reader, session: Session, lun: int) -> tuple[str, ...]:
-    """The block devices of the LUN in one session, as sysfs folders: one, or none."""
-    spellings = (lun, lun | FLAT) if lun > 255 else (lun,)
-    return tuple(f for number in spellings for f in reader.glob(f"{_target(session.sid)}:{number}/block/*"))
-
-
 def _scsi(folder: str) -> str:
     """The SCSI device's folder above a block device's."""
     return folder.rsplit("/block/", 1)[0]
@@ -97,10 +90,6 @@ def _scsi_host(reader: Reader, session: Session) -> str:
     link = reader.link(f"{paths.SYS_SESSIONS}/{session.sid}/device")
     parts = link.facts.split("/") if isinstance(link, Present) else []
     return next((part for part in parts if part.startswith("host")), "")
-
-
-def _target(sid: str) -> str:
-    return f"{paths.SYS_SESSIONS}/{sid}/device/target*/*:*:*"
 
 
 def _device(reader: Reader, kernel: str) -> Device | None:

@@ -2,14 +2,12 @@
 which answers whatever the server does."""
 
 from lunmirror.desired import Desired, Disk
-from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.scsi.facts import Patience
+from lunmirror.layers.session import luns
 from lunmirror.layers.session.facts import Session
 from lunmirror.lvm.devices import text
 from lunmirror.model import ABSENT, Observed, Present, World
-
-FLAT = 0x4000  # the kernel keeps the addressing-method bits of LUNs from 256 up (scsi_common.c, scsilun_to_int)
 
 
 def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
@@ -21,14 +19,12 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
 
 
 def _disks(desired: Desired, disk: Disk, reader: Reader, seen: World) -> tuple[Patience, ...]:
-    spellings = (disk.lun, disk.lun | FLAT) if disk.lun > 255 else (disk.lun,)
     found = []
     for path in desired.paths_to(disk):
         session = seen["session"].get(path.name)
         if not isinstance(session, Present) or not isinstance(session.facts, Session):
             continue
-        target = f"{paths.SYS_SESSIONS}/{session.facts.sid}/device/target*/*:*:*"
-        found += [block for number in spellings for block in reader.glob(f"{target}:{number}/block/*")]
+        found += luns.blocks(reader, session.facts.sid, disk.lun)
     return tuple(_patience(block, reader) for block in found)
 
 

@@ -6,13 +6,13 @@ handle_scsi_iscsi): server, port, target and LUN, which is what a disk is known 
 
 from lunmirror.desired import Desired, Disk, Path
 from lunmirror.layers.node.facts import Record
+from lunmirror.layers.session.luns import numbers
 from lunmirror.model import Present, World
 from lunmirror.record import NamedTuple
 
 # What stands in a rule as itself. Everything else may be a pattern, an alternative or the end of a value to udev
 # (udev(7): * ? [] | and the quote), and has no escape that every version knows: such a value is never written.
 PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:-_")
-FLAT = 0x4000  # the kernel keeps the addressing-method bits of LUNs from 256 up (scsi_common.c, scsilun_to_int)
 
 
 class Rule(NamedTuple):
@@ -61,7 +61,7 @@ def _places(address: str, path: Path, disk: Disk) -> tuple[str, ...]:
     if disk.lun < 256:
         return (f"{head}{disk.lun}",)
     # format_lun_number of the same file: other ways of addressing are written as the eight bytes of the LUN.
-    return tuple(f"{head}0x{number:04x}000000000000" for number in (disk.lun | FLAT, disk.lun))
+    return tuple(f"{head}0x{number:04x}000000000000" for number in reversed(numbers(disk.lun)))
 
 
 def _address(path: Path, seen: World) -> str:

@@ -1,0 +1,22 @@
+"""From a session to the block devices of one LUN, in sysfs."""
+
+from lunmirror.host import paths
+from lunmirror.host.protocol import Reader
+
+FLAT = 0x4000  # the kernel keeps the addressing-method bits of LUNs from 256 up (scsi_common.c, scsilun_to_int)
+
+
+def place(sid: str) -> str:
+    """The pattern of the SCSI devices of a session ("session3"), up to their LUN's number."""
+    return f"{paths.SYS_SESSIONS}/{sid}/device/target*/*:*:*"
+
+
+def numbers(lun: int) -> tuple[int, ...]:
+    """How the kernel may write a LUN's number in the names of its devices."""
+    return (lun, lun | FLAT) if lun > 255 else (lun,)
+
+
+def blocks(reader: Reader, sid: str, lun: int) -> tuple[str, ...]:
+    """The block devices of the LUN in one session, as sysfs folders: one, or none. Two layers ask in one pass."""
+    patterns = [f"{place(sid)}:{number}/block/*" for number in numbers(lun)]
+    return reader.once(("blocks", sid, lun), lambda: tuple(f for p in patterns for f in reader.glob(p)))
