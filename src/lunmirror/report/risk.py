@@ -232,7 +232,7 @@ def _doubt(facts: LogicalVolume) -> str:
     if facts.mismatches:
         return f"its legs differ: the last comparison counted {facts.mismatches} sectors"
     letters = {leg.letter for leg in facts.legs}
-    if facts.type == "raid1" and letters == {"A"} and not facts.synced:
+    if facts.type == "raid1" and letters == {"A"} and not facts._replace(adrift=()).synced:
         # Letters and ratio, since either alone lies (shared facts, lvm.md).
         return f"device-mapper says that every leg is in sync, but counts only {facts.done} of {facts.total}"
     return ""

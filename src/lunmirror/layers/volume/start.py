@@ -32,7 +32,7 @@ def start(of: Subject, facts: LogicalVolume) -> Plan:
         return of.find(Kind.BLOCKED, "is not active", f"server {_servers(of, hidden)} is away", _BRING_BACK)
     if facts.type == "mirror":
         if isinstance(facts.past, Unknown) and not hidden:
-            return _unremembered(of, facts)
+            return _unremembered(of, facts, facts.past)
         if lost := _lost(of, facts, hidden):
             return _start_mirror(of, facts, lost)
     if isinstance(facts.testimony, Unknown):
@@ -40,7 +40,7 @@ def start(of: Subject, facts: LogicalVolume) -> Plan:
         return of.find(Kind.BLOCKED, "is not active", why, "the next pass looks again")
     if not hidden:
         if isinstance(facts.past, Unknown) and _has_traces(facts):
-            return _unremembered(of, facts)
+            return _unremembered(of, facts, facts.past)
         return Plan((*_note_start(of, facts), _activate(of, "inactive"), *_foretold(of, facts)))
     if facts.type != "raid1":
         why = f"server {_servers(of, hidden)} is away, and a {facts.type} starts only whole"
@@ -53,8 +53,8 @@ def start(of: Subject, facts: LogicalVolume) -> Plan:
 _BRING_BACK = "bring it back; the next pass activates it"
 
 
-def _unremembered(of: Subject, facts: LogicalVolume) -> Plan:
-    why = f"{facts.past.reason}, so it cannot be told which of its legs are up to date"  # type: ignore[union-attr]
+def _unremembered(of: Subject, facts: LogicalVolume, past: Unknown) -> Plan:
+    why = f"{past.reason}, so it cannot be told which of its legs are up to date"
     next_ = (
         f"if another version of lunmirror wrote {journal.path_of(facts.uuid)}, use that; or say which leg is to be kept:"
         f" `lunmirror choose {of.volume.id} --keep SERVER`"
