@@ -8,8 +8,8 @@ leaves what the next pass mends by itself:
 2. a segtype mirror gives its leg up by `lvconvert`: a mirror that loses a disk under it would stand still until
    dmeventd has made it linear, and one that nobody writes to would go on calling the lost leg good.
 3. log out, log in. A raid1 fails its leg at the next write and goes on with the other (lab: docs/lab-findings.md, 1d).
-4. an ordinary pass: the disk under its new name, the leg refreshed (raid1: only what changed) or added (mirror: in full).
-5. a raid1 that nobody wrote to meanwhile has no failed leg to refresh, but tables that lead nowhere: refreshed too.
+4. an ordinary pass: the disk under its new name, the leg refreshed (raid1: only what changed) or added (mirror: in full),
+   also where nobody wrote to a raid1 meanwhile, so that nothing but its tables leads nowhere.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,15 +20,12 @@ from lunmirror.execute import Executor
 from lunmirror.exits import Exit
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
-from lunmirror.layers.disk.facts import Lun
 from lunmirror.layers.node.facts import Record
 from lunmirror.layers.node.settings import wishes
 from lunmirror.layers.session.exits import meanings
 from lunmirror.layers.session.facts import Session, stale
 from lunmirror.layers.session.plan import login
-from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.layers.volume.subject import Subject
-from lunmirror.lvm.devices import text
 from lunmirror.model import Drift, Finding, Kind, Outcome, Plan, Present, Ref, Report, Risk, Run, Step
 from lunmirror.record import NamedTuple
 from lunmirror.report.health import FULL, REBUILDING, health
@@ -70,9 +67,6 @@ def renew(stage: Stage) -> Report:
         if ready:
             done.add(ready)
             outcomes += _taken(stage, plan(ready, stage.desired, report))
-            report = stage.walk()
-            outcomes += report.outcomes
-            outcomes += _taken(stage, rejoin(ready, stage.desired, report, stage.host))
         else:
             stage.pause(PAUSE)
         report = stage.walk()
@@ -125,33 +119,9 @@ def objections(server: str, desired: Desired, report: Report, reader: Reader) ->
             found.append(f"volume {volume.id} is {state.state}: {state.words}")
         if any(not c.good for c in copies(volume, report.seen, desired, silent)):
             found.append(f"not every leg of volume {volume.id} is in sync and can be reached")
-        found += [
-            f"volume {volume.id} does not run on its disk {disk}" for disk in adrift(volume, desired, report, reader)
-        ]
     for _, session in (one for one in _old(desired, report) if one[0].server.name == server):
         found += _others(session, desired, report, reader)
     return list(dict.fromkeys(found))
-
-
-def adrift(volume: Volume, desired: Desired, report: Report, reader: Reader) -> list[str]:
-    """Disks of the volume's legs that nothing of the volume holds open, though it is active: its tables lead to a disk
-    that is gone, and device-mapper calls the leg good until the next write."""
-    facts = facts_of(volume, report.seen)
-    if facts is None or not facts.active:
-        return []
-    found = []
-    for disk in volume.legs:
-        state = report.seen.get("disk", {}).get(disk)
-        lun = state.facts if isinstance(state, Present) else None
-        if not isinstance(lun, Lun) or lun.place is None:
-            found.append(disk)
-            continue
-        listing = reader.folder(f"{paths.SYS_BLOCK}/{lun.place.kernel}/holders")
-        holders = listing.facts if isinstance(listing, Present) else ()
-        names = [text(reader, f"{paths.SYS_BLOCK}/{holder}/dm/name") for holder in holders]
-        if not any(name == volume.dm or name.startswith(f"{volume.dm}_") for name in names):
-            found.append(disk)
-    return found
 
 
 def _others(session: Session, desired: Desired, report: Report, reader: Reader) -> list[str]:
@@ -232,29 +202,3 @@ def _anew(path: Path, session: Session, report: Report, proof: str) -> tuple[Ste
         proof,
     )
     return leave, enter._replace(drift=drift, together=False)
-
-
-def rejoin(server: str, desired: Desired, report: Report, reader: Reader) -> Plan:
-    """Refreshes of raid1 volumes whose tables still lead to the disk that was logged out."""
-    steps = []
-    for volume in _on(server, desired):
-        facts = facts_of(volume, report.seen)
-        lost = [d for d in adrift(volume, desired, report, reader) if desired.disks[d].server == server]
-        if not lost or not _refreshable(facts):
-            continue
-        of = Subject(volume, desired, report.seen, frozenset())
-        if of.gone() or of.flagged():
-            continue
-        run = of.lvm("lvchange", "--refresh", volume.id)
-        drift = Drift(f"{volume.key}.legs", f"runs on disk {', '.join(lost)}", "tables lead to a disk that is gone")
-        title = f"lead {volume.id} to its disk on server {server} again"
-        steps.append(of.step(title, run, drift, Risk.ONLINE)._replace(server=server))
-    return Plan(tuple(steps))
-
-
-def _refreshable(facts: LogicalVolume | None) -> bool:
-    """A refresh lets every leg join: never a segtype mirror, never with a leg that was given up."""
-    if facts is None or facts.type != "raid1" or not facts.active:
-        return False
-    past = facts.past.facts if isinstance(facts.past, Present) else None
-    return past is not None and not past.rebuild and not past.diverged

@@ -1,11 +1,28 @@
 """A server goes and comes back: what is served meanwhile, what is mended, and what a person has to decide."""
 
+from unittest.mock import patch
+
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lunmirror.model import Kind
+from lunmirror.report.health import DEGRADED, health
+from lunmirror.report.risk import losses
+from sim.lvm import Lvm
 from sim.stage import PAUSE, Stage, converged, text
-from sim.stories import back, crashed, degraded_start, events, flag, inactive, mirror_without_a_leg, outage
+from sim.stories import (
+    back,
+    crashed,
+    degraded_start,
+    events,
+    flag,
+    inactive,
+    logged_in_anew,
+    mirror_without_a_leg,
+    outage,
+)
+from sim.world import World
 
 
 def test_one_outage_is_healed() -> None:
@@ -381,3 +398,129 @@ def test_a_linear_volume_whose_disk_returned_under_another_name_is_moved_over() 
     assert verbs == ["lvchange --refresh", "lvconvert -y"], str(healed)
     assert stage.settle().exit == 0
     no_loss(stage)
+
+
+def spoil(stage: Stage, how: str) -> None:
+    """The volumes' journals are lost, torn, or of a newer lunmirror."""
+    files = stage.world.files
+    for path in [p for p in files if p.startswith("/var/lib/lunmirror/volumes/") and p.endswith(".json")]:
+        if how == "lost":
+            del files[path]
+        elif how != "kept":
+            files[path] = b"" if how == "torn" else files[path].replace(b'"schema": 1', b'"schema": 2')
+    stage.world.version += 1
+
+
+def journals(stage: Stage) -> dict[str, bytes]:
+    return {p: c for p, c in stage.world.files.items() if p.startswith("/var/lib/lunmirror/volumes/")}
+
+
+@pytest.mark.parametrize("how", ["kept", "lost", "torn", "newer"])
+@pytest.mark.parametrize("flagged", [False, True])
+def test_a_leg_with_another_history_is_not_refreshed_whatever_the_journal_says(how: str, flagged: bool) -> None:
+    """Refresh of such a leg is a Harm in the simulator."""
+    stage = outage(converged(text()), "filer2")
+    stage.world.event_activation = False
+    stage.world.cut("filer1")
+    stage.world.restore("filer2")
+    stage.world.reboot()
+    lvm = Lvm(stage.world, None)
+    lvm.start(lvm.group("vg0"), "testlv", by_hand=False)  # somebody else: no pass had seen the first death
+    spoil(stage, how)
+    if flagged:
+        flag(stage)
+    back(stage, "filer1")
+    before = journals(stage)
+
+    for _ in range(3):
+        refused = stage.apply()
+        assert refused.exit == 4, str(refused)
+        assert "two histories" in refused.finding(Kind.REFUSED)
+        assert "--refresh" not in str(refused.done)
+        assert "--restoremissing" not in str(refused.done)
+        assert how in ("kept", "lost") or journals(stage) == before
+        stage.world.advance(PAUSE)
+
+
+def test_a_returning_leg_is_asked_first_and_not_let_in_while_it_cannot_be_read() -> None:
+    stage = back(outage(converged(text()), "filer2"), "filer2")
+
+    blocked = stage.apply(lambda call: "fails" if call.kind == "query" and "iflag=direct" in call.what else "")
+
+    assert "--refresh" not in str(blocked.done)
+    assert "cannot be read" in blocked.finding(Kind.BLOCKED)
+    assert stage.settle().exit == 0
+    quiet = stage.apply()
+    assert "iflag=direct" not in str(quiet.host.lines), "only a returning leg costs a read"
+
+
+@pytest.mark.parametrize("disk", ["left", "right"])
+def test_a_raid1_on_a_disk_that_was_logged_out_is_led_to_it_again(disk: str) -> None:
+    stage = logged_in_anew("raid1", disk)
+    assert stage.world.active("testlv").line().split()[5] == "AA"
+    volume = stage.desired.volumes["vg0/testlv"]
+    other = "filer2" if disk == "left" else "filer1"
+    seen = stage.plan().report.seen
+    assert health(volume, seen, stage.desired).state == DEGRADED
+    assert losses(other, seen, stage.desired)
+
+    healed = stage.apply()
+
+    assert [line[1:5:3] for line in healed.host.lines if line[0] == "lvm" and line[1] != "fullreport"] == [
+        ("lvchange", "--refresh")
+    ]
+    assert not any(leg.disk is None or leg.disk.gone for leg in stage.world.active("testlv").legs)
+    assert stage.settle().exit == 0
+    assert not losses(other, stage.plan().report.seen, stage.desired)
+
+
+def test_a_mirror_on_a_disk_that_was_logged_out_is_degraded_with_the_move() -> None:
+    stage = logged_in_anew("mirror", "right")
+
+    said = stage.apply()
+
+    assert said.exit == 3, str(said)
+    assert "lvconvert -m 0 vg0/testlv /dev/" in said.finding(Kind.DEGRADED)
+    assert losses("filer1", said.report.seen, stage.desired)
+    assert "--refresh" not in str(said.done)
+
+
+def stale_leg_of_mirror(disks: tuple[str, ...], server: str) -> Stage:
+    """One leg died, dmeventd did nothing, a pass saw it; then the machine was started anew."""
+    stage = converged(text(type="mirror", disks=disks))
+    stage.world.event_activation = False
+    with patch.object(World, "_to_linear", lambda *_: None):
+        outage(stage, server)
+        stage.apply()
+    stage.world.unmount("/mnt/test")
+    stage.world.restore(server)
+    return stage
+
+
+def test_a_mirror_whose_first_leg_is_away_does_not_start_from_a_stale_one() -> None:
+    stage = stale_leg_of_mirror(("left", "right", "third"), "filer2")
+    stage.world.cut("filer1")
+    stage.world.reboot()
+    stage.world.advance(60.0)
+
+    stage.apply()
+    stage.apply()
+
+    assert [leg.pv for leg in stage.world.active("testlv").legs] == [stage.lun("third").part.pv]
+    assert not stage.world.mixed
+    assert stage.world.lost() == {}
+
+
+@pytest.mark.parametrize("how", ["torn", "newer"])
+def test_a_mirror_is_not_started_under_a_journal_that_cannot_be_read(how: str) -> None:
+    stage = stale_leg_of_mirror(("left", "right"), "filer1")
+    stage.world.reboot()
+    stage.world.advance(10.0)
+    spoil(stage, how)
+    before = journals(stage)
+
+    blocked = stage.apply()
+
+    assert not stage.world.actives
+    assert "choose vg0/testlv" in blocked.finding(Kind.BLOCKED)
+    assert journals(stage) == before

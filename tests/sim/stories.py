@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from sim.iscsi import login
 from sim.lvm import Lvm
-from sim.stage import Stage, converged, text
+from sim.stage import DISKS, SERVERS, Stage, converged, text
 from sim.world import make_world
 
 
@@ -54,6 +55,18 @@ def new_name() -> Stage:
     """The session was ended under the volume; the disk will come back under another name."""
     stage = converged(text())
     stage.world.logout("filer2")
+    stage.world.advance(5.0)
+    return stage
+
+
+def logged_in_anew(kind: str, disk: str) -> Stage:
+    """The session of this disk was ended and begun anew while nobody wrote to the volume."""
+    stage = converged(text(type=kind).replace('mount = "/mnt/test"\n', ""))
+    stage.world.event_activation = False
+    address, target = SERVERS[DISKS[disk]]
+    stage.world.logout(DISKS[disk])
+    stage.world.advance(5.0)
+    login(stage.world, target, f"{address}:3260")
     stage.world.advance(5.0)
     return stage
 

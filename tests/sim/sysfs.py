@@ -112,13 +112,15 @@ def _volume(world: World, active, put, links, empty) -> None:
         links[f"/sys/class/block/dm-{minor}"] = f"/sys/devices/virtual/block/dm-{minor}"
         put(f"/sys/class/block/dm-{minor}/dm/uuid", f"LVM-{plain}-{sub}")
         put(f"/sys/class/block/dm-{minor}/size", 8192)
+        empty.add(f"/sys/dev/block/253:{minor}/slaves")
     for leg in active.legs:
         found = leg.disk if leg.disk and not leg.disk.gone else None
         if found:
             kernel = f"{found.kernel}1" if found.partition and found.lun.part.pv else found.kernel
             put(f"/sys/class/block/{kernel}/holders/dm-{active.minor}", "")
-            if active.type == "linear":
-                put(f"/sys/dev/block/253:{active.minor}/slaves/{kernel}", "")
+            stem = {"raid1": "_rimage_", "mirror": "_mimage_"}.get(active.type, "")
+            on = active.subs.get(f"{active.name}{stem}{leg.number}") if stem else active.minor
+            put(f"/sys/dev/block/253:{on}/slaves/{kernel}", "")
 
 
 def _mountinfo(world: World) -> bytes:

@@ -114,10 +114,10 @@ def whole_legs(facts: LogicalVolume) -> frozenset[str]:
     whole = set(facts.running)
     if not whole and facts.active and facts.type == "mirror" and past:
         # It copies, and its letters do not say from which leg. If only one was in sync before, it is from that one.
-        alive = [leg for leg in facts.legs if leg.letter == "A"]
+        alive = [leg for leg in facts.legs if leg.letter == "A" and not facts.is_adrift(leg)]
         known = [leg for leg in alive if set(leg.pvs) <= set(past.running)]
         whole = set(known[0].pvs) if len(known) == 1 and set(past.running) <= set(known[0].pvs) else set()
-    return frozenset(whole - set(past.rebuild if past else ()))
+    return frozenset(whole - set(facts.adrift) - set(past.rebuild if past else ()))
 
 
 def _whole_at_rest(facts: LogicalVolume, past: Entry | None) -> frozenset[str]:
@@ -184,7 +184,7 @@ def _weigh(
     if lost:
         return UNSURE, f"its leg {lost.name} lies on no declared disk, so its server is not known"
     past = past_of(facts)
-    torn = isinstance(facts.testimony, Present) and facts.testimony.facts.torn(past.rebuild if past else ())
+    torn = facts.torn(past.rebuild if past else ())
     if torn or (past and past.diverged):
         return DATA, "its legs each ran without the other, and each holds writes that the other lacks"
     if not there:
@@ -232,7 +232,7 @@ def _doubt(facts: LogicalVolume) -> str:
     if facts.mismatches:
         return f"its legs differ: the last comparison counted {facts.mismatches} sectors"
     letters = {leg.letter for leg in facts.legs}
-    if facts.type == "raid1" and letters == {"A"} and not facts.synced:
+    if facts.type == "raid1" and letters == {"A"} and not facts._replace(adrift=()).synced:
         # Letters and ratio, since either alone lies (shared facts, lvm.md).
         return f"device-mapper says that every leg is in sync, but counts only {facts.done} of {facts.total}"
     return ""
@@ -278,6 +278,8 @@ def _lack(leg: Leg, facts: LogicalVolume) -> str:
     past = past_of(facts)
     if past and set(leg.pvs) & set(past.rebuild):
         return "to be copied anew: its content was given up"
+    if facts.is_adrift(leg):
+        return "on a table that leads to a disk that is gone"
     if not facts.active:
         return "behind, or not known to be whole"
     if facts.type == "mirror" and leg.letter == "A":

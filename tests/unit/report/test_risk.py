@@ -33,6 +33,13 @@ TABLE = {
     "one being rebuilt": (desired(), world(lv("Aa", ratio=(3, 10), action="recover")), (DATA, OK, OK)),
     "first copy of all": (desired(), world(lv("aa", ratio=(3, 10), action="resync")), (UNSURE, UNSURE, OK)),
     "letters ahead of the count": (desired(), world(lv("AA", ratio=(3, 10))), (UNSURE, UNSURE, OK)),
+    "in sync, one adrift": (desired(), world(lv(adrift=(PV["right"],))), (DATA, OK, OK)),
+    "mirror, one adrift": (MIRROR, world(lv("AA", "mirror", adrift=(PV["left"],))), (OK, DATA, OK)),
+    "one back with another history": (
+        desired(),
+        world(lv("AD", testimony=Present(Accounts({PV["right"]: Superblock(1, 5, frozenset({0}), False)})))),
+        (DATA, DATA, OK),
+    ),
     "being compared": (desired(), world(lv("AA", ratio=(3, 10), action="check")), (OK, OK, OK)),
     "found to differ": (desired(), world(lv("AA", mismatches=128)), (UNSURE, UNSURE, OK)),
     "both dead": (desired(), world(lv("DD"), failed=("left", "right")), (UNSURE, UNSURE, OK)),

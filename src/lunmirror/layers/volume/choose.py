@@ -9,7 +9,7 @@ is compared.
 from lunmirror import journal
 from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.layers.volume.subject import Subject
-from lunmirror.model import Drift, Kind, Plan, Present, Risk, Step
+from lunmirror.model import Drift, Kind, Plan, Risk, Step
 
 
 def chosen(of: Subject, facts: LogicalVolume) -> Plan | None:
@@ -44,7 +44,7 @@ def _is_in_question(of: Subject, facts: LogicalVolume, entry: journal.Entry | No
     """Two histories, or a volume that is down because what is in view may not start it."""
     if entry and entry.diverged:
         return True
-    if isinstance(facts.testimony, Present) and facts.testimony.facts.torn(entry.rebuild if entry else ()):
+    if facts.torn(entry.rebuild if entry else ()):
         return True
     hidden = [leg for leg in facts.legs if not of.in_view(leg)]
     visible = tuple(pv for leg in facts.legs if leg not in hidden for pv in leg.pvs)

@@ -4,7 +4,7 @@ The tags by which lunmirror remembers its own work live in LVM's metadata, in th
 they speak of: they survive every crash.
 """
 
-from lunmirror.model import ABSENT, Seen
+from lunmirror.model import ABSENT, Present, Seen
 from lunmirror.record import NamedTuple
 
 # Set by the very lvcreate that makes a volume, removed after mkfs: "made by us, not yet formatted".
@@ -46,17 +46,22 @@ class LogicalVolume(NamedTuple):
     total: int
     action: str
     target: str = ""  # what device-mapper runs it as: raid, mirror, linear; "" when inactive or of several parts
-    stale: bool = False  # linear, and its table points at a disk that is gone, though its physical volume is in view
+    adrift: tuple[str, ...] = ()  # PV UUIDs in view, of legs whose table leads to a disk that is gone
     mismatches: int = 0  # sectors that differ, as the last scrub counted them; 0 after every activation
     past: Seen = ABSENT  # what the journal knows: Present(Entry), Absent or Unknown
     past_raw: bytes | None = None  # the journal file's bytes
     today: str = ""  # the wall clock when it was looked at
     boot: str = ""  # of a raid1: the id of this boot; "" if it cannot be read
-    testimony: Seen = ABSENT  # of a raid1 that is not active: Present(superblock.Accounts) or Unknown
+    testimony: Seen = (
+        ABSENT  # of a raid1 that is not active, or a leg of which returns: Present(superblock.Accounts) or Unknown
+    )
 
     @property
     def synced(self) -> bool:
-        """Every leg alive and in sync: letters and ratio both, since either alone lies (shared facts, lvm.md)."""
+        """Every leg alive and in sync: letters and ratio both, since either alone lies (shared facts, lvm.md); and none
+        adrift, which no letter shows before the next write."""
+        if self.adrift:
+            return False
         if self.type == "linear":
             return True
         letters = all(leg.letter == "A" for leg in self.legs)
@@ -72,4 +77,18 @@ class LogicalVolume(NamedTuple):
             return self.legs[0].pvs
         if self.type == "mirror" and self.done != self.total:
             return ()  # its letters say A while it still copies (shared facts, lvm.md)
-        return tuple(pv for leg in self.legs if leg.letter == "A" for pv in leg.pvs)
+        return tuple(pv for leg in self.legs if leg.letter == "A" and not self.is_adrift(leg) for pv in leg.pvs)
+
+    def is_adrift(self, leg: Leg) -> bool:
+        return not set(leg.pvs).isdisjoint(self.adrift)
+
+    def torn(self, but: tuple[str, ...] = ()) -> tuple[tuple[str, str], ...]:
+        """Pairs of legs (PV UUIDs) that each ran without the other, by their own superblocks; those in `but` are not
+        asked. Of an active volume only the returning legs were read: one that ran without a leg which runs now, and
+        without it, is the other half of such a pair. Legs are numbered in the order of the letters."""
+        if not isinstance(self.testimony, Present):
+            return ()
+        said = self.testimony.facts
+        now = {n: pv for n, leg in enumerate(self.legs) for pv in leg.pvs if pv in self.running and pv not in but}
+        back = [pv for pv in said.legs if pv not in but and pv not in now.values()]
+        return (*said.torn(but), *((now[n], pv) for pv in back for n in sorted(said.legs[pv].failed) if n in now))

@@ -6,27 +6,37 @@
 | a member back, flagged missing, every other there  | vgextend --restoremissing                                     |
 | a raid1 leg dead, its physical volume back         | lvchange --refresh: copies only what changed                  |
 | a mirror that dmeventd made linear                 | its leg is added again (keep.py): a full copy                 |
-| a linear volume on a disk that is gone, now back   | lvchange --refresh: its table moves over                      |
+| linear or raid1 on a disk that is gone, now back   | lvchange --refresh: its table moves over                      |
+| the same of a mirror                               | none: a person takes the leg out, it is added again           |
 | legs being copied                                  | nothing: it is said how far it is                             |
 
 The members are admitted here, not in the group's layer: only the volumes know whether a returning leg may be let in.
 A refresh is refused by LVM while the flag stands, and never done to a segtype mirror: its core log would copy from
-the first leg, whichever that is (shared facts, lvm.md).
+the first leg, whichever that is (shared facts, lvm.md). Nor before the returning leg's own superblock was read: one that
+names a running leg as failed has a history of its own.
 """
 
 from lunmirror import journal
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
 from lunmirror.layers.volume.subject import Subject
-from lunmirror.model import Drift, Kind, Plan, Present, Risk, Step
+from lunmirror.model import Drift, Kind, Plan, Risk, Step, Unknown
 
 
 def divided(of: Subject, facts: LogicalVolume) -> Plan | None:
-    """A refusal if the volume's legs each ran without the other; the journal is told if it does not know yet."""
+    """A refusal if the volume's legs each ran without the other; the journal is told if it does not know yet. Of an
+    active volume also the answer where that cannot be told: then no leg is let in."""
     entry = of.past(facts)
     given_up = entry.rebuild if entry else ()
-    torn = facts.testimony.facts.torn(given_up) if isinstance(facts.testimony, Present) else ()
+    torn = facts.torn(given_up)
     if torn and not (entry and entry.diverged):
         return _torn(of, facts, entry, torn[0])
+    if facts.active and isinstance(facts.past, Unknown):
+        why = f"{facts.past.reason}, and it may know of two histories"
+        return of.find(Kind.BLOCKED, "is left alone", why, set_aside(facts))
+    if facts.active and isinstance(facts.testimony, Unknown) and not (entry and entry.diverged):
+        why = f"what a returning leg ran without cannot be read, and it may have another history: {facts.testimony.reason}"
+        blocked = of.finding(Kind.BLOCKED, "does not take its leg back", why, "the next pass looks again")
+        return Plan(note(of, facts), (blocked,))
     if entry is None:
         return None
     now_on = entry
@@ -47,10 +57,18 @@ def divided(of: Subject, facts: LogicalVolume) -> Plan | None:
     return Plan(of.note_legs(facts, now_on), (refusal,))
 
 
+def set_aside(facts: LogicalVolume) -> str:
+    """What a person can do about a journal that cannot be read."""
+    return (
+        f"if another version of lunmirror wrote {journal.path_of(facts.uuid)}, use that; else move the file away, and the"
+        " next pass begins anew with what it finds"
+    )
+
+
 def _torn(of: Subject, facts: LogicalVolume, entry: journal.Entry | None, pair: tuple[str, str]) -> Plan:
     """The legs accuse each other on their own disks, and the journal does not know, was lost, or is another
     machine's. It is told, since the accusations are gone once somebody starts both together."""
-    one, other = sorted(pair, key=lambda pv: not (entry and pv in entry.running))
+    one, other = sorted(pair, key=lambda pv: pv not in (facts.running or (entry.running if entry else ())))
     since = entry.since if entry else facts.today
     last = entry.last if entry else {}
     now_on = journal.Entry(of.volume.id, (one,), since, of.group.seqno if of.group else 0, last, (other,))
@@ -63,7 +81,9 @@ def _torn(of: Subject, facts: LogicalVolume, entry: journal.Entry | None, pair: 
         f"decide which side to keep, look at both if you must (read-only), then `lunmirror choose {of.volume.id}"
         f" --keep {of.server_of(one)}` (or the other)",
     )
-    return Plan(of.note_legs(facts, now_on._replace(boot=facts.boot)), (refusal,))
+    # A journal that cannot be read is never overwritten; the legs say it again to the next pass.
+    known = not isinstance(facts.past, Unknown)
+    return Plan(of.note_legs(facts, now_on._replace(boot=facts.boot)) if known else (), (refusal,))
 
 
 def note(of: Subject, facts: LogicalVolume) -> tuple[Step, ...]:
@@ -108,7 +128,7 @@ def admit(of: Subject) -> tuple[Step, ...]:
 
 def mend(of: Subject, facts: LogicalVolume) -> Plan | None:
     """The plan for a volume whose legs are not all in sync; None if they are."""
-    if facts.stale:
+    if facts.adrift and facts.type == "linear":
         return of.steps(
             f"move {of.volume.id} over to the disk as it is now",
             of.lvm("lvchange", "--refresh", of.volume.id),
@@ -117,7 +137,7 @@ def mend(of: Subject, facts: LogicalVolume) -> Plan | None:
         )
     if facts.synced:
         return None
-    dead = [leg for leg in facts.legs if leg.letter not in ("A", "a")]
+    dead = [leg for leg in facts.legs if leg.letter not in ("A", "a") or facts.is_adrift(leg)]
     if not dead:
         return of.find(
             Kind.DEGRADED,
@@ -128,7 +148,7 @@ def mend(of: Subject, facts: LogicalVolume) -> Plan | None:
     given_up = entry.rebuild if (entry := of.past(facts)) else ()
     # A refresh lets every leg join: none is done while one that was given up is still part of the volume.
     wary = any(set(leg.pvs) & set(given_up) for leg in facts.legs)
-    back = [] if wary else [leg for leg in dead if of.in_view(leg)]
+    back = [] if wary else [leg for leg in dead if of.in_view(leg) and all(of.disks_of(leg))]
     if facts.type == "raid1" and back and not any(m.missing for leg in back for m in map(of.member, leg.pvs) if m):
         names = ", ".join(of.server_of(pv) for leg in back for pv in leg.pvs)
         return of.steps(
@@ -137,12 +157,26 @@ def mend(of: Subject, facts: LogicalVolume) -> Plan | None:
             Drift(f"{of.volume.key}.legs", "every leg in sync", f"device-mapper shows {_letters(facts)}"),
             Risk.ONLINE,
         )
+    if facts.type == "mirror" and facts.adrift:
+        return _left_adrift(of, facts)
     if of.flagged() and of.gone():
         why = "a physical volume is back, but another of the group is out of sight: taking it back now would flag that one"
         return of.find(Kind.DEGRADED, "runs without full redundancy", why, "bring the other server back too")
     names = ", ".join(_where(of, leg) for leg in dead)
     why = f"device-mapper shows {_letters(facts)}: {names} does not work"
     return of.find(Kind.DEGRADED, "runs without full redundancy", why, "bring the server of that leg back")
+
+
+def _left_adrift(of: Subject, facts: LogicalVolume) -> Plan:
+    legs = [leg for leg in facts.legs if facts.is_adrift(leg)]
+    names = ", ".join(_where(of, leg) for leg in legs)
+    why = f"the table of {names} leads to a disk that is gone, though device-mapper shows {_letters(facts)}: a mirror is"
+    places = " ".join(m.device for pv in facts.adrift if (m := of.member(pv)))
+    fewer = f"`lvconvert -m {len(facts.legs) - len(legs) - 1} {of.volume.id} {places}`"
+    next_ = f"take that leg out ({fewer}); the next pass adds it again, in full"
+    if len(legs) == len(facts.legs):
+        next_ = f"stop what uses it, then `lvchange -a n {of.volume.id}`; the next pass activates it on its disks"
+    return of.find(Kind.DEGRADED, "runs without full redundancy", f"{why} never refreshed", next_)
 
 
 def _where(of: Subject, leg: Leg) -> str:

@@ -53,6 +53,8 @@ def _volume(
     line = lines[0] if len(lines) == 1 else None
     letters, done, total, action = health(kind, line) if active else ("", 0, 0, "")
     legs = _legs(row, rows, kind, letters)
+    adrift = _adrift(row, rows, kind, lvm, reader) if active else ()
+    asked = [leg for leg in legs if not active or leg.letter not in ("A", "a") or set(leg.pvs) & set(adrift)]
     journal_file = reader.read(journal.path_of(row.uuid))
     return Present(
         LogicalVolume(
@@ -73,20 +75,27 @@ def _volume(
             total=total,
             action=action,
             target=line.target if line else "",
-            stale=active and kind == "linear" and _is_stale(row, lvm, reader),
+            adrift=adrift,
             mismatches=row.mismatches,
             past=journal.parse(journal_file),
             past_raw=journal_file.facts if isinstance(journal_file, Present) else None,
             today=reader.date(),
             boot=_boot(reader) if kind == "raid1" else "",
-            testimony=_testimony(row, rows, legs, group, lvm, reader) if kind == "raid1" and not active else ABSENT,
+            testimony=_testimony(row, rows, asked, group, lvm, reader) if kind == "raid1" and asked else ABSENT,
         )
     )
 
 
+def _adrift(row: LvRow, rows: list[LvRow], kind: str, lvm: Lvm, reader: Reader) -> tuple[str, ...]:
+    """PV UUIDs of the legs that run on a disk which is gone. Two small reads of sysfs for each leg."""
+    parts = [row] if kind == "linear" else _images(row, rows)
+    return tuple(pv for part in parts if _is_stale(part, lvm, reader) for pv in part.pvs)
+
+
 def _is_stale(row: LvRow, lvm: Lvm, reader: Reader) -> bool:
     """Whether what device-mapper runs it on is not what its physical volumes are now: a session was ended under it, and
-    its disk came back under another number. A raid1 shows that by a dead leg; a linear volume by nothing but errors."""
+    its disk came back under another number. Of mirrored legs it is shown by a letter, but not before the next write;
+    of a linear volume by nothing but errors."""
     slaves = reader.folder(f"{paths.SYS}/dev/block/{row.number}/slaves")
     if not row.number or not isinstance(slaves, Present):
         return False
@@ -101,10 +110,8 @@ def _boot(reader: Reader) -> str:
     return boot if len(boot) == 36 and not boot.strip("0123456789abcdef-") else ""
 
 
-def _testimony(
-    row: LvRow, rows: list[LvRow], legs: tuple[Leg, ...], group: VolumeGroup, lvm: Lvm, reader: Reader
-) -> Seen:
-    """What the legs in view say of each other: Present(Accounts), or Unknown if one of them cannot be understood.
+def _testimony(row: LvRow, rows: list[LvRow], legs: list[Leg], group: VolumeGroup, lvm: Lvm, reader: Reader) -> Seen:
+    """What those of `legs` that are in view say of the others: Present(Accounts), or Unknown if one of them cannot be understood.
     Only legs on declared disks are read, each proven through its session."""
     devices = {m.uuid: m.device for m in group.members if m.device and m.disk and not m.strayed_from}
     starts = {pv.uuid: pv.start for pv in lvm.pvs}
@@ -136,10 +143,14 @@ def _type(row: LvRow) -> str:
 def _legs(row: LvRow, rows: list[LvRow], kind: str, letters: str) -> tuple[Leg, ...]:
     if kind == "linear":
         return (Leg(row.name, tuple(row.pvs), ""),)
-    images = [r for r in rows if r.parent == row.name and ("_rimage_" in r.name or "_mimage_" in r.name)]
-    images.sort(key=_ordinal)
+    images = _images(row, rows)
     padded = letters.ljust(len(images))
     return tuple(Leg(i.name, tuple(i.pvs), padded[n].strip()) for n, i in enumerate(images))
+
+
+def _images(row: LvRow, rows: list[LvRow]) -> list[LvRow]:
+    images = [r for r in rows if r.parent == row.name and ("_rimage_" in r.name or "_mimage_" in r.name)]
+    return sorted(images, key=_ordinal)
 
 
 def _ordinal(image: LvRow) -> int:

@@ -7,6 +7,7 @@
 | mirror, a leg away for certain or stale     | journal first, the leg given up (`--repair`), the rest activated  |
 | mirror, a leg that may be there in a moment | blocked: giving a leg up costs a full copy                        |
 | only legs in view that fell behind          | refused                                                           |
+| mirror, the journal cannot be read          | blocked: its first leg may be the one that fell behind            |
 
 A leg that fell behind never starts a volume alone: which legs are good is what the journal is for. A segtype mirror
 has no degraded start ("Refusing activation of partial LV"), and its partial one is a trap; what dmeventd does in
@@ -16,6 +17,7 @@ whichever that is.
 
 from lunmirror import journal
 from lunmirror.layers.session.facts import NoSession, Session
+from lunmirror.layers.volume import heal
 from lunmirror.layers.volume.choose import go_over
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
 from lunmirror.layers.volume.subject import Subject
@@ -29,13 +31,16 @@ def start(of: Subject, facts: LogicalVolume) -> Plan:
     if hidden and len(hidden) == len(facts.legs):
         return of.find(Kind.BLOCKED, "is not active", f"server {_servers(of, hidden)} is away", _BRING_BACK)
     if facts.type == "mirror":
-        stale = _stale_source(of, facts) if not hidden else []
-        if hidden or stale:
-            return _start_mirror(of, facts, hidden or stale)
+        if isinstance(facts.past, Unknown) and not hidden:
+            return _unremembered(of, facts, facts.past)
+        if lost := _lost(of, facts, hidden):
+            return _start_mirror(of, facts, lost)
     if isinstance(facts.testimony, Unknown):
         why = f"what its legs say of each other cannot be read, and they may have two histories: {facts.testimony.reason}"
         return of.find(Kind.BLOCKED, "is not active", why, "the next pass looks again")
     if not hidden:
+        if isinstance(facts.past, Unknown) and _has_traces(facts):
+            return _unremembered(of, facts, facts.past)
         return Plan((*_note_start(of, facts), _activate(of, "inactive"), *_foretold(of, facts)))
     if facts.type != "raid1":
         why = f"server {_servers(of, hidden)} is away, and a {facts.type} starts only whole"
@@ -46,6 +51,23 @@ def start(of: Subject, facts: LogicalVolume) -> Plan:
 
 
 _BRING_BACK = "bring it back; the next pass activates it"
+
+
+def _unremembered(of: Subject, facts: LogicalVolume, past: Unknown) -> Plan:
+    why = f"{past.reason}, so it cannot be told which of its legs are up to date"
+    next_ = (
+        f"if another version of lunmirror wrote {journal.path_of(facts.uuid)}, use that; or say which leg is to be kept:"
+        f" `lunmirror choose {of.volume.id} --keep SERVER`"
+    )
+    if facts.type == "raid1":  # its legs tell for themselves what a lost journal cannot
+        next_ = heal.set_aside(facts)
+    return of.find(Kind.BLOCKED, "is not active", why, next_)
+
+
+def _has_traces(facts: LogicalVolume) -> bool:
+    """Whether its last end left what the journal must be told before a start tidies it away."""
+    word = facts.testimony.facts if isinstance(facts.testimony, Present) else Accounts({})
+    return bool(word.accused()) or word.unclean
 
 
 def _servers(of: Subject, legs: list[Leg]) -> str:
@@ -124,7 +146,7 @@ def _refuse(of: Subject, facts: LogicalVolume, away: str, visible: tuple[str, ..
         f"is not started without server {away}",
         _unfit(of, facts, of.past(facts)),
         f"bring server {away} back; or, if what it holds may be lost, `lunmirror choose {of.volume.id} --keep"
-        f" {of.server_of(visible[0])}`",
+        f" {of.server_of((visible or facts.legs[0].pvs)[0])}`",
     )
 
 
@@ -144,12 +166,14 @@ def _unfit(of: Subject, facts: LogicalVolume, entry: journal.Entry | None) -> st
 # A mirror on fewer legs
 
 
-def _stale_source(of: Subject, facts: LogicalVolume) -> list[Leg]:
-    """Legs in view that fell behind, if the first is one of them: started whole, it would be copied over the others."""
+def _lost(of: Subject, facts: LogicalVolume, hidden: list[Leg]) -> list[Leg]:
+    """The legs to start without; none: it is started whole. Where one is out of view, or the first fell behind (it
+    would be copied over the others), all that fell behind are left out: any of them may come to be the first."""
     entry = of.past(facts)
-    if entry is None or set(facts.legs[0].pvs) <= set(entry.running):
-        return []
-    return [leg for leg in facts.legs if not set(leg.pvs) & set(entry.running)]
+    if entry is None or (not hidden and set(facts.legs[0].pvs) <= set(entry.running)):
+        return hidden
+    lost = [leg for leg in facts.legs if leg in hidden or not set(leg.pvs) & set(entry.running)]
+    return lost if len(lost) < len(facts.legs) else hidden or lost
 
 
 def _start_mirror(of: Subject, facts: LogicalVolume, lost: list[Leg]) -> Plan:

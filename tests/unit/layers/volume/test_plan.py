@@ -298,6 +298,9 @@ def test_legs_that_accuse_each_other_are_two_histories_whatever_the_journal_says
     answer = planned(resting(TORN_ON_DISK, past))
     assert (commands(answer), [f.kind for f in answer.findings]) == ([], [Kind.REFUSED])
     assert "two histories" in answer.findings[0].what
+    if isinstance(past, Unknown):
+        assert notes(answer) == [], "a journal that cannot be read is never overwritten"
+        return
     [entry] = notes(answer)
     assert (entry.running, entry.diverged) == (((B,), (A,)) if past == ONLY_B else ((A,), (B,)))
 
@@ -573,3 +576,84 @@ def test_a_choice_that_is_being_carried_out_is_not_asked_again():
     facts = lv(type="linear", pvs=(B,), past=GIVEN_UP)  # the leg given up is dropped already
     answer = planned(Present(facts), wanted(choice=("vg0/lv", "filer2")))
     assert commands(answer) == ["lvconvert -y --type raid1 -m 1 vg0/lv /dev/left"]
+
+
+# A returning leg, and the journal that cannot be read
+
+ACCUSES = Present(Accounts({B: Superblock(1, 7, frozenset({0}), False)}))  # B ran without A
+SILENT_ON_A = Present(Accounts({B: Superblock(1, 7, frozenset(), False)}))
+
+
+@pytest.mark.parametrize("past", [ABSENT, BOTH, ONLY_A])
+@pytest.mark.parametrize("vg", [group(), group(flagged=("right",))])
+def test_a_returning_leg_that_ran_without_the_running_one_is_not_let_in(past, vg):
+    answer = planned(Present(lv(letters="AD", past=past, testimony=ACCUSES)), vg=vg)
+    assert (commands(answer), [f.kind for f in answer.findings]) == ([], [Kind.REFUSED])
+    [entry] = notes(answer)
+    assert (entry.running, entry.diverged) == ((A,), (B,))
+
+
+def test_a_returning_leg_that_accuses_nobody_who_runs_is_let_in():
+    refresh = ["lvchange --refresh vg0/lv"]
+    assert commands(planned(Present(lv(letters="AD", past=ONLY_A, testimony=SILENT_ON_A)))) == refresh
+    third = lv(letters="ADA", pvs=(A, B, C), past=ONLY_A, testimony=Present(Accounts({B: Superblock(1, 7, frozenset({1}), False)})))  # fmt: skip
+    assert commands(planned(Present(third), wanted(legs=("left", "right", "third")))) == refresh
+
+
+@pytest.mark.parametrize("vg", [group(), group(flagged=("right",))])
+def test_a_returning_leg_whose_word_cannot_be_read_is_not_let_in(vg):
+    answer = planned(Present(lv(letters="AD", past=ONLY_A, testimony=Unknown("I/O error"))), vg=vg)
+    assert (answer.steps, [f.kind for f in answer.findings]) == ((), [Kind.BLOCKED])
+
+
+@pytest.mark.parametrize("letters", ["AA", "AD"])
+@pytest.mark.parametrize("type", ["raid1", "mirror"])
+def test_under_a_journal_that_cannot_be_read_nothing_is_let_in_or_noted(letters, type):
+    found = lv(type, letters, past=Unknown("torn"), past_raw=b"{", testimony=SILENT_ON_A)
+    answer = planned(Present(found), wanted(type), vg=group(flagged=("right",) if letters == "AD" else ()))
+    assert (answer.steps, [f.kind for f in answer.findings]) == ((), [Kind.BLOCKED])
+    assert "/lv-uuid.json" in answer.findings[0].next
+
+
+@pytest.mark.parametrize("adrift", [(A,), (B,)])
+def test_a_raid1_adrift_is_refreshed_and_noted_on_the_other_leg_first(adrift):
+    answer = planned(Present(lv(past=BOTH, adrift=adrift)))
+    assert commands(answer) == ["lvchange --refresh vg0/lv"]
+    assert notes(answer)[0].running == tuple({A, B} - set(adrift))
+    named = Accounts({adrift[0]: Superblock(0, 7, frozenset({0, 1}), False)})
+    refused = planned(Present(lv(past=BOTH, adrift=adrift, testimony=Present(named))))
+    assert (commands(refused), [f.kind for f in refused.findings]) == ([], [Kind.REFUSED])
+
+
+def test_a_mirror_adrift_is_degraded_and_never_refreshed():
+    answer = planned(Present(lv("mirror", past=BOTH, adrift=(B,))), wanted("mirror"))
+    assert (commands(answer), [f.kind for f in answer.findings]) == ([], [Kind.DEGRADED])
+    assert "`lvconvert -m 0 vg0/lv /dev/right`" in answer.findings[0].next
+
+
+# A mirror whose first leg may be the one that fell behind
+
+
+def test_a_mirror_that_loses_a_leg_loses_the_ones_behind_with_it():
+    past = Entry("vg0/lv", (A, C), "t1", 5, {B: "t1"})
+    three = lv("mirror", "   ", (A, B, C), active=False, ratio=(0, 0), past=past)
+    world = {
+        "group": {"vg0": Present(group(hidden=("left",)))}, "volume": {"vg0/lv": Present(three)}, "disk": {},
+        "session": {p.name: SILENT for p in wanted().paths()},
+    }  # fmt: skip
+    answer = plan(wanted("mirror", legs=("left", "right", "third")), world, frozenset())
+    [repair] = [s for s in answer.steps if isinstance(s.action, Run) and "--repair" in s.action.argv]
+    assert repair.action.argv[repair.action.argv.index("--devices") + 1] == "/dev/third"
+
+
+def test_a_mirror_is_not_started_under_a_journal_that_cannot_be_read():
+    answer = planned(Present(lv("mirror", "  ", active=False, ratio=(0, 0), past=Unknown("torn"))), wanted("mirror"))
+    assert (answer.steps, [f.kind for f in answer.findings]) == ((), [Kind.BLOCKED])
+    assert "lunmirror choose vg0/lv --keep" in answer.findings[0].next
+    never = planned(Present(lv("mirror", "  ", active=False, ratio=(0, 0))), wanted("mirror"))
+    assert commands(never) == ["lvchange -a y vg0/lv"]
+
+
+def test_traces_of_the_last_end_wait_for_a_journal_that_can_be_read():
+    answer = planned(resting(DIRTY, Unknown("torn")))
+    assert (answer.steps, [f.kind for f in answer.findings]) == ((), [Kind.BLOCKED])
