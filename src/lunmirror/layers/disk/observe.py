@@ -5,8 +5,8 @@ from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.disk.content import content_of, own_table, table_guid_on
 from lunmirror.layers.disk.facts import Device, Gone, Lun, NoDisk, PhysicalVolume, Spanning
-from lunmirror.layers.session import luns
 from lunmirror.layers.session.facts import Session
+from lunmirror.lvm import luns
 from lunmirror.lvm.devices import text
 from lunmirror.lvm.read import Lvm, read_lvm
 from lunmirror.model import ABSENT, Observed, Present, Seen, Unknown, World

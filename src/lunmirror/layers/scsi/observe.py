@@ -4,8 +4,8 @@ which answers whatever the server does."""
 from lunmirror.desired import Desired, Disk
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.scsi.facts import Patience
-from lunmirror.layers.session import luns
 from lunmirror.layers.session.facts import Session
+from lunmirror.lvm import luns
 from lunmirror.lvm.devices import text
 from lunmirror.model import ABSENT, Observed, Present, World
 

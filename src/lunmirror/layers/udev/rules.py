@@ -6,7 +6,7 @@ handle_scsi_iscsi): server, port, target and LUN, which is what a disk is known 
 
 from lunmirror.desired import Desired, Disk, Path
 from lunmirror.layers.node.facts import Record
-from lunmirror.layers.session.luns import numbers
+from lunmirror.lvm.luns import numbers
 from lunmirror.model import Present, World
 from lunmirror.record import NamedTuple
 
