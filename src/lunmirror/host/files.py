@@ -29,7 +29,9 @@ def read(path: str) -> Seen:
         if error.errno not in _NOT_THERE:
             return Unknown(f"cannot read {path}: {words.of(error)}")
         # Something is there all the same, and what it is to lead to may come back: a link onto a disk not mounted yet.
-        return Unknown(f"{path} is a symbolic link that leads nowhere") if os.path.islink(path) else ABSENT
+        # (Not in /sys, where most of what is asked for is rightly not there.)
+        dangling = not path.startswith(f"{paths.SYS}/") and os.path.islink(path)
+        return Unknown(f"{path} is a symbolic link that leads nowhere") if dangling else ABSENT
     except ValueError as error:  # a NUL in the path, or one of _content's own
         return Unknown(f"cannot read {path!r}: {error}")
 

@@ -13,6 +13,7 @@ from lunmirror.model import Present
 # Never physical volumes here, and some of them (an empty drive, a dead nbd) take long to say so.
 _PASSED_OVER = ("ram", "zram", "sr", "fd", "nbd")
 
+_PLAIN = ("sd", "vd", "nvme")  # disks and their partitions: nothing is below them
 PROBE = 1.5  # seconds for a portal with a session to accept a connection: the kernel asks twice in that time
 _OURS = ("default", "", "(null)", "<NULL>")  # interfaces whose connections are the kernel's own TCP
 
@@ -80,9 +81,9 @@ class Devices:
         return self._verdicts[kernel]
 
     def _judge(self, kernel: str) -> str:
-        if text(self._reader, f"{paths.SYS_BLOCK}/{kernel}/dm/suspended") == "1":
+        if kernel.startswith("dm-") and text(self._reader, f"{paths.SYS_BLOCK}/{kernel}/dm/suspended") == "1":
             return "it is suspended: what reads it waits for whoever did that"
-        below = _names(self._reader, f"{paths.SYS_BLOCK}/{kernel}/slaves")
+        below = () if kernel.startswith(_PLAIN) else _names(self._reader, f"{paths.SYS_BLOCK}/{kernel}/slaves")
         if below:
             return next((v for v in (self._verdict(s) for s in below) if v), "")
         link = self._reader.link(f"{paths.SYS_BLOCK}/{kernel}")
@@ -91,6 +92,12 @@ class Devices:
         head, block, _ = link.facts.partition("/block/")
         if not block:
             return ""  # a virtual device with nothing below it: loop, md without members
+        if head not in self._verdicts:  # asked once for a disk and its partitions
+            self._verdicts[head] = self._answers(head)
+        return self._verdicts[head]
+
+    def _answers(self, head: str) -> str:
+        """'' if the device whose folder in sysfs this is should answer, else why not."""
         state = text(self._reader, f"{head}/state")
         if state not in ("", "running"):  # virtio and nvme have no SCSI state
             return f"its SCSI state is {state}"

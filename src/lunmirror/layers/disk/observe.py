@@ -99,7 +99,7 @@ def _device(reader: Reader, kernel: str) -> Device | None:
     if not size.isdigit() or not number:
         return None
     holders = reader.folder(f"{base}/holders")
-    name = text(reader, f"{base}/dm/name")
+    name = text(reader, f"{base}/dm/name") if kernel.startswith("dm-") else ""
     return Device(
         kernel=kernel,
         node=f"/dev/mapper/{name}" if name else f"/dev/{kernel}",
