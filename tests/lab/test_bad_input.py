@@ -147,7 +147,7 @@ PACKAGES = {"open-iscsi": ("iscsiadm",), "lvm2": ("lvm",), "dmsetup": ("dmsetup"
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_not_installed(request: pytest.FixtureRequest, package: str) -> None:
+def test_not_installed(request: pytest.FixtureRequest, machine: object, package: str) -> None:
     # With a record and a session there is nothing to ask iscsiadm for: then only a machine without them can tell.
     lab: Lab = request.getfixturevalue("lab" if package == "open-iscsi" else "blank")
     lab.configure(TOML)
