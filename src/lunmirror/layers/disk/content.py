@@ -16,7 +16,6 @@ HEAD = 4 * MIB  # LVM's and every file system's first structures lie in here
 TAIL = MIB  # GPT's second copy, md's 0.90 and 1.0 superblocks
 TABLE = 34 * 512  # a GPT with 128 entries: protective MBR, header and entries; its second copy is a sector shorter
 SAMPLES = 8  # further places of 1 MiB, evenly spread: data whose head was wiped
-NO_SIGNATURE = "data without a known signature"
 DEADLINE = 30.0  # seconds for each read
 
 
@@ -68,7 +67,7 @@ def _not_zeros(reader: Reader, device: Device, places: list[tuple[int, int]]) ->
         argv = (paths.CMP, f"--ignore-initial={offset}:0", f"--bytes={length}", device.node, "/dev/zero")
         ran = reader.query(argv, DEADLINE)
         if ran.rc == 1:
-            return Holds(f"{NO_SIGNATURE}, in the {-(-length >> 20)} MiB from byte {offset}")
+            return Holds(f"data without a known signature, in the {-(-length >> 20)} MiB from byte {offset}")
         if ran.rc != 0:
             return Unreadable(
                 f"the {-(-length >> 20)} MiB from byte {offset} of {device.node} could not be read: {ran.why}"

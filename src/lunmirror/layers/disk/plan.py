@@ -15,7 +15,6 @@
 
 from lunmirror.desired import Desired, Disk
 from lunmirror.host import paths
-from lunmirror.layers.disk.content import NO_SIGNATURE
 from lunmirror.layers.disk.facts import Blank, Device, Gone, Holds, Lun, NoDisk, OwnTable, Spanning, Unreadable
 from lunmirror.layers.session.facts import NoSession
 from lunmirror.lvm.command import change, place_of
@@ -196,8 +195,9 @@ def _partition_steps(
     table is no table (util-linux, libfdisk/src/gpt.c, gpt_write_disklabel)."""
     script = f'label: gpt\nlabel-id: {disk.table_guid}\ntype={LVM_PARTITION}, name="lunmirror"\n'
     drift = (Drift(f"disks.{disk.name}.partition", "one partition of type Linux LVM", "no partition"),)
-    # By one program, so that nothing comes between the loss of what the consent names and our own table, which stands
-    # for that consent from then on (_inherits).
+    # By one program, so that nothing comes between the loss of what the consent names and our own table. What then lies
+    # in the partition is judged anew, by its own words: a consent that stays in the configuration would else cover, for
+    # ever, whatever a damaged physical volume leaves there.
     wipe = ("--wipe", "always", "--wipe-partitions", "always") if consented else ()
     write = Step(
         ref,
@@ -266,7 +266,7 @@ def _unfit_content(ref: Ref, disk: Disk, lun: Lun) -> Finding | None:
                 next=f"see what it is (`lsblk {lun.whole.node}`), and stop it if nobody needs it",
                 key=key,
             )
-        case Holds(what) if what != disk.consent and not _inherits(disk, lun):
+        case Holds(what) if what != disk.consent:
             said = (
                 f" (the configuration consents to lose {disk.consent!r}, which is not what is there)"
                 if disk.consent
@@ -293,13 +293,6 @@ def _unfit_content(ref: Ref, disk: Disk, lun: Lun) -> Finding | None:
                 key=key,
             )
     return None
-
-
-def _inherits(disk: Disk, lun: Lun) -> bool:
-    """What is left, without any signature, in a partition of our own table: that table was written with the consent
-    that the configuration still holds, and what lay behind the old table's or file system's first bytes is part of it."""
-    left = isinstance(lun.content, Holds) and lun.content.what.startswith(NO_SIGNATURE)
-    return bool(disk.partition and disk.consent and lun.ours and lun.place and left)
 
 
 def _too_small(desired: Desired, ref: Ref, disk: Disk, lun: Lun) -> Finding | None:

@@ -43,14 +43,15 @@ def test_a_consented_table_is_replaced_by_one_program():
     assert write.proof.startswith("consent")
 
 
-def test_what_then_lies_in_our_own_partition_is_covered():
-    """Or lunmirror would refuse what it left itself when it was killed after the table was written."""
-    (label, *_) = planned(Holds(LEFT), GPT).steps
+def test_what_then_lies_in_our_own_partition_needs_a_consent_of_its_own():
+    """It may be what is left of a physical volume whose head was damaged, long after the table was consented to."""
+    assert refused(planned(Holds(LEFT), ""))
+    assert refused(planned(Holds(LEFT), GPT)), "the old consent does not cover it"
+    assert refused(planned(Holds("swap signature (uuid 1-2)"), GPT))
+    assert refused(planned(Holds(LEFT), GPT, partition=False)), "nor on a whole disk"
+    (label, *_) = planned(Holds(LEFT), LEFT).steps
     assert "pvcreate" in label.action.argv
     assert label.proof.startswith("consent")
-    assert refused(planned(Holds(LEFT), "")), "without a consent it is not"
-    assert refused(planned(Holds("swap signature (uuid 1-2)"), GPT)), "whatever has a signature came later"
-    assert refused(planned(Holds(LEFT), GPT, partition=False)), "nor on a whole disk"
 
 
 def test_what_is_in_use_is_never_covered():
