@@ -19,4 +19,4 @@ def numbers(lun: int) -> tuple[int, ...]:
 def blocks(reader: Reader, sid: str, lun: int) -> tuple[str, ...]:
     """The block devices of the LUN in one session, as sysfs folders: one, or none. Two layers ask in one pass."""
     patterns = [f"{place(sid)}:{number}/block/*" for number in numbers(lun)]
-    return reader.once(("blocks", sid, lun), lambda: tuple(f for p in patterns for f in reader.glob(p)))
+    return reader.once(f"LUN {lun} of {sid}", lambda: tuple(f for p in patterns for f in reader.glob(p)))

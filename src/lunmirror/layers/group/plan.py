@@ -141,21 +141,20 @@ def _events_off(ref: Ref, key: str, facts: VolumeGroup) -> tuple[tuple[Step, ...
 
 
 def _foreign(group: Group, ref: Ref, key: str, facts: VolumeGroup) -> Plan | None:
+    why = facts.anothers(group.take_from)
+    if not why:
+        return None
     if facts.exported:
-        why = "it was given away with `vgexport`"
         return _refuse(
             ref, f"group {group.name} is exported", why, f"`vgimport {group.name}` if this host is to own it", key
         )
-    if facts.host and facts.host not in (facts.here, group.take_from):
-        return _refuse(
-            ref,
-            f"group {group.name} belongs to another host",
-            f"it was made by the host with machine id {facts.host}; this one is {facts.here}. Two hosts writing one"
-            " group destroy it",
-            f'make sure that host is off it for good, then declare under [{key}]: take_from = "{facts.host}"',
-            key,
-        )
-    return None
+    return _refuse(
+        ref,
+        f"group {group.name} belongs to another host",
+        f"{why}. Two hosts writing one group destroy it",
+        f'make sure that host is off it for good, then declare under [{key}]: take_from = "{facts.host}"',
+        key,
+    )
 
 
 def _missing(ref: Ref, key: str, facts: VolumeGroup) -> list[Finding]:
