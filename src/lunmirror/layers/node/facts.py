@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from lunmirror.desired import Path
+from lunmirror.model import Present, World
 from lunmirror.record import NamedTuple
 from lunmirror.secret import Secret
 
@@ -62,3 +64,12 @@ def same_address(one: str, other: str) -> bool:
         return ip_address(one) == ip_address(other)
     except ValueError:
         return False
+
+
+def spelt(path: Path, seen: World) -> str:
+    """The portal's address as its record spells it, which is how the kernel then shows it; as declared, if there is no
+    record yet."""
+    state = seen.get("node", {}).get(path.name)
+    record = state.facts if isinstance(state, Present) else None
+    found = record.settings.get("node.conn[0].address") if isinstance(record, Record) else None
+    return str(found or path.portal.address)

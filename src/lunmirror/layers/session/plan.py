@@ -20,7 +20,7 @@ A server with startup = "manual" is logged in to as well: `startup` is only what
 
 from lunmirror.desired import Desired, Path, Portal
 from lunmirror.host import paths
-from lunmirror.layers.node.facts import Missing, Record, Torn
+from lunmirror.layers.node.facts import Missing, Record, Torn, spelt
 from lunmirror.layers.session.exits import meanings
 from lunmirror.layers.session.facts import NoSession, Session, stale
 from lunmirror.model import (
@@ -77,7 +77,7 @@ def _wait_for_sessions(desired: Desired, seen: World, seconds: float) -> tuple[S
         return ()
     names = ", ".join(dict.fromkeys(p.server.name for p in late))
     drift = Drift("policy.boot_wait", "every server there before a volume starts", f"no live session to {names}")
-    action = AwaitSessions(tuple(_endpoint(p, _address(p, seen)) for p in late), seconds)
+    action = AwaitSessions(tuple(_endpoint(p, spelt(p, seen)) for p in late), seconds)
     return (Step(Ref("session", late[0].name), f"wait for the session to {names}", action, (drift,)),)
 
 
@@ -87,14 +87,6 @@ def _late(session: Session) -> bool:
 
 def _endpoint(path: Path, address: str) -> tuple[str, str, int]:
     return path.target, address, path.portal.port
-
-
-def _address(path: Path, seen: World) -> str:
-    """As the record spells it, which is how the kernel then shows it."""
-    node = seen["node"].get(path.name)
-    record = node.facts if isinstance(node, Present) else None
-    spelt = record.settings.get("node.conn[0].address") if isinstance(record, Record) else None
-    return str(spelt or path.portal.address)
 
 
 def _wait_for_portals(desired: Desired, seen: World) -> tuple[Step, ...]:

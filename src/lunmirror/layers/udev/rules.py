@@ -5,9 +5,9 @@ handle_scsi_iscsi): server, port, target and LUN, which is what a disk is known 
 """
 
 from lunmirror.desired import Desired, Disk, Path
-from lunmirror.layers.node.facts import Record
+from lunmirror.layers.node.facts import spelt
 from lunmirror.lvm.luns import numbers
-from lunmirror.model import Present, World
+from lunmirror.model import World
 from lunmirror.record import NamedTuple
 
 # What stands in a rule as itself. Everything else may be a pattern, an alternative or the end of a value to udev
@@ -36,7 +36,7 @@ def rules(desired: Desired, seen: World) -> tuple[tuple[Rule, ...], tuple[Strang
     strange: list[Strange] = []
     for disk in desired.disks.values():
         for path in desired.paths_to(disk):
-            address = _address(path, seen)
+            address = spelt(path, seen)  # which is what a login through it shows in sysfs, and so in ID_PATH
             places = _places(address, path, disk)
             if not PLAIN.issuperset("".join(places)):
                 strange.append(Strange(disk.name, address))
@@ -62,11 +62,3 @@ def _places(address: str, path: Path, disk: Disk) -> tuple[str, ...]:
         return (f"{head}{disk.lun}",)
     # format_lun_number of the same file: other ways of addressing are written as the eight bytes of the LUN.
     return tuple(f"{head}0x{number:04x}000000000000" for number in reversed(numbers(disk.lun)))
-
-
-def _address(path: Path, seen: World) -> str:
-    """As the record spells it: that is what a login through it shows in sysfs, and so in ID_PATH."""
-    record = seen.get("node", {}).get(path.name)
-    if isinstance(record, Present) and isinstance(record.facts, Record):
-        return str(record.facts.settings.get("node.conn[0].address", path.portal.address))
-    return path.portal.address
