@@ -18,7 +18,7 @@ from lunmirror.arguments import Command
 from lunmirror.desired import Desired
 from lunmirror.errors import ConfigError, HostError, LunmirrorError, UsageError
 from lunmirror.exits import Exit
-from lunmirror.host import paths, waiting, words
+from lunmirror.host import modules, paths, waiting, words
 from lunmirror.log import LEVELS, Log
 from lunmirror.model import Report
 
@@ -170,6 +170,8 @@ def _told(command: Command, walk: Callable[[Log], tuple[Exit, Report, str]]) -> 
         log.close(Exit.FAILED, time.monotonic() - started, error=f"internal error: {type(bug).__name__}")
         raise
     log.close(result, time.monotonic() - started, report)
+    if command.verb == "apply" and not report.outcomes:  # what is run each minute, and nothing that it does not need
+        modules.keep()
     return result
 
 

@@ -2,10 +2,14 @@
 than all the rest of a run that finds nothing to do.
 """
 
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+from functools import cache
+
+TYPE_CHECKING = False  # a type checker takes this name for true
 if TYPE_CHECKING:
+    from typing import Any
+
     from jinja2 import Environment
 
 WHITE = " \t\n\v\f\r"  # isspace() of the C locale, what the readers of our files strip
@@ -43,7 +47,7 @@ def render(template: str, **view: Any) -> str:
 
 
 @cache
-def _environment() -> "Environment":
+def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(

@@ -42,6 +42,7 @@ HEAVY = {
     *("pydantic", "jinja2", "structlog", "rich", "tomli", "tomllib"),
     *("subprocess", "asyncio", "logging", "dataclasses", "inspect", "pathlib", "uuid", "hashlib", "ipaddress"),
     *("argparse", "socket", "difflib", "tempfile", "datetime", "decimal", "random", "shutil", "signal", "threading"),
+    *("typing", "warnings", "importlib"),
 }
 # /dev is left out: "/dev/" and a name is how the kernel names devices, not a choice of ours.
 ROOTS = ("/sys", "/proc", "/run", "/etc", "/var", "/usr", "/bin", "/sbin")
@@ -144,7 +145,8 @@ def test_a_layer_sees_only_the_facts_of_lower_ones(module: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "start", ["lunmirror.cli", "lunmirror.host.live", "lunmirror.reconcile", "lunmirror.report.table"]
+    "start",
+    ["lunmirror.__main__", "lunmirror.cli", "lunmirror.host.live", "lunmirror.reconcile", "lunmirror.report.table"],
 )
 def test_a_run_with_nothing_to_do_imports_nothing_heavy(start: str) -> None:
     """Follows every import that happens on import; what a function imports when it needs it is its own affair."""

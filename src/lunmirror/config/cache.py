@@ -1,16 +1,15 @@
 """The compiled configuration, kept so that a run with unchanged files needs neither a TOML parser nor a validator.
 
-It is believed only while every doubt is excluded: the file and its folder belong to this user and nobody else may
-write to them, lunmirror and its schema are the same, and every byte that the result depends on is the same: the
+It is believed only while every doubt is excluded: nobody else can have written it (host/kept.py), lunmirror and its schema are the same, and every byte that the result depends on is the same: the
 texts of all source files are kept in it, and the password files' stamps. Any doubt means compiling anew, and a
-cache that cannot be written is no error. Imports json, os and stat only.
+cache that cannot be written is no error. Imports nothing heavy.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import stat
+from contextlib import suppress
 
 from lunmirror import __version__
 from lunmirror.config import passwords
@@ -28,6 +27,7 @@ from lunmirror.desired import (
     Timeouts,
     Volume,
 )
+from lunmirror.host import kept
 
 TYPE_CHECKING = False  # a type checker takes this name for true
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 # The digest of the JSON Schema and of the fields of Desired; a test computes it and says what to write here.
 SCHEMA = "fc99c9c2756b9171"
-MOST_BYTES = 8 << 20
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 Sources = list[tuple[str, str]]
@@ -44,12 +43,12 @@ Sources = list[tuple[str, str]]
 def recall(path: str, sources: Sources) -> Desired | None:
     """What these sources were compiled to, if that is known beyond doubt."""
     try:
-        kept = json.loads(_read(path))
-        if kept["key"] != _key(sources) or kept["credentials"] not in (None, _credentials()):
+        known = json.loads(kept.read(path))
+        if known["key"] != _key(sources) or known["credentials"] not in (None, _credentials()):
             return None
-        if any(passwords.stamp(file) != stamp for file, stamp in kept["passwords"]):
+        if any(passwords.stamp(file) != stamp for file, stamp in known["passwords"]):
             return None
-        return _desired(kept["desired"])
+        return _desired(known["desired"])
     except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
         return None
 
@@ -57,18 +56,14 @@ def recall(path: str, sources: Sources) -> Desired | None:
 def keep(path: str, sources: Sources, desired: Desired) -> None:
     """Remember what these sources were compiled to, if that is possible."""
     files = [file for server in desired.servers.values() for file in _password_files(server)]
-    kept = {
+    known = {
         "key": _key(sources),
         "credentials": _credentials() if files else None,
         "passwords": [(file, passwords.stamp(file)) for file in files],
         "desired": desired._asdict(),
     }
-    temporary = f"{path}.{os.getpid()}"
-    try:
-        _ready(os.path.dirname(path))
-        _write(temporary, path, json.dumps(kept).encode())
-    except (OSError, ValueError):
-        return
+    with suppress(OSError, ValueError):
+        kept.write(path, json.dumps(known).encode())
 
 
 def _key(sources: Sources) -> list[Any]:
@@ -90,53 +85,6 @@ def _password_files(server: Server) -> list[str]:
 
 def _credentials() -> str:
     return os.environ.get(passwords.CREDENTIALS, "")
-
-
-def _read(path: str) -> bytes:
-    _trust_folder(os.path.dirname(path))
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY)
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or not _is_ours(status) or status.st_size > MOST_BYTES:
-            raise ValueError("not to be trusted")
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(MOST_BYTES)
-    finally:
-        os.close(descriptor)
-
-
-def _ready(folder: str) -> None:
-    try:
-        os.mkdir(folder, 0o700)
-    except FileExistsError:
-        _trust_folder(folder)
-
-
-def _write(temporary: str, path: str, content: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-    try:
-        descriptor = os.open(temporary, flags, 0o600)
-    except FileExistsError:
-        os.unlink(temporary)  # left by a process of the same number that was killed; the folder is ours alone
-        descriptor = os.open(temporary, flags, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, 0o600)  # whatever the umask took away
-            file.write(content)
-        os.rename(temporary, path)
-    except OSError:
-        os.unlink(temporary)
-        raise
-
-
-def _trust_folder(folder: str) -> None:
-    status = os.lstat(folder)
-    if not stat.S_ISDIR(status.st_mode) or not _is_ours(status):
-        raise ValueError("not to be trusted")
-
-
-def _is_ours(status: os.stat_result) -> bool:
-    return status.st_uid == os.geteuid() and not status.st_mode & 0o022
 
 
 # Reading back: JSON has lists where the desired state has tuples and named tuples.

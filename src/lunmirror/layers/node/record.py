@@ -35,7 +35,8 @@ def lines_of(raw: bytes) -> list[Line]:
 
 def settings_of(raw: bytes) -> dict[str, str]:
     """Key -> value; of a key given twice the last counts."""
-    return {line.key: line.value for line in lines_of(raw) if line.key}
+    pairs = (_setting(row) for row in raw.split(b"\n")[:-1])
+    return {decode(key): decode(value) for key, value in pairs if key}
 
 
 def tear(raw: bytes) -> str:
