@@ -14,10 +14,11 @@ sysconfdir ?= /etc
 unitdir ?= /lib/systemd/system
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo lab test test-unit test-lab test-lab-all bench lint wheel lab-image install install-files clean
+.PHONY: help demo lab test test-unit test-lab test-lab-all fuzz bench lint wheel lab-image install install-files clean
 help:
 	@echo "make demo       from nothing to a mounted mirror, on a real kernel with two real storage servers"
 	@echo "make test       all tests that fit in half an hour; make test-lab: the whole lab matrix"
+	@echo "make fuzz       a million broken inputs"
 	@echo "make lab        a shell in the lab machine"
 	@echo "make bench      what a run with nothing to do costs"
 	@echo "make install    program, configuration, units (DESTDIR, prefix)"
@@ -55,6 +56,11 @@ test-lab: WHICH = -m "not unproven"
 test-lab test-lab-all: lint test-unit wheel lab-image
 	@LUNMIRROR_WHEEL=$(WHEEL) $(BIN)/pytest -q tests/lab $(WHICH) --durations=0 --evidence docs/evidence.md
 
+# Until an input breaks something, or a million have not; `make test` has a minute of the same (tests/fuzz).
+fuzz: $(BIN)/pytest
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check $$($(PYTHON) contrib/requirements.py fuzz)
+	@$(BIN)/python tests/fuzz/long.py
+
 bench: wheel lab-image
 	@$(PYTHON) contrib/lab/bench.py --wheel $(WHEEL)
 
@@ -86,4 +92,4 @@ install-files:
 	done
 
 clean:
-	rm -rf build dist src/*.egg-info .pytest_cache .ruff_cache .hypothesis demo-out
+	rm -rf build dist src/*.egg-info .pytest_cache .ruff_cache .hypothesis demo-out fuzz-out

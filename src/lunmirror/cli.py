@@ -21,6 +21,7 @@ from lunmirror.exits import Exit
 from lunmirror.host import modules, paths, waiting, words
 from lunmirror.log import LEVELS, Log
 from lunmirror.model import Report
+from lunmirror.plain import shown
 
 TYPE_CHECKING = False  # a type checker takes this name for true
 if TYPE_CHECKING:
@@ -340,12 +341,12 @@ def _print(text: str) -> Exit:
 
 
 def _show(text: str) -> bool:
-    """To stdout, as UTF-8 whatever the locale. A reader who left (`| head`) is no error: then false, and what is still
+    """To stdout, as UTF-8 whatever the locale; bytes that are none of it as \\udcff, which JSON reads as well. A reader who left (`| head`) is no error: then false, and what is still
     written goes nowhere. Raises LunmirrorError."""
     if sys.stdout is None:
         return False
     try:
-        sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         _discard_stdout()
@@ -374,7 +375,7 @@ def _failed(error: LunmirrorError, as_json: bool) -> Exit:
     """Sentences on stderr; with --json the same as an object on stdout."""
     if sys.stderr is not None:
         with suppress(OSError):
-            print(f"lunmirror: {error}", file=sys.stderr)
+            print(f"lunmirror: {shown(str(error))}", file=sys.stderr)
     if as_json:
         parts = ("what", "where", "why", "next")
         problems = error.problems if isinstance(error, ConfigError) else [error]

@@ -15,6 +15,7 @@ from contextlib import suppress
 
 from lunmirror.exits import Exit
 from lunmirror.model import Drift, Finding, Kind, Outcome, Report, Run, Step, WriteFile
+from lunmirror.plain import shown
 from lunmirror.report.words import MASK, command_line, how, masked
 
 TYPE_CHECKING = False  # a type checker takes this name for true
@@ -98,8 +99,11 @@ class Log:
         import structlog
 
         terminal = self._is_terminal()
-        render = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
-        return structlog.wrap_logger(_Lines(self._write), processors=[self._ordered, self._redacted, render])
+        if terminal:
+            render = [_plain, structlog.dev.ConsoleRenderer()]
+        else:
+            render = [structlog.processors.JSONRenderer()]
+        return structlog.wrap_logger(_Lines(self._write), processors=[self._ordered, self._redacted, *render])
 
     def _is_terminal(self) -> bool:
         return self.stream is not None and self.stream.isatty()
@@ -123,6 +127,11 @@ class Log:
     def _keep_secrets_of(self, step: Step) -> None:
         if isinstance(step.action, WriteFile):
             self.keep_secret(*step.action.secrets)
+
+
+def _plain(logger: Any, level: str, entry: MutableMapping[str, Any]) -> dict[str, Any]:
+    """A structlog processor: no text moves a terminal's cursor."""
+    return {key: shown(value) if isinstance(value, str) else value for key, value in entry.items()}
 
 
 class _Lines:

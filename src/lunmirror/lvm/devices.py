@@ -9,6 +9,7 @@ deadline too.
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.model import Present
+from lunmirror.plain import count
 
 # Never physical volumes here, and some of them (an empty drive, a dead nbd) take long to say so.
 _PASSED_OVER = ("ram", "zram", "sr", "fd", "nbd")
@@ -40,9 +41,9 @@ def _ask(reader: Reader) -> dict[str, str]:
         )
         if text(reader, f"{base}/state") != "LOGGED_IN" or text(reader, f"{base}/ifacename") not in _OURS:
             continue
-        address, port = text(reader, f"{connection}/address"), text(reader, f"{connection}/port")
-        if address[:1].isalnum() and port.isdecimal():
-            endpoints[sid] = (address, int(port))
+        address, port = text(reader, f"{connection}/address"), count(text(reader, f"{connection}/port"))
+        if address[:1].isalnum() and port is not None:
+            endpoints[sid] = (address, port)
     answers = reader.reach(tuple(dict.fromkeys(endpoints.values())), PROBE) if endpoints else {}
     said = {sid: answers.get(endpoint, "") for sid, endpoint in endpoints.items()}
     return {sid: why for sid, why in said.items() if why and "refused" not in why}

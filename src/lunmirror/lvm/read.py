@@ -8,6 +8,7 @@ from lunmirror.host.protocol import Ran, Reader
 from lunmirror.lvm.command import report
 from lunmirror.lvm.devices import Devices
 from lunmirror.model import Present, Seen, Unknown
+from lunmirror.plain import count
 from lunmirror.record import NamedTuple
 
 DEADLINE = 30.0  # seconds; the read takes 1 to 3 s under emulation (shared facts, lvm.md)
@@ -118,7 +119,7 @@ def read_status(reader: Reader) -> Seen:
         words = rest.split()
         if line.strip() == "No devices found":
             continue
-        if not colon or len(words) < 3 or not (words[0].isdigit() and words[1].isdigit()):
+        if not colon or len(words) < 3 or None in (count(words[0]), count(words[1])):
             return Unknown(f"device-mapper gave a line that cannot be read: {line[:200]!r}")
         found[name] = (*found.get(name, ()), DmLine(words[2], tuple(words[3:])))
     return Present(found)
@@ -160,7 +161,7 @@ def _list(value: str) -> tuple[str, ...]:
 
 def _number(major: str, minor: str) -> str:
     """ "major:minor", or '' where the kernel has no such device (LVM prints -1 or nothing)."""
-    return f"{major}:{minor}" if major.isdigit() and minor.isdigit() else ""
+    return "" if None in (count(major), count(minor)) else f"{major}:{minor}"
 
 
 def _vg(row: dict) -> VgRow:

@@ -16,6 +16,7 @@ from lunmirror.layers.volume.observe import health
 from lunmirror.lvm.devices import text
 from lunmirror.lvm.read import DmLine, read_status
 from lunmirror.model import Present, Report
+from lunmirror.plain import count
 from lunmirror.record import NamedTuple
 from lunmirror.report.health import is_copying
 from lunmirror.report.risk import facts_of
@@ -118,4 +119,4 @@ def _sectors(dm: str, reader: Reader) -> int | None:
     if not isinstance(node, Present):
         return None
     words = text(reader, f"{paths.SYS_BLOCK}/{node.facts.rsplit('/', 1)[-1]}/stat").split()
-    return int(words[WRITTEN]) if len(words) > WRITTEN and words[WRITTEN].isdigit() else None
+    return count(words[WRITTEN]) if len(words) > WRITTEN else None

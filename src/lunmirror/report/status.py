@@ -16,6 +16,7 @@ from lunmirror.layers.mount.facts import MountState
 from lunmirror.layers.session.facts import NoSession, Session, stale
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
 from lunmirror.model import Absent, Finding, Kind, Present, Report, Seen, Unknown
+from lunmirror.plain import shown
 from lunmirror.report.as_json import SCHEMA, _finding
 from lunmirror.report.copying import Speed
 from lunmirror.report.health import FULL, REBUILDING, WORDS, health, status_exit
@@ -119,8 +120,8 @@ def _volume(
             about["mount"]["readonly"] = mount.mounted.readonly
     legs = facts.legs if facts else ()
     about["legs"] = [_leg(leg, facts.type, group, desired, report, beside) for leg in legs]
-    shown = {leg["disk"] for leg in about["legs"]}
-    about["legs"] += [_missing_leg(d, desired, report, beside) for d in volume.legs if d not in shown]
+    there = {leg["disk"] for leg in about["legs"]}
+    about["legs"] += [_missing_leg(d, desired, report, beside) for d in volume.legs if d not in there]
     return about
 
 
@@ -173,7 +174,7 @@ def render(
 ) -> str:
     """The tree for a person, then what is to be said of it; ends in a newline."""
     paint = Paint(color)
-    whole = document(report, desired, beside)
+    whole = _shown(document(report, desired, beside))
     lines: list[str] = []
     for group in whole["groups"]:
         lines.append(_group_line(group, paint))
@@ -196,6 +197,15 @@ def render(
     return "\n".join(lines) + "\n"
 
 
+def _shown(tree: Any) -> Any:
+    """The same with every string fit for a terminal."""
+    if isinstance(tree, str):
+        return shown(tree)
+    if isinstance(tree, dict):
+        return {key: _shown(value) for key, value in tree.items()}
+    return [_shown(one) for one in tree] if isinstance(tree, list) else tree
+
+
 def _risks(losing: Mapping[str, tuple[Loss, ...]], paint: Paint) -> list[str]:
     """Which server's loss would cost what, now."""
     lines = []
@@ -204,7 +214,9 @@ def _risks(losing: Mapping[str, tuple[Loss, ...]], paint: Paint) -> list[str]:
             lines.append(
                 f"{paint('✓', '32')} server {paint(server, '1')} could be lost now: nothing would be lost with it"
             )
-        lines += [f"{paint('✗', '31')} if server {paint(server, '1')} were lost now, {loss}" for loss in found]
+        lines += [
+            f"{paint('✗', '31')} if server {paint(server, '1')} were lost now, {shown(str(loss))}" for loss in found
+        ]
     return lines
 
 

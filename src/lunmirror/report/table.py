@@ -2,6 +2,7 @@
 
 from lunmirror.desired import Desired
 from lunmirror.model import Finding, Kind, Outcome, Report, Risk, Step
+from lunmirror.plain import shown
 from lunmirror.report.result import exit_of
 from lunmirror.report.words import how, why
 
@@ -40,14 +41,15 @@ def _weight(finding: Finding) -> int:
 
 
 def _step(step: Step, number: int, paint: Paint) -> str:
-    lines = [f"{paint(f'{number:3}', '1')}  {paint(str(step.ref), '36')}: {step.title}"]
+    lines = [f"{paint(f'{number:3}', '1')}  {paint(str(step.ref), '36')}: {shown(step.title)}"]
     if step.after:
         lines.append(f"     after {', '.join(map(str, step.after))} (predicted: it cannot be seen yet)")
-    lines += [f"     why   {reason}" for reason in dict.fromkeys(map(why, step.drift))]
+    lines += [f"     why   {shown(reason)}" for reason in dict.fromkeys(map(why, step.drift))]
     lines += [
-        f"     {'how  ' if n == 0 else '     '} {_tint(line, paint)}" for n, line in enumerate(how(step).splitlines())
+        f"     {'how  ' if n == 0 else '     '} {_tint(shown(line), paint)}"
+        for n, line in enumerate(how(step).splitlines())
     ]
-    lines.append(f"     risk  {_RISKS[step.risk]}{f'; {step.proof}' if step.proof else ''}")
+    lines.append(f"     risk  {_RISKS[step.risk]}{f'; {shown(step.proof)}' if step.proof else ''}")
     return "\n".join(lines)
 
 
@@ -61,15 +63,16 @@ def _tint(line: str, paint: Paint) -> str:
 
 def _outcome(outcome: Outcome, paint: Paint) -> str:
     mark, code = _DONE[outcome.status]
-    head = f"{paint(mark, code)} {paint(str(outcome.step.ref), '36')}: {outcome.step.title} ({outcome.seconds:.1f} s)"
-    return head + (f"\n    {outcome.error}" if outcome.error else "")
+    title = f"{shown(outcome.step.title)} ({outcome.seconds:.1f} s)"
+    head = f"{paint(mark, code)} {paint(str(outcome.step.ref), '36')}: {title}"
+    return head + (f"\n    {shown(outcome.error)}" if outcome.error else "")
 
 
 def finding_text(finding: Finding, paint: Paint) -> str:
     mark, code = _MARKS[finding.kind]
-    head = f"{paint(mark, code)} {paint(finding.kind.value, code)} {paint(str(finding.ref), '36')}: {finding.what}"
+    head = f"{paint(mark, code)} {paint(finding.kind.value, code)} {paint(str(finding.ref), '36')}: {shown(finding.what)}"
     details = (("why", finding.why), ("next", finding.next), ("key", finding.key))
-    return head + "".join(f"\n    {label:5} {text}" for label, text in details if text)
+    return head + "".join(f"\n    {label:5} {shown(text)}" for label, text in details if text)
 
 
 def _closing(report: Report, paint: Paint) -> str:

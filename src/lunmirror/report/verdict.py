@@ -8,6 +8,7 @@ from lunmirror.exits import Exit
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.session.facts import Session
 from lunmirror.model import Present, Report
+from lunmirror.plain import shown
 from lunmirror.report.as_json import SCHEMA
 from lunmirror.report.risk import Loss, losses
 from lunmirror.report.table import Paint
@@ -45,7 +46,7 @@ def render(server: str, found: tuple[Loss, ...], color: bool = False) -> str:
     if not found:
         return f"{paint('yes', '32')}: server {server} can be lost now; no declared volume loses access or data\n"
     head = f"{paint('no', '31')}: server {server} must stay up now"
-    return "\n".join((head, *(f"  {loss}" for loss in found))) + "\n"
+    return "\n".join((head, *(f"  {shown(str(loss))}" for loss in found))) + "\n"
 
 
 def render_json(server: str, report: Report, found: tuple[Loss, ...], result: Exit) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from lunmirror.desired import Desired
 from lunmirror.model import Report
+from lunmirror.plain import shown
 from lunmirror.record import NamedTuple
 from lunmirror.report.copying import Reading, Speed, speeds
 from lunmirror.report.health import DEGRADED, FULL, REBUILDING, Health, health
@@ -68,7 +69,7 @@ def lines(frame: Frame, desired: Desired, paint: Paint | None = None) -> list[st
     """One line for each declared volume, for a terminal: name, bar, percent, how it is, pace."""
     paint = paint or Paint(False)
     wide = max((len(v) for v in desired.volumes), default=0)
-    shown = []
+    found = []
     for volume in desired.volumes.values():
         state = health(volume, frame.report.seen, desired)
         share = _share(state, frame)
@@ -76,20 +77,20 @@ def lines(frame: Frame, desired: Desired, paint: Paint | None = None) -> list[st
         words = [f"{volume.id:{wide}}", paint(bar(share), code), f"{_percent(share):>7}", paint(state.state, code)]
         pace = frame.speeds.get(volume.id)
         words += [f"{rate(pace.rate)}, at most {span(pace.left)} left"] if pace else []
-        words += [state.words] if state.state != FULL else []
-        shown.append("  ".join(words))
-    return shown
+        words += [shown(state.words)] if state.state != FULL else []
+        found.append("  ".join(words))
+    return found
 
 
 def changes(frame: Frame, desired: Desired) -> list[str]:
     """The same without what moves every second, for logs: whole percents, no pace."""
-    shown = []
+    found = []
     for volume in desired.volumes.values():
         state = health(volume, frame.report.seen, desired)
         share = _share(state, frame)
         percent = f" ({int(100 * share)} %)" if share is not None and state.state == REBUILDING else ""
-        shown.append(f"{volume.id}: {state.state}{percent}: {state.words}")
-    return shown
+        found.append(f"{volume.id}: {state.state}{percent}: {shown(state.words)}")
+    return found
 
 
 def fitted(line: str, width: int) -> str:

@@ -10,6 +10,7 @@ from lunmirror.lvm import luns
 from lunmirror.lvm.devices import text
 from lunmirror.lvm.read import Lvm, read_lvm
 from lunmirror.model import ABSENT, Observed, Present, Seen, Unknown, World
+from lunmirror.plain import count
 from lunmirror.record import NamedTuple
 
 
@@ -95,16 +96,16 @@ def _scsi_host(reader: Reader, session: Session) -> str:
 def _device(reader: Reader, kernel: str) -> Device | None:
     """The kernel's facts about one block device; None if it is gone."""
     base = f"{paths.SYS_BLOCK}/{kernel}"
-    size, number = text(reader, f"{base}/size"), text(reader, f"{base}/dev")
-    if not size.isdigit() or not number:
+    size, device = count(text(reader, f"{base}/size")), text(reader, f"{base}/dev")
+    if size is None or not device:
         return None
     holders = reader.folder(f"{base}/holders")
     name = text(reader, f"{base}/dm/name") if kernel.startswith("dm-") else ""
     return Device(
         kernel=kernel,
         node=f"/dev/mapper/{name}" if name else f"/dev/{kernel}",
-        size=int(size) * 512,
-        number=number,
+        size=size * 512,
+        number=device,
         diskseq=text(reader, f"{base}/diskseq"),
         holders=holders.facts if isinstance(holders, Present) else (),
     )

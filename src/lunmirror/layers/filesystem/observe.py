@@ -15,6 +15,7 @@ from lunmirror.lvm import read_lvm
 from lunmirror.lvm.devices import text
 from lunmirror.model import Observed, Present, Seen, Unknown, World
 from lunmirror.mountinfo import Entry, read_mounts
+from lunmirror.plain import count
 
 # Seconds beyond the stall budget: a read waits that long for a leg that has just gone silent, then is answered.
 PATIENCE = 30.0
@@ -81,8 +82,7 @@ class _Look:
         ended in EROFS; this counter is what tells (docs/lab-findings.md, 1e)."""
         device = self.reader.link(f"{paths.SYS}/dev/block/{lv.number}")
         kernel = device.facts.rsplit("/", 1)[1] if isinstance(device, Present) else ""
-        count = text(self.reader, f"{paths.SYS}/fs/ext4/{kernel}/errors_count")
-        return int(count) if count.isdigit() else 0
+        return count(text(self.reader, f"{paths.SYS}/fs/ext4/{kernel}/errors_count")) or 0
 
 
 def _tags(lvm: Seen) -> Seen:

@@ -9,6 +9,7 @@ from lunmirror.layers.node.facts import Missing, Record, Torn, same_address
 from lunmirror.layers.node.record import overlong, settings_of, tear
 from lunmirror.layers.node.settings import PASSWORD, PASSWORD_IN, SECRET_KEYS, password_files
 from lunmirror.model import ABSENT, Absent, Observed, Present, Seen, Unknown, World
+from lunmirror.plain import count
 from lunmirror.secret import Secret, secret_in
 
 IFACE = "default"
@@ -97,12 +98,12 @@ def _candidates(root: str, path: Path, reader: Reader) -> Iterator[tuple[str | U
             continue
         if not comma:
             yield f"{home}/{name}", None  # the flat form of a record that was made without a tag
-        elif tpgt.isdecimal() and tpgt.isascii():
+        elif (tag := count(tpgt)) is not None:
             inside = _names(f"{home}/{name}", reader)
             if isinstance(inside, Unknown):
                 yield inside, None
             elif IFACE in inside:
-                yield f"{home}/{name}/{IFACE}", int(tpgt)
+                yield f"{home}/{name}/{IFACE}", tag
 
 
 def _strays(root: str, mine: list[Path], reader: Reader) -> tuple[str, ...]:
@@ -118,7 +119,7 @@ def _strays(root: str, mine: list[Path], reader: Reader) -> tuple[str, ...]:
             continue
         content = reader.read(f"{home}/{name}/{IFACE}")
         if isinstance(content, Present) and _is_automatic(content.facts):
-            found.append(str(Portal(address, int(port))) if port.isdecimal() else address)
+            found.append(str(Portal(address, there)) if (there := count(port)) is not None else address)
     return tuple(found)
 
 
@@ -241,10 +242,11 @@ def _offer(line: str) -> tuple[Portal, int, str] | None:
     (usr/idbm.c, idbm_print_node_flat)."""
     place, _, target = line.strip().partition(" ")
     where, _, tag = place.rpartition(",")
-    address, _, port = where.rpartition(":")
-    if not (tag.isdecimal() and port.isdecimal() and address and target):
+    address, _, at = where.rpartition(":")
+    port, tpgt = count(at), count(tag)
+    if port is None or tpgt is None or not (address and target):
         return None
-    return Portal(address.removeprefix("[").removesuffix("]"), int(port)), int(tag), target
+    return Portal(address.removeprefix("[").removesuffix("]"), port), tpgt, target
 
 
 def _listens(announced: str, declared: str) -> bool:

@@ -8,6 +8,7 @@ from lunmirror.layers.session.facts import Session
 from lunmirror.lvm import luns
 from lunmirror.lvm.devices import text
 from lunmirror.model import ABSENT, Observed, Present, World
+from lunmirror.plain import number
 
 
 def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
@@ -44,5 +45,4 @@ def _patience(block: str, reader: Reader) -> Patience:
 
 
 def _number(reader: Reader, path: str) -> int | None:
-    found = text(reader, path)
-    return int(found) if found.isascii() and found.removeprefix("-").isdigit() else None
+    return number(text(reader, path))

@@ -9,6 +9,7 @@ from lunmirror.layers.node.facts import Record, same_address
 from lunmirror.layers.session.facts import NoSession, Session
 from lunmirror.lvm.devices import silent
 from lunmirror.model import ABSENT, Absent, Observed, Present, Seen, Unknown, World
+from lunmirror.plain import count, number
 from lunmirror.record import NamedTuple
 
 IFACE = "default"
@@ -79,7 +80,7 @@ def _each(sids: tuple[str, ...], targets: set[str], reader: Reader) -> Iterator[
             (_text(reader, f"{connection}/{prefix}address"), _text(reader, f"{connection}/{prefix}port"))
             for prefix in ("persistent_", "")
         )
-        places = tuple(pair for pair in pairs if pair[0] not in UNSET and pair[1].isdecimal())
+        places = tuple(pair for pair in pairs if pair[0] not in UNSET and count(pair[1]) is not None)
         yield _Kernel(sid, target.lower(), _text(reader, f"{paths.SYS_SESSIONS}/{sid}/ifacename"), places)
 
 
@@ -182,8 +183,7 @@ def _keeper(reader: Reader) -> str:
 
 
 def _number(reader: Reader, path: str) -> int | None:
-    text = _text(reader, path)
-    return int(text) if text.isascii() and text.removeprefix("-").isdigit() else None
+    return number(_text(reader, path))
 
 
 def _text(reader: Reader, path: str) -> str:

@@ -10,6 +10,7 @@ from lunmirror.layers.volume.facts import Leg, LogicalVolume
 from lunmirror.lvm.devices import text
 from lunmirror.lvm.read import DmLine, Lvm, LvRow, read_lvm, read_status
 from lunmirror.model import ABSENT, Observed, Present, Seen, Unknown, World
+from lunmirror.plain import count
 
 
 def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
@@ -155,8 +156,8 @@ def _images(row: LvRow, rows: list[LvRow]) -> list[LvRow]:
 
 def _ordinal(image: LvRow) -> int:
     """Sub-volumes are numbered in the order of the kernel's letters: testlv_rimage_0, testlv_rimage_1."""
-    tail = image.name.rsplit("_", 1)[1]
-    return int(tail) if tail.isdigit() else 1 << 30
+    found = count(image.name.rsplit("_", 1)[1])
+    return 1 << 30 if found is None else found
 
 
 def health(kind: str, line: DmLine | None) -> tuple[str, int, int, str]:

@@ -1,0 +1,27 @@
+"""Text from elsewhere (kernel attributes, programs, servers), taken for no more than it is. Imports nothing."""
+
+MOST_DIGITS = 20  # of an unsigned 64-bit number; Python refuses to convert thousands of them
+
+
+def count(text: str) -> int | None:
+    """The decimal number without a sign that the text is, or None. Not by `isdigit` alone, which is true of '²' too."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS else None
+
+
+def number(text: str) -> int | None:
+    """As `count`; a minus may stand before it."""
+    size = count(text.removeprefix("-"))
+    return -size if size is not None and text.startswith("-") else size
+
+
+def shown(text: str) -> str:
+    """For a terminal: without what would move its cursor, colour it, turn its direction or end its encoding; line
+    breaks and tabs stay."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    """As Python writes it: \\x1b, \\u202e, \\udcff."""
+    return character.encode("unicode_escape", "backslashreplace").decode()
