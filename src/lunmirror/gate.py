@@ -16,7 +16,7 @@ FORBIDDEN = {
     "iscsiadm": frozenset({"delete", "--logoutall"}),
 }
 # What a consent in the configuration, carried in the step's proof, allows; and nothing more.
-WITH_CONSENT = {"lvm": frozenset({"--repair", "--removemissing"})}
+WITH_CONSENT = {"lvm": frozenset({"--repair", "--removemissing"}), "sfdisk": frozenset({"--wipe"})}
 # What the journal's word, carried likewise, allows: a stopped mirror goes on without a leg, and takes no other place.
 BY_THE_JOURNAL = ("lvconvert", "--repair", "--use-policies")
 YES_TO_A_WIPE = frozenset({"pvcreate", "vgcreate", "vgextend"})

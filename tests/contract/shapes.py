@@ -104,5 +104,5 @@ UNTAUGHT = {
     LVM("lvconvert", "-y --repair VOLUME DISKS"): "volume/replace.py",
     LVM("vgreduce", "GROUP DISKS"): "volume/replace.py",
     LVM("lvconvert", "-y -m 0 VOLUME DISKS"): "relogin.py, of a mirror",
-    "sfdisk --wipe always --wipe-partitions always DISKS": "disk/plan.py, with `overwrite`",
+    "sfdisk --wipe always DISKS": "disk/plan.py, with `overwrite`",
 }

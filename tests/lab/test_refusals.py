@@ -34,6 +34,10 @@ CONTENTS = {
         "without a known signature",
     ),
     "smaller than declared": (11, "32M", "true", "smaller than declared"),
+    "ext4 in a GPT": (
+        14, "64M",
+        "printf 'label: gpt\\nsize=32M\\n' | sfdisk -q $f; mke2fs -q -F -t ext4 -L within -E offset=1048576 $f 30M", "GPT",
+    ),
 }  # fmt: skip
 # Made through the client: LUN -> commands with $d the disk, a word of the refusal.
 LABELLED = {
@@ -165,6 +169,26 @@ def test_consent_to_exactly_what_is_there(shelf: Lab, kind: str) -> None:
     data = shelf.write_file()
     shelf.apply(expect=0)
     assert set(shelf.on_each_leg().values()) == {data}
+
+
+def test_consent_to_a_table_is_none_to_what_lies_in_it(shelf: Lab) -> None:
+    """A new table over an old one leaves what its partition holds, to be named by words of its own."""
+    number = SHELF["ext4 in a GPT"][0]
+    shelf.configure(toml(number, partition=True))
+    words = consent_in(refusal(shelf.plan(expect=4), "left"))
+    assert "GPT" in words
+    path = shelf.run(f"filer path filer1 {number}").stdout.strip()
+    within = f"sync; dd if={path} bs=1M skip=1 count=30 iflag=direct status=none | sha256sum"
+    before = shelf.run(within).stdout
+    shelf.configure(toml(number, f'overwrite = "{words}"', partition=True))
+    ran = shelf.apply(expect=4)
+    assert shelf.run(within).stdout == before
+    second = consent_in(refusal(ran, "left"))
+    assert "ext4" in second
+    assert "within" in second
+    shelf.configure(toml(number, f'overwrite = "{second.replace(chr(34), chr(39))}"', partition=True))
+    shelf.settle()
+    assert shelf.mounted().split()[1] == "ext4"
 
 
 def test_consent_does_not_outlive_what_it_names(shelf: Lab) -> None:

@@ -29,6 +29,7 @@ REFUSED = [
     step("lvm", "lvcreate", "--nosync", "vg0"),
     step("mkfs.ext4", "-F", "/dev/vg0/lv", risk=Risk.CONSUMES, proof="tag", guards=GUARD),
     step("sfdisk", "--force", "/dev/sdb", risk=Risk.CONSUMES, proof="blank", guards=GUARD),
+    step("sfdisk", "--wipe", "always", "/dev/sdb", risk=Risk.CONSUMES, proof="blank", guards=GUARD),
     step("iscsiadm", "-m", "node", "-o", "delete"),
 ]
 
@@ -52,6 +53,7 @@ ALLOWED = [
     step("lvm", "lvconvert", "-y", "--repair", "--use-policies", "vg0/lv", proof="journal: it says so"),
     step("lvm", "lvconvert", "-y", "--repair", "vg0/lv", "/dev/sdc", proof="consent: disks.new.replaces names left"),
     step("lvm", "vgreduce", "--removemissing", "vg0", proof="consent: disks.new.replaces names left"),
+    step("sfdisk", "--wipe", "always", "/dev/sdb", risk=Risk.CONSUMES, proof="consent: x", guards=GUARD),
     # a prediction has no device to guard yet, and is never carried out
     step("lvm", "pvcreate", "<disk left>", risk=Risk.CONSUMES, proof="if blank", after=(Ref("session", "filer1"),)),
 ]

@@ -196,9 +196,9 @@ def _partition_steps(
     script = f'label: gpt\nlabel-id: {disk.table_guid}\ntype={LVM_PARTITION}, name="lunmirror"\n'
     drift = (Drift(f"disks.{disk.name}.partition", "one partition of type Linux LVM", "no partition"),)
     # By one program, so that nothing comes between the loss of what the consent names and our own table. What then lies
-    # in the partition is judged anew, by its own words: a consent that stays in the configuration would else cover, for
-    # ever, whatever a damaged physical volume leaves there.
-    wipe = ("--wipe", "always", "--wipe-partitions", "always") if consented else ()
+    # in the partition is judged anew, by its own words, and so is not wiped with the table: a consent that stays in the
+    # configuration would else cover, for ever, whatever a damaged physical volume leaves there.
+    wipe = ("--wipe", "always") if consented else ()
     write = Step(
         ref,
         f"write one partition of type Linux LVM on {whole.node}",
