@@ -94,8 +94,8 @@ class Executor:
                 host.write_value(path, value)
             case MakeFolder(path, mode):
                 host.make_folder(path, mode)
-            case AwaitPath(pattern, deadline):
-                host.await_path(pattern, deadline)
+            case AwaitPath(patterns, deadline):
+                host.await_path(patterns, deadline)
             case AwaitPortals(endpoints, deadline):
                 host.await_portals(endpoints, deadline)
             case AwaitSessions(wanted, deadline):

@@ -131,9 +131,9 @@ class MakeFolder(NamedTuple):
 
 
 class AwaitPath(NamedTuple):
-    """Wait until a path matching the pattern exists, at most `deadline` seconds."""
+    """Wait until a path matching one of the patterns exists, at most `deadline` seconds."""
 
-    pattern: str
+    patterns: tuple[str, ...]
     deadline: float
 
 

@@ -301,12 +301,12 @@ class SimHost:
         self.world.version += 1
         self._end(fault)
 
-    def await_path(self, pattern: str, deadline: float) -> None:
-        fault = self._change("await", pattern)
+    def await_path(self, patterns: tuple[str, ...], deadline: float) -> None:
+        fault = self._change("await", " ".join(patterns))
         end = self.world.now + deadline
-        while not self._glob(pattern):
+        while not any(map(self._glob, patterns)):
             if self.world.now >= end:
-                raise ActionFailed(f"{pattern} did not appear within {deadline:g} s")
+                raise ActionFailed(f"{' or '.join(patterns)} did not appear within {deadline:g} s")
             self.world.advance(0.25)
         self._end(fault)
 

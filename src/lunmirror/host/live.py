@@ -104,10 +104,10 @@ class LiveHost:
         self._change()
         files.make_folder(path, mode)
 
-    def await_path(self, pattern: str, deadline: float) -> None:
+    def await_path(self, patterns: tuple[str, ...], deadline: float) -> None:
         self._change()
-        if not until(lambda: files.glob(pattern), deadline):
-            raise ActionFailed(f"{pattern} did not appear within {deadline:g} s")
+        if not until(lambda: any(map(files.glob, patterns)), deadline):
+            raise ActionFailed(f"{' or '.join(patterns)} did not appear within {deadline:g} s")
 
     def await_portals(self, endpoints: tuple[tuple[str, int], ...], deadline: float) -> None:
         self._change()

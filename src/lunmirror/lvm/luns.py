@@ -16,7 +16,11 @@ def numbers(lun: int) -> tuple[int, ...]:
     return (lun, lun | FLAT) if lun > 255 else (lun,)
 
 
+def patterns(sid: str, lun: int) -> tuple[str, ...]:
+    """The globs of the LUN's block devices in a session, one for each way to write its number."""
+    return tuple(f"{place(sid)}:{number}/block/*" for number in numbers(lun))
+
+
 def blocks(reader: Reader, sid: str, lun: int) -> tuple[str, ...]:
     """The block devices of the LUN in one session, as sysfs folders: one, or none. Two layers ask in one pass."""
-    patterns = [f"{place(sid)}:{number}/block/*" for number in numbers(lun)]
-    return reader.once(f"LUN {lun} of {sid}", lambda: tuple(f for p in patterns for f in reader.glob(p)))
+    return reader.once(f"LUN {lun} of {sid}", lambda: tuple(f for p in patterns(sid, lun) for f in reader.glob(p)))

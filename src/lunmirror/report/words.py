@@ -40,8 +40,8 @@ def how(step: Step) -> str:
             return f"write {value!r} to {path}"
         case MakeFolder(path, mode):
             return f"make folder {path} with mode {mode:04o}"
-        case AwaitPath(pattern, deadline):
-            return f"wait up to {deadline:g} s for {pattern}"
+        case AwaitPath(patterns, deadline):
+            return f"wait up to {deadline:g} s for {' or '.join(patterns)}"
         case AwaitPortals(endpoints, deadline):
             return f"wait up to {deadline:g} s for {', '.join(f'{a} port {p}' for a, p in endpoints)} to answer"
         case AwaitSessions(wanted, deadline):

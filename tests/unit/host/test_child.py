@@ -212,7 +212,7 @@ def test_answers_are_remembered_until_a_change(host: LiveHost, tmp_path: Path) -
         lambda: host.write(str(tmp_path / "g"), b"", None, 0o600),
         lambda: host.remove(str(tmp_path / "g"), b""),
         lambda: host.make_folder(str(tmp_path / "h"), 0o755),
-        lambda: host.await_path(str(tmp_path / "h"), 1),
+        lambda: host.await_path((str(tmp_path / "h"),), 1),
         lambda: host.write_value(str(tmp_path / "f"), "2"),
         lambda: host.run_together(()),
     ):
@@ -268,4 +268,4 @@ def test_a_read_in_progress_is_not_waited_for(host: LiveHost, script: Script) ->
 def test_waiting_for_a_path_stops_at_once(host: LiveHost) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     with pytest.raises(waiting.Interrupted):
-        host.await_path("/nowhere/*", 30)
+        host.await_path(("/nowhere/*",), 30)

@@ -297,10 +297,10 @@ def test_waiting_for_a_path(host: LiveHost, tmp_path: Path) -> None:
         time.sleep(0.2)
         (tmp_path / "disk7").touch()
         os._exit(0)
-    host.await_path(str(tmp_path / "disk*"), 5)
+    host.await_path((str(tmp_path / "none"), str(tmp_path / "disk*")), 5)
     os.waitpid(pid, 0)
     with pytest.raises(ActionFailed, match=r"never did not appear within 0.1 s"):
-        host.await_path(str(tmp_path / "never"), 0.1)
+        host.await_path((str(tmp_path / "never"),), 0.1)
 
 
 def _failing(number: int) -> Callable[..., None]:

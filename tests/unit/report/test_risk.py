@@ -46,7 +46,7 @@ TABLE = {
     "grey seconds: session FAILED, letters A": (desired(), world(lv(), failed=("right",)), (ACCESS, OK, OK)),
     "both sessions FAILED": (desired(), world(lv(), failed=("left", "right")), (ACCESS, ACCESS, OK)),
     "flagged missing": (desired(), world(lv(), flagged=("right",)), (ACCESS, OK, OK)),
-    "LUN gone": (desired(), world(lv(), disk={"right": Present(NoDisk("host3", "x"))}), (ACCESS, OK, OK)),
+    "LUN gone": (desired(), world(lv(), disk={"right": Present(NoDisk("host3", ("x",)))}), (ACCESS, OK, OK)),
     "another disk in its place": (desired(), world(lv(), disk={"right": lun("right", "pv-x")}), (ACCESS, OK, OK)),
     "multipath over two servers": (
         desired(),

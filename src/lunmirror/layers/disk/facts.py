@@ -82,10 +82,10 @@ class Lun(NamedTuple):
 
 class NoDisk(NamedTuple):
     """A session is live, but the kernel has no disk for the LUN, or udev does not know it yet. `host` is the SCSI host
-    to ask ("host3"; '' for none), `pattern` the glob of what is waited for."""
+    to ask ("host3"; '' for none), `patterns` the globs of what is waited for, any of them."""
 
     host: str
-    pattern: str
+    patterns: tuple[str, ...]
 
 
 class Gone(NamedTuple):

@@ -50,7 +50,7 @@ def _scsi_disks(desired: Desired, disk: Disk, reader: Reader, seen: World) -> _F
         return Unknown(_why(sessions[0])) if sessions else ABSENT
     folders = [folder for session in live for folder in luns.blocks(reader, session.sid, disk.lun)]
     if not folders:
-        return Present(NoDisk(_scsi_host(reader, live[0]), f"{luns.place(live[0].sid)}:{disk.lun}/block/*"))
+        return Present(NoDisk(_scsi_host(reader, live[0]), luns.patterns(live[0].sid, disk.lun)))
     states = {folder: text(reader, f"{_scsi(folder)}/state") for folder in folders}
     running = [folder for folder in folders if states[folder] == "running"]
     if not running:
@@ -60,7 +60,7 @@ def _scsi_disks(desired: Desired, disk: Disk, reader: Reader, seen: World) -> _F
     if None in devices:
         return Unknown("its disk vanished while being looked at")
     if unknown := _unknown_to_udev(reader, devices):
-        return Present(NoDisk("", unknown))
+        return Present(NoDisk("", (unknown,)))
     return _Found(text(reader, f"{_scsi(running[0])}/wwid"), devices)
 
 

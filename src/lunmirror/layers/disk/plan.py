@@ -64,8 +64,8 @@ def _plan_disk(desired: Desired, disk: Disk, seen: World, pending: frozenset[Ref
     match state.facts:
         case Gone():
             return Plan()
-        case NoDisk(host, pattern):
-            return _wait_for(ref, disk, host, pattern)
+        case NoDisk(host, patterns):
+            return _wait_for(ref, disk, host, patterns)
         case Spanning() as spanning:
             return Plan(findings=(_spanning(ref, disk, spanning),))
         case Lun() as lun if lun.pv:
@@ -110,14 +110,14 @@ def _spanning(ref: Ref, disk: Disk, found: Spanning) -> Finding:
     )
 
 
-def _wait_for(ref: Ref, disk: Disk, host: str, pattern: str) -> Plan:
+def _wait_for(ref: Ref, disk: Disk, host: str, patterns: tuple[str, ...]) -> Plan:
     observed = "the session shows no such LUN" if host else "its disk is not ready yet"
     drift = (Drift(f"disks.{disk.name}.lun", f"LUN {disk.lun} visible", observed),)
     steps = []
     if host:
         scan = WriteValue(f"{paths.SYS}/class/scsi_host/{host}/scan", f"0 0 {disk.lun}")
         steps.append(Step(ref, f"ask server {disk.server} for LUN {disk.lun}", scan, drift))
-    appear = AwaitPath(pattern, APPEAR)
+    appear = AwaitPath(patterns, APPEAR)
     steps.append(Step(ref, f"wait for LUN {disk.lun} of {disk.target}", appear, drift))
     return Plan(tuple(steps))
 
@@ -218,9 +218,8 @@ def _reread_steps(ref: Ref, disk: Disk, whole: Device) -> tuple[Step, ...]:
         ref, f"let the kernel read the partition on {whole.node}", Run((paths.PARTX, "--update", whole.node)), drift
     )
     # The name that the kernel (or, on a multipath map, kpartx) gives the first partition.
-    appear = AwaitPath(
-        f"{whole.node}-part1" if whole.node.startswith(paths.MAPPER) else _first_partition(whole.node), APPEAR
-    )
+    node = f"{whole.node}-part1" if whole.node.startswith(paths.MAPPER) else _first_partition(whole.node)
+    appear = AwaitPath((node,), APPEAR)
     wait = Step(ref, f"wait for the partition on {whole.node}", appear, drift)
     return reread, wait
 
