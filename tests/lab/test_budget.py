@@ -202,7 +202,6 @@ def test_a_disk_has_its_timeouts_the_moment_it_appears(converged) -> None:
     assert live(lab, "right") == RAID1_6
 
 
-@pytest.mark.unproven
 def test_drift_of_a_disk_and_of_the_rules_is_mended(converged) -> None:
     lab = converged("budget", config(policy=budget(6)))
     rules = lab.get(RULES)
