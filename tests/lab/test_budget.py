@@ -337,7 +337,6 @@ def test_a_server_is_not_renewed_while_the_other_leg_is_not_there(converged) -> 
     assert lab.sid("left") == sid
 
 
-@pytest.mark.unproven
 def test_a_rule_names_the_disk_as_udev_does(lab: Lab) -> None:
     """IPv6, and a LUN from 256 up, which udev writes in another way."""
     lab.run("filer lun filer1 add 300 64M; filer lun filer2 add 300 64M", timeout=60)
