@@ -141,6 +141,7 @@ def test_the_traffic_returns_although_the_drill_was_killed(converged):
         lab.run("pgrep -f '[l]unmirror drill'", check=False).stdout == ""
     )  # its writer and its watcher are gone too
     assert lab.run(f"ls -A {MOUNT}").stdout.split() == ["lost+found"]
+    back(lab, "right")  # its port answers some seconds before its session is back
     lab.settle()
     whole(lab)
     # What it left is inert, and the next drill removes it.
