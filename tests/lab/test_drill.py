@@ -6,6 +6,7 @@ import re
 import xml.etree.ElementTree as ET
 
 from kit import CONFIG, MOUNT, SERVERS, Lab, config
+from test_outages import back
 
 RAID1 = config(policy='stall_budget = "6s"\nboot_wait = "5s"')
 BUDGET = 6.0
