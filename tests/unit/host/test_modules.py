@@ -87,6 +87,20 @@ def test_a_changed_source_is_noticed(run, tmp_path: Path) -> None:
 
 
 @pytest.mark.real
+def test_a_source_of_the_same_size_and_time_is_noticed_too(run, tmp_path: Path) -> None:
+    """A package brings the times that it was built with; what Python keeps beside the source goes with the old one."""
+    run()
+    said = tmp_path / "src" / "lunmirror" / "said.py"
+    stamp = said.stat()
+    said.write_text("WORD = 'two'\n")
+    os.utime(said, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    for compiled in said.parent.glob("__pycache__/said.*"):
+        compiled.unlink()
+    assert run()[1:] == (ALL[:2], "two")
+    assert run()[1:] == (ALL, "two")
+
+
+@pytest.mark.real
 @pytest.mark.parametrize("content", [b"", b"\0", b"nonsense", marshal.dumps(("3.11", 0)), marshal.dumps(7), None])
 def test_a_file_that_is_no_such_thing_is_passed_over(run, tmp_path: Path, content: bytes | None) -> None:
     run()
