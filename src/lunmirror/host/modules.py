@@ -93,9 +93,10 @@ def keep() -> None:
         return
 
 
-def _this() -> tuple[str, int, str]:
-    """The Python and the installation that the kept code is for."""
-    return sys.version, sys.flags.optimize, os.path.dirname(os.path.abspath(__file__))
+def _this() -> tuple[str, int, str, Stamp | None]:
+    """The Python and the installation that the kept code is for, and which version of this module wrote it: another
+    may have laid out the entries differently."""
+    return sys.version, sys.flags.optimize, os.path.abspath(__file__), _stamp(__file__)
 
 
 def _stamp(file: str) -> Stamp | None:

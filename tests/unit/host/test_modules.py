@@ -113,8 +113,14 @@ def test_a_file_that_is_no_such_thing_is_passed_over(run, tmp_path: Path, conten
 @pytest.mark.real
 def test_another_python_or_installation_is_passed_over(run, tmp_path: Path) -> None:
     run()
-    (version, optimize, where), entries = marshal.loads(place(tmp_path).read_bytes())
-    for other in ((version + "x", optimize, where), (version, 1, where), (version, optimize, "/elsewhere")):
+    (version, optimize, where, writer), entries = marshal.loads(place(tmp_path).read_bytes())
+    for other in (
+        (version + "x", optimize, where, writer),
+        (version, 1, where, writer),
+        (version, optimize, "/elsewhere", writer),
+        (version, optimize, where, (1, 2, 3)),
+        (version, optimize, where),
+    ):
         place(tmp_path).write_bytes(marshal.dumps((other, entries)))
         assert run()[1:] == ([], "one")
 
