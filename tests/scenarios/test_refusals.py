@@ -166,3 +166,26 @@ def test_a_volume_that_nobody_marked_as_new_is_not_formatted() -> None:
 
     assert refused.exit == 4
     assert "mkfs" not in str(refused.host.lines)
+
+
+def test_a_consent_does_not_cover_what_is_left_of_a_damaged_physical_volume() -> None:
+    """With one server nothing else tells that there was a group: raw data were consented to, and the consent stays in
+    the configuration for years."""
+    stage = blank(disks=("left",), type="linear", partition=False)
+    put(stage, "bytes at the head")
+    asked = stage.apply().finding(Kind.REFUSED)
+    words = asked.partition('overwrite = "')[2].partition('"')[0]
+    assert words.startswith("data without a known signature")
+    world = converged(text(disks=("left",), type="linear", partition=False)).world
+    damaged = Stage(text(disks=("left",), type="linear", partition=False, disk_more=f'overwrite = "{words}"'), world)
+    world.unmount("/mnt/test")
+    world.deactivate("testlv")
+    area = damaged.lun().body
+    area.pv, area.meta, area.marks = "", None, {0: 2048}
+    world.version += 1
+    before = damaged.lun().fingerprint()
+
+    refused = damaged.apply()
+
+    assert refused.exit == 4
+    assert damaged.lun().fingerprint() == before

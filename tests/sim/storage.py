@@ -96,8 +96,8 @@ def compare(world: World, node: str, offset: int, length: int) -> Answer | Hang:
     if offset + length > area.size:
         return 2, "", f"cmp: EOF on {node}\n"
     begin, end = area.start + offset, area.start + offset + length
-    if any(at < end and at + size > begin for at, size in disk.lun.used()):
-        return 1, f"{node} /dev/zero differ\n", ""
+    if found := [max(at, begin) for at, size in disk.lun.used() if at < end and at + size > begin]:
+        return 1, f"{node} /dev/zero differ: char {min(found) - begin + 1}, line 1\n", ""
     return 0, "", ""
 
 
@@ -109,7 +109,9 @@ def sector(world: World, node: str, number: int) -> Answer | Hang:
             return 1, "", f"dd: error reading '{node}': Input/output error\n"
     disk, area = world.node(node)
     if area is not disk.lun.body or number != disk.lun.size // 512 - 1 or not disk.lun.table:
-        return 0, "\0" * 512, ""
+        begin = area.start + number * 512
+        there = [used for used in disk.lun.used() if used[0] < begin + 512 and used[0] + used[1] > begin]
+        return 0, (f"{there} {area.pv} {area.signature}" if there else "")[:512].ljust(512, "\0"), ""
     header = b"EFI PART".ljust(56, b"\0") + uuids.UUID(disk.lun.table.guid).bytes_le
     return 0, header.ljust(512, b"\0").decode("utf-8", "surrogateescape"), ""
 

@@ -72,10 +72,10 @@ def _key(sources: Sources) -> list[Any]:
 
 
 def _program() -> list[list[Any]]:
-    """Size and time of every module that decides the result: so that a new build of one version is noticed."""
+    """Size and times of every module that decides the result: so that a new build of one version is noticed."""
     files = [entry.path for entry in os.scandir(_HERE) if entry.name.endswith(".py")]
     files += [os.path.join(_HERE, "..", name) for name in ("desired.py", "identity.py")]
-    return [[file, (s := os.stat(file)).st_size, s.st_mtime_ns] for file in sorted(files)]
+    return [[file, (s := os.stat(file)).st_size, s.st_mtime_ns, s.st_ctime_ns] for file in sorted(files)]
 
 
 def _password_files(server: Server) -> list[str]:

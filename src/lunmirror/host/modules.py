@@ -2,7 +2,9 @@
 
 Python finds and checks each module with some ten system calls and much code of its own in between. Of a hundred
 modules, from one file, that is less than half (docs/performance.md). What is kept is what Python keeps beside the
-source (PEP 3147), and it is believed on the same terms: the source has the size and time that it was compiled from.
+source (PEP 3147), and it is believed on stricter terms: the source has the size and time that it was compiled from, and
+nothing was done to the file since (its ctime): unlike Python's, what is kept here does not go with a package that is
+replaced, and packages come with whatever times they were built with.
 Besides, the file is one that nobody else can have written (kept.py), and this Python's, for this very installation.
 Any doubt means importing as ever, and a file that cannot be written is no error.
 
@@ -22,8 +24,9 @@ if TYPE_CHECKING:
 
 PACKAGE = __name__.partition(".")[0]
 
-# module -> source file, its size, its mtime (ns), whether it is a package, its code marshalled
-Entries = dict[str, tuple[str, int, int, bool, bytes]]
+# module -> source file, its stamp, whether it is a package, its code marshalled
+Stamp = tuple[int, int, int]  # size, mtime and ctime (ns)
+Entries = dict[str, tuple[str, Stamp, bool, bytes]]
 
 
 class Finder:
@@ -37,11 +40,11 @@ class Finder:
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         entry = self.entries.get(name)
-        if entry is None or entry[1:3] != _stamp(entry[0]):
+        if entry is None or entry[1] != _stamp(entry[0]):
             return None
         self.found.add(name)
-        spec = ModuleSpec(name, self, origin=entry[0], is_package=entry[3])
-        if entry[3]:
+        spec = ModuleSpec(name, self, origin=entry[0], is_package=entry[2])
+        if entry[2]:
             spec.submodule_search_locations = [os.path.dirname(entry[0])]
         return spec
 
@@ -55,7 +58,7 @@ class Finder:
         exec(marshal.loads(code), module.__dict__)
 
     def get_code(self, name: str) -> "CodeType":
-        return marshal.loads(self.entries[name][4])
+        return marshal.loads(self.entries[name][3])
 
     def missed(self) -> Entries:
         """What this run imported in the ordinary way."""
@@ -90,20 +93,21 @@ def keep() -> None:
         return
 
 
-def _this() -> tuple[str, int, str]:
-    """The Python and the installation that the kept code is for."""
-    return sys.version, sys.flags.optimize, os.path.dirname(os.path.abspath(__file__))
+def _this() -> tuple[str, int, str, Stamp | None]:
+    """The Python and the installation that the kept code is for, and which version of this module wrote it: another
+    may have laid out the entries differently."""
+    return sys.version, sys.flags.optimize, os.path.abspath(__file__), _stamp(__file__)
 
 
-def _stamp(file: str) -> tuple[int, int] | None:
+def _stamp(file: str) -> Stamp | None:
     try:
         status = os.stat(file)
     except OSError:
         return None
-    return status.st_size, status.st_mtime_ns
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _entry(name: str) -> tuple[str, int, int, bool, bytes] | None:
+def _entry(name: str) -> tuple[str, Stamp, bool, bytes] | None:
     """None for what has no source file, or whose code cannot be had."""
     spec = sys.modules[name].__spec__
     if spec is None or spec.origin is None or spec.loader is None:
@@ -115,4 +119,4 @@ def _entry(name: str) -> tuple[str, int, int, bool, bytes] | None:
         return None
     if stamp is None or code is None:
         return None
-    return spec.origin, *stamp, spec.submodule_search_locations is not None, marshal.dumps(code)
+    return spec.origin, stamp, spec.submodule_search_locations is not None, marshal.dumps(code)

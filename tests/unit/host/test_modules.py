@@ -87,6 +87,20 @@ def test_a_changed_source_is_noticed(run, tmp_path: Path) -> None:
 
 
 @pytest.mark.real
+def test_a_source_of_the_same_size_and_time_is_noticed_too(run, tmp_path: Path) -> None:
+    """A package brings the times that it was built with; what Python keeps beside the source goes with the old one."""
+    run()
+    said = tmp_path / "src" / "lunmirror" / "said.py"
+    stamp = said.stat()
+    said.write_text("WORD = 'two'\n")
+    os.utime(said, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    for compiled in said.parent.glob("__pycache__/said.*"):
+        compiled.unlink()
+    assert run()[1:] == (ALL[:2], "two")
+    assert run()[1:] == (ALL, "two")
+
+
+@pytest.mark.real
 @pytest.mark.parametrize("content", [b"", b"\0", b"nonsense", marshal.dumps(("3.11", 0)), marshal.dumps(7), None])
 def test_a_file_that_is_no_such_thing_is_passed_over(run, tmp_path: Path, content: bytes | None) -> None:
     run()
@@ -99,8 +113,14 @@ def test_a_file_that_is_no_such_thing_is_passed_over(run, tmp_path: Path, conten
 @pytest.mark.real
 def test_another_python_or_installation_is_passed_over(run, tmp_path: Path) -> None:
     run()
-    (version, optimize, where), entries = marshal.loads(place(tmp_path).read_bytes())
-    for other in ((version + "x", optimize, where), (version, 1, where), (version, optimize, "/elsewhere")):
+    (version, optimize, where, writer), entries = marshal.loads(place(tmp_path).read_bytes())
+    for other in (
+        (version + "x", optimize, where, writer),
+        (version, 1, where, writer),
+        (version, optimize, "/elsewhere", writer),
+        (version, optimize, where, (1, 2, 3)),
+        (version, optimize, where),
+    ):
         place(tmp_path).write_bytes(marshal.dumps((other, entries)))
         assert run()[1:] == ([], "one")
 

@@ -2,10 +2,11 @@
 
 from lunmirror.desired import Desired, Disk
 from lunmirror.layers.disk.facts import Gone
-from lunmirror.layers.disk.observe import observe
+from lunmirror.layers.disk.observe import _expected, observe
 from lunmirror.layers.disk.plan import plan
 from lunmirror.layers.group.facts import Member, VolumeGroup, successors
 from lunmirror.layers.session.facts import NoSession
+from lunmirror.lvm.read import Lvm, PvRow
 from lunmirror.model import ABSENT, Plan, Present
 from unit.layers.node.machine import TARGET, Machine, desired, server
 
@@ -44,3 +45,15 @@ def test_only_the_member_that_was_made_for_it_may_go():
     stranger = Member("uuid-other", "", "", 1, 1, True)
     assert successors(declared(OLD, NEW), "vg0", group(mine, stranger)) == {"uuid-old": NEW}
     assert successors(declared(OLD, NEW), "vg0", group(stranger)) == {}
+
+
+def missed(*uuids: str) -> str:
+    """The volume whose place a blank LUN of NEW has, where the group misses these."""
+    lvm = Lvm({}, tuple(PvRow("", "", uuid, "vg0", True, False, 1, 1) for uuid in uuids), (), {})
+    return _expected(declared(OLD, NEW), NEW, lvm)
+
+
+def test_a_successor_that_is_a_member_already_is_as_dear_as_any():
+    """`replaces` may stay in the configuration: it is no consent to adopt a LUN that is emptied later."""
+    assert missed("uuid-old") == missed("uuid-other") == missed() == ""
+    assert missed("uuid-new") == missed("uuid-old", "uuid-new") == "uuid-new"

@@ -3,6 +3,10 @@
 blkid ends with 2 both for "nothing found" and for "could not read" (shared facts, lvm.md): unreadable taken for
 blank, then mkfs, is how most such tools destroyed data. So blank means: blkid finds nothing *and* zeros are really
 read, at the head, at the end and at places between.
+
+What is found is put into words that fit nothing else, since a consent repeats them and may stay in the configuration for
+years: the UUID of what has one; of all else the first sector that is not zeros, by its SHA-256. "Data without a
+signature" alone would also be what is left of our own physical volume once its label is damaged.
 """
 
 from lunmirror.host import paths
@@ -10,6 +14,7 @@ from lunmirror.host.protocol import Reader
 from lunmirror.layers.disk.facts import Blank, Device, Holds, OwnTable, Unreadable
 from lunmirror.lvm.read import read_status
 from lunmirror.model import Unknown
+from lunmirror.plain import count
 
 MIB = 1 << 20
 HEAD = 4 * MIB  # LVM's and every file system's first structures lie in here
@@ -28,7 +33,7 @@ def content_of(reader: Reader, device: Device) -> Blank | Holds | Unreadable:
         return Unreadable(f"what is built on it is not known: {status.reason}")
     signature = _signature(reader, device.node)
     if signature is not None:
-        return signature
+        return _told_apart(reader, device, signature)
     where = f"first {HEAD >> 20} MiB, last {TAIL >> 20} MiB and {SAMPLES} places between read as zeros"
     fault = _not_zeros(reader, device, _places(device.size))
     return fault or Blank(f"blkid finds nothing on {device.node}, nothing holds it, {where}")
@@ -47,7 +52,7 @@ def own_table(reader: Reader, whole: Device, guid: str) -> Holds | OwnTable | Un
     if signature == Holds(f"GPT partition table (uuid {guid.lower()})"):
         return OwnTable(whole=True)
     if signature is not None:
-        return signature
+        return _told_apart(reader, whole, signature)
     places = [(max(offset, TABLE), length - max(TABLE - offset, 0)) for offset, length in _places(whole.size)]
     offset, length = places[-1] if places else (0, 0)
     places[-1:] = [(offset, length - TABLE)]  # the second copy
@@ -67,12 +72,43 @@ def _not_zeros(reader: Reader, device: Device, places: list[tuple[int, int]]) ->
         argv = (paths.CMP, f"--ignore-initial={offset}:0", f"--bytes={length}", device.node, "/dev/zero")
         ran = reader.query(argv, DEADLINE)
         if ran.rc == 1:
-            return Holds(f"data without a known signature, in the {-(-length >> 20)} MiB from byte {offset}")
+            what = f"data without a known signature, in the {-(-length >> 20)} MiB from byte {offset}"
+            mark = _mark(reader, device.node, offset, ran.out)
+            return Holds(what + mark, nameless=not mark)
         if ran.rc != 0:
             return Unreadable(
                 f"the {-(-length >> 20)} MiB from byte {offset} of {device.node} could not be read: {ran.why}"
             )
     return None
+
+
+def _mark(reader: Reader, node: str, offset: int, said: str) -> str:
+    """What tells this content from any other: where it begins, and the digest of the sector there. '' if that cannot be
+    had. `said`: by cmp, of the first byte that differs, counted from `offset` ("… differ: byte 1, line 1"; in the C
+    locale "char")."""
+    words = said.rpartition(" differ: ")[2].split()
+    byte = count(words[1].rstrip(",")) if len(words) > 1 else None
+    if not byte:
+        return ""
+    sector = (offset + byte - 1) // 512
+    argv = (paths.DD, f"if={node}", "bs=512", f"skip={sector}", "count=1", "status=none")
+    ran = reader.query(argv, DEADLINE)
+    content = ran.out.encode("utf-8", "surrogateescape")
+    if ran.rc != 0 or len(content) != 512:
+        return ""
+    from hashlib import sha256  # here, because only a disk that is refused needs it
+
+    return f" (sector {sector}, sha256 {sha256(content).hexdigest()[:16]})"
+
+
+def _told_apart(reader: Reader, device: Device, found: Holds | Unreadable) -> Holds | Unreadable:
+    """A signature without a UUID, told from every other of its kind by what lies there."""
+    if isinstance(found, Unreadable) or not found.nameless:
+        return found
+    data = _not_zeros(reader, device, _places(device.size))
+    if not isinstance(data, Holds) or data.nameless:
+        return found
+    return Holds(f"{found.what} ({data.what.rpartition(' (')[2]}")
 
 
 def table_guid_on(reader: Reader, whole: Device) -> str:
@@ -105,7 +141,7 @@ def _signature(reader: Reader, node: str) -> Holds | Unreadable | None:
     if ran.rc == 2 and not ran.out.strip() and not ran.err.strip():
         return None
     if ran.rc == 8:
-        return Holds("several signatures that contradict each other")
+        return Holds("several signatures that contradict each other", nameless=True)
     if ran.rc != 0:
         return Unreadable(f"blkid could not tell what is on {node}: {ran.why}")
     lines = [line for line in ran.out.splitlines() if line.strip()]
@@ -116,7 +152,7 @@ def _signature(reader: Reader, node: str) -> Holds | Unreadable | None:
     tags = dict(line.partition("=")[::2] for line in lines)
     if all(tag == "DEVNAME" or tag.startswith("PART_ENTRY_") for tag in tags):
         return None  # only what the table says of this partition: nothing in it
-    return Holds(_describe(tags))
+    return Holds(_describe(tags), nameless=not _uuid(tags))
 
 
 def _in_use(device: Device) -> str:
@@ -138,5 +174,9 @@ def _describe(tags: dict[str, str]) -> str:
     else:
         phrase = "signature of a kind that blkid does not name"
     label = f" labelled '{tags['LABEL']}'" if tags.get("LABEL") else ""
-    uuid = tags.get("UUID") or tags.get("PTUUID")
+    uuid = _uuid(tags)
     return phrase + label + (f" (uuid {uuid})" if uuid else "")
+
+
+def _uuid(tags: dict[str, str]) -> str:
+    return tags.get("UUID") or tags.get("PTUUID") or ""

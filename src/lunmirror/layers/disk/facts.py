@@ -23,10 +23,11 @@ class Blank(NamedTuple):
 
 class Holds(NamedTuple):
     """Holds something; `what` names it for a person ("an ext4 file system labelled 'x'"). `in_use`: something is built
-    on it now, which no consent covers."""
+    on it now; `nameless`: the words would fit other content as well. No consent covers either."""
 
     what: str
     in_use: bool = False
+    nameless: bool = False
 
 
 class Unreadable(NamedTuple):

@@ -136,12 +136,12 @@ def _lun(desired: Desired, disk: Disk, found: _Found, reader: Reader, lvm: Seen,
 
 def _expected(desired: Desired, disk: Disk, lvm: Lvm) -> str:
     """A physical volume that the disk's group misses, and that was made for this disk or for none we know."""
-    if disk.replaces:
-        return ""  # it says itself whose place it takes
     group = desired.group_of(disk.name)
     others = {d.pv_uuid for d in desired.disks.values() if d.name != disk.name}
     lost = [p.uuid for p in lvm.pvs if p.group == group and not p.device and p.uuid not in others]
-    return disk.pv_uuid if disk.pv_uuid in lost else next(iter(lost), "")
+    if disk.pv_uuid in lost:
+        return disk.pv_uuid
+    return "" if disk.replaces else next(iter(lost), "")  # one that replaces says itself whose place it takes
 
 
 def _whole(disk: Disk, devices: tuple[Device, ...], reader: Reader, owners: dict[str, str]) -> Device | Seen:

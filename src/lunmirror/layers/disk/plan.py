@@ -265,6 +265,17 @@ def _unfit_content(ref: Ref, disk: Disk, lun: Lun) -> Finding | None:
                 next=f"see what it is (`lsblk {lun.whole.node}`), and stop it if nobody needs it",
                 key=key,
             )
+        case Holds(what, _, True):
+            return Finding(
+                ref,
+                Kind.REFUSED,
+                f"disk {disk.name} ({lun.whole.node}) is not blank: it holds {what}",
+                why="a disk is taken only if it is provably blank or proven ours; and these words would fit other content"
+                " too, so they are no consent",
+                next=f"check LUN {disk.lun} of {disk.target} on server {disk.server}; if this may be lost for ever, wipe it"
+                f" yourself: `wipefs -a {(lun.place or lun.whole).node}`, and zeros over what is left",
+                key=key,
+            )
         case Holds(what) if what != disk.consent:
             said = (
                 f" (the configuration consents to lose {disk.consent!r}, which is not what is there)"

@@ -48,7 +48,15 @@ class VolumeGroup(NamedTuple):
             return "it was given away with `vgexport`"
         if self.host and self.host not in (self.here, take_from):
             return f"it was made by the host with machine id {self.host}; this one is {self.here}"
+        if self.stranger:
+            return "it only has the same name: none of its physical volumes lies on a declared disk"
         return ""
+
+    @property
+    def stranger(self) -> bool:
+        """No declared disk explains any of its members: a group of this machine's own disks, say, that happens to
+        have the declared name. A name alone is no reason to extend a group or to build in it."""
+        return not any(m.disk for m in self.members)
 
     @property
     def strayed(self) -> tuple[Member, ...]:

@@ -25,7 +25,8 @@ class MountState(NamedTuple):
     aliases: numbers of the lines in fstab, from 1, that name our device in another way (UUID=…, a link).
     files:   the mount point, with nothing mounted on it, holds files or folders.
     systemd: this machine was started by systemd; `stale`: the unit that it made from fstab for our path is not there
-             or names another device."""
+             or names another device.
+    below:   what is mounted at paths below it, while nothing is mounted at the path itself."""
 
     fstab: bytes
     line: str
@@ -37,3 +38,4 @@ class MountState(NamedTuple):
     files: bool = False
     systemd: bool = False
     stale: bool = False
+    below: tuple[str, ...] = ()

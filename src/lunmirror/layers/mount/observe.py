@@ -59,6 +59,7 @@ class _Look:
                 files=files,
                 systemd=self.systemd,
                 stale=self.systemd and not self._unit_names(volume),
+                below=() if top else tuple(e.path for e in self.mounts.facts if e.path.startswith(f"{path}/")),
             )
         )
 

@@ -41,6 +41,9 @@ FOR_FSTAB_ONLY = frozenset({"nofail", "auto", "noauto", "defaults"})
 def plan(desired: Desired, world: World, pending: frozenset[Ref]) -> Plan:
     """The way to every declared mount: first all lines of fstab, then one reload, then the mounts."""
     asked = [_Mounter(v, desired.boot_wait, world, pending) for v in desired.volumes.values() if v.mount is not None]
+    asked.sort(key=lambda mounter: mounter.path.split("/"))  # what is mounted within another mount comes after it
+    for mounter in asked:
+        mounter.stand_on(asked)
     findings = [finding for mounter in asked for finding in mounter.findings()]
     able = [mounter for mounter in asked if mounter.able]
     steps = _lines(able)
@@ -88,11 +91,25 @@ class _Mounter:
         known = isinstance(seen, Present) and isinstance(seen.facts, LogicalVolume)
         self.number = seen.facts.number if known else ""
         self.after: tuple[Ref, ...] = ()
+        self.inside: tuple[Ref, ...] = ()  # mounts that come first, since the mount point lies in them
         self.trouble: Finding | None = None
         self.state = MountState(b"", "", None, (), "")
         self._below(world, pending)
         if self.trouble is None:
             self._here(world)
+
+    def stand_on(self, others: "list[_Mounter]") -> None:
+        """A mount point that lies within another declared mount is not looked at before that one is mounted: what is
+        mounted there earlier would be hidden under it, and writers would meet a folder of the other volume."""
+        outer = [o for o in others if self.path.startswith(f"{o.path}/") and o.wants_mount()]
+        if not outer or not self.able or not self.wants_mount():
+            return
+        self.inside = tuple(o.ref for o in outer)
+        if stands := next((o for o in outer if not o.able), None):
+            why = f"it lies within {stands.path}, which is not mounted"
+            self._stop(
+                Kind.BLOCKED, f"{self.path} is not mounted", why, f"see what is said of mount {stands.ref.name}"
+            )
 
     @property
     def able(self) -> bool:
@@ -122,7 +139,7 @@ class _Mounter:
             self._stop(Kind.BLOCKED, f"{self.path} is not looked after", why, "mend that; nothing was changed")
             return
         self.state = seen.facts
-        for check in (self._conflict_in_fstab, self._other_mount, self._read_only, self._folder):
+        for check in (self._conflict_in_fstab, self._other_mount, self._read_only, self._hides, self._folder):
             check()
             if self.trouble is not None:
                 return
@@ -166,6 +183,14 @@ class _Mounter:
             next = "see the kernel's log; then unmount, check (fsck, xfs_repair), and run again"
         self._stop(Kind.BLOCKED, f"{self.path} is mounted read-only, though declared to be written to", why, next)
 
+    def _hides(self) -> None:
+        if not self.state.below:
+            return
+        places = ", ".join(self.state.below[:5])
+        why = f"{places} is mounted below it, and would be hidden"
+        next = f"unmount that, and run again; or declare another path in {self.key}"
+        self._stop(Kind.REFUSED, f"will not mount at {self.path}", why, next)
+
     def _folder(self) -> None:
         if self.state.mounted is None and self.state.folder not in ("", "missing"):
             next = f"make {self.path} a folder of its own, or declare the path that it leads to in {self.key}"
@@ -206,14 +231,14 @@ class _Mounter:
             return self._flags()
         drift = (Drift(self.key, f"mounted at {self.path}", "not mounted"),)
         steps = []
+        after = (*self.after, *self.inside)
         if self.state.folder == "missing":
-            steps.append(
-                Step(self.ref, f"make the mount point {self.path}", MakeFolder(self.path), drift, after=self.after)
-            )
+            make = MakeFolder(self.path)
+            steps.append(Step(self.ref, f"make the mount point {self.path}", make, drift, after=after))
         # The whole command, device and options included: it does not depend on what fstab says at that instant.
         argv = (paths.MOUNT, "-t", self.volume.filesystem.type, "-o", self._options(), self.device, self.path)
         run = Run(argv, MOUNT_DEADLINE)
-        steps.append(Step(self.ref, f"mount {self.volume.id} at {self.path}", run, drift, after=self.after))
+        steps.append(Step(self.ref, f"mount {self.volume.id} at {self.path}", run, drift, after=after))
         return steps
 
     def _options(self) -> str:

@@ -9,7 +9,7 @@ from lunmirror.layers.disk.plan import plan
 from lunmirror.model import Kind, Present, Risk
 
 GPT = "GPT partition table (uuid 1-2)"
-LEFT = "data without a known signature, in the 4 MiB from byte 0"
+LEFT = "data without a known signature, in the 4 MiB from byte 0 (sector 0, sha256 0123456789abcdef)"
 WHOLE = Device("sdb", "/dev/sdb", 1 << 30, "8:16", "7", ())
 PART = Device("sdb1", "/dev/sdb1", (1 << 30) - (2 << 20), "8:17", "", ())
 
@@ -66,3 +66,12 @@ def test_a_disk_is_not_taken_whole_over_a_partition_table():
     found = planned(Holds(GPT), GPT, partition=False)
     assert refused(found)
     assert "partition = true" in found.findings[0].next
+
+
+def test_words_that_fit_other_content_too_are_no_consent():
+    """What is left of a physical volume of ours whose label is damaged has no signature either."""
+    for what in ("data without a known signature, in the 4 MiB from byte 0", "swap signature"):
+        found = planned(Holds(what, nameless=True), what, partition=False)
+        assert refused(found)
+        assert "wipefs -a /dev/sdb" in found.findings[0].next
+        assert "overwrite" not in found.findings[0].next

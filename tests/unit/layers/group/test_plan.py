@@ -1,6 +1,7 @@
 """Who may start what is in a group: lunmirror, and no event of LVM's."""
 
 from lunmirror.desired import Desired, Disk, Group, Portal, Server, Timeouts
+from lunmirror.layers.disk.facts import Device, Lun, PhysicalVolume
 from lunmirror.layers.group.facts import Member, VolumeGroup
 from lunmirror.layers.group.plan import plan
 from lunmirror.model import Kind, Plan, Present, Unknown
@@ -60,3 +61,44 @@ def test_volumes_that_nobody_declared_go_on_being_started_at_boot() -> None:
     assert note.kind is Kind.NOTE
     assert "backup" in note.why
     assert "lvchange --setautoactivation n" in note.next
+
+
+def here(device: str, uuid: str) -> Present:
+    disk = Device(device, f"/dev/{device}", 1 << 30, "8:16", "1", ())
+    return Present(Lun(disk, (disk,), disk, False, PhysicalVolume(uuid, "", 1 << 30, 1 << 30), None, ""))
+
+
+def named_alike(*members: Member) -> Plan:
+    """Both disks are ready to join, and there is a group vg0 of these members."""
+    facts = VolumeGroup("u", 4 << 20, 1 << 30, 5, members, (), "", "me", "", False, True, ("root",))
+    disks = {"left": here("sdb", "uuid-a"), "right": here("sdc", "uuid-b")}
+    return plan(DESIRED, {"disk": disks, "group": {"vg0": Present(facts)}}, frozenset())
+
+
+def test_a_group_that_only_has_the_name_is_not_extended() -> None:
+    """The machine's own disks may be in a group of that very name: with the LUNs in it, it would need them to boot."""
+    answer = named_alike(Member("local", "/dev/vda2", "", 1 << 34, 1 << 30, False))
+
+    assert answer.steps == ()
+    (finding,) = answer.findings
+    assert finding.kind is Kind.REFUSED
+    assert "/dev/vda2" in finding.what
+    assert "vgrename u " in finding.next
+
+
+def test_nor_one_whose_members_on_declared_disks_may_be_out_of_sight() -> None:
+    answer = named_alike(
+        Member("local", "/dev/vda2", "", 1 << 34, 1 << 30, False), Member("adopted", "", "", 1 << 30, 0, True)
+    )
+
+    assert answer.steps == ()
+    assert [f.kind for f in answer.findings] == [Kind.BLOCKED]
+
+
+def test_a_group_with_one_member_on_a_declared_disk_is_adopted() -> None:
+    answer = named_alike(
+        Member("local", "/dev/vda2", "", 1 << 34, 1 << 30, False),
+        Member("adopted", "/dev/sdb", "left", 1 << 30, 0, False),
+    )
+
+    assert "vgextend" in answer.steps[0].action.argv

@@ -493,6 +493,15 @@ def test_nothing_is_done_in_a_group_that_is_another_hosts(vg, state):
     assert "not this host's" in answer.findings[0].why
 
 
+@pytest.mark.parametrize("state", [ABSENT, Present(lv("linear", pvs=("local",))), Present(lv(active=False))])
+def test_nothing_is_done_in_a_group_that_only_has_the_name(state):
+    """Neither made in it nor, where a volume has the declared name too, given legs on the LUNs."""
+    members = (Member("local", "/dev/vda2", "", 2 << 30, 2 << 30, False),)
+    answer = planned(state, vg=group()._replace(members=members, host=""))
+    assert commands(answer) == []
+    assert "the same name" in answer.findings[0].why
+
+
 @pytest.mark.parametrize("hidden", [("left",), ("left", "right")])
 @pytest.mark.parametrize("legs", [(A, B, C), (A, C)])
 def test_no_leg_or_member_goes_while_one_that_stays_is_out_of_sight(hidden, legs):
