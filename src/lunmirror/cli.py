@@ -178,7 +178,9 @@ def _told(command: Command, walk: Callable[[Log], tuple[Exit, Report, str]]) -> 
 
 def _walk(command: Command, log: Log, wait: float) -> tuple[Exit, Report, str]:
     from lunmirror import config
+    from lunmirror.contest import Contest
     from lunmirror.execute import Executor
+    from lunmirror.host import contested
     from lunmirror.host.live import LiveHost
     from lunmirror.reconcile import run_pass
     from lunmirror.report.result import exit_of
@@ -195,7 +197,12 @@ def _walk(command: Command, log: Log, wait: float) -> tuple[Exit, Report, str]:
 
         def walk() -> Report:
             host.forget()
-            return run_pass(command.verb, log.run, desired, host, executor, "--detailed-exitcode" in command.options)
+            contest = Contest(contested.load())
+            detailed = "--detailed-exitcode" in command.options
+            report = run_pass(command.verb, log.run, desired, host, executor, detailed, contest)
+            if changes:
+                contested.save(contest.past, contest.present)
+            return report
 
         report = _renewed(desired, host, executor, walk) if "--relogin" in command.options else walk()
     return exit_of(report), report, _rendered(command, report, desired)

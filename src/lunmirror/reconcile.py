@@ -5,6 +5,7 @@ once more, and what its plan then still wants is the failure to report.
 """
 
 from lunmirror import gate
+from lunmirror.contest import Contest
 from lunmirror.desired import Desired
 from lunmirror.execute import Executor
 from lunmirror.host.protocol import Reader
@@ -17,8 +18,8 @@ ROUNDS = 6  # disk appears, udev knows it, partition, label, a last look, and on
 class Pass:
     """The state of one pass while it runs. Without an executor it only plans."""
 
-    def __init__(self, desired: Desired, reader: Reader, executor: Executor | None) -> None:
-        self.desired, self.reader, self.executor = desired, reader, executor
+    def __init__(self, desired: Desired, reader: Reader, executor: Executor | None, contest: Contest) -> None:
+        self.desired, self.reader, self.executor, self.contest = desired, reader, executor, contest
         self.seen: dict[str, Observed] = {}
         self.steps: list[Step] = []
         self.outcomes: list[Outcome] = []
@@ -36,7 +37,7 @@ class Pass:
     def _look(self, layer: Layer) -> Plan:
         self.seen[layer.name] = layer.observe(self.desired, self.reader, self.seen)
         planned = layer.plan(self.desired, self.seen, frozenset(self.pending))
-        return gate.pass_through(planned, frozenset(self.disturbed))
+        return gate.pass_through(self.contest.leave(planned), frozenset(self.disturbed))
 
     def _predict(self, layer: Layer) -> None:
         planned = self._look(layer)
@@ -57,6 +58,7 @@ class Pass:
                 break
             outcomes = executor.take(todo)
             self.outcomes += outcomes
+            self.contest.mended(outcomes)
             for shaken in (other for other in LAYERS if other.name in layer.shakes):
                 self.seen[shaken.name] = shaken.observe(self.desired, self.reader, self.seen)
             taken |= {o.step for o in outcomes}
@@ -95,11 +97,12 @@ def run_pass(
     reader: Reader,
     executor: Executor | None = None,
     detailed: bool = False,
+    contest: Contest | None = None,
 ) -> Report:
     """Walk every layer once and tell what was seen, done and not done. `run` identifies the pass in logs; `detailed`:
-    changes made are to show in the exit code."""
+    changes made are to show in the exit code; `contest`: what earlier passes mended in vain, and learns of this one."""
     started = reader.now()
-    this = Pass(desired, reader, executor)
+    this = Pass(desired, reader, executor, contest or Contest())
     this.walk()
     world: World = this.seen
     return Report(

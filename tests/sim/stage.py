@@ -4,6 +4,7 @@ from functools import cache
 from typing import Any
 
 from lunmirror import config, journal
+from lunmirror.contest import Contest
 from lunmirror.desired import Desired
 from lunmirror.execute import Executor
 from lunmirror.model import Kind, Present, Report
@@ -69,18 +70,18 @@ class Stage:
         self.desired = compiled(text)
         return self
 
-    def apply(self, fault: Fault = no_fault) -> "Pass":
+    def apply(self, fault: Fault = no_fault, contest: Contest | None = None) -> "Pass":
         """One pass. What must hold after every pass is checked here."""
         host = SimHost(self.world, fault)
         try:
-            report = run_pass("apply", "run", self.desired, host, Executor(host))
+            report = run_pass("apply", "run", self.desired, host, Executor(host), contest=contest)
         finally:
             self.check()
         return Pass(report, host)
 
-    def plan(self, fault: Fault = no_fault) -> "Pass":
+    def plan(self, fault: Fault = no_fault, contest: Contest | None = None) -> "Pass":
         host = SimHost(self.world, fault)
-        report = run_pass("plan", "run", self.desired, host)
+        report = run_pass("plan", "run", self.desired, host, contest=contest)
         assert not host.changed, "plan changed something"
         return Pass(report, host)
 

@@ -6,6 +6,7 @@ RUN_LOCK = f"{RUN_DIR}/lock"
 COMPILED = f"{RUN_DIR}/desired.json"
 MODULES = f"{RUN_DIR}/modules"
 STUCK = f"{RUN_DIR}/stuck.json"
+CONTESTED = f"{RUN_DIR}/contested.json"
 STATE_DIR = "/var/lib/lunmirror"
 JOURNAL_DIR = f"{STATE_DIR}/volumes"
 SCRATCH = ".lunmirror.tmp"  # a replacement file on its way; one fixed name, so that a crash leaves at most one

@@ -1,0 +1,63 @@
+"""Settings that another program keeps setting back: multipathd's fast_io_fail_tmo, a configuration manager that
+rewrites node records. Two passes in a row mend such a setting; the next one leaves it, and says that it is contested.
+
+It stays so until it reads as declared or as something else, until the declaration changes, or until the machine boots.
+What passes tell each other about it lies in /run (cli.py keeps it there); this room only decides.
+"""
+
+from lunmirror.model import Finding, Kind, Outcome, Plan, Step, WriteFile, WriteValue
+
+LAYERS = frozenset({"node", "udev", "session", "scsi"})  # settings only: a mount is always worth mending
+MOST = 2  # passes in a row that mend the same setting
+
+
+class Contest:
+    """`past`: how many passes in a row have mended each setting, by its name (see `_names`), as the last one left it.
+    `present`: the same for the next pass, told so far by this one."""
+
+    def __init__(self, past: dict[str, int] | None = None) -> None:
+        self.past = past or {}
+        self.present: dict[str, int] = {}
+
+    def leave(self, planned: Plan) -> Plan:
+        """The plan without steps that would only go on with a fight: each is told instead. A step that mends
+        something else as well is taken."""
+        if not self.past:
+            return planned
+        steps, findings = [], list(planned.findings)
+        for step in planned.steps:
+            names = _names(step)
+            if names and all(self.past.get(name, 0) >= MOST for name in names):
+                self.present |= {name: self.past[name] for name in names}
+                findings.append(_contested(step))
+            else:
+                steps.append(step)
+        return Plan(tuple(steps), tuple(findings))
+
+    def mended(self, outcomes: tuple[Outcome, ...]) -> None:
+        """These steps were taken."""
+        for outcome in outcomes:
+            if outcome.status == "done":
+                self.present |= {name: self.past.get(name, 0) + 1 for name in _names(outcome.step)}
+
+
+def _names(step: Step) -> tuple[str, ...]:
+    """One for each setting that a step mends: where it is, what is declared, what was found instead. A kernel
+    attribute's path has the session in it, so that a new session is another setting."""
+    if step.ref.layer not in LAYERS or not isinstance(step.action, (WriteFile, WriteValue)) or step.after:
+        return ()
+    path = step.action.path
+    return tuple(f"{path}: {drift.key} = {drift.desired}, not {drift.observed}" for drift in step.drift)
+
+
+def _contested(step: Step) -> Finding:
+    said = "; ".join(f"{d.key} is {d.observed}, declared {d.desired}" for d in step.drift)
+    return Finding(
+        step.ref,
+        Kind.REFUSED,
+        f"contested: another program keeps undoing this: {step.title}",
+        why=f"the last {MOST} passes that changed anything here did it, each time it was set back, and it is left now: {said}",
+        next="find out who sets it (a configuration manager, multipathd, a udev rule of somebody else), and stop that or"
+        " declare its value; lunmirror takes it up again when it reads otherwise, or when the declaration changes",
+        key=step.drift[0].key,
+    )

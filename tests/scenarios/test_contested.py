@@ -1,0 +1,78 @@
+"""A setting that somebody keeps setting back is mended twice, then left and told; everything else goes on."""
+
+from collections.abc import Callable
+
+import pytest
+
+from lunmirror.contest import Contest
+from lunmirror.model import Kind
+from sim.stage import Pass, Stage, converged, text
+
+
+def set_back_record(stage: Stage) -> None:
+    path = stage.record()
+    raw = stage.world.files[path]
+    assert b"node.startup = automatic" in raw
+    stage.world.files[path] = raw.replace(b"node.startup = automatic", b"node.startup = manual")
+
+
+def set_back_session(stage: Stage) -> None:
+    session = stage.world.sessions[0]
+    session.recovery_tmo = 99
+
+
+DAMAGE = {"record": set_back_record, "session": set_back_session}
+
+
+class Fight:
+    """Passes that tell each other, as the command line lets them."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage, self.known = stage, {}
+
+    def apply(self) -> Pass:
+        contest = Contest(self.known)
+        ran = self.stage.apply(contest=contest)
+        self.known = contest.present
+        return ran
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_two_passes_mend_it_and_the_third_tells(damage: Callable[[Stage], None]) -> None:
+    stage = converged(text())
+    fight = Fight(stage)
+    for _ in range(2):
+        damage(stage)
+        ran = fight.apply()
+        assert (ran.exit, len(ran.done)) == (0, 1), str(ran)
+    damage(stage)
+    planned = stage.plan(contest=Contest(fight.known))
+    assert (planned.exit, planned.report.steps) == (4, ()), str(planned)
+    for _ in range(3):
+        ran = fight.apply()
+        assert (ran.exit, ran.done, ran.host.changed) == (4, [], []), str(ran)
+        assert "contested" in ran.finding(Kind.REFUSED)
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_pass_that_finds_it_as_declared_ends_the_fight(damage: Callable[[Stage], None]) -> None:
+    stage = converged(text())
+    fight = Fight(stage)
+    for _ in range(4):
+        damage(stage)
+        assert fight.apply().exit == 0
+        assert fight.apply().done == []
+        assert fight.known == {}
+
+
+def test_beside_what_is_contested_all_else_is_mended() -> None:
+    stage = converged(text())
+    fight = Fight(stage)
+    for _ in range(2):
+        set_back_session(stage)
+        fight.apply()
+    set_back_session(stage)
+    set_back_record(stage)
+    ran = fight.apply()
+    assert (ran.exit, len(ran.done)) == (4, 1), str(ran)
+    assert ran.layers == ["node"]
