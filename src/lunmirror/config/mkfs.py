@@ -15,7 +15,14 @@ _DRY = "it would make no file system"
 _ELSEWHERE = "it reads or writes another file or device than the volume"
 
 _EXT = {"F": _FORCE, "L": _LABEL, "U": _UUID, "n": _DRY, "S": _FORCE, "V": _DRY, "t": "the type has its own key"}
-_EXT |= {"d": _ELSEWHERE, "l": _ELSEWHERE, "z": _ELSEWHERE, "E offset": _ELSEWHERE, "J device": _ELSEWHERE}
+_EXT |= {
+    "d": _ELSEWHERE,
+    "l": _ELSEWHERE,
+    "z": _ELSEWHERE,
+    "E offset": _ELSEWHERE,
+    "R offset": _ELSEWHERE,
+    "J device": _ELSEWHERE,
+}
 _XFS = {"f": _FORCE, "L": _LABEL, "N": _DRY, "V": _DRY, "p": _ELSEWHERE, "m uuid": _UUID, "c options": _ELSEWHERE}
 _XFS |= {f"{letter} {name}": _ELSEWHERE for letter in "dlr" for name in ("name", "file", "logdev", "rtdev")}
 

@@ -76,7 +76,7 @@ def use() -> None:
         known, entries = marshal.loads(kept.read(paths.MODULES))
         if known != _this():
             entries = {}
-    except (OSError, ValueError, TypeError, EOFError):
+    except (OSError, ValueError, TypeError, EOFError, SystemError, MemoryError):  # marshal's for what is none of it
         entries = {}
     _finder = Finder(entries)
     sys.meta_path.insert(0, _finder)

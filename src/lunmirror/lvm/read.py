@@ -133,17 +133,24 @@ def _parse(ran: Ran, hidden: dict[str, str]) -> Seen:
         return Unknown(f"LVM's answer cannot be read ({type(fault).__name__}: {str(fault)[:100]})")
 
 
+_TEXT = {str}  # all that this report format has
+
+
 def _assemble(sections: list, hidden: dict[str, str]) -> Lvm:
     groups: dict[str, tuple[VgRow, ...]] = {}
     pvs: list[PvRow] = []
     lvs: list[LvRow] = []
     for section in sections:
         rows = {kind: section.get(kind, []) for kind in ("vg", "pv", "lv", "seg", "pvseg")}
+        if any({*map(type, row.values())} != _TEXT for kind in rows.values() for row in kind):
+            raise ValueError("a value that is no text")
         for row in rows["vg"]:
             group = _vg(row)
             groups[group.name] = (*groups.get(group.name, ()), group)
         pvs += [_pv(row) for row in rows["pv"]]
         name = rows["vg"][0]["vg_name"] if rows["vg"] else ""
+        if any(row["vg_name"] != name for row in rows["pv"]):
+            raise ValueError(f"a physical volume among those of group {name!r} that is not in it")
         segments = _segments(rows["seg"])
         placed, first = _placement(rows["pvseg"])
         lvs += [_lv(row, name, segments, placed, first) for row in rows["lv"]]
@@ -164,11 +171,18 @@ def _number(major: str, minor: str) -> str:
     return "" if None in (count(major), count(minor)) else f"{major}:{minor}"
 
 
+def _positive(value: str) -> int:
+    number = int(value)
+    if number <= 0:
+        raise ValueError(f"{number} where more than nothing is meant")
+    return number
+
+
 def _vg(row: dict) -> VgRow:
     return VgRow(
         name=row["vg_name"],
         uuid=row["vg_uuid"],
-        extent_size=int(row["vg_extent_size"]),
+        extent_size=_positive(row["vg_extent_size"]),
         free=int(row["vg_free_count"]),
         missing=int(row["vg_missing_pv_count"]),
         seqno=int(row["vg_seqno"]),

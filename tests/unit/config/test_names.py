@@ -231,6 +231,7 @@ def test_mkfs_options(kind, options):
         ("ext4", ["-m", "1", "/dev/sda", "-q"]),
         ("ext4", ["--"]),
         ("ext4", ["--help"]),
+        ("ext4", ["-R", "offset=4096"]),  # the old name of -E
         ("ext4", ["-J", "size=4,device=/dev/sda"]),
         ("ext4", ["-d", "/etc"]),
         ("xfs", ["-f"]),

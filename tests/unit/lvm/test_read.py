@@ -7,7 +7,7 @@ import pytest
 
 from lunmirror.host.protocol import Ran
 from lunmirror.lvm.read import _parse
-from lunmirror.model import Present
+from lunmirror.model import Present, Unknown
 
 RECORDED = Path(__file__).parents[2] / "recordings/fullreport-vg0.json"
 
@@ -31,3 +31,26 @@ def autoactivation(value: str | None) -> bool | None:
 def test_autoactivation_is_known_or_it_is_not(value: str | None, meaning: bool | None) -> None:
     """With --binary 1 and 0 (lab, lvm2 2.03.16). Anything else, or nothing, is not taken for either."""
     assert autoactivation(value) is meaning
+
+
+@pytest.mark.parametrize("name", ["vg0", "one-leg-hidden", "orphans"])
+def test_what_real_machines_said_is_taken(name: str) -> None:
+    said = RECORDED.with_name(f"fullreport-{name}.json").read_text()
+    assert isinstance(_parse(Ran(("lvm",), 0, said, "", 0.0), {}), Present)
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "value"),
+    [
+        *(("pv", "pv_uuid", value) for value in (["a"], 5, None, {}, float("nan"))),
+        *(("vg", "vg_seqno", value) for value in (float("inf"), 5, True)),
+        *(("vg", "vg_extent_size", value) for value in ("0", "-1", "")),
+        ("pv", "vg_name", ""),
+        ("pv", "vg_name", "another"),
+    ],
+)
+def test_an_answer_of_another_kind_is_unknown(kind: str, field: str, value: object) -> None:
+    document = json.loads(RECORDED.read_text())
+    section = next(one for one in document["report"] if one.get("vg"))
+    section[kind][0][field] = value
+    assert isinstance(_parse(Ran(("lvm",), 0, json.dumps(document), "", 0.0), {}), Unknown)
