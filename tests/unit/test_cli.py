@@ -60,7 +60,7 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Lets the next pass come to what is given."""
 
     def come_to(*, steps=(), outcomes=(), findings=(), raises: BaseException | None = None) -> None:
-        def run_pass(verb, run, desired, reader, executor=None, detailed=False):
+        def run_pass(verb, run, desired, reader, executor=None, detailed=False, contest=None):
             if raises:
                 raise raises
             for outcome in outcomes:
@@ -291,7 +291,7 @@ def test_a_choice_reaches_the_pass_and_no_other(
 ) -> None:
     seen = []
 
-    def run_pass(verb, run, desired, reader, executor=None, detailed=False):
+    def run_pass(verb, run, desired, reader, executor=None, detailed=False, contest=None):
         seen.append((verb, desired.choice, executor is not None))
         return Report(verb, run, (), (), (), {}, 0.1)
 
@@ -323,7 +323,7 @@ from lunmirror.model import Report
 paths.RUN_DIR = {run!r}
 paths.COMPILED = {run!r} + "/desired.json"
 cli._require_machine = lambda: None
-def run_pass(verb, run, desired, reader, executor=None, detailed=False):
+def run_pass(verb, run, desired, reader, executor=None, detailed=False, contest=None):
     {body}
     return Report(verb, run, (), (), (), {{}}, 0.0)
 reconcile.run_pass = run_pass
