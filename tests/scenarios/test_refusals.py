@@ -189,3 +189,10 @@ def test_a_consent_does_not_cover_what_is_left_of_a_damaged_physical_volume() ->
 
     assert refused.exit == 4
     assert damaged.lun().fingerprint() == before
+
+
+def test_a_disk_of_which_it_cannot_be_told_whether_it_is_in_use_is_not_taken() -> None:
+    stage = blank()
+    stage.apply(lambda call: "fails" if call.kind == "folder" and call.what.endswith("/holders") else "")
+
+    assert stage.lun().blank

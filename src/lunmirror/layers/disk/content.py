@@ -112,13 +112,18 @@ def _told_apart(reader: Reader, device: Device, found: Holds | Unreadable) -> Ho
 
 
 def table_guid_on(reader: Reader, whole: Device) -> str:
-    """The GUID in the second copy of a GPT, in the disk's last 512 bytes; '' if there is none.
+    """The GUID in the second copy of a GPT, in the disk's last sector, of 512 or 4096 bytes; '' if there is none.
 
     A crash while a table is written can leave the second copy alone, which blkid does not recognise (it wants the
     protective MBR first: util-linux, libblkid/src/partitions/gpt.c).
     """
-    last = whole.size // 512 - 1
-    argv = (paths.DD, f"if={whole.node}", "bs=512", f"skip={last}", "count=1", "status=none")
+    return _guid_at(reader, whole, 1) or _guid_at(reader, whole, 8)
+
+
+def _guid_at(reader: Reader, whole: Device, before_end: int) -> str:
+    """The same, of a header that lies that many times 512 bytes before the end."""
+    first = whole.size // 512 - before_end
+    argv = (paths.DD, f"if={whole.node}", "bs=512", f"skip={first}", "count=1", "status=none")
     ran = reader.query(argv, DEADLINE)
     header = ran.out.encode("utf-8", "surrogateescape") if ran.rc == 0 else b""
     if not header.startswith(b"EFI PART") or len(header) < 72:

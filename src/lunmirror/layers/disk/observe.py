@@ -58,7 +58,7 @@ def _scsi_disks(desired: Desired, disk: Disk, reader: Reader, seen: World) -> _F
         return Unknown(f"its disk {kernel} is {states[folders[0]] or 'in no known state'}")
     devices = tuple(_device(reader, folder.rsplit("/", 1)[1]) for folder in running)
     if None in devices:
-        return Unknown("its disk vanished while being looked at")
+        return Unknown("its disk vanished while being looked at, or cannot be looked at")
     if unknown := _unknown_to_udev(reader, devices):
         return Present(NoDisk("", (unknown,)))
     return _Found(text(reader, f"{_scsi(running[0])}/wwid"), devices)
@@ -94,12 +94,14 @@ def _scsi_host(reader: Reader, session: Session) -> str:
 
 
 def _device(reader: Reader, kernel: str) -> Device | None:
-    """The kernel's facts about one block device; None if it is gone."""
+    """The kernel's facts about one block device; None if it is gone, or if it cannot be told whether it is in use."""
     base = f"{paths.SYS_BLOCK}/{kernel}"
     size, device = count(text(reader, f"{base}/size")), text(reader, f"{base}/dev")
     if size is None or not device:
         return None
     holders = reader.folder(f"{base}/holders")
+    if isinstance(holders, Unknown):
+        return None
     name = text(reader, f"{base}/dm/name") if kernel.startswith("dm-") else ""
     return Device(
         kernel=kernel,

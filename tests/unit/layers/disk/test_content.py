@@ -1,12 +1,13 @@
 """What is on a disk, in words that a consent may repeat: read by the real blkid, cmp and dd, from a file."""
 
 import subprocess
+import uuid
 from pathlib import Path
 
 import pytest
 
 from lunmirror.host.protocol import Ran
-from lunmirror.layers.disk.content import HEAD, MIB, content_of
+from lunmirror.layers.disk.content import HEAD, MIB, content_of, table_guid_on
 from lunmirror.layers.disk.facts import Blank, Device, Holds
 from lunmirror.model import Present
 
@@ -84,3 +85,13 @@ def test_a_signature_without_a_uuid_is_told_apart_too(disk: Path) -> None:
     put(disk, 500, b"x")
     assert look(disk).what != first.what
     assert look(disk, "dd").nameless
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("sector", [512, 4096])
+def test_our_table_is_known_whatever_the_size_of_a_sector(disk: Path, sector: int) -> None:
+    guid = uuid.UUID("9f1d5d25-95a2-8c1b-8f4f-0123456789ab")
+    device = Device("sdb", str(disk), SIZE, "8:16", "1", ())
+    assert table_guid_on(Files(), device) == ""
+    put(disk, SIZE - sector, b"EFI PART".ljust(56, b"\0") + guid.bytes_le)
+    assert table_guid_on(Files(), device) == str(guid).upper()
