@@ -309,7 +309,6 @@ def test_both_servers_die_and_one_returns_after_the_boot(installed: Lab, usual: 
     assert lab.checksum(f"{MOUNT}/witness") == witness
 
 
-@pytest.mark.unproven
 def test_a_server_returns_while_the_boot_waits_for_it(installed: Lab, usual: Boot) -> None:
     """iscsid has been told to log in by open-iscsi.service and is still at it when lunmirror asks for the same."""
     lab = installed
@@ -337,7 +336,6 @@ def test_a_server_returns_while_the_boot_waits_for_it(installed: Lab, usual: Boo
     assert failed(lab) == []
 
 
-@pytest.mark.unproven
 def test_the_client_loses_power_under_a_writer(installed: Lab, usual: Boot) -> None:
     lab = installed
     witness = lab.write_file()

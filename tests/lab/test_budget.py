@@ -134,7 +134,6 @@ def gone(lab: Lab, mirror: bool, timeout: int) -> None:
     )
 
 
-@pytest.mark.unproven
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("seconds", [LEAST["raid1"], LEAST["mirror"], 15, 30])
 def test_the_stall_is_within_the_budget(converged, seconds: int, fault: str) -> None:
@@ -153,7 +152,6 @@ def test_the_stall_is_within_the_budget(converged, seconds: int, fault: str) -> 
         assert max(wrote, read) <= seconds, kind
 
 
-@pytest.mark.unproven
 def test_the_defaults_as_a_baseline(converged) -> None:
     lab = converged("budget-defaults", both(DEFAULTS))
     work = Work(lab, MOUNT, MIRRORED)
@@ -270,7 +268,6 @@ def connection(lab: Lab, target: str) -> dict[str, str]:
     return dict(zip(("recv", "ping", "abort"), values, strict=True), sid=sid)
 
 
-@pytest.mark.unproven
 def test_sessions_are_renewed_under_writers(converged) -> None:
     lab = prepared(converged, 15)
     targets = (*(SERVERS[name][2] for name in ("filer1", "filer2", "filer3")), BYSTANDER[1])

@@ -51,7 +51,6 @@ def test_a_blocked_leg_costs_two_seconds_at_most(converged):
         hold(lab)
 
 
-@pytest.mark.unproven
 def test_iscsid_stopped_and_dead(converged):
     lab = converged("raid1-5s", RAID1)
     usual = healthy(lab)
