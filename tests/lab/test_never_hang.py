@@ -2,7 +2,6 @@
 
 import re
 
-import pytest
 from kit import MOUNT, SERVERS, Lab
 from test_outages import RAID1, back
 
