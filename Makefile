@@ -14,11 +14,12 @@ sysconfdir ?= /etc
 unitdir ?= /lib/systemd/system
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo lab test test-unit test-lab test-lab-all fuzz bench lint wheel lab-image install install-files clean
+.PHONY: help demo lab test test-unit test-lab test-lab-all fuzz soak bench lint wheel lab-image install install-files clean
 help:
 	@echo "make demo       from nothing to a mounted mirror, on a real kernel with two real storage servers"
 	@echo "make test       all tests that fit in half an hour; make test-lab: the whole lab matrix"
 	@echo "make fuzz       a million broken inputs"
+	@echo "make soak       fifteen minutes of outages under a writer"
 	@echo "make lab        a shell in the lab machine"
 	@echo "make bench      what a run with nothing to do costs"
 	@echo "make install    program, configuration, units (DESTDIR, prefix)"
@@ -60,6 +61,10 @@ test-lab test-lab-all: lint test-unit wheel lab-image
 fuzz: $(BIN)/pytest
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check $$($(PYTHON) contrib/requirements.py fuzz)
 	@$(BIN)/python tests/fuzz/long.py
+
+# Outages one after the other: SOAK=3600 make soak for an hour.
+soak: wheel lab-image
+	@SOAK=$(or $(SOAK),900) LUNMIRROR_WHEEL=$(WHEEL) $(BIN)/pytest -q -s tests/lab/test_soak.py --evidence docs/evidence.md
 
 bench: wheel lab-image
 	@$(PYTHON) contrib/lab/bench.py --wheel $(WHEEL)

@@ -247,7 +247,9 @@ def test_hung_io_behind_live_pings_is_within_its_own_bound(converged) -> None:
     work = Work(lab, MOUNT)
     begun = time.monotonic()
     lab.run("dmsetup suspend --nolockfs --noflush hang1; sleep 4")  # longer than a ping may take
-    assert lab.sessions()[lab.sid("right")]["state"] == "LOGGED_IN", "pings are not answered: another fault than meant"
+    assert lab.sessions()[lab.sid("right")]["state"] == "LOGGED_IN", (
+        "pings are not answered: another fault than meant"
+    )
     gone(lab, False, bound + 60)
     lab.run("sleep 2")
     [(wrote, read)] = work.end()
