@@ -1,6 +1,7 @@
 """Outages one after the other, for as long as SOAK says (seconds; `make soak`: 900). lunmirror runs from its own timer
 and nothing else mends; a writer keeps the acknowledged blocks and their checksums on another disk."""
 
+import itertools
 import json
 import os
 import random
@@ -36,7 +37,7 @@ def without_redundancy(lab: Lab) -> float:
     """Seconds that device-mapper did not say AA."""
     rows = [line.split() for line in lab.get("/root/letters").decode().splitlines()]
     changes = [(float(row[0]), row[1] if len(row) > 1 else "") for row in rows]
-    pairs = zip(changes, changes[1:], strict=False)
+    pairs = itertools.pairwise(changes)
     return sum(later - at for (at, letters), (later, _) in pairs if letters != "AA")
 
 
