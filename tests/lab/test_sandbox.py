@@ -43,7 +43,6 @@ def units(lab: Lab) -> None:
     lab.run("systemctl mask --now lunmirror.timer lunmirror-soon.timer", check=False)
 
 
-@pytest.mark.unproven
 @pytest.mark.parametrize("layout", ["core", "mirror", "xfs"])
 def test_the_unit_does_the_whole_job(lab: Lab, layout: str) -> None:
     units(lab)
@@ -74,7 +73,6 @@ def test_the_unit_does_the_whole_job(lab: Lab, layout: str) -> None:
     assert set(lab.on_each_leg().values()) == {witness}
 
 
-@pytest.mark.unproven
 def test_what_the_sandbox_forbids(lab: Lab) -> None:
     units(lab)
     lab.run("mkdir -p /run/systemd/system/lunmirror.service.d")

@@ -13,6 +13,8 @@
 | unreadable                                      | blocked                                               |
 """
 
+import json
+
 from lunmirror.desired import Desired, Disk
 from lunmirror.host import paths
 from lunmirror.layers.disk.facts import Blank, Device, Gone, Holds, Lun, NoDisk, OwnTable, Spanning, Unreadable
@@ -288,7 +290,8 @@ def _unfit_content(ref: Ref, disk: Disk, lun: Lun) -> Finding | None:
                 f"disk {disk.name} ({lun.whole.node}) is not blank: it holds {what}{said}",
                 why="a disk is taken only if it is provably blank or proven ours",
                 next=f"check LUN {disk.lun} of {disk.target} on server {disk.server}; if this may be lost for ever,"
-                f' say so under [disks.{disk.name}]: overwrite = "{what}"',
+                # A label is the disk's own text: JSON's escapes are TOML's as well.
+                f" say so under [disks.{disk.name}]: overwrite = {json.dumps(what, ensure_ascii=False)}",
                 key=key,
             )
         case Holds(what) if TABLE in what and not disk.partition:

@@ -75,3 +75,13 @@ def test_words_that_fit_other_content_too_are_no_consent():
         assert refused(found)
         assert "wipefs -a /dev/sdb" in found.findings[0].next
         assert "overwrite" not in found.findings[0].next
+
+
+def test_the_words_that_would_consent_can_be_pasted():
+    import tomllib
+
+    what = "ext4 file system labelled 'a \"b\" \\c' (uuid 1-2)"
+    (finding,) = planned(Holds(what), "").findings
+    line = finding.next.rpartition(": ")[2]
+    assert tomllib.loads(line) == {"overwrite": what}
+    assert planned(Holds(what), tomllib.loads(line)["overwrite"]).steps
