@@ -215,7 +215,6 @@ def test_both_servers_up(installed: Lab) -> None:
         assert lab.run(["systemctl", "is-active", unit], check=False).stdout.strip() == "active"
 
 
-@pytest.mark.unproven
 def test_a_leg_dies_under_a_busy_mount_at_shutdown_and_is_absent_at_boot(installed: Lab, usual: Boot) -> None:
     """The writer belongs to no unit: nobody ends it before the mount is to go."""
     lab = installed
