@@ -239,7 +239,6 @@ def hang_backing(lab: Lab) -> None:
     )
 
 
-@pytest.mark.unproven
 def test_hung_io_behind_live_pings_is_within_its_own_bound(converged) -> None:
     lab = converged("budget-hang", config(policy=budget(6)), hang_backing)
     said = lab.run("lunmirror explain stall_budget").stdout
