@@ -1,0 +1,125 @@
+"""More outages: those of a segtype mirror, what a resync copies, and the good server dying while the other catches up."""
+
+import json
+
+from kit import DISKS, MOUNT, SERVERS, Lab, config, volume
+from test_outages import MIRROR, back, given_up_or_touch, whole, writing
+
+BIG = config(policy='stall_budget = "6s"\nboot_wait = "5s"', volume=volume("256MiB"))
+
+
+def narrowed(lab: Lab) -> None:
+    """Waits until dmeventd has made the mirror linear."""
+    lab.run(
+        "for i in $(seq 240); do dmsetup status vg0-testlv | grep -q linear && exit 0; sleep 0.5; done; exit 1",
+        timeout=150,
+    )
+
+
+def equal(lab: Lab) -> None:
+    assert " mirror 2 " in lab.dm()
+    witness = lab.write_file()
+    assert set(lab.on_each_leg().values()) == {witness}
+
+
+def test_a_mirror_through_alternating_outages(converged):
+    lab = converged("mirror-9s", MIRROR)
+    with writing(lab):
+        for n in range(4):
+            disk = ("left", "right")[n % 2]
+            lab.run(f"sleep 1; filer cut {DISKS[disk]}")
+            narrowed(lab)
+            lab.run(f"filer restore {DISKS[disk]}")
+            back(lab, disk)
+            lab.settle()
+    equal(lab)
+
+
+def test_a_short_outage_of_a_mirror(converged):
+    lab = converged("mirror-9s", MIRROR)
+    with writing(lab):
+        lab.run("sleep 2; filer stop filer2; filer start filer2")
+        back(lab, "right")
+        lab.settle()
+    equal(lab)
+
+
+def test_a_mirror_whose_session_was_destroyed(converged):
+    lab = converged("mirror-9s", MIRROR)
+    with writing(lab):
+        lab.run("sleep 2; filer stop filer2")
+        lab.run(f"iscsiadm -m node -T {SERVERS['filer2'][2]} --logout", timeout=120)
+        narrowed(lab)
+        lab.run("filer start filer2; modprobe scsi_debug dev_size_mb=8; sleep 2")  # takes the old name
+        lab.settle()
+    equal(lab)
+
+
+def test_a_blank_replacement_for_a_mirror(converged):
+    lab = converged("mirror-9s", MIRROR)
+    with writing(lab):
+        lab.run("filer cut filer2")
+        narrowed(lab)
+        lab.run(f"iscsiadm -m node -T {SERVERS['filer2'][2]} --logout", timeout=120)
+        lab.run("filer restore filer2; filer lun filer2 blank 1")
+        blank = lab.backing("filer2")
+        refused = lab.apply(expect=4)
+        assert 'replaces = "right"' in str(refused.findings("refused"))
+        assert lab.backing("filer2") == blank
+        new = f'[disks.right2]\nserver = "filer2"\ntarget = "{SERVERS["filer2"][2]}"\nlun = 1\nreplaces = "right"\n'
+        lab.configure(MIRROR.replace('"left", "right"', '"left", "right2"') + "\n" + new)
+        lab.settle()
+    equal(lab)
+    assert lab.apply(expect=0).titles() == []
+
+
+def test_a_resync_copies_what_changed_and_no_more(converged):
+    lab = converged("raid1-256", BIG)
+    lab.run("filer cut filer2")
+    given_up_or_touch(lab)
+    lab.write_file("meanwhile", 2 << 20)
+    lab.run("filer restore filer2")
+    back(lab, "right")
+    stat = f"/sys/block/{lab.device('right')}/stat"
+    before = int(lab.get(stat).split()[6])
+    lab.settle()
+    copied = (int(lab.get(stat).split()[6]) - before) * 512
+    whole(lab)
+    lab.figure(f"{copied / 2**20:.1f} MiB copied to a leg of 256 MiB that missed 2 MiB")
+    assert 2 << 20 <= copied <= 64 << 20
+    assert len(set(lab.on_each_leg("meanwhile").values())) == 1
+
+
+def test_the_good_server_dies_while_the_other_catches_up(converged):
+    """What was acknowledged lies on the server that is away: nothing may be started from the other alone."""
+    lab = converged("raid1-256", BIG)
+    lab.run("filer cut filer2")
+    given_up_or_touch(lab)
+    lab.apply(expect=3)
+    good = lab.write_file("only-on-left", 24 << 20)
+    lab.slow_copy()
+    lab.run("filer restore filer2")
+    back(lab, "right")
+    lab.apply(expect=3)
+    assert " AA " not in lab.dm()
+    writer = lab.spawn(f"writer {MOUNT}/blocks --log /root/blocks.log --interval-ms 50")
+    lab.run("sleep 2; filer cut filer1; sleep 15; pkill -TERM -f '[w]riter /mnt'; true")
+    writer.wait(120)
+    lab.slow_copy(False)
+    during = lab.apply(timeout=200)
+    assert during.rc in (1, 3, 4), str(during)
+    lab.run("filer restore filer1")
+    back(lab, "left")
+    told = lab.apply(timeout=200)
+    for move in (f["next"] for f in told.findings("blocked") if "then: " in f["next"]):
+        lab.run(move.split("then: ")[1].removesuffix("; lunmirror apply"), timeout=180)  # what the person is told
+        break
+    lab.settle()
+    whole(lab)
+    assert lab.checksum(f"{MOUNT}/only-on-left") == good
+    said = json.loads(lab.run(f"writer verify {MOUNT}/blocks /root/blocks.log", check=False, timeout=120).stdout)
+    assert said["lost"] == said["torn"] == [], said
+    lab.figure(
+        f"{said['writes']} writes acknowledged, {said['errors']} failed while the only good leg was away, none lost"
+    )
+    assert set(lab.on_each_leg("only-on-left").values()) == {good}
