@@ -48,6 +48,14 @@ def given_up(lab: Lab, name: str = "vg0-testlv", letters: str = "AD") -> None:
     lab.run(f"for i in $(seq 240); do dmsetup status {name} | grep -qw {letters} && exit 0; sleep 0.25; done; exit 1")
 
 
+def narrowed(lab: Lab) -> None:
+    """Waits until dmeventd has made the mirror linear."""
+    lab.run(
+        "for i in $(seq 240); do dmsetup status vg0-testlv | grep -q linear && exit 0; sleep 0.5; done; exit 1",
+        timeout=150,
+    )
+
+
 def whole(lab: Lab) -> None:
     """In full sync, and the legs equal sector by sector."""
     lab.synced()
@@ -128,10 +136,7 @@ def test_a_mirror_that_became_linear_gets_its_leg_back(converged):
     lab = converged("mirror-9s", MIRROR)
     with writing(lab):
         lab.run("sleep 3; filer cut filer2")
-        lab.run(
-            "for i in $(seq 240); do dmsetup status vg0-testlv | grep -q linear && exit 0; sleep 0.5; done; exit 1",
-            timeout=150,
-        )
+        narrowed(lab)
         during = lab.apply()
         assert during.rc == 3, str(during)
         lab.run("filer restore filer2")
@@ -172,20 +177,25 @@ def test_an_outage_during_the_initial_sync(lab):
     whole(lab)
 
 
+def come_back_blank(lab: Lab, text: str) -> None:
+    """filer2, which is cut off, returns with an empty LUN: refused as it is, then taken by name."""
+    lab.run(f"iscsiadm -m node -T {SERVERS['filer2'][2]} --logout", timeout=120)
+    lab.run("filer restore filer2; filer lun filer2 blank 1")
+    blank = lab.backing("filer2")
+    refused = lab.apply(expect=4)
+    assert 'replaces = "right"' in str(refused.findings("refused"))
+    assert lab.backing("filer2") == blank
+    new = f'[disks.right2]\nserver = "filer2"\ntarget = "{SERVERS["filer2"][2]}"\nlun = 1\nreplaces = "right"\n'
+    lab.configure(text.replace('"left", "right"', '"left", "right2"') + "\n" + new)
+    lab.settle()
+
+
 def test_a_blank_replacement_is_refused_and_then_taken_by_name(converged):
     lab = converged("raid1-6s", RAID1)
     with writing(lab):
         lab.run("filer cut filer2")
         given_up(lab)
-        lab.run(f"iscsiadm -m node -T {SERVERS['filer2'][2]} --logout", timeout=120)
-        lab.run("filer restore filer2; filer lun filer2 blank 1")
-        blank = lab.backing("filer2")
-        refused = lab.apply(expect=4)
-        assert 'replaces = "right"' in str(refused.findings("refused"))
-        assert lab.backing("filer2") == blank
-        new = f'[disks.right2]\nserver = "filer2"\ntarget = "{SERVERS["filer2"][2]}"\nlun = 1\nreplaces = "right"\n'
-        lab.configure(RAID1.replace('"left", "right"', '"left", "right2"') + "\n" + new)
-        lab.settle()
+        come_back_blank(lab, RAID1)
     whole(lab)
     assert lab.run("vgs --noheadings -o vg_missing_pv_count,pv_count vg0").stdout.split() == ["0", "2"]
     assert lab.apply(expect=0).titles() == []

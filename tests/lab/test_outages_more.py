@@ -3,17 +3,9 @@
 import json
 
 from kit import DISKS, MOUNT, SERVERS, Lab, config, volume
-from test_outages import MIRROR, back, given_up_or_touch, whole, writing
+from test_outages import MIRROR, back, come_back_blank, given_up_or_touch, narrowed, whole, writing
 
 BIG = config(policy='stall_budget = "6s"\nboot_wait = "5s"', volume=volume("256MiB"))
-
-
-def narrowed(lab: Lab) -> None:
-    """Waits until dmeventd has made the mirror linear."""
-    lab.run(
-        "for i in $(seq 240); do dmsetup status vg0-testlv | grep -q linear && exit 0; sleep 0.5; done; exit 1",
-        timeout=150,
-    )
 
 
 def equal(lab: Lab) -> None:
@@ -60,15 +52,7 @@ def test_a_blank_replacement_for_a_mirror(converged):
     with writing(lab):
         lab.run("filer cut filer2")
         narrowed(lab)
-        lab.run(f"iscsiadm -m node -T {SERVERS['filer2'][2]} --logout", timeout=120)
-        lab.run("filer restore filer2; filer lun filer2 blank 1")
-        blank = lab.backing("filer2")
-        refused = lab.apply(expect=4)
-        assert 'replaces = "right"' in str(refused.findings("refused"))
-        assert lab.backing("filer2") == blank
-        new = f'[disks.right2]\nserver = "filer2"\ntarget = "{SERVERS["filer2"][2]}"\nlun = 1\nreplaces = "right"\n'
-        lab.configure(MIRROR.replace('"left", "right"', '"left", "right2"') + "\n" + new)
-        lab.settle()
+        come_back_blank(lab, MIRROR)
     equal(lab)
     assert lab.apply(expect=0).titles() == []
 
