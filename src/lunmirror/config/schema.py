@@ -8,7 +8,7 @@ here. Values that are omitted stay None: what they become is decided in `compile
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from lunmirror.config import budget, names, portals, settings, units
@@ -508,13 +508,16 @@ class Group(Table):
 class Document(Table):
     """The configuration of lunmirror, schema version 1."""
 
-    version: Literal[1] = key(
-        "Version of the schema",
-        "The version of the configuration's schema; the main file must say it.",
-        required=True,
-        written="nowhere",
-        effect="at once",
-        examples=[1],
+    # To Python `true` and 1.0 equal 1, and a literal compares.
+    version: Annotated[Literal[1], BeforeValidator(lambda v: str(v).lower() if type(v) in (bool, float) else v)] = (
+        key(
+            "Version of the schema",
+            "The version of the configuration's schema; the main file must say it.",
+            required=True,
+            written="nowhere",
+            effect="at once",
+            examples=[1],
+        )
     )
     policy: Policy | None = key(
         "Policy",

@@ -146,6 +146,8 @@ THIRD = 'server = "filer1"\ntarget = "iqn.2006-01.com.x:c"\nlun = 5\n'
 # Each: what is replaced in the base, by what, the key that is named, words of the sentence.
 FAULTS = [
     ("version = 1", "version = 2", "version", "must be 1"),
+    ("version = 1", "version = true", "version", "must be 1"),
+    ("version = 1", "version = 1.0", "version", "must be 1"),
     ("version = 1", 'version = "1"', "version", "must be 1"),
     ("version = 1", "", "", "version is missing"),
     ("[policy]", "[polcy]", "polcy", "not a known key"),
