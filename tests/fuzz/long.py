@@ -33,7 +33,12 @@ def one(name: str) -> None:
     for number, data in enumerate(corpus(name)):
         (seeds / f"seed-{number}").write_bytes(data)
     longest = 30 if name in WORLDS else 4 * max(map(len, corpus(name)))
-    options = (f"-runs={RUNS if name in PARSERS else max(RUNS // 50, 1)}", f"-timeout={SECONDS}", f"-rss_limit_mb={MEBIBYTES}", f"-max_len={longest}")
+    options = (
+        f"-runs={RUNS if name in PARSERS else max(RUNS // 50, 1)}",
+        f"-timeout={SECONDS}",
+        f"-rss_limit_mb={MEBIBYTES}",
+        f"-max_len={longest}",
+    )
     more = ("-print_final_stats=1", f"-artifact_prefix={OUT}/", "-verbosity=0")
     assert name in PARSERS or name in WORLDS
     atheris.Setup([sys.argv[0], *options, *more, str(seeds)], lambda data: target(bytes(data)))
