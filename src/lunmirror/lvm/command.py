@@ -49,5 +49,6 @@ def devices_of(world: World, desired: Desired) -> tuple[str, ...]:
             found[seen.facts.place.node] = None
     for seen in world.get("group", {}).values():
         if isinstance(seen, Present):
-            found.update((m.device, None) for m in seen.facts.members if m.device)
+            # No group, or two of one name, have none. (Seen beside a pass that was just making the group.)
+            found.update((m.device, None) for m in getattr(seen.facts, "members", ()) if m.device)
     return tuple(sorted(found)) or tuple(place_of(disk) for disk in desired.disks.values())
