@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 SCRIPT = """
 import resource
 from lunmirror.secret import secret_in
@@ -13,6 +15,7 @@ print(resource.getrlimit(resource.RLIMIT_CORE) == (0, limit[1]))
 """
 
 
+@pytest.mark.real
 def test_it_leaves_no_core_file() -> None:
     """In a process of its own, so that ours keeps its limit."""
     assert subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True).stdout == "True\n"
