@@ -1,5 +1,7 @@
 """A secret that no repr, log, report or traceback can show by accident. Standard library only."""
 
+from contextlib import suppress
+
 LONGEST = 255  # bytes: open-iscsi keeps a value in 256 (usr/idbm.h, VALUE_MAXVAL)
 
 
@@ -30,6 +32,7 @@ class Secret:
 def secret_in(content: bytes) -> Secret:
     """The secret that a password file holds: its one line, without the newline. Raises ValueError with a sentence
     that does not repeat the content."""
+    leave_no_core()
     text = content.removesuffix(b"\n").removesuffix(b"\r")
     if not text:
         raise ValueError("it is empty")
@@ -46,3 +49,11 @@ def secret_in(content: bytes) -> Secret:
     if not secret.isprintable():
         raise ValueError("the secret contains a control character")
     return Secret(secret)
+
+
+def leave_no_core() -> None:
+    """Whoever holds a secret leaves no core file with it, nor do the programs it starts, which read node records."""
+    import resource  # no run without a secret pays for it
+
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))

@@ -191,7 +191,7 @@ def test_the_power_goes_in_the_middle_of_apply(lab: Lab, attempt: int) -> None:
     lab.run("cp /etc/fstab /root/fstab.owner; sync")
     cuts = 0
     for _ in range(CUTS * 3):
-        if client.cut(longest=16.0):
+        if client.cut(longest=36.0):
             cuts += 1
             client.boot()
             if cuts == CUTS:
