@@ -8,6 +8,7 @@ from kit import LAYOUTS, MOUNT, Lab
 from test_outages import back, whole, writing
 
 LVM = "/usr/sbin/lvm"
+pytestmark = pytest.mark.unproven
 FLOOD = "#!/bin/sh\nhead -c 1048576 /dev/zero | tr '\\0' x >&2\n"
 
 

@@ -73,7 +73,6 @@ def test_from_blank_to_mounted(lab: Lab, attempt: int) -> None:
     assert set(lab.on_each_leg().values()) == {witness}
 
 
-@pytest.mark.unproven
 @pytest.mark.parametrize("attempt", range(2))
 def test_while_it_heals(converged, attempt: int) -> None:
     lab = converged("raid1-6s", RAID1)
