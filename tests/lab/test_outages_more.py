@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from kit import DISKS, MOUNT, SERVERS, Lab, config, volume
 from test_outages import MIRROR, back, come_back_blank, given_up_or_touch, narrowed, whole, writing
 
@@ -47,6 +48,7 @@ def test_a_mirror_whose_session_was_destroyed(converged):
     equal(lab)
 
 
+@pytest.mark.unproven  # failed at its only run
 def test_a_blank_replacement_for_a_mirror(converged):
     lab = converged("mirror-9s", MIRROR)
     with writing(lab):
@@ -74,6 +76,7 @@ def test_a_resync_copies_what_changed_and_no_more(converged):
     assert len(set(lab.on_each_leg("meanwhile").values())) == 1
 
 
+@pytest.mark.unproven
 def test_the_good_server_dies_while_the_other_catches_up(converged):
     """What was acknowledged lies on the server that is away: nothing may be started from the other alone."""
     lab = converged("raid1-256", BIG)
