@@ -76,7 +76,6 @@ def test_a_resync_copies_what_changed_and_no_more(converged):
     assert len(set(lab.on_each_leg("meanwhile").values())) == 1
 
 
-@pytest.mark.unproven
 def test_the_good_server_dies_while_the_other_catches_up(converged):
     """What was acknowledged lies on the server that is away: nothing may be started from the other alone."""
     lab = converged("raid1-256", BIG)
