@@ -13,7 +13,6 @@ MENDED = {
 }
 
 
-@pytest.mark.unproven
 @pytest.mark.parametrize("what", BACK)
 def test_it_is_not_fought_for_ever(converged, what: str) -> None:
     lab: Lab = converged("core", LAYOUTS["core"])
