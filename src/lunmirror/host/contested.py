@@ -1,5 +1,6 @@
 """What one pass tells the next about settings that somebody keeps setting back (contest.py); cleared at boot."""
 
+import json
 import os
 from contextlib import suppress
 
@@ -9,14 +10,8 @@ from lunmirror.host import kept, paths
 def load() -> dict[str, int]:
     """Nothing, if there is no such file or it cannot be believed: then the fight begins anew, and ends likewise."""
     try:
-        raw = kept.read(paths.CONTESTED)
-    except (OSError, ValueError):
-        return {}
-    import json  # only while something is contested
-
-    try:
-        held = json.loads(raw)
-    except (ValueError, RecursionError):
+        held = json.loads(kept.read(paths.CONTESTED))
+    except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(held, dict):
         return {}
@@ -27,8 +22,6 @@ def save(past: dict[str, int], present: dict[str, int]) -> None:
     """Best effort: a full /run means that the next pass mends once more."""
     with suppress(OSError, ValueError):
         if present and present != past:
-            import json
-
             kept.write(paths.CONTESTED, json.dumps(present).encode())
         elif past and not present:
             os.unlink(paths.CONTESTED)

@@ -15,6 +15,7 @@ from lunmirror.layers.disk.facts import Blank, Device, Holds, OwnTable, Unreadab
 from lunmirror.lvm.read import read_status
 from lunmirror.model import Unknown
 from lunmirror.plain import count
+from lunmirror.record import NamedTuple
 
 MIB = 1 << 20
 HEAD = 4 * MIB  # LVM's and every file system's first structures lie in here
@@ -64,17 +65,32 @@ def own_table(reader: Reader, whole: Device, guid: str) -> Holds | OwnTable | Un
     )
 
 
+class _Data(NamedTuple):
+    """The first place of a device that is not all zeros; `mark` tells what is there from anything else, '' if nothing
+    does."""
+
+    offset: int
+    length: int
+    mark: str
+
+
 def _not_zeros(reader: Reader, device: Device, places: list[tuple[int, int]]) -> Holds | Unreadable | None:
     """The first of the places, (offset, length) in bytes, that was not read as zeros; None if all were."""
+    found = _first_data(reader, device, places)
+    if not isinstance(found, _Data):
+        return found
+    where = f"in the {-(-found.length >> 20)} MiB from byte {found.offset}"
+    return Holds(f"data without a known signature, {where}{found.mark}", nameless=not found.mark)
+
+
+def _first_data(reader: Reader, device: Device, places: list[tuple[int, int]]) -> _Data | Unreadable | None:
     if device.size < HEAD + TAIL:
         return Unreadable(f"it is only {device.size} bytes long")
     for offset, length in places:
         argv = (paths.CMP, f"--ignore-initial={offset}:0", f"--bytes={length}", device.node, "/dev/zero")
         ran = reader.query(argv, DEADLINE)
         if ran.rc == 1:
-            what = f"data without a known signature, in the {-(-length >> 20)} MiB from byte {offset}"
-            mark = _mark(reader, device.node, offset, ran.out)
-            return Holds(what + mark, nameless=not mark)
+            return _Data(offset, length, _mark(reader, device.node, offset, ran.out))
         if ran.rc != 0:
             return Unreadable(
                 f"the {-(-length >> 20)} MiB from byte {offset} of {device.node} could not be read: {ran.why}"
@@ -90,25 +106,27 @@ def _mark(reader: Reader, node: str, offset: int, said: str) -> str:
     byte = count(words[1].rstrip(",")) if len(words) > 1 else None
     if not byte:
         return ""
-    sector = (offset + byte - 1) // 512
-    argv = (paths.DD, f"if={node}", "bs=512", f"skip={sector}", "count=1", "status=none")
-    ran = reader.query(argv, DEADLINE)
-    content = ran.out.encode("utf-8", "surrogateescape")
-    if ran.rc != 0 or len(content) != 512:
+    number = (offset + byte - 1) // 512
+    content = _sector(reader, node, number)
+    if len(content) != 512:
         return ""
     from hashlib import sha256  # here, because only a disk that is refused needs it
 
-    return f" (sector {sector}, sha256 {sha256(content).hexdigest()[:16]})"
+    return f" (sector {number}, sha256 {sha256(content).hexdigest()[:16]})"
+
+
+def _sector(reader: Reader, node: str, number: int) -> bytes:
+    """The 512 bytes there; none if they cannot be read."""
+    ran = reader.query((paths.DD, f"if={node}", "bs=512", f"skip={number}", "count=1", "status=none"), DEADLINE)
+    return ran.out.encode("utf-8", "surrogateescape") if ran.rc == 0 else b""
 
 
 def _told_apart(reader: Reader, device: Device, found: Holds | Unreadable) -> Holds | Unreadable:
     """A signature without a UUID, told from every other of its kind by what lies there."""
     if isinstance(found, Unreadable) or not found.nameless:
         return found
-    data = _not_zeros(reader, device, _places(device.size))
-    if not isinstance(data, Holds) or data.nameless:
-        return found
-    return Holds(f"{found.what} ({data.what.rpartition(' (')[2]}")
+    data = _first_data(reader, device, _places(device.size))
+    return Holds(found.what + data.mark) if isinstance(data, _Data) and data.mark else found
 
 
 def table_guid_on(reader: Reader, whole: Device) -> str:
@@ -122,10 +140,7 @@ def table_guid_on(reader: Reader, whole: Device) -> str:
 
 def _guid_at(reader: Reader, whole: Device, before_end: int) -> str:
     """The same, of a header that lies that many times 512 bytes before the end."""
-    first = whole.size // 512 - before_end
-    argv = (paths.DD, f"if={whole.node}", "bs=512", f"skip={first}", "count=1", "status=none")
-    ran = reader.query(argv, DEADLINE)
-    header = ran.out.encode("utf-8", "surrogateescape") if ran.rc == 0 else b""
+    header = _sector(reader, whole.node, whole.size // 512 - before_end)
     if not header.startswith(b"EFI PART") or len(header) < 72:
         return ""
     guid = header[56:72]  # mixed-endian, UEFI specification 5.3.2

@@ -46,11 +46,15 @@ class VolumeGroup(NamedTuple):
         consents to take it from. (Groups with another host's system id are not shown by LVM at all.)"""
         if self.exported:
             return "it was given away with `vgexport`"
-        if self.host and self.host not in (self.here, take_from):
+        if self.elsewhere(take_from):
             return f"it was made by the host with machine id {self.host}; this one is {self.here}"
         if self.stranger:
             return "it only has the same name: none of its physical volumes lies on a declared disk"
         return ""
+
+    def elsewhere(self, take_from: str) -> bool:
+        """Another host made it, and the configuration does not consent to take it from that one."""
+        return bool(self.host) and self.host not in (self.here, take_from)
 
     @property
     def stranger(self) -> bool:

@@ -148,26 +148,26 @@ def _foreign(group: Group, ref: Ref, key: str, facts: VolumeGroup) -> Plan | Non
         return _refuse(
             ref, f"group {group.name} is exported", why, f"`vgimport {group.name}` if this host is to own it", key
         )
-    if facts.stranger and facts.host in ("", facts.here, group.take_from):
-        places = ", ".join(m.device or m.uuid for m in facts.members)
-        finding = Finding(
+    if facts.elsewhere(group.take_from):
+        return _refuse(
             ref,
-            # Adopted members have UUIDs of their own: out of sight, nothing tells on which disk they are.
-            Kind.BLOCKED if any(not m.device for m in facts.members) else Kind.REFUSED,
-            f"there is another volume group named {group.name}, on {places}",
-            why,
-            f"declare the group under another name, or rename that one: `vgrename {facts.uuid} NEWNAME`; if its disks"
-            " are the declared ones, bring their servers back",
+            f"group {group.name} belongs to another host",
+            f"{why}. Two hosts writing one group destroy it",
+            f'make sure that host is off it for good, then declare under [{key}]: take_from = "{facts.host}"',
             key,
         )
-        return Plan(findings=(finding,))
-    return _refuse(
+    places = ", ".join(m.device or m.uuid for m in facts.members)
+    finding = Finding(
         ref,
-        f"group {group.name} belongs to another host",
-        f"{why}. Two hosts writing one group destroy it",
-        f'make sure that host is off it for good, then declare under [{key}]: take_from = "{facts.host}"',
+        # Adopted members have UUIDs of their own: out of sight, nothing tells on which disk they are.
+        Kind.BLOCKED if any(not m.device for m in facts.members) else Kind.REFUSED,
+        f"there is another volume group named {group.name}, on {places}",
+        why,
+        f"declare the group under another name, or rename that one: `vgrename {facts.uuid} NEWNAME`; if its disks"
+        " are the declared ones, bring their servers back",
         key,
     )
+    return Plan(findings=(finding,))
 
 
 def _missing(ref: Ref, key: str, facts: VolumeGroup) -> list[Finding]:

@@ -101,9 +101,9 @@ class _Mounter:
     def stand_on(self, others: "list[_Mounter]") -> None:
         """A mount point that lies within another declared mount is not looked at before that one is mounted: what is
         mounted there earlier would be hidden under it, and writers would meet a folder of the other volume."""
-        outer = [o for o in others if self.path.startswith(f"{o.path}/") and o.wants_mount()]
-        if not outer or not self.able or not self.wants_mount():
+        if not self.able or not self.wants_mount():
             return
+        outer = [o for o in others if self.path.startswith(f"{o.path}/") and o.wants_mount()]
         self.inside = tuple(o.ref for o in outer)
         if stands := next((o for o in outer if not o.able), None):
             why = f"it lies within {stands.path}, which is not mounted"
