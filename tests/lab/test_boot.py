@@ -58,6 +58,12 @@ def install_units(lab: Lab) -> None:
     lab.run("systemctl daemon-reload; systemctl enable -q lunmirror.service lunmirror.timer; sync", timeout=120)
 
 
+def units_by_hand(lab: Lab) -> None:
+    """The units, and no timer that starts a pass of its own in between."""
+    install_units(lab)
+    lab.run("systemctl mask --now lunmirror.timer lunmirror-soon.timer", check=False)
+
+
 @pytest.fixture
 def installed(converged) -> Lab:
     """Both servers up, the volume mounted and in sync, units enabled; none of them has been started yet."""

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from kit import LAYOUTS, MOUNT, SERVERS, Lab
-from test_boot import install_units
+from test_boot import units_by_hand
+from test_kill import leftovers
 
 KEY = "node.session.queue_depth"  # a setting that lunmirror does not manage
 
@@ -110,8 +111,7 @@ def in_order(lab: Lab, last: dict[str, int]) -> None:
                 assert f"{KEY} = {value}\n" in text, f"{target}: {value} was lost"
     targets = sorted(about["target"] for about in lab.sessions().values())
     assert targets == sorted(SERVERS[name][2] for name in ("filer1", "filer2"))
-    find = "find /etc /var/lib/lunmirror /run/lunmirror -name '*lunmirror.tmp*'; ls /run/lock/iscsi/lock.write"
-    assert lab.run(f"{{ {find}; }} 2>/dev/null", check=False).stdout == ""
+    assert leftovers(lab) == []
     assert lab.apply(expect=0).titles() == []
     assert lab.run(f"grep -c {MOUNT} /etc/fstab").stdout.strip() == "1"
     assert lab.run(f"findmnt -rno TARGET {MOUNT} | wc -l").stdout.strip() == "1"
@@ -119,8 +119,7 @@ def in_order(lab: Lab, last: dict[str, int]) -> None:
 
 @pytest.mark.unproven  # failed once: `status` met an internal error, mended since, not run again
 def test_from_blank(lab: Lab) -> None:
-    install_units(lab)
-    lab.run("systemctl mask --now lunmirror.timer lunmirror-soon.timer", check=False)
+    units_by_hand(lab)
     lab.configure(LAYOUTS["core"])
     said, last = crowd(lab, 40)
     lab.settle()
@@ -141,8 +140,7 @@ def test_from_blank(lab: Lab) -> None:
 
 def test_in_service_and_damaged(converged) -> None:
     lab = converged("core", LAYOUTS["core"])
-    install_units(lab)
-    lab.run("systemctl mask --now lunmirror.timer lunmirror-soon.timer", check=False)
+    units_by_hand(lab)
     witness = lab.write_file()
     changed, written = 0, 0
     for number, damage in enumerate(DAMAGE):

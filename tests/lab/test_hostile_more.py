@@ -11,6 +11,7 @@ import time
 
 import pytest
 from kit import LAYOUTS, MOUNT, Lab
+from test_kill import leftovers
 from test_outages import whole
 
 pytestmark = pytest.mark.unproven
@@ -53,5 +54,5 @@ def test_in_the_middle_of_a_pass(lab: Lab, way: str, attempt: int) -> None:
     witness = lab.write_file()
     assert lab.apply(expect=0).titles() == []
     whole(lab)
-    assert lab.run("find /etc /var/lib/lunmirror -name '*lunmirror.tmp*'").stdout == ""
+    assert leftovers(lab) == []
     assert set(lab.on_each_leg().values()) == {witness}

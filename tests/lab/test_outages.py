@@ -2,11 +2,11 @@
 is safe. Everything is judged by device-mapper, by the bytes of each leg alone and by a full comparison."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from kit import DISKS, MOUNT, SERVERS, Lab, config
+from kit import DISKS, MOUNT, SERVERS, Lab, Ran, config
 
 RAID1 = config(policy='stall_budget = "6s"\nboot_wait = "5s"')
 MIRROR = config(
@@ -109,25 +109,35 @@ def test_a_stall_is_no_longer_than_the_budget(converged):
     lab.figure(f"longest write {verdict['max_latency_s']:.1f} s with a budget of {BUDGET:g} s")
 
 
+def short_outage(lab: Lab) -> Ran:
+    """filer2 restarts; the last pass after it."""
+    lab.run("sleep 2; filer stop filer2; filer start filer2")
+    back(lab, "right")
+    return lab.settle()
+
+
 def test_a_short_outage_needs_nothing(converged):
     lab = converged("raid1-6s", RAID1)
     with writing(lab):
-        lab.run("sleep 2; filer stop filer2; filer start filer2")
-        back(lab, "right")
-        ran = lab.settle()
+        ran = short_outage(lab)
     assert ran.layers() <= {"volume"}
     whole(lab)
+
+
+def session_destroyed(lab: Lab, given_up: Callable[[Lab], None]) -> None:
+    """filer2 stops, its session is ended, and its disk comes back under a new name."""
+    lab.run("sleep 2; filer stop filer2")
+    lab.run(f"iscsiadm -m node -T {SERVERS['filer2'][2]} --logout", timeout=120)
+    given_up(lab)
+    lab.run("filer start filer2; modprobe scsi_debug dev_size_mb=8; sleep 2")  # takes the old name
+    lab.settle()
 
 
 def test_a_session_destroyed_and_a_new_disk_name(converged):
     lab = converged("raid1-6s", RAID1)
     before = lab.device("right")
     with writing(lab):
-        lab.run("sleep 2; filer stop filer2")
-        lab.run(f"iscsiadm -m node -T {SERVERS['filer2'][2]} --logout", timeout=120)
-        given_up(lab)
-        lab.run("filer start filer2; modprobe scsi_debug dev_size_mb=8; sleep 2")  # takes the old name
-        lab.settle()
+        session_destroyed(lab, given_up)
     assert lab.device("right") != before or lab.run("ls /sys/block").stdout.count("sd") > 2
     whole(lab)
 
@@ -147,16 +157,21 @@ def test_a_mirror_that_became_linear_gets_its_leg_back(converged):
     assert len(set(lab.on_each_leg().values())) == 1
 
 
+def alternating(lab: Lab, times: int, given_up: Callable[[str], None]) -> None:
+    """Outages of one server and the other; `given_up` waits until the leg on that disk is."""
+    for n in range(times):
+        disk = ("left", "right")[n % 2]
+        lab.run(f"sleep 1; filer cut {DISKS[disk]}")
+        given_up(disk)
+        lab.run(f"filer restore {DISKS[disk]}")
+        back(lab, disk)
+        lab.settle()
+
+
 def test_ten_outages_alternating(converged):
     lab = converged("raid1-6s", RAID1)
     with writing(lab):
-        for n in range(10):
-            disk = ("left", "right")[n % 2]
-            lab.run(f"sleep 1; filer cut {DISKS[disk]}")
-            given_up(lab, letters=("DA", "AD")[n % 2])
-            lab.run(f"filer restore {DISKS[disk]}")
-            back(lab, disk)
-            lab.settle()
+        alternating(lab, 10, lambda disk: given_up(lab, letters={"left": "DA", "right": "AD"}[disk]))
     whole(lab)
 
 

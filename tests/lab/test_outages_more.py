@@ -3,8 +3,19 @@
 import json
 
 import pytest
-from kit import DISKS, MOUNT, SERVERS, Lab, config, volume
-from test_outages import MIRROR, back, come_back_blank, given_up_or_touch, narrowed, whole, writing
+from kit import MOUNT, Lab, config, volume
+from test_outages import (
+    MIRROR,
+    alternating,
+    back,
+    come_back_blank,
+    given_up_or_touch,
+    narrowed,
+    session_destroyed,
+    short_outage,
+    whole,
+    writing,
+)
 
 BIG = config(policy='stall_budget = "6s"\nboot_wait = "5s"', volume=volume("256MiB"))
 
@@ -18,33 +29,21 @@ def equal(lab: Lab) -> None:
 def test_a_mirror_through_alternating_outages(converged):
     lab = converged("mirror-9s", MIRROR)
     with writing(lab):
-        for n in range(4):
-            disk = ("left", "right")[n % 2]
-            lab.run(f"sleep 1; filer cut {DISKS[disk]}")
-            narrowed(lab)
-            lab.run(f"filer restore {DISKS[disk]}")
-            back(lab, disk)
-            lab.settle()
+        alternating(lab, 4, lambda disk: narrowed(lab))
     equal(lab)
 
 
 def test_a_short_outage_of_a_mirror(converged):
     lab = converged("mirror-9s", MIRROR)
     with writing(lab):
-        lab.run("sleep 2; filer stop filer2; filer start filer2")
-        back(lab, "right")
-        lab.settle()
+        short_outage(lab)
     equal(lab)
 
 
 def test_a_mirror_whose_session_was_destroyed(converged):
     lab = converged("mirror-9s", MIRROR)
     with writing(lab):
-        lab.run("sleep 2; filer stop filer2")
-        lab.run(f"iscsiadm -m node -T {SERVERS['filer2'][2]} --logout", timeout=120)
-        narrowed(lab)
-        lab.run("filer start filer2; modprobe scsi_debug dev_size_mb=8; sleep 2")  # takes the old name
-        lab.settle()
+        session_destroyed(lab, narrowed)
     equal(lab)
 
 
