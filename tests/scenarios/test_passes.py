@@ -37,6 +37,18 @@ def test_plan_changes_nothing_and_names_the_exit_code(name: str) -> None:
     assert planned.report.steps
 
 
+def test_the_whole_way_is_foretold_from_disks_that_are_seen_and_no_group() -> None:
+    """As `plan` and `status` meet it beside a first pass: found in the lab, by everybody at once."""
+    stage = blank(partition=False)
+    stage.apply(lambda call: "fails" if "pvcreate" in call.what else "")
+    assert stage.world.sessions
+
+    planned = stage.plan()
+
+    assert planned.exit == 2, str(planned)
+    assert planned.report.steps[-1].ref.layer == "mount"
+
+
 # Where plan shows more or less than apply then does: a disk that comes back under its old session is predicted as if it
 # might be blank, and what follows on taking a member back is planned only when LVM has taken it.
 UNFORESEEN = {"new name", "drifted", "healing"}
