@@ -6,7 +6,6 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-import pytest
 from kit import LAYOUTS, MOUNT, SERVERS, Lab
 from test_boot import units_by_hand
 from test_kill import leftovers
@@ -117,7 +116,6 @@ def in_order(lab: Lab, last: dict[str, int]) -> None:
     assert lab.run(f"findmnt -rno TARGET {MOUNT} | wc -l").stdout.strip() == "1"
 
 
-@pytest.mark.unproven  # failed once: `status` met an internal error, mended since, not run again
 def test_from_blank(lab: Lab) -> None:
     units_by_hand(lab)
     lab.configure(LAYOUTS["core"])
