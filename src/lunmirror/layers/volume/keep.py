@@ -1,5 +1,6 @@
 """A volume that is there, active and in sync: brought to the declared type, legs and size while it is in use."""
 
+from lunmirror.layers.volume import replace
 from lunmirror.layers.volume.facts import GROW, LogicalVolume
 from lunmirror.layers.volume.subject import Subject
 from lunmirror.model import Drift, Kind, Plan, Risk
@@ -77,14 +78,18 @@ def add_leg(of: Subject, facts: LogicalVolume) -> Plan | None:
             return unfit
     kind = ("--type", volume.type, "-m", "1") if facts.type == "linear" else ("-m", "+1")
     log = ("--mirrorlog", volume.log) if volume.type == "mirror" and facts.type == "linear" else ()
+    way = replace.make_way(of)
+    if way.findings:
+        return way
     # -b: a mirror's conversion would wait in the foreground for the whole copy.
     background = ("-b",) if volume.type == "mirror" else ()
-    return of.steps(
+    added = of.steps(
         f"add a leg of {volume.id} on disk {disk}",
         of.lvm("lvconvert", "-y", *kind, *log, *background, volume.id, *of.places((disk,))),
         Drift(f"{volume.key}.legs", ", ".join(volume.legs), ", ".join(has) or "none known"),
         Risk.ONLINE,
     )
+    return Plan((*way.steps, *added.steps))
 
 
 def grow(of: Subject, facts: LogicalVolume) -> Plan | None:

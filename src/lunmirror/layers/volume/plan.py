@@ -20,14 +20,17 @@ from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.layers.volume.make import make
 from lunmirror.layers.volume.start import start
 from lunmirror.layers.volume.subject import Subject
-from lunmirror.model import Absent, Kind, Plan, Present, Ref, Step, Unknown, World
+from lunmirror.model import Absent, Action, Kind, Plan, Present, Ref, Step, Unknown, World
 
 
 def plan(desired: Desired, seen: World, pending: frozenset[Ref]) -> Plan:
     subjects = [Subject(v, desired, seen, pending) for v in desired.volumes.values()]
     admissions = _admissions(subjects)
     plans = [_plan_volume(of, admissions.get(of.volume.group, ())) for of in subjects]
-    steps = tuple(s for p in plans for s in p.steps)
+    once: dict[Action, Step] = {}
+    for step in (s for p in plans for s in p.steps):
+        once.setdefault(step.action, step)  # two volumes may need the same member out of the way
+    steps = tuple(once.values())
     if not steps:
         steps = _retirements(subjects)  # last of all, and alone
     return Plan(steps, tuple(f for p in plans for f in p.findings))

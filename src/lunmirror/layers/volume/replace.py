@@ -4,12 +4,16 @@
 |------------------------|---------------------------------------------------------------------------------|
 | works                  | keep.add_leg adds the new one beside it; once all are in sync the old is dropped |
 | dead, its disk gone    | lvconvert --repair onto the new disk: the dead leg gives no redundancy to lose   |
+| gone, of a mirror      | dmeventd left it out long ago; LVM adds no leg while a member is missing, so the |
+|                        | empty old member goes first, then the new leg is added (keep.add_leg)           |
 | on no volume any more  | vgreduce takes the old physical volume out of the group                         |
 """
 
+from lunmirror.desired import Disk
+from lunmirror.layers.group.facts import Member
 from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.layers.volume.subject import Subject
-from lunmirror.model import Drift, Kind, Plan, Step
+from lunmirror.model import Drift, Kind, Plan, Risk, Step
 
 
 def repair(of: Subject, facts: LogicalVolume) -> Plan | None:
@@ -60,12 +64,30 @@ def retire(of: Subject, everything: list[LogicalVolume | None]) -> tuple[Step, .
         member = of.member(pv)
         if pv in used or member is None or new.name not in {d for v in everything if v for d in of.disks(v)}:
             continue
-        words = (of.volume.group, member.device) if member.device else ("--removemissing", of.volume.group)
-        plan = of.one(
-            f"take the replaced disk {new.replaces} out of group {of.volume.group}",
-            of.lvm("vgreduce", *words),
-            Drift(f"disks.{new.name}.replaces", f"{new.replaces} out of the group", "in it, empty"),
-            f"consent: disks.{new.name}.replaces names {new.replaces}; nothing lies on it",
-        )
-        steps += plan.steps
+        steps.append(_take_out(of, member, new))
     return tuple(steps)
+
+
+def make_way(of: Subject) -> Plan:
+    """What has to be done before a leg can be added: members that are replaced, out of sight and empty leave the
+    group, since LVM changes nothing while one is missing ("Cannot process volume group", docs/lab-findings.md). Nothing
+    to do is an empty plan; a finding without a step means that no leg can be added yet."""
+    gone = [(m, new) for pv, new in of.leaving.items() if (m := of.member(pv)) and not m.device]
+    for member, new in gone:
+        if member.free != member.size:
+            why = f"the replaced disk {new.replaces} is missing from group {of.volume.group}, and a volume still has a part there"
+            next_ = "nothing, if that volume is being mended; see `lvs -a -o+devices`"
+            return of.find(Kind.DEGRADED, "runs without full redundancy", why, next_, "legs")
+    return Plan(tuple(_take_out(of, member, new) for member, new in gone))
+
+
+def _take_out(of: Subject, member: Member, new: Disk) -> Step:
+    """LVM itself refuses while anything lies on it: never with --force, which would remove volumes."""
+    words = (of.volume.group, member.device) if member.device else ("--removemissing", of.volume.group)
+    return of.step(
+        f"take the replaced disk {new.replaces} out of group {of.volume.group}",
+        of.lvm("vgreduce", *words),
+        Drift(f"disks.{new.name}.replaces", f"{new.replaces} out of the group", "in it, empty"),
+        Risk.ONLINE,
+        f"consent: disks.{new.name}.replaces names {new.replaces}; nothing lies on it",
+    )

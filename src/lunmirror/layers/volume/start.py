@@ -215,6 +215,9 @@ def _doubt(of: Subject, pv: str, entry: journal.Entry) -> str:
     """Why the leg on this physical volume may be back in a moment; '' if it is certainly away, behind or given up."""
     if pv in entry.rebuild or pv not in entry.running:
         return ""
+    member = of.member(pv)
+    if pv in of.leaving and not (member and member.device):
+        return ""  # a person said that it never returns
     server = of.server_of(pv)
     for state in of.sessions(pv):
         match state:
