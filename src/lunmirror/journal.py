@@ -34,6 +34,8 @@ class Entry(NamedTuple):
               compared: "wanted", "running". After an unclean end they are made equal, then compared: "repair",
               "repairing", "checking".
     boot:     the boot (its id) in which it was last seen or started, of a raid1; "" if that was not noted.
+    copying:  PV UUIDs that were seen being brought up to date from those in `running`, of a raid1.
+    instance: the activation (the kernel's diskseq of the device) in which that was seen, in `boot`; "" for none.
     """
 
     volume: str
@@ -45,6 +47,11 @@ class Entry(NamedTuple):
     rebuild: tuple[str, ...] = ()
     scrub: str = ""
     boot: str = ""
+    copying: tuple[str, ...] = ()
+    instance: str = ""
+
+
+LISTS = ("running", "diverged", "rebuild", "copying")
 
 
 def path_of(lv_uuid: str) -> str:
@@ -60,7 +67,7 @@ def parse(raw: Seen) -> Seen:
         document = json.loads(raw.facts)
         if document.pop("schema") != SCHEMA:
             return Unknown("its journal is of a version that this lunmirror does not know")
-        entry = Entry(**document)._replace(**{k: tuple(document[k]) for k in ("running", "diverged", "rebuild")})
+        entry = Entry(**document)._replace(**{k: tuple(document.get(k, ())) for k in LISTS})
         words = (
             entry.volume,
             entry.since,
@@ -69,6 +76,8 @@ def parse(raw: Seen) -> Seen:
             *entry.rebuild,
             entry.scrub,
             entry.boot,
+            *entry.copying,
+            entry.instance,
             *entry.last,
             *entry.last.values(),
         )
@@ -86,30 +95,50 @@ def render(entry: Entry) -> bytes:
     return (json.dumps({"schema": SCHEMA, **entry._asdict()}, indent=1, sort_keys=True) + "\n").encode()
 
 
+class Sight(NamedTuple):
+    """What the kernel shows of an active raid1 beside the legs that it runs on: in which boot, in which activation
+    (diskseq), and which legs (PV UUIDs) it is bringing up to date. Empty where that does not matter or cannot be read."""
+
+    boot: str = ""
+    instance: str = ""
+    copying: tuple[str, ...] = ()
+
+
 def advance(
-    entry: Entry | None, volume: str, running: tuple[str, ...], seqno: int, now: str, boot: str = ""
+    entry: Entry | None, volume: str, running: tuple[str, ...], seqno: int, now: str, sight: Sight = Sight()
 ) -> Entry:
-    """The entry after the volume was seen (or is about to be started) on `running` in this boot; the same object if
-    that is no news. `running` must not be empty; `boot` may be, where it does not matter or cannot be read."""
+    """The entry after the volume was seen (or is about to be started) on `running`; the same object if that is no news.
+    `running` must not be empty."""
     running = tuple(sorted(running))
+    copying = tuple(sorted(sight.copying)) if sight.instance else ()
+    shown = {"copying": copying, "instance": sight.instance if copying else ""}
     if entry is None:
-        return Entry(volume, running, now, seqno, {}, boot=boot)
-    if boot and entry.boot != boot:
-        entry = entry._replace(boot=boot)
+        return Entry(volume, running, now, seqno, {}, boot=sight.boot, **shown)
+    followed = _followed(entry, running, sight)
+    moved = entry._replace(boot=sight.boot or entry.boot, **shown)
     if entry.running == running:
-        return entry
+        return entry if moved == entry else moved
     gone = {pv: now for pv in entry.running if pv not in running}
-    moved = entry._replace(
+    moved = moved._replace(
         running=running,
         since=now,
         seqno=seqno,
         last={pv: when for pv, when in {**entry.last, **gone}.items() if pv not in running},
         rebuild=tuple(pv for pv in entry.rebuild if pv not in running),
     )
-    if set(entry.running) & set(running):
+    if followed or set(entry.running) & set(running):
         return moved
     # It runs on none of the legs that were good: what was written to those is not in it.
     return moved._replace(diverged=tuple(sorted({*entry.diverged, *entry.running})))
+
+
+def _followed(entry: Entry, running: tuple[str, ...], sight: Sight) -> bool:
+    """Whether `running` are legs that were being copied from the good ones, in this very activation: the kernel then
+    calls such a leg in sync only when its copy is whole, and everything written since went to it too. A leg whose copy
+    is not whole says so in its own superblock (its recovery offset), so that no other table starts from it either
+    (drivers/md/dm-raid.c, super_init_validation)."""
+    same = bool(sight.instance) and (sight.boot, sight.instance) == (entry.boot, entry.instance)
+    return same and set(running) <= {*entry.running, *entry.copying}
 
 
 def choose(

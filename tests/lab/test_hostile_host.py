@@ -13,12 +13,24 @@ FLOOD = "#!/bin/sh\nhead -c 1048576 /dev/zero | tr '\\0' x >&2\n"
 
 
 def test_a_slow_and_lossy_network(lab: Lab) -> None:
+    """On a network that carries some kilobytes a second a LUN cannot be proven blank: nothing is made of it, and that is
+    said. On one that is merely bad, all that is declared is made."""
     lab.run("filer netem filer1 delay 60ms 20ms loss 2%; filer netem filer2 delay 120ms 40ms loss 3%")
     lab.configure(LAYOUTS["core"])
-    lab.settle()
+    before = lab.backing("filer1"), lab.backing("filer2")
+    hopeless = lab.apply(timeout=400)
+    if hopeless.rc == 1:
+        assert "could not be read" in str(hopeless.findings("blocked")), str(hopeless)
+        assert (lab.backing("filer1"), lab.backing("filer2")) == before
+    lab.run("filer netem filer1 delay 10ms 2ms loss 1%; filer netem filer2 delay 20ms 3ms loss 1%")
+    passes = 0
+    while (ran := lab.apply(timeout=400)).rc:
+        passes += 1
+        assert ran.rc in (1, 3) and passes < 15, str(ran)
     witness = lab.write_file()
     assert lab.apply(expect=0).titles() == []
     lab.run("filer netem filer1; filer netem filer2", check=False)
+    lab.figure(f"exit {hopeless.rc} where nothing could be read in time; {passes + 1} passes on the bad network")
     whole(lab)
     assert set(lab.on_each_leg().values()) == {witness}
 
@@ -77,8 +89,10 @@ def test_no_descriptors_left(converged) -> None:
         done = lab.run(f"ulimit -n {most}; exec lunmirror apply --json", check=False, timeout=120)
         said = done.stdout + done.stderr
         ended.add(done.rc)
+        if "Fatal Python error" in said:
+            continue  # the interpreter itself did not come up
         assert "internal error" not in said, f"{most}: {said}"
-        assert "lunmirror" not in said or "Traceback" not in said, f"{most}: {said}"
+        assert "Traceback" not in said, f"{most}: {said}"
         if done.rc == 0:
             break
     assert ended - {0}, "never too few to tell anything"

@@ -262,9 +262,9 @@ def test_a_stale_leg_never_starts_alone_and_the_good_one_does(converged):
     assert lab.checksum(f"{MOUNT}/only-on-left") == good
 
 
-def given_up_or_touch(lab: Lab) -> None:
+def given_up_or_touch(lab: Lab, letters: str = "AD") -> None:
     lab.run(f"dd if=/dev/zero of={MOUNT}/touch bs=4k count=1 oflag=dsync", timeout=120)
-    given_up(lab)
+    given_up(lab, letters=letters)
 
 
 def test_two_histories_stop_until_a_person_chooses(converged):

@@ -14,6 +14,7 @@ from sim.stage import PAUSE, Stage, converged, text
 from sim.stories import (
     back,
     crashed,
+    dead_leg,
     degraded_start,
     events,
     flag,
@@ -117,6 +118,54 @@ def test_a_stale_leg_starts_nothing() -> None:
     assert not stage.world.actives
     back(stage, "filer1", "filer2")
     assert stage.settle().exit == 0
+
+
+def caught_up() -> Stage:
+    """filer2's leg fell behind and is being copied, which a pass saw; then the copy ends, which no pass has seen yet."""
+    stage = dead_leg()
+    assert stage.apply().exit == 3
+    assert " Aa " in stage.world.active("testlv").line()
+    stage.world.advance(30.0)
+    assert " AA " in stage.world.active("testlv").line()
+    return stage
+
+
+def test_the_good_server_dies_between_the_end_of_a_copy_and_the_next_pass() -> None:
+    """The leg that caught up has everything: the kernel says so, and it is the activation in which the copy was seen."""
+    stage = outage(caught_up(), "filer1")
+
+    seen = stage.apply()
+
+    assert (seen.exit, stage.world.active("testlv").line().split()[5]) == (3, "DA")
+    stage.world.unmount("/mnt/test")
+    stage.world.deactivate("testlv")
+    assert stage.apply().exit == 3
+    assert stage.world.mounts, "the leg that caught up starts it alone"
+    back(stage, "filer1")
+    assert stage.settle().exit == 0
+
+
+def test_in_another_activation_a_copy_that_was_seen_says_nothing() -> None:
+    """After the copy the first leg runs alone, and then, started by somebody else, the other: two histories."""
+    stage = caught_up()
+    stage.world.event_activation = False
+    stage.world.cut("filer2")
+    stage.world.unmount("/mnt/test")
+    stage.world.deactivate("testlv")
+    stage.world.advance(60.0)
+    lvm = Lvm(stage.world, None)
+    lvm.start(lvm.group("vg0"), "testlv")
+    stage.world._write(stage.world.active("testlv"))
+    stage.world.deactivate("testlv")
+    stage.world.cut("filer1")
+    back(stage, "filer2")
+    lvm = Lvm(stage.world, None)
+    lvm.start(lvm.group("vg0"), "testlv", by_hand=False)
+
+    refused = stage.apply()
+
+    assert refused.exit == 4
+    assert "two histories" in refused.finding(Kind.REFUSED)
 
 
 def test_without_a_journal_no_degraded_start() -> None:

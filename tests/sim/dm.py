@@ -38,6 +38,7 @@ class Active:
     scrub: str = ""  # check or repair, while it goes over legs that are in sync
     scrubbed: float = 0.0  # bytes
     mismatches: int = 0  # sectors, as the last scrub counted them
+    diskseq: int = 0  # another one after every activation
 
     @property
     def bytes(self) -> int:

@@ -213,6 +213,7 @@ class Lvm:
             leg.data.dirty = False  # as soon as it is active the kernel tidies the trace away
             leg.data.failed |= away
         active = Active(meta.name, name, lv.uuid, lv.type, lv.extents, legs, 0, {}, lv.log or "core")
+        active.diskseq = self.world.number()
         self._numbers(active)
         self._begin(active, lv, new, by_hand)
         self.world.actives.append(active)

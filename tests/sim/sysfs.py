@@ -103,6 +103,7 @@ def _volume(world: World, active, put, links, empty) -> None:
     put(f"{base}/dm/name", name)
     put(f"{base}/size", active.bytes // 512)
     put(f"{base}/dev", f"253:{active.minor}")
+    put(f"/sys/dev/block/253:{active.minor}/diskseq", active.diskseq)
     links[f"/dev/mapper/{name}"] = links[f"/dev/{active.group}/{active.name}"] = f"/dev/dm-{active.minor}"
     put(f"/dev/dm-{active.minor}", "")
     source = active.source()

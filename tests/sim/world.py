@@ -169,6 +169,9 @@ class World:
         failed = [leg for leg in active.legs if leg.letter != "D" and answer_of(leg.disk) == "error"]
         if not failed or len(failed) == len([leg for leg in active.legs if leg.letter != "D"]):
             return
+        if active.type == "raid1" and any(leg.letter == "A" for leg in active.legs):
+            if not [leg for leg in active.legs if leg.letter == "A" and leg not in failed]:
+                return  # md never fails the last leg in sync, whatever else it has (drivers/md/raid1.c, raid1_error)
         for leg in failed:
             leg.letter = "D"
         left = [leg for leg in active.legs if leg.letter != "D"]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lunmirror import journal
-from lunmirror.journal import Entry, advance, choose, fit_to_start
+from lunmirror.journal import Entry, Sight, advance, choose, fit_to_start
 from lunmirror.model import ABSENT, Present, Unknown
 
 BOTH = Entry("vg0/testlv", ("A", "B"), "t0", 7, {})
@@ -70,6 +70,9 @@ entries = st.builds(
     st.lists(words, max_size=3).map(tuple),
     st.lists(words, max_size=3).map(tuple),
     st.sampled_from(["", "wanted", "running"]),
+    words,
+    st.lists(words, max_size=3).map(tuple),
+    words,
 )
 
 
@@ -97,8 +100,8 @@ def test_no_file_is_no_memory_and_a_torn_one_is_unknown():
 
 
 def test_a_new_boot_is_noted_and_nothing_else():
-    assert advance(BOTH, "vg0/testlv", ("A", "B"), 9, "t2", "boot1") == BOTH._replace(boot="boot1")
-    assert advance(BOTH, "vg0/testlv", ("A", "B"), 9, "t2", "") is BOTH
+    assert advance(BOTH, "vg0/testlv", ("A", "B"), 9, "t2", Sight("boot1")) == BOTH._replace(boot="boot1")
+    assert advance(BOTH, "vg0/testlv", ("A", "B"), 9, "t2", Sight()) is BOTH
 
 
 @pytest.mark.parametrize(
@@ -136,3 +139,42 @@ def test_one_of_an_older_lunmirror_is_read():
     raw = json.loads(journal.render(BOTH))
     del raw["boot"]
     assert journal.parse(Present(json.dumps(raw).encode())) == Present(BOTH)
+
+
+HERE = Sight("boot1", "9", ("B",))
+COPYING = A_ALONE._replace(boot="boot1", copying=("B",), instance="9")
+
+
+def test_a_copy_under_way_is_noted_with_its_activation():
+    seen = advance(A_ALONE, "vg0/testlv", ("A",), 9, "t2", HERE)
+    assert seen == COPYING
+    assert advance(seen, "vg0/testlv", ("A",), 9, "t3", HERE) is seen
+    assert advance(A_ALONE, "vg0/testlv", ("A",), 9, "t2", HERE._replace(instance="")) == A_ALONE._replace(boot="boot1")
+
+
+def test_a_copy_that_is_not_seen_any_more_is_forgotten():
+    assert advance(COPYING, "vg0/testlv", ("A",), 9, "t3", HERE._replace(copying=())) == A_ALONE._replace(boot="boot1")
+    assert advance(COPYING, "vg0/testlv", ("A",), 9, "t3").copying == ()
+
+
+@pytest.mark.parametrize(
+    ("sight", "running", "diverged"),
+    [
+        (Sight("boot1", "9"), ("B",), ()),
+        (Sight("boot1", "10"), ("B",), ("A",)),  # another activation
+        (Sight("boot2", "9"), ("B",), ("A",)),  # another boot, whose numbers begin anew
+        (Sight("boot1", ""), ("B",), ("A",)),
+        (Sight("boot1", "9"), ("C",), ("A",)),  # a leg that was not copied
+        (Sight("boot1", "9"), ("B", "C"), ("A",)),
+    ],
+)
+def test_a_leg_that_was_copied_in_this_activation_has_everything(sight, running, diverged):
+    """The good leg dies between the end of the copy and the next pass."""
+    seen = advance(COPYING, "vg0/testlv", running, 9, "t3", sight)
+    assert (seen.running, seen.diverged, seen.last) == (running, diverged, {"A": "t3"})
+    assert (seen.copying, seen.instance) == ((), "")
+
+
+def test_two_histories_are_none_the_less_two_if_a_copy_ends_well():
+    torn = COPYING._replace(diverged=("C",))
+    assert advance(torn, "vg0/testlv", ("B",), 9, "t3", Sight("boot1", "9")).diverged == ("C",)

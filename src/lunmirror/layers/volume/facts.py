@@ -4,6 +4,7 @@ The tags by which lunmirror remembers its own work live in LVM's metadata, in th
 they speak of: they survive every crash.
 """
 
+from lunmirror.journal import Sight
 from lunmirror.model import ABSENT, Present, Seen
 from lunmirror.record import NamedTuple
 
@@ -52,6 +53,7 @@ class LogicalVolume(NamedTuple):
     past_raw: bytes | None = None  # the journal file's bytes
     today: str = ""  # the wall clock when it was looked at
     boot: str = ""  # of a raid1: the id of this boot; "" if it cannot be read
+    instance: str = ""  # of an active raid1: the kernel's diskseq, another one after every activation
     testimony: Seen = (
         ABSENT  # of a raid1 that is not active, or a leg of which returns: Present(superblock.Accounts) or Unknown
     )
@@ -78,6 +80,13 @@ class LogicalVolume(NamedTuple):
         if self.type == "mirror" and self.done != self.total:
             return ()  # its letters say A while it still copies (shared facts, lvm.md)
         return tuple(pv for leg in self.legs if leg.letter == "A" and not self.is_adrift(leg) for pv in leg.pvs)
+
+    @property
+    def sight(self) -> Sight:
+        """What the journal keeps of it beside `running`. Only the letter a is a copy under way: D may be revived."""
+        behind = (leg for leg in self.legs if leg.letter == "a" and not self.is_adrift(leg))
+        copying = tuple(pv for leg in behind for pv in leg.pvs) if self.type == "raid1" else ()
+        return Sight(self.boot, self.instance, copying)
 
     def is_adrift(self, leg: Leg) -> bool:
         return not set(leg.pvs).isdisjoint(self.adrift)

@@ -41,7 +41,8 @@ def divided(of: Subject, facts: LogicalVolume) -> Plan | None:
         return None
     now_on = entry
     if facts.running:
-        now_on = journal.advance(entry, of.volume.id, facts.running, of.group.seqno if of.group else 0, facts.today)
+        seqno = of.group.seqno if of.group else 0
+        now_on = journal.advance(entry, of.volume.id, facts.running, seqno, facts.today, facts.sight)
     if not now_on.diverged:
         return None
     here = ", ".join(of.server_of(pv) for pv in now_on.running)
@@ -93,7 +94,7 @@ def note(of: Subject, facts: LogicalVolume) -> tuple[Step, ...]:
     running = facts.running or _source(facts, entry)
     if not running:
         return ()
-    now_on = journal.advance(entry, of.volume.id, running, seqno, facts.today, facts.boot)
+    now_on = journal.advance(entry, of.volume.id, running, seqno, facts.today, facts.sight)
     if facts.type == "raid1" and journal.unseen_before(entry, facts.boot):
         # Somebody else started it, so how it ended before that cannot be read any more.
         now_on = journal.restarted(now_on, facts.boot, unclean=True)

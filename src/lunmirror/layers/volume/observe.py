@@ -82,6 +82,7 @@ def _volume(
             past_raw=journal_file.facts if isinstance(journal_file, Present) else None,
             today=reader.date(),
             boot=_boot(reader) if kind == "raid1" else "",
+            instance=_instance(row, reader) if kind == "raid1" and active else "",
             testimony=_testimony(row, rows, asked, group, lvm, reader) if kind == "raid1" and asked else ABSENT,
         )
     )
@@ -109,6 +110,12 @@ def _boot(reader: Reader) -> str:
     """The kernel's id of this boot; '' if it cannot be read."""
     boot = text(reader, paths.BOOT_ID)
     return boot if len(boot) == 36 and not boot.strip("0123456789abcdef-") else ""
+
+
+def _instance(row: LvRow, reader: Reader) -> str:
+    """The kernel's sequence number of the active device (Linux 5.15): no other activation in this boot has the same."""
+    found = text(reader, f"{paths.SYS}/dev/block/{row.number}/diskseq") if row.number else ""
+    return found if count(found) else ""
 
 
 def _testimony(row: LvRow, rows: list[LvRow], legs: list[Leg], group: VolumeGroup, lvm: Lvm, reader: Reader) -> Seen:

@@ -168,6 +168,8 @@ class Subject:
 
     def _noted(self, entry: journal.Entry) -> str:
         names = ", ".join(self.server_of(pv) for pv in entry.running)
+        if entry.copying:
+            names += f", from which {', '.join(map(self.server_of, entry.copying))} is brought up to date"
         return names + (f" ({journal.SCRUBS[entry.scrub]})" if entry.scrub else "")
 
     @staticmethod
