@@ -104,8 +104,11 @@ class Sight(NamedTuple):
     copying: tuple[str, ...] = ()
 
 
+NOTHING = Sight()
+
+
 def advance(
-    entry: Entry | None, volume: str, running: tuple[str, ...], seqno: int, now: str, sight: Sight = Sight()
+    entry: Entry | None, volume: str, running: tuple[str, ...], seqno: int, now: str, sight: Sight = NOTHING
 ) -> Entry:
     """The entry after the volume was seen (or is about to be started) on `running`; the same object if that is no news.
     `running` must not be empty."""

@@ -39,8 +39,9 @@ def shape(argv: tuple[str, ...]) -> str:
     return line
 
 
-BLANK, BOOT, DRIFT, GROWTH, OUTAGES, BUDGET = (
-    f"tests/lab/test_{name}.py" for name in ("blank_to_mounted", "boot", "drift", "growth", "outages", "budget")
+BLANK, BOOT, DRIFT, GROWTH, OUTAGES, MORE, BUDGET, REFUSALS = (
+    f"tests/lab/test_{name}.py"
+    for name in ("blank_to_mounted", "boot", "drift", "growth", "outages", "outages_more", "budget", "refusals")
 )
 HERE = "tests/lab/test_contract.py"
 LVM = "lvm {} --devices DEVICES {}".format
@@ -60,12 +61,16 @@ CONTRACTS = {
     "dd if=DISK bs=4096 skip=N count=66 iflag=direct status=none": OUTAGES,
     "od -A n -v -t x1 -N 2048 DM": HERE,
     "sfdisk DISKS": HERE,
+    "sfdisk --wipe always DISKS": REFUSALS,
     "partx --update DISKS": HERE,
     LVM("pvcreate", "--uuid PVUUID --norestorefile DISKS"): HERE,
+    LVM("pvcreate", "--uuid PVUUID --norestorefile -y DISKS"): REFUSALS,
     LVM("vgcreate", "--setautoactivation n --addtag HOSTTAG GROUP DISKS"): HERE,
     LVM("vgchange", "--setautoactivation n GROUP"): BOOT,
     LVM("vgextend", "GROUP DISKS"): GROWTH,
     LVM("vgextend", "--restoremissing GROUP DISKS"): OUTAGES,
+    LVM("vgreduce", "GROUP DISKS"): OUTAGES,
+    LVM("vgreduce", "--removemissing GROUP"): OUTAGES,
     LVM("lvcreate", f"--type raid1 -m 1 {CREATE}"): HERE,
     LVM("lvcreate", f"--type raid1 -m 2 {CREATE}"): BLANK,
     LVM("lvcreate", f"--type mirror -m 1 --mirrorlog core {CREATE}"): BLANK,
@@ -74,14 +79,19 @@ CONTRACTS = {
     LVM("lvchange", "--addtag TAG VOLUME"): GROWTH,
     LVM("lvchange", "--deltag TAG VOLUME"): HERE,
     LVM("lvchange", "-a y VOLUME"): DRIFT,
+    LVM("lvchange", "-a n VOLUME"): OUTAGES,
     LVM("lvchange", "-a y --activationmode degraded VOLUME"): OUTAGES,
     LVM("lvchange", "--refresh VOLUME"): OUTAGES,
     LVM("lvchange", "--syncaction repair VOLUME"): OUTAGES,
     LVM("lvchange", "--syncaction check VOLUME"): OUTAGES,
     LVM("lvconvert", "-y --repair --use-policies VOLUME"): OUTAGES,
+    LVM("lvconvert", "-y --repair VOLUME DISKS"): OUTAGES,
+    LVM("lvconvert", "-y -m -1 VOLUME DISKS"): OUTAGES,
+    LVM("lvconvert", "-y -m 0 VOLUME DISKS"): BUDGET,
     LVM("lvconvert", "-y --type raid1 -m 1 VOLUME DISKS"): GROWTH,
     LVM("lvconvert", "-y --type mirror -m 1 --mirrorlog core -b VOLUME DISKS"): OUTAGES,
     LVM("lvconvert", "-y -m +1 VOLUME DISKS"): GROWTH,
+    LVM("lvconvert", "-y -m +1 -b VOLUME DISKS"): MORE,
     LVM("lvconvert", "-y --type raid1 VOLUME"): GROWTH,
     LVM("lvconvert", "-y --mirrorlog disk VOLUME"): GROWTH,
     LVM("lvextend", "-l N VOLUME DISKS"): GROWTH,
@@ -95,14 +105,4 @@ CONTRACTS = {
     "mount -t ext4 -o OPTIONS /dev/VOLUME PATH": HERE,
     "mount -t xfs -o OPTIONS /dev/VOLUME PATH": BLANK,
     "mount -o remount,bind,FLAGS /dev/VOLUME PATH": DRIFT,
-}
-
-# Issued on a person's explicit word only (`choose`, `replaces`, `overwrite`): not yet taught to the simulator.
-UNTAUGHT = {
-    LVM("lvchange", "-a n VOLUME"): "volume/choose.py",
-    LVM("lvconvert", "-y -m -1 VOLUME DISKS"): "volume/choose.py, volume/replace.py",
-    LVM("lvconvert", "-y --repair VOLUME DISKS"): "volume/replace.py",
-    LVM("vgreduce", "GROUP DISKS"): "volume/replace.py",
-    LVM("lvconvert", "-y -m 0 VOLUME DISKS"): "relogin.py, of a mirror",
-    "sfdisk --wipe always DISKS": "disk/plan.py, with `overwrite`",
 }

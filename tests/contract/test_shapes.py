@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from contract.shapes import CONTRACTS, UNTAUGHT, shape
-from scenarios.test_relogin import changed_budget, relogin
+from contract.shapes import CONTRACTS, shape
+from scenarios.test_relogin import changed_budget, changed_mirror, relogin
 from sim.machine import SimHost
 from sim.programs import Unheard
-from sim.stories import STORIES, blocked, degraded_start, mirror_without_a_leg
+from sim.stories import STORIES, blocked, chosen, degraded_start, mirror_without_a_leg
 from sim.world import make_world
 
 ROOT = Path(__file__).parents[2]
@@ -22,14 +22,16 @@ def issued() -> dict[str, str]:
         "degraded start": degraded_start,
         "mirror": mirror_without_a_leg,
         "blocked": blocked,
+        "chosen": lambda: chosen("filer1"),
     }.items():
         stage = story()
         for _ in range(3):
             for line in stage.apply().host.lines:
                 found.setdefault(shape(line), name)
             stage.world.advance(60.0)
-    for line in relogin(changed_budget())[1].lines:
-        found.setdefault(shape(line), "relogin")
+    for renewed in (changed_budget(), changed_mirror()):
+        for line in relogin(renewed)[1].lines:
+            found.setdefault(shape(line), "relogin")
     return found
 
 
@@ -44,9 +46,7 @@ def test_contracts_name_tests_that_exist() -> None:
     assert [place for place in set(CONTRACTS.values()) if not (ROOT / place).is_file()] == []
 
 
-@pytest.mark.parametrize(
-    "line", ["lvm vgreduce --removemissing --force vg0", "lvm lvs", "mkfs.ext4 -F /dev/sda", *UNTAUGHT]
-)
+@pytest.mark.parametrize("line", ["lvm vgreduce --removemissing --force vg0", "lvm lvs", "mkfs.ext4 -F /dev/sda"])
 def test_the_simulator_knows_nothing_else(line: str) -> None:
     with pytest.raises(Unheard):
         SimHost(make_world()).run(tuple(line.replace("DISKS", "/dev/sda").split()), 1.0)
@@ -54,6 +54,6 @@ def test_the_simulator_knows_nothing_else(line: str) -> None:
 
 def test_no_program_but_these_is_started_for_a_change() -> None:
     """What the planners can name at all is in paths.py; those that change something are in the contracts."""
-    programs = {line.split()[0] for line in (*CONTRACTS, *UNTAUGHT)}
+    programs = {line.split()[0] for line in CONTRACTS}
     text = (ROOT / "src/lunmirror/host/paths.py").read_text()
     assert all(f'"{program}"' in text for program in programs)

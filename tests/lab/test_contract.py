@@ -3,7 +3,7 @@ steps at every station (tests/contract/stations.py)."""
 
 import json
 
-from kit import Lab
+from kit import LAYOUTS, MOUNT, Lab
 
 from contract.stations import Real, Simulated, stations
 
@@ -17,3 +17,12 @@ def test_the_real_machine_says_what_the_simulator_says(lab: Lab) -> None:
     (lab.machine.workdir / "contract-stations.json").write_text(both)
     for (station, here), (_, there) in zip(simulated, real, strict=True):
         assert here == there, station
+
+
+def test_the_kernel_refuses_the_same_file_system_twice_at_one_place(converged) -> None:
+    """As the simulator does; so a mount that was overlooked in mountinfo is not covered by itself."""
+    lab = converged("core", LAYOUTS["core"])
+    again = lab.run(f"mount -t ext4 -o _netdev /dev/vg0/testlv {MOUNT}", check=False)
+    assert again.rc == 32
+    assert "already mounted" in again.stderr
+    assert lab.run(f"grep -c ' {MOUNT} ' /proc/self/mountinfo").stdout.strip() == "1"

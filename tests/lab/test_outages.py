@@ -9,10 +9,11 @@ import pytest
 from kit import DISKS, MOUNT, SERVERS, Lab, Ran, config
 
 RAID1 = config(policy='stall_budget = "6s"\nboot_wait = "5s"')
-MIRROR = config(
-    policy='stall_budget = "9s"\nboot_wait = "5s"',
-    volume='size = "64MiB"\ntype = "mirror"\nfilesystem = "ext4"\nmount = "/mnt/test"',
-)
+OF_A_MIRROR = {
+    "policy": 'stall_budget = "9s"\nboot_wait = "5s"',
+    "volume": 'size = "64MiB"\ntype = "mirror"\nfilesystem = "ext4"\nmount = "/mnt/test"',
+}
+MIRROR = config(**OF_A_MIRROR)
 BUDGET = 6.0
 EMULATION = 6.0  # seconds more than the budget that two busy emulated processors may take to notice and to go on
 
@@ -216,20 +217,26 @@ def test_a_blank_replacement_is_refused_and_then_taken_by_name(converged):
     assert lab.apply(expect=0).titles() == []
 
 
-def test_a_leg_is_moved_to_another_server_while_in_use(converged):
-    lab = converged("raid1-6s", RAID1)
-    moved = config(
-        disks=("left", "third"), disk={"third": 'replaces = "right"'}, policy='stall_budget = "6s"\nboot_wait = "5s"'
-    )
+def move(lab: Lab, **shape: str) -> None:
+    """Disk third, on filer3, is declared in the place of right, which works; the volume is in use."""
+    text = config(disks=("left", "third"), disk={"third": 'replaces = "right"'}, **shape)
     server = f'[servers.filer2]\nportals = ["{SERVERS["filer2"][0]}"]\n'
     old = f'[disks.right]\nserver = "filer2"\ntarget = "{SERVERS["filer2"][2]}"\nlun = 1\n'
     with writing(lab):
-        lab.configure(moved + "\n" + server + "\n" + old)
+        lab.configure("\n".join((text, server, old)))
         lab.settle()
-    whole(lab)
     on = lab.run("lvs -a --noheadings -o devices vg0 | grep -o '/dev/[^(]*' | sort -u").stdout.split()
     assert f"/dev/{lab.device('right')}" not in on
     assert f"/dev/{lab.device('third')}" in on
+    told = lab.apply(expect=0)
+    assert told.titles() == []
+    assert "remove [disks.right]" in str(told.findings("note"))
+
+
+def test_a_leg_is_moved_to_another_server_while_in_use(converged):
+    lab = converged("raid1-6s", RAID1)
+    move(lab, policy='stall_budget = "6s"\nboot_wait = "5s"')
+    whole(lab)
 
 
 def stop(lab: Lab) -> None:

@@ -5,10 +5,12 @@ import json
 from kit import MOUNT, Lab, config, volume
 from test_outages import (
     MIRROR,
+    OF_A_MIRROR,
     alternating,
     back,
     come_back_blank,
     given_up_or_touch,
+    move,
     narrowed,
     session_destroyed,
     short_outage,
@@ -57,6 +59,12 @@ def test_a_blank_replacement_for_a_mirror(converged):
     equal(lab)
 
 
+def test_a_leg_of_a_mirror_is_moved_to_another_server_while_in_use(converged):
+    lab = converged("mirror-9s", MIRROR)
+    move(lab, **OF_A_MIRROR)
+    equal(lab)
+
+
 def test_a_resync_copies_what_changed_and_no_more(converged):
     lab = converged("raid1-256", BIG)
     lab.run("filer cut filer2")
@@ -87,7 +95,10 @@ def test_the_good_server_dies_between_the_end_of_a_copy_and_the_next_pass(conver
     lab.apply(expect=3)
     assert " Aa " in lab.dm()
     lab.slow_copy(False)
-    lab.run("for i in $(seq 240); do dmsetup status vg0-testlv | grep -qw AA && exit 0; sleep 0.25; done; exit 1", timeout=120)
+    lab.run(
+        "for i in $(seq 240); do dmsetup status vg0-testlv | grep -qw AA && exit 0; sleep 0.25; done; exit 1",
+        timeout=120,
+    )
     lab.run("filer cut filer1")
     given_up_or_touch(lab, "DA")
     after = lab.write_file("after", 1 << 20)
@@ -126,8 +137,8 @@ def test_the_good_server_dies_while_the_other_catches_up(converged):
     lab.run("filer restore filer1")
     back(lab, "left")
     told = lab.apply(timeout=200)
-    for move in (f["next"] for f in told.findings("blocked") if "then: " in f["next"]):
-        lab.run(move.split("then: ")[1].removesuffix("; lunmirror apply"), timeout=180)  # what the person is told
+    for advice in (f["next"] for f in told.findings("blocked") if "then: " in f["next"]):
+        lab.run(advice.split("then: ")[1].removesuffix("; lunmirror apply"), timeout=180)  # what the person is told
         break
     lab.settle()
     whole(lab)

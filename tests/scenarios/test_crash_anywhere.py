@@ -9,7 +9,7 @@ import pytest
 
 from sim.machine import Call, Died
 from sim.stage import Stage, end_state
-from sim.stories import STORIES, back, mirror_without_a_leg
+from sim.stories import STORIES, back, chosen, mirror_without_a_leg
 
 CRASHED = (
     "blank raid1 ext4 on partitions",
@@ -26,6 +26,11 @@ CRASHED = (
     "takeover",
     "drifted",
     "crashed",
+    "overwritten disks",
+    "overwritten partitions",
+    "a leg moves",
+    "a dead leg is replaced",
+    "a lost leg of a mirror is replaced",
 )
 INSTANTS = ("before", "during", "after")
 
@@ -114,3 +119,44 @@ def test_dies_anywhere_while_a_mirror_starts_without_a_leg(instant: str, power: 
         assert last.exit == 0, f"died {instant} change {at}\n{last}"
         assert end_state(stage)["active"].keys() == kept.keys()
         assert stage.world.active("testlv").type == "mirror"
+
+
+def carried_out(keep: str, at: int, instant: str, power: bool) -> tuple[int, Stage]:
+    """A choice, said once; the process dies at change number `at`. (the changes up to then, what is left)"""
+    stage, count = chosen(keep), 0
+    try:
+        for _ in range(4):
+            count += len(
+                stage.apply(
+                    lambda call, n=count: instant if call.changes and call.number + n == at else ""
+                ).host.changed
+            )
+            stage.desired = stage.desired._replace(choice=None)
+            stage.world.advance(60.0)
+    except Died:
+        if power:
+            stage.world.reboot()
+    return count, stage
+
+
+@pytest.mark.parametrize("power", [False, True])
+@pytest.mark.parametrize("instant", INSTANTS)
+@pytest.mark.parametrize("keep", ["filer1", "filer2"])
+def test_dies_anywhere_while_a_choice_is_carried_out(keep: str, instant: str, power: bool) -> None:
+    """The choice is remembered, or was not taken yet and is said again; in the end there is one history on both legs."""
+    changes, _ = carried_out(keep, 0, "", False)
+    assert changes > 5
+    for at in range(1, changes + 1):
+        _, stage = carried_out(keep, at, instant, power)
+        where = f"{keep}: died {instant} change {at}"
+        stage.desired = stage.desired._replace(choice=None)
+        if stage.apply().exit == 4:
+            stage.desired = stage.desired._replace(choice=("vg0/testlv", keep))
+            assert stage.apply().exit in (0, 3), where
+            stage.desired = stage.desired._replace(choice=None)
+
+        last = stage.settle(8)
+
+        assert last.exit == 0, f"{where}\n{last}"
+        assert " AA " in stage.world.active("testlv").line(), where
+        assert not stage.world.unequal, where

@@ -19,7 +19,16 @@ EXHAUSTIVE = os.environ.get("LUNMIRROR_EXHAUSTIVE") == "1"
 READS = ("fails", "empty", "garbage", "hangs")
 CHANGES = ("fails", "hangs", "late")
 LONGEST = "blank raid1 ext4 on partitions"
-SHORT = ("healing", "new name", "growth", "inactive", "crashed", "drifted")
+SHORT = (
+    "healing",
+    "new name",
+    "growth",
+    "inactive",
+    "crashed",
+    "drifted",
+    "a dead leg is replaced",
+    "a lost leg of a mirror is replaced",
+)
 FAULTY = (LONGEST, *SHORT)
 
 

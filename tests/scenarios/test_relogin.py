@@ -25,6 +25,12 @@ def changed_budget() -> Stage:
     return converged(text()).configure(LONGER)
 
 
+def changed_mirror() -> Stage:
+    return converged(text(type="mirror")).configure(
+        text(type="mirror", policy='stall_budget = "30s"\nboot_wait = "5s"')
+    )
+
+
 def relogin(stage: Stage, fault: Fault = no_fault) -> tuple[Report, SimHost]:
     host = SimHost(stage.world, fault)
 
@@ -124,9 +130,7 @@ def looked(stage: Stage) -> tuple[Report, SimHost]:
 
 def test_a_mirror_puts_its_leg_aside_first() -> None:
     """Else it would stand still until dmeventd has repaired it, or call the lost leg good while nobody writes."""
-    stage = converged(text(type="mirror")).configure(
-        text(type="mirror", policy='stall_budget = "30s"\nboot_wait = "5s"')
-    )
+    stage = changed_mirror()
     report, host = looked(stage)
     assert old_servers(stage.desired, report) == ["filer1", "filer2"]
     assert objections("filer2", stage.desired, report, host) == []

@@ -86,6 +86,7 @@ class Lun:
     table: Table | None = None
     body: Area = None  # type: ignore[assignment]
     part: Area = None  # type: ignore[assignment]
+    given_up: bool = False  # the configuration consents to lose what it holds now
 
     def __post_init__(self) -> None:
         if self.size % MIB or self.size < 8 * MIB:
@@ -104,6 +105,14 @@ class Lun:
     @property
     def blank(self) -> bool:
         return not self.used()
+
+    def wipe(self) -> None:
+        """What the consent names is lost, once."""
+        if not self.blank and not self.given_up:
+            raise Harm("a LUN is wiped whose content nobody gave up")
+        self.table, self.given_up = None, False
+        for area in (self.body, self.part):
+            area.pv, area.meta, area.signature, area.marks, area.legs = "", None, {}, {}, {}
 
     def fingerprint(self) -> str:
         """Equal if and only if nothing on it changed."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from sim.disks import Area, Harm, Leg
-from sim.dm import Active, ActiveLeg
+from sim.dm import Active, ActiveLeg, answer_of
 from sim.meta import EXTENT, PE_START, Lv, Meta
 from sim.servers import ScsiDisk
 from sim.world import World
@@ -66,9 +66,9 @@ class Lvm:
         unseen = {pv for pv, _ in meta.pvs if pv not in self.seen}
         if flag_only_used:
             unseen = {pv for pv in unseen if any(pv in lv.pvs for _, lv in meta.lvs)}
-        if by_hand and unseen - meta.missing:
+        if by_hand and unseen - meta.missing - self.world.given_up:
             raise Harm(
-                f"metadata of {meta.name} written while {unseen - meta.missing} is out of view: flagged as lost"
+                f"metadata of {meta.name} written while {unseen - meta.missing - self.world.given_up} is out of view: flagged as lost"
             )
         meta = replace(meta, seqno=meta.seqno + 1, missing=meta.missing | unseen)
         for pv, _ in meta.pvs:
@@ -78,12 +78,14 @@ class Lvm:
 
     # Verbs
 
-    def pvcreate(self, uuid: str, device: str) -> Answer:
+    def pvcreate(self, uuid: str, device: str, wipe: bool = False) -> Answer:
         found = self.world.node(device)
         if not found:
             raise Refused(f"  Device {device} not found.")
         disk, area = found
         lun = disk.lun
+        if wipe and area.signature:
+            lun.wipe()
         if area.pv or (area.meta and area.meta.name):
             raise Harm(f"pvcreate on {device}, which is a physical volume already")
         if not area.blank or (area is lun.body and not lun.blank):
@@ -116,10 +118,24 @@ class Lvm:
         return 0, f'  Volume group "{name}" successfully changed\n', ""
 
     def vgextend(self, name: str, places: tuple[str, ...]) -> Answer:
-        meta = self.group(name)
-        self.whole(meta)
+        meta = self.group(name)  # measured: it is extended while a member is missing
         new = tuple((self._orphan(place), self._area(place).size) for place in places)
         self.commit(replace(meta, pvs=(*meta.pvs, *new)))
+        return 0, "", ""
+
+    def vgreduce(self, name: str, place: str) -> Answer:
+        """Take an empty member out; without a place those that are missing."""
+        meta = self.group(name)
+        out = set(self._pvs(meta, (place,))) if place else self.absent(meta)
+        if place:
+            self.whole(meta)
+        if used := {pv for pv in out for _, lv in meta.lvs if lv.used_on(pv)}:
+            raise Refused(f"  WARNING: Partial LVs need to be repaired or removed: {sorted(used)} still in use")
+        if strange := out - self.world.given_up:
+            raise Harm(f"{strange} taken out of {name}, which nobody said may go")
+        self.commit(replace(meta, pvs=tuple(p for p in meta.pvs if p[0] not in out), missing=meta.missing - out))
+        for pv in out & set(self.seen):
+            self.seen[pv][0].meta = None
         return 0, "", ""
 
     def restoremissing(self, name: str, place: str) -> Answer:
@@ -364,6 +380,67 @@ class Lvm:
         if type_ == "mirror":
             active.legs[-1].data.writes = frozenset()
         self._numbers(active)
+        return 0, "", ""
+
+    def drop(self, group: str, name: str, left: int, place: str) -> Answer:
+        """Take the leg on `place` out; with one left the volume is linear. `left`: how many more there are then."""
+        meta = self.group(group)
+        lv = self._lv(meta, name)
+        self.whole(meta)
+        (pv,) = self._pvs(meta, (place,))
+        active = self._active(lv)
+        if active is None or pv not in lv.pvs or len(lv.legs) == 1:
+            raise Refused(f"  No leg of an active mirror on {place}")
+        if left >= 0 and left != len(lv.legs) - 2:
+            raise Refused("  It has another number of legs")
+        kept = [leg for leg in active.legs if leg.pv != pv]
+        if any(leg.letter != "A" or leg.copied < active.bytes or answer_of(leg.disk) == "error" for leg in kept):
+            raise Harm(f"a leg of {name} is dropped while another is not in sync")
+        linear = len(kept) == 1
+        legs = tuple(
+            (number if lv.type == "mirror" else at, leg.pv)
+            for at, (number, leg) in enumerate((one.number, one) for one in kept)
+        )
+        changed = replace(lv, legs=legs, type="linear" if linear else lv.type, log="" if linear else lv.log)
+        self.commit(meta.with_lv(name, changed))
+        for (number, _), leg in zip(legs, kept, strict=True):
+            leg.number = number
+            leg.data.failed -= {pv}
+        self.seen[pv][0].legs.pop(lv.uuid)
+        active.legs, active.type = kept, changed.type
+        active.subs = {}
+        self._numbers(active)
+        return 0, "", ""
+
+    def rebuild(self, group: str, name: str, place: str) -> Answer:
+        """lvconvert --repair of an active raid1: its dead leg is made anew on `place`."""
+        meta = self.group(group)
+        lv = self._lv(meta, name)
+        active = self._active(lv)
+        dead = [leg for leg in active.legs if leg.letter == "D"] if active else []
+        if lv.type != "raid1" or not dead or dead[0].pv not in self.absent(meta):
+            raise Refused(f"  {group}/{name} does not contain devices that need to be replaced")
+        if dead[0].pv not in self.world.given_up:
+            raise Harm(f"a leg of {name} is given up that nobody said may go")
+        (pv,) = self._pvs(meta, (place,))
+        legs = tuple((number, pv if one == dead[0].pv else one) for number, one in lv.legs)
+        self._room(meta.with_lv(name, replace(lv, legs=legs)))
+        data = self.seen[pv][0].legs[lv.uuid] = Leg()
+        self.commit(meta.with_lv(name, replace(lv, legs=legs)))
+        fresh = ActiveLeg(dead[0].number, pv, self.seen[pv][2], data, "a", 0)
+        active.legs = [fresh if leg is dead[0] else leg for leg in active.legs]
+        for leg in active.legs:
+            leg.data.failed -= {dead[0].pv}
+        return 0, "", ""
+
+    def deactivate(self, group: str, name: str) -> Answer:
+        lv = self._lv(self.group(group), name)
+        active = self._active(lv)
+        if active and any(m.active is active for m in self.world.mounts):
+            raise Refused(f"  Logical volume {group}/{name} in use.")
+        if active:
+            self.world.actives.remove(active)
+            self.world.version += 1
         return 0, "", ""
 
     def takeover(self, group: str, name: str) -> Answer:

@@ -62,8 +62,8 @@ NODE = r"(?P<node>/dev/\S+)"
 PROGRAMS: tuple[tuple[str, Handler], ...] = (
     (rf"lvm fullreport -a --nolocking --reportformat json --units b --nosuffix --binary {D} --config .*", _report),
     (
-        rf"lvm pvcreate {D} --uuid (?P<uuid>\S+) --norestorefile {NODE}",
-        _lvm(lambda v, m, p: v.pvcreate(m["uuid"], m["node"])),
+        rf"lvm pvcreate {D} --uuid (?P<uuid>\S+) --norestorefile (?P<wipe>-y )?{NODE}",
+        _lvm(lambda v, m, p: v.pvcreate(m["uuid"], m["node"], bool(m["wipe"]))),
     ),
     (
         rf"lvm vgcreate {D} --setautoactivation n --addtag (?P<tag>\S+) (?P<name>\S+) (?P<places>/dev/.*)",
@@ -78,6 +78,8 @@ PROGRAMS: tuple[tuple[str, Handler], ...] = (
         rf"lvm vgextend {D} (?P<name>[^-]\S*) (?P<places>/dev/.*)",
         _lvm(lambda v, m, p: v.vgextend(m["name"], _places(m))),
     ),
+    (rf"lvm vgreduce {D} --removemissing (?P<name>[\w.+-]+)", _lvm(lambda v, m, p: v.vgreduce(m["name"], ""))),
+    (rf"lvm vgreduce {D} (?P<name>[^-]\S*) {NODE}", _lvm(lambda v, m, p: v.vgreduce(m["name"], m["node"]))),
     (
         rf"lvm lvcreate {D} --type (?P<kind>raid1|mirror|linear)(?: -m (?P<more>\d+))?(?: --mirrorlog (?P<log>core|disk))?"
         r" -n (?P<name>\S+) -l (?P<extents>\d+)(?: --addtag (?P<tag>\S+))? -y -W y -Z y (?P<group>\S+) (?P<places>/dev/.*)",
@@ -110,6 +112,15 @@ PROGRAMS: tuple[tuple[str, Handler], ...] = (
         rf"lvm lvconvert {D} -y -m \+1(?: -b)? {V} {NODE}",
         _lvm(lambda v, m, p: v.convert(m["group"], m["name"], "", 2, "", m["node"])),
     ),
+    (
+        rf"lvm lvconvert {D} -y -m (?P<left>-1|0) {V} {NODE}",
+        _lvm(lambda v, m, p: v.drop(m["group"], m["name"], int(m["left"]), m["node"])),
+    ),
+    (
+        rf"lvm lvconvert {D} -y --repair {V} {NODE}",
+        _lvm(lambda v, m, p: v.rebuild(m["group"], m["name"], m["node"])),
+    ),
+    (rf"lvm lvchange {D} -a n {V}", _lvm(lambda v, m, p: v.deactivate(m["group"], m["name"]))),
     (rf"lvm lvconvert {D} -y --type raid1 {V}", _lvm(lambda v, m, p: v.takeover(m["group"], m["name"]))),
     (
         rf"lvm lvconvert {D} -y --mirrorlog (?P<log>core|disk) {V}",
@@ -135,6 +146,7 @@ PROGRAMS: tuple[tuple[str, Handler], ...] = (
         lambda w, m, s, p: storage.superblock(w, m["node"], int(m["block"]), int(m["count"])),
     ),
     (rf"od -A n -v -t x1 -N 2048 {NODE}", lambda w, m, s, p: storage.head(w, m["node"])),
+    (rf"sfdisk --wipe always {NODE}", lambda w, m, s, p: storage.sfdisk(w, m["node"], s, p, wipe=True)),
     (rf"sfdisk {NODE}", lambda w, m, s, p: storage.sfdisk(w, m["node"], s, p)),
     (rf"partx --update {NODE}", lambda w, m, s, p: storage.partx(w, m["node"])),
     (

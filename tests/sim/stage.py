@@ -20,7 +20,7 @@ SERVERS = {
     "filer2": ("192.168.1.120", "iqn.2006-01.com.openfiler:linuxtest1lv-2"),
     "filer3": ("192.168.1.125", "iqn.2006-01.com.openfiler:linuxtest1lv-3"),
 }
-DISKS = {"left": "filer1", "right": "filer2", "third": "filer3"}
+DISKS = {"left": "filer1", "right": "filer2", "third": "filer3", "right2": "filer2"}
 RECORD = "/etc/iscsi/nodes/{}/{},3260,1/default"
 PAUSE = 60.0  # seconds between two passes, as from cron
 
@@ -35,13 +35,17 @@ def text(
     policy: str = 'stall_budget = "15s"\nboot_wait = "5s"',
     more: str = "",
     disk_more: str = "",
+    replaces: tuple[str, str] = ("", ""),
 ) -> str:
+    """`replaces`: (the new disk, the old one, which stays declared)."""
     parts = [f"version = 1\n[policy]\n{policy}"]
-    for name in dict.fromkeys(DISKS[d] for d in disks):
+    declared = [*disks, *filter(None, replaces[1:])]
+    for name in dict.fromkeys(DISKS[d] for d in declared):
         parts.append(f'[servers.{name}]\nportals = ["{SERVERS[name][0]}"]')
-    for name in disks:
+    for name in declared:
         server = DISKS[name]
         lines = [f'server = "{server}"', f'target = "{SERVERS[server][1]}"', "lun = 1", disk_more]
+        lines += [f'replaces = "{replaces[1]}"'] if name == replaces[0] else []
         parts.append(f"[disks.{name}]\n" + "\n".join([*lines, "partition = true" if partition else ""]))
     names = ", ".join(f'"{d}"' for d in disks)
     parts.append(f"[groups.vg0]\ndisks = [{names}]\n[groups.vg0.volumes.testlv]\n")

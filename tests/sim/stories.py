@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from lunmirror.model import Kind
 from sim.iscsi import login
 from sim.lvm import Lvm
 from sim.stage import DISKS, SERVERS, Stage, converged, text
+from sim.world import blank as blank_lun
 from sim.world import make_world
 
 
@@ -178,6 +180,66 @@ def flags() -> Stage:
     return converged(text()).configure(noatime)
 
 
+def moved(kind: str) -> Stage:
+    """Disk third takes the place of right, which works."""
+    stage = converged(text(type=kind))
+    stage.world.servers |= {"filer3": make_world(servers=3).servers["filer3"]}
+    stage.world.given_up = {stage.desired.disks["right"].pv_uuid}
+    return Stage(text(disks=("left", "third"), type=kind, replaces=("third", "right")), stage.world)
+
+
+def replaced(kind: str) -> Stage:
+    """filer2 was away, and is back with a new, blank LUN in the place of disk right, declared as right2."""
+    stage = outage(converged(text(type=kind)), "filer2")
+    stage.apply()
+    stage.world.logout("filer2")
+    stage.world.servers["filer2"].targets[SERVERS["filer2"][1]][1] = blank_lun()
+    stage.world.given_up = {stage.desired.disks["right"].pv_uuid}
+    back(stage, "filer2")
+    return Stage(text(disks=("left", "right2"), type=kind, replaces=("right2", "right")), stage.world)
+
+
+def two_histories() -> Stage:
+    """filer1 ran alone, which lunmirror saw; then somebody started filer2 alone by hand; now both are there."""
+    stage = outage(converged(text().replace('mount = "/mnt/test"\n', "")), "filer2")
+    stage.world._write(stage.world.active("testlv"))
+    stage.world.advance(5.0)
+    stage.world.active("testlv").legs[1].letter = "D"
+    stage.apply()
+    stage.world.event_activation = False
+    stage.world.cut("filer1")
+    stage.world.restore("filer2")
+    stage.world.reboot()
+    lvm = Lvm(stage.world, None)
+    lvm.start(lvm.group("vg0"), "testlv", by_hand=False)
+    stage.apply()
+    return back(stage, "filer1")
+
+
+def chosen(keep: str) -> Stage:
+    """A person says which of two histories is kept; what only the other one holds is given up."""
+    stage = two_histories()
+    for uuid in stage.world.acknowledged:
+        part = stage.desired.disks[next(d for d, s in DISKS.items() if s == keep)].pv_uuid
+        stage.world.acknowledged[uuid] = set(stage.world.area_of(part).legs[uuid].writes)
+    stage.desired = stage.desired._replace(choice=("vg0/testlv", keep))
+    return stage
+
+
+def overwritten(partition: bool) -> Stage:
+    """The left LUN holds a file system; the configuration names it, as the refusal asked for, and gives it up."""
+    stage = blank(partition=partition)
+    lun = stage.lun("left")
+    lun.body.signature = {"UUID": "0b2d1a4e-1c52-4f0e-8f7a-6f0d1d4a9b11", "TYPE": "ext4"}
+    lun.body.marks = {8 << 20: 4096}
+    stage.world.version += 1
+    asked = stage.apply().finding(Kind.REFUSED)
+    consent = asked.partition("overwrite = ")[2].splitlines()[0]
+    words = text(partition=partition).replace("[disks.right]", f"overwrite = {consent}\n[disks.right]")
+    lun.given_up = True
+    return Stage(words, stage.world)
+
+
 def foreign_host() -> Stage:
     """The group is another host's."""
     stage = converged(text())
@@ -210,4 +272,10 @@ STORIES: dict[str, Callable[[], Stage]] = {
     "crashed": crashed,
     "drifted": drifted,
     "flags": flags,
+    "overwritten disks": lambda: overwritten(partition=False),
+    "overwritten partitions": lambda: overwritten(partition=True),
+    "a leg moves": lambda: moved("raid1"),
+    "a leg of a mirror moves": lambda: moved("mirror"),
+    "a dead leg is replaced": lambda: replaced("raid1"),
+    "a lost leg of a mirror is replaced": lambda: replaced("mirror"),
 }

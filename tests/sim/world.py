@@ -35,6 +35,7 @@ class World:
     mounts: list[Mount] = field(default_factory=list)
     units: dict[str, bytes] = field(default_factory=dict)
     acknowledged: dict[str, set[int]] = field(default_factory=dict)  # volume UUID -> writes
+    given_up: set[str] = field(default_factory=set)  # PV UUIDs whose loss the configuration consents to
     mixed: set[str] = field(default_factory=set)  # volumes whose histories the kernel itself mixed at boot
     unequal: set[str] = field(default_factory=set)  # raid1 volumes whose legs differ in writes nobody was told of
     boots: int = 1
@@ -169,9 +170,9 @@ class World:
         failed = [leg for leg in active.legs if leg.letter != "D" and answer_of(leg.disk) == "error"]
         if not failed or len(failed) == len([leg for leg in active.legs if leg.letter != "D"]):
             return
-        if active.type == "raid1" and any(leg.letter == "A" for leg in active.legs):
-            if not [leg for leg in active.legs if leg.letter == "A" and leg not in failed]:
-                return  # md never fails the last leg in sync, whatever else it has (drivers/md/raid1.c, raid1_error)
+        good = [leg for leg in active.legs if leg.letter == "A"]
+        if active.type == "raid1" and good and all(leg in failed for leg in good):
+            return  # md never fails the last leg in sync, whatever else it has (drivers/md/raid1.c, raid1_error)
         for leg in failed:
             leg.letter = "D"
         left = [leg for leg in active.legs if leg.letter != "D"]

@@ -149,11 +149,15 @@ def test_a_copy_under_way_is_noted_with_its_activation():
     seen = advance(A_ALONE, "vg0/testlv", ("A",), 9, "t2", HERE)
     assert seen == COPYING
     assert advance(seen, "vg0/testlv", ("A",), 9, "t3", HERE) is seen
-    assert advance(A_ALONE, "vg0/testlv", ("A",), 9, "t2", HERE._replace(instance="")) == A_ALONE._replace(boot="boot1")
+    assert advance(A_ALONE, "vg0/testlv", ("A",), 9, "t2", HERE._replace(instance="")) == A_ALONE._replace(
+        boot="boot1"
+    )
 
 
 def test_a_copy_that_is_not_seen_any_more_is_forgotten():
-    assert advance(COPYING, "vg0/testlv", ("A",), 9, "t3", HERE._replace(copying=())) == A_ALONE._replace(boot="boot1")
+    assert advance(COPYING, "vg0/testlv", ("A",), 9, "t3", HERE._replace(copying=())) == A_ALONE._replace(
+        boot="boot1"
+    )
     assert advance(COPYING, "vg0/testlv", ("A",), 9, "t3").copying == ()
 
 

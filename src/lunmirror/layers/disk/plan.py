@@ -243,7 +243,9 @@ def _label_step(ref: Ref, disk: Disk, place: Device, proof: str, guards: tuple[G
     )
 
 
-TABLE = " partition table"
+def _is_table(what: str) -> bool:
+    """Whether what a disk holds is a partition table (content._describe); a label may contain any words."""
+    return what.split(" ", 3)[1:3] == ["partition", "table"]
 
 
 def _unfit_content(ref: Ref, disk: Disk, lun: Lun) -> Finding | None:
@@ -294,7 +296,7 @@ def _unfit_content(ref: Ref, disk: Disk, lun: Lun) -> Finding | None:
                 f" say so under [disks.{disk.name}]: overwrite = {json.dumps(what, ensure_ascii=False)}",
                 key=key,
             )
-        case Holds(what) if TABLE in what and not disk.partition:
+        case Holds(what) if _is_table(what) and not disk.partition:
             # LVM takes no partitioned disk; and were the table wiped first, a crash would leave what nobody consented to.
             return Finding(
                 ref,

@@ -8,7 +8,9 @@ there, whatever the journal knows of its legs. So the group is made with autoact
 it off (lvm2 2.03.12, lvmautoactivation(7); measured: lab-findings 3).
 """
 
-from lunmirror.desired import Desired, Group
+import json
+
+from lunmirror.desired import Desired, Disk, Group
 from lunmirror.layers.disk.facts import Lun
 from lunmirror.layers.group.facts import HOST_TAG, Homonyms, NoGroup, VolumeGroup, successors, whole_but_for
 from lunmirror.lvm.command import change, place_of
@@ -80,11 +82,12 @@ def _keep(
         return owner
     if facts.strayed:
         return Plan()  # the disk layer says what is wrong; nothing is done to this group meanwhile
-    findings = list(_missing(ref, key, facts))
+    leaving = successors(desired, group.name, facts)
+    findings = [*_missing(ref, key, facts, leaving), *_replaced(ref, facts, group, desired)]
     steps, told = _events_off(ref, key, facts)
     findings += told
     joining = [d for d in group.disks if not facts.member(d) and (d in ready or Ref("disk", d) in waits_for)]
-    if joining and whole_but_for(facts, successors(desired, group.name, facts)):
+    if joining and whole_but_for(facts, leaving):
         places = [ready.get(d, place_of(desired.disks[d])) for d in joining]
         devices = tuple(m.device for m in facts.members if m.device) + tuple(places)
         step = Step(
@@ -101,9 +104,7 @@ def _keep(
         next = "bring the missing server back first"
         what = f"disk {', '.join(joining)} cannot join group {group.name} yet"
         findings.append(Finding(ref, Kind.BLOCKED, what, why, next, f"{key}.disks"))
-    declared = {m.uuid for m in facts.members if m.disk in group.disks} | successors(
-        desired, group.name, facts
-    ).keys()
+    declared = {m.uuid for m in facts.members if m.disk in group.disks} | leaving.keys()
     for member in facts.members:
         if member.uuid not in declared and member.device:
             what = f"group {group.name} also has {member.device}, which is not declared"
@@ -170,15 +171,33 @@ def _foreign(group: Group, ref: Ref, key: str, facts: VolumeGroup) -> Plan | Non
     return Plan(findings=(finding,))
 
 
-def _missing(ref: Ref, key: str, facts: VolumeGroup) -> list[Finding]:
+def _missing(ref: Ref, key: str, facts: VolumeGroup, leaving: dict[str, Disk]) -> list[Finding]:
     """Members out of sight. One that is back but still flagged is the volumes' to admit (volume/heal.py)."""
-    why, next = "its server is away, or its disk is gone", "bring its server back"
+    found = []
+    for member in (m for m in facts.members if not m.device):
+        what = f"group {ref.name} misses the physical volume {member.uuid}"
+        why, next = "its server is away, or its disk is gone", "bring its server back"
+        if new := leaving.get(member.uuid):
+            why, next = f"it was made for disk {new.replaces}", f"nothing: disk {new.name} takes its place"
+        found.append(Finding(ref, Kind.DEGRADED, what, why, next, f"{key}.disks"))
+    return found
+
+
+def _replaced(ref: Ref, facts: VolumeGroup, group: Group, desired: Desired) -> list[Finding]:
+    """Disks that have taken over: what the configuration says of their predecessors has done its work."""
+    pairs = [(name, old) for name in group.disks if (old := desired.disks[name].replaces) and facts.member(name)]
     return [
         Finding(
-            ref, Kind.DEGRADED, f"group {ref.name} misses the physical volume {m.uuid}", why, next, f"{key}.disks"
+            ref,
+            Kind.NOTE,
+            f"disk {name} has taken the place of {old}",
+            why=f"{old} is no member of group {ref.name} any more, and is only looked at because it is declared",
+            next=f"remove [disks.{old}], and replaces = {json.dumps(old)} under [disks.{name}]; also the server of"
+            f" {old}, if nothing else is on it",
+            key=f"disks.{name}.replaces",
         )
-        for m in facts.members
-        if not m.device
+        for name, old in pairs
+        if not facts.member(old)
     ]
 
 

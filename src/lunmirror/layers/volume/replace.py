@@ -19,16 +19,14 @@ from lunmirror.model import Drift, Kind, Plan, Risk, Step
 def repair(of: Subject, facts: LogicalVolume) -> Plan | None:
     """A dead leg on a disk that never returns, made anew on its successor. None if there is no such leg."""
     legs = [leg for leg in facts.legs if of.leaves(leg) and leg.letter != "A" and not of.in_view(leg)]
-    if not legs or facts.type != "raid1" or of.after:
+    if not legs or facts.type != "raid1":
         return None
     if any(leg.letter != "A" for leg in facts.legs if leg not in legs):
         why = "the other legs are not all in sync, and the old leg may hold what they lack"
         return of.find(Kind.DEGRADED, "waits to have a leg replaced", why, "nothing, if it is being copied")
     new = of.leaving[next(pv for pv in legs[0].pvs if pv in of.leaving)]
-    unfit = of.unfit((new.name,), facts.extents + 1)
-    if unfit:
-        return unfit
-    return of.one(
+    unfit = None if of.after else of.unfit((new.name,), facts.extents + 1)
+    return unfit or of.one(
         f"replace the dead leg of {of.volume.id} by one on disk {new.name}",
         of.lvm("lvconvert", "-y", "--repair", of.volume.id, *of.places((new.name,))),
         Drift(f"disks.{new.name}.replaces", f"a leg on {new.name}", f"a dead leg on {new.replaces}"),
