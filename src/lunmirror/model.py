@@ -31,9 +31,11 @@ class Absent(NamedTuple):
 
 
 class Unknown(NamedTuple):
-    """It could not be looked at, or the answer cannot be trusted. Never leads to a create, a wipe or a removal."""
+    """It could not be looked at, or the answer cannot be trusted. Never leads to a create, a wipe or a removal. `decide`:
+    what a person has to do first, where waiting would not help."""
 
     reason: str
+    decide: str = ""
 
 
 ABSENT = Absent()

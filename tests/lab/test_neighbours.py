@@ -42,3 +42,31 @@ def test_a_mount_within_another_is_made_after_it(lab: Lab) -> None:
     assert lab.apply(expect=0).layers() == {"mount"}
     in_place(lab, witness)
     assert lab.apply(expect=0).titles() == []
+
+
+def test_a_volume_removed_by_mistake_is_not_made_anew(converged) -> None:
+    """Exit 4 with both ways out; LVM's own archive brings it back, and nothing on it is lost."""
+    lab = converged("core", LAYOUTS["core"])
+    witness = lab.write_file()
+    lab.run(f"umount {MOUNT} && lvremove -y vg0/testlv", timeout=120)
+    told = lab.apply(expect=4)
+    assert told.titles() == []
+    assert "vgcfgrestore --list vg0" in str(told.findings("refused"))
+    assert "testlv" not in lab.run("lvs --noheadings -o lv_name vg0").stdout
+    archive = lab.run("grep -l 'lvremove' /etc/lvm/archive/vg0_*.vg | tail -1").stdout.strip()
+    lab.run(f"vgcfgrestore -f {archive} vg0", timeout=120)
+    lab.apply(expect=None, timeout=200)
+    lab.settle()
+    assert lab.mounted()
+    assert lab.checksum(f"{MOUNT}/witness") == witness
+
+
+def test_one_removed_for_good_is_made_anew_when_its_journal_is(converged) -> None:
+    lab = converged("core", LAYOUTS["core"])
+    lab.run(f"umount {MOUNT} && lvremove -y vg0/testlv", timeout=120)
+    command = lab.apply(expect=4).findings("refused")[0]["next"].split("`")[3]
+    assert command.startswith("rm /var/lib/lunmirror/volumes/")
+    lab.run(command)
+    lab.settle()
+    assert lab.mounted()
+    assert lab.run(f"ls {MOUNT}").stdout.split() == ["lost+found"]

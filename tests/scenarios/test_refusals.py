@@ -196,3 +196,51 @@ def test_a_disk_of_which_it_cannot_be_told_whether_it_is_in_use_is_not_taken() -
     stage.apply(lambda call: "fails" if call.kind == "folder" and call.what.endswith("/holders") else "")
 
     assert stage.lun().blank
+
+
+def removed() -> Stage:
+    """Somebody removed the volume by mistake; the group and its disks are there."""
+    stage = converged(text())
+    stage.world.unmount("/mnt/test")
+    stage.world.deactivate("testlv")
+    for area in stage.world.areas():
+        if area.meta and area.meta.name == "vg0":
+            area.meta = replace(area.meta, seqno=area.meta.seqno + 1, lvs=())
+    stage.world.acknowledged.clear()
+    stage.world.version += 1
+    return stage
+
+
+def test_a_volume_that_somebody_removed_is_not_made_anew_and_formatted() -> None:
+    stage = removed()
+    entry = next(p for p in stage.world.files if p.startswith("/var/lib/lunmirror/volumes/"))
+
+    refused = stage.apply()
+
+    assert refused.exit == 4
+    assert not refused.host.changed
+    assert f"rm {entry}" in refused.finding(Kind.REFUSED)
+    assert "vgcfgrestore --list vg0" in refused.finding(Kind.REFUSED)
+    del stage.world.files[entry]
+    stage.world.version += 1
+    assert stage.settle().exit == 0
+
+
+def test_an_unreadable_journal_of_nobody_makes_nothing_either() -> None:
+    stage = removed()
+    entry = next(p for p in stage.world.files if p.startswith("/var/lib/lunmirror/volumes/"))
+    stage.world.files[entry] = b"torn"
+    stage.world.version += 1
+
+    assert stage.apply().exit == 4
+    assert not stage.world.actives
+
+
+def test_another_volumes_journal_is_no_reason() -> None:
+    """One that was renamed, say, or given up: its name is another."""
+    stage = removed()
+    entry = next(p for p in stage.world.files if p.startswith("/var/lib/lunmirror/volumes/"))
+    stage.world.files[entry] = stage.world.files[entry].replace(b"vg0/testlv", b"vg0/former")
+    stage.world.version += 1
+
+    assert stage.settle().exit == 0

@@ -22,11 +22,12 @@ def read(path: str) -> list[tuple[str, str]]:
     path = os.path.abspath(path)
     folder = os.path.dirname(path)
     texts = [_read_file(path, faults, main=True)]
-    for part in _parts(os.path.join(folder, FOLDER), faults):
+    parts = _parts(os.path.join(folder, FOLDER), faults)
+    for part in parts:
         texts.append(_read_file(part, faults))
     _distrust_folder(folder, faults)
-    if os.path.islink(path) and not faults:
-        _distrust_folder(os.path.dirname(os.path.realpath(path)), faults)
+    if not faults:
+        _distrust_targets([path, *parts], faults)
     if faults:
         raise _error(faults)
     return [text for text in texts if text is not None]
@@ -113,6 +114,12 @@ def _decoded(path: str, content: bytes, faults: list) -> tuple[str, str] | None:
         why = f"the byte 0x{content[error.start]:02x} cannot stand there"
         faults.append((f"{path}:{line}", "the file is not UTF-8", why, "save it as UTF-8; TOML is always UTF-8"))
         return None
+
+
+def _distrust_targets(files: list[str], faults: list) -> None:
+    """Whoever can write to the folder behind a link can put another file there."""
+    for folder in dict.fromkeys(os.path.dirname(os.path.realpath(file)) for file in files if os.path.islink(file)):
+        _distrust_folder(folder, faults)
 
 
 def _distrust_folder(folder: str, faults: list) -> None:

@@ -176,6 +176,21 @@ def test_the_folder_behind_a_link_must_be_trusted_too(write, base, tmp_path):
     assert told(link)[0].where == str(loose)
 
 
+@pytest.mark.usefixtures("as_root")
+def test_so_must_the_folder_behind_a_link_in_conf_d(write, base, tmp_path):
+    loose = tmp_path / "loose"
+    loose.mkdir(mode=0o777)
+    loose.chmod(0o777)
+    (loose / "part.toml").write_text("")
+    os.chmod(loose / "part.toml", 0o600)
+    path = write(base)
+    write("", "conf.d/own.toml")
+    os.symlink(loose / "part.toml", os.path.dirname(path) + "/conf.d/part.toml")
+    assert told(path)[0].where == str(loose)
+    loose.chmod(0o755)
+    assert config.load(path)
+
+
 def test_others_than_root_may_look_at_what_they_can_read(write, base, monkeypatch):
     path = write(base, mode=0o666)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)

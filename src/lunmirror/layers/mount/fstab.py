@@ -1,5 +1,7 @@
 """fstab(5) as bytes: finds the lines that speak of a mount, and puts ours in place without touching another byte."""
 
+import re
+
 from lunmirror.desired import Volume
 from lunmirror.host import paths
 from lunmirror.mountinfo import unescape
@@ -104,13 +106,21 @@ def says(line: Line, volume: Volume, boot_wait: int) -> bool:
 
 def put(fstab: bytes, line: bytes, instead_of: int | None) -> bytes:
     """The file with `line` in place of line number `instead_of` (from 1), or after all others. Every other byte
-    stays; a last line that lacks its newline gets one only if ours comes after it."""
+    stays, also what somebody wrote behind the fields of that line; a last line that lacks its newline gets one only if ours comes after it."""
     if instead_of is None:
         ended = not fstab or fstab.endswith(b"\n")
         return fstab + (b"" if ended else b"\n") + line + b"\n"
     lines = fstab.split(b"\n")
-    lines[instead_of - 1] = line
+    lines[instead_of - 1] = line + _remark(lines[instead_of - 1])
     return b"\n".join(lines)
+
+
+def _remark(raw: bytes) -> bytes:
+    """What stands behind the fields of a line, with the space before it: a # after the options, or anything after the
+    sixth field. Nothing reads it (libmount takes six fields)."""
+    found = list(re.finditer(rb"[^ \t]+", raw))
+    begin = next((f for n, f in enumerate(found) if n >= 6 or (n >= 4 and f[0].startswith(b"#"))), None)
+    return b" " + raw[begin.start() :] if begin else b""
 
 
 def escape(field: bytes) -> bytes:

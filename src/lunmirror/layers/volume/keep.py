@@ -1,7 +1,7 @@
 """A volume that is there, active and in sync: brought to the declared type, legs and size while it is in use."""
 
 from lunmirror.layers.volume import replace
-from lunmirror.layers.volume.facts import GROW, LogicalVolume
+from lunmirror.layers.volume.facts import GROW, UNFORMATTED, LogicalVolume
 from lunmirror.layers.volume.subject import Subject
 from lunmirror.model import Drift, Kind, Plan, Risk
 
@@ -90,6 +90,16 @@ def add_leg(of: Subject, facts: LogicalVolume) -> Plan | None:
         Risk.ONLINE,
     )
     return Plan((*way.steps, *added.steps))
+
+
+def disown(of: Subject, facts: LogicalVolume) -> Plan | None:
+    """A volume made for a file system that was never written, and that is not declared any more: what comes onto it is
+    its user's, so the mark that lets lunmirror format it goes."""
+    if of.volume.filesystem or UNFORMATTED not in facts.tags or not of.whole():
+        return None
+    run = of.lvm("lvchange", "--deltag", UNFORMATTED, of.volume.id)
+    drift = Drift(of.volume.key, "no file system", f"tag {UNFORMATTED}")
+    return of.steps(f"note on {of.volume.id} that lunmirror does not format it", run, drift)
 
 
 def grow(of: Subject, facts: LogicalVolume) -> Plan | None:

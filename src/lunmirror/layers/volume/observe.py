@@ -27,8 +27,35 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
                 break
         else:
             visible = isinstance(group, Present) and isinstance(group.facts, VolumeGroup)
-            found[volume.id] = _volume(volume, group.facts, lvm.facts, status.facts, reader) if visible else ABSENT
+            state = _volume(volume, group.facts, lvm.facts, status.facts, reader) if visible else ABSENT
+            found[volume.id] = _removed(volume, lvm.facts, reader) if state is ABSENT else state
     return found
+
+
+def _removed(volume: Volume, lvm: Lvm, reader: Reader) -> Seen:
+    """Absent, unless the journal remembers the volume: then somebody removed it, with all that was on it, and LVM may
+    still have its metadata from before. Made anew it would be formatted over that."""
+    files = reader.folder(paths.JOURNAL_DIR)
+    if isinstance(files, Unknown):
+        return Unknown(f"whether it was there before cannot be told: {files.reason}")
+    there = {row.uuid for row in lvm.lvs}
+    for name in sorted(files.facts) if isinstance(files, Present) else ():
+        uuid, _, kind = name.rpartition(".")
+        if kind != "json" or uuid in there:
+            continue
+        past = journal.parse(reader.read(journal.path_of(uuid)))
+        if isinstance(past, Unknown):
+            why = f"{journal.path_of(uuid)} is of a volume that is not there, maybe this one: {past.reason}"
+        elif isinstance(past, Present) and past.facts.volume == volume.id:
+            why = f"it was there ({uuid}, on legs noted {past.facts.since}), and is not any more: somebody removed it"
+        else:
+            continue
+        decide = (
+            f"if it was removed by mistake, `vgcfgrestore --list {volume.group}` shows what can be brought back; if it"
+            f" is to be made anew, blank, `rm {journal.path_of(uuid)}`"
+        )
+        return Unknown(why, decide)
+    return ABSENT
 
 
 def _anothers(group: Seen, take_from: str) -> Seen:

@@ -74,6 +74,8 @@ def _plan_volume(of: Subject, admissions: tuple[Step, ...]) -> Plan:
     match of.seen["volume"][of.volume.id]:
         case Present(LogicalVolume() as facts):
             return _tend(of, facts, mine, bool(admissions))
+        case Unknown(reason, decide) if decide:
+            return of.find(Kind.REFUSED, "is not made anew", reason, decide)
         case Unknown(reason) if not of.after:
             return of.find(Kind.BLOCKED, "cannot be seen", reason, "the next pass looks again")
         case Absent() | Unknown() if of.after or of.group:
@@ -104,6 +106,7 @@ def _tend(of: Subject, facts: LogicalVolume, admissions: tuple[Step, ...], admit
         keep.add_leg,
         replace.drop_old,
         keep.grow,
+        keep.disown,
         choose.scrub,
     ):
         answer = question(of, facts)

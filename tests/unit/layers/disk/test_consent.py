@@ -45,6 +45,13 @@ def test_a_consented_table_is_replaced_by_one_program():
     assert write.proof.startswith("consent")
 
 
+def test_a_label_may_speak_of_a_partition_table():
+    what = "ext4 signature labelled 'old partition table' (uuid 1-2)"
+    (label, *_) = planned(Holds(what), what, partition=False).steps
+    assert "pvcreate" in label.action.argv
+    assert refused(planned(Holds(GPT), GPT, partition=False)), "LVM takes no partitioned disk"
+
+
 def test_what_then_lies_in_our_own_partition_needs_a_consent_of_its_own():
     """It may be what is left of a physical volume whose head was damaged, long after the table was consented to."""
     assert refused(planned(Holds(LEFT), ""))

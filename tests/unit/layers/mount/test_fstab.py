@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,6 +39,20 @@ def test_a_line_is_replaced_where_it_stands():
     before = FILE + b"/dev/vg0/testlv /mnt/old ext4\n" + b"# end"
     (line,) = fstab.about(fstab.entries(before), volume(), ())
     assert fstab.put(before, LINE, line.number) == FILE + LINE + b"\n# end"
+
+
+@pytest.mark.parametrize(
+    ("old", "kept"),
+    [
+        (b"/dev/vg0/testlv /mnt/old ext4 defaults 0 0  # ask  Ann first", b" # ask  Ann first"),
+        (b"/dev/vg0/testlv /mnt/old ext4 defaults # no dump", b" # no dump"),
+        (b"/dev/vg0/testlv\t/mnt/old ext4 defaults 0 0 more", b" more"),
+        (b"/dev/vg0/testlv /mnt/old ext4 defaults 0 0 ", b""),
+        (b"/dev/vg0/testlv /mnt/old", b""),
+    ],
+)
+def test_a_remark_behind_the_fields_stays(old, kept):
+    assert fstab.put(FILE + old + b"\n", LINE, 4) == FILE + LINE + kept + b"\n"
 
 
 def test_spacing_and_the_name_in_mapper_belong_to_the_owner_of_the_file():
@@ -82,7 +97,8 @@ def test_any_other_byte_stays_when_a_line_is_replaced(before):
         old, new = before.split(b"\n"), fstab.put(before, LINE, line.number).split(b"\n")
         assert len(old) == len(new)
         assert [at for at, _ in enumerate(old) if old[at] != new[at]] in ([], [line.number - 1])
-        assert new[line.number - 1] == LINE
+        assert new[line.number - 1].startswith(LINE)
+        assert fstab.says(fstab.entries(new[line.number - 1])[0], volume(), 30)
 
 
 @given(st.binary())

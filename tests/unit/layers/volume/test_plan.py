@@ -29,6 +29,12 @@ def wanted(type="raid1", legs=("left", "right"), size=64 * MIB, log="core", choi
     return Desired(servers, disks, {"vg0": group}, {"vg0/lv": volume}, 15, 5, choice=choice)
 
 
+def bare() -> Desired:
+    """No file system is declared."""
+    desired = wanted()
+    return desired._replace(volumes={"vg0/lv": desired.volumes["vg0/lv"]._replace(filesystem=None)})
+
+
 def group(hidden=(), flagged=(), free=400, empty=()) -> VolumeGroup:
     members = tuple(
         Member(
@@ -446,6 +452,8 @@ KEEPING = [
         [f"lvchange --addtag {GROW} vg0/lv", "lvextend -l 32 vg0/lv /dev/left /dev/right"],
     ),
     (lv(tags=(GROW,)), wanted(size=128 * MIB), ["lvextend -l 32 vg0/lv /dev/left /dev/right"]),
+    (lv(tags=(UNFORMATTED,)), bare(), [f"lvchange --deltag {UNFORMATTED} vg0/lv"]),
+    (lv(tags=(UNFORMATTED,)), wanted(), []),
     (lv(), wanted(size=32 * MIB), Kind.REFUSED),
     (lv(), wanted("mirror"), Kind.REFUSED),
     (lv(), wanted("linear", ("left",)), Kind.REFUSED),
