@@ -1,7 +1,7 @@
 """What only looks like ours: a group of the machine's own that has the declared name, and a mount point that lies within
 another declared mount."""
 
-from kit import MOUNT, Lab, config, volume
+from kit import LAYOUTS, MOUNT, Lab, config, volume
 from world import changed, take, told
 
 OUTER = '[groups.vg0.volumes.outer]\nsize = "16MiB"\nfilesystem = "ext4"\nmount = "/mnt"\n'
