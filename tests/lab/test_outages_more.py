@@ -82,6 +82,11 @@ def test_a_resync_copies_what_changed_and_no_more(converged):
     assert len(set(lab.on_each_leg("meanwhile").values())) == 1
 
 
+def diskseq(lab: Lab) -> int:
+    number = lab.run("dmsetup info -c --noheadings -o major,minor --separator : vg0-testlv").stdout.strip()
+    return int(lab.get(f"/sys/dev/block/{number}/diskseq"))
+
+
 def test_the_good_server_dies_between_the_end_of_a_copy_and_the_next_pass(converged):
     """The leg that caught up goes on, as one history, and starts the volume alone; at the end both have everything."""
     lab = converged("raid1-256", BIG)
@@ -104,9 +109,11 @@ def test_the_good_server_dies_between_the_end_of_a_copy_and_the_next_pass(conver
     after = lab.write_file("after", 1 << 20)
     seen = lab.apply(expect=3)
     assert "two histories" not in seen.stdout
+    copied_in = diskseq(lab)
     lab.run(f"umount {MOUNT} && lvchange -an vg0/testlv --devices /dev/{lab.device('right')}", timeout=120)
     lab.apply(expect=3)
     assert lab.mounted(), "the leg that caught up starts it"
+    assert diskseq(lab) > copied_in, "what the journal tells one activation from another by"
     assert (lab.checksum(f"{MOUNT}/missed"), lab.checksum(f"{MOUNT}/after")) == (missed, after)
     lab.run("filer restore filer1")
     back(lab, "left")
