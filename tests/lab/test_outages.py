@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from kit import DISKS, MOUNT, SERVERS, Lab, Ran, config
+from kit import DISKS, MOUNT, SERVERS, Lab, Ran, config, volume
 
 RAID1 = config(policy='stall_budget = "6s"\nboot_wait = "5s"')
 OF_A_MIRROR = {
@@ -176,20 +176,22 @@ def test_ten_outages_alternating(converged):
     whole(lab)
 
 
-def test_an_outage_during_the_initial_sync(lab):
-    lab.configure(
-        config(
-            policy='stall_budget = "6s"\nboot_wait = "5s"',
-            volume='size = "256MiB"\nfilesystem = "ext4"\nmount = "/mnt/test"',
-        )
-    )
+def outage_while_copying(lab: Lab, policy: str, type: str) -> None:
+    """filer2 goes while the new volume is copied for the first time."""
+    lab.configure(config(policy=policy, volume=volume("256MiB", type)))
     assert lab.apply().rc == 3
+    lab.slow_copy()
     with writing(lab):
-        lab.run("sleep 1; filer cut filer2; sleep 12")
+        lab.run("sleep 1; filer cut filer2; sleep 15")
+        lab.slow_copy(False)
         lab.apply(expect=3)
         lab.run("filer restore filer2")
         back(lab, "right")
         lab.settle()
+
+
+def test_an_outage_during_the_initial_sync(lab):
+    outage_while_copying(lab, 'stall_budget = "6s"\nboot_wait = "5s"', "raid1")
     whole(lab)
 
 
@@ -365,19 +367,24 @@ def test_a_mirror_starts_without_the_server_that_is_away(converged, away):
     lab.figure(f"mounted {started.seconds:.1f} s after the pass began, boot_wait 5 s of it")
 
 
-def test_both_servers_gone_and_back_tells_the_person(converged):
-    lab = converged("raid1-6s", RAID1)
+def both_gone_and_back(lab: Lab) -> None:
+    """The file system met I/O errors; a person runs exactly what he is told."""
     lab.spawn(f"writer {MOUNT}/blocks --log /root/blocks.log --interval-ms 50")
-    lab.run("sleep 2; filer cut filer1; filer cut filer2; sleep 20; pkill -TERM -f '[w]riter /mnt'; true")
-    assert lab.apply(timeout=120).rc == 1
+    lab.run("sleep 2; filer cut filer1; filer cut filer2; sleep 25; pkill -TERM -f '[w]riter /mnt'; true")
+    assert lab.apply(timeout=200).rc == 1
     lab.run("filer restore filer1; filer restore filer2")
     back(lab, "left")
     back(lab, "right")
-    told = lab.apply()
+    told = lab.apply(timeout=200)
     assert told.rc == 1, str(told)
     move = next(f["next"] for f in told.findings("blocked") if "umount" in f["next"])
     commands = move.split("then: ")[1].removesuffix("; lunmirror apply")
-    lab.run(commands, timeout=180)  # exactly what the person is told
+    lab.run(commands, timeout=180)
     lab.settle()
+
+
+def test_both_servers_gone_and_back_tells_the_person(converged):
+    lab = converged("raid1-6s", RAID1)
+    both_gone_and_back(lab)
     whole(lab)
     lab.write_file()

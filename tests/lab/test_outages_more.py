@@ -8,10 +8,12 @@ from test_outages import (
     OF_A_MIRROR,
     alternating,
     back,
+    both_gone_and_back,
     come_back_blank,
     given_up_or_touch,
     move,
     narrowed,
+    outage_while_copying,
     session_destroyed,
     short_outage,
     whole,
@@ -56,6 +58,17 @@ def test_a_blank_replacement_for_a_mirror(converged):
         come_back_blank(lab, MIRROR)
     assert lab.apply(expect=0).titles() == []
     assert lab.run("vgs --noheadings -o vg_missing_pv_count,pv_count vg0").stdout.split() == ["0", "2"]
+    equal(lab)
+
+
+def test_an_outage_during_the_initial_sync_of_a_mirror(lab):
+    outage_while_copying(lab, OF_A_MIRROR["policy"], "mirror")
+    equal(lab)
+
+
+def test_both_servers_of_a_mirror_gone_and_back(converged):
+    lab = converged("mirror-9s", MIRROR)
+    both_gone_and_back(lab)
     equal(lab)
 
 
