@@ -116,11 +116,10 @@ def put(fstab: bytes, line: bytes, instead_of: int | None) -> bytes:
 
 
 def _remark(raw: bytes) -> bytes:
-    """What stands behind the fields of a line, with the space before it: a # after the options, or anything after the
-    sixth field. Nothing reads it (libmount takes six fields)."""
-    found = list(re.finditer(rb"[^ \t]+", raw))
-    begin = next((f for n, f in enumerate(found) if n >= 6 or (n >= 4 and f[0].startswith(b"#"))), None)
-    return b" " + raw[begin.start() :] if begin else b""
+    """What somebody wrote behind the options or the last field of a line, from its #, with a space before it."""
+    words = enumerate(re.finditer(rb"[^ \t]+", raw))
+    begin = next((word.start() for n, word in words if n >= 4 and word[0].startswith(b"#")), None)
+    return b"" if begin is None else b" " + raw[begin:]
 
 
 def escape(field: bytes) -> bytes:

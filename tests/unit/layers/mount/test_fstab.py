@@ -46,7 +46,8 @@ def test_a_line_is_replaced_where_it_stands():
     [
         (b"/dev/vg0/testlv /mnt/old ext4 defaults 0 0  # ask  Ann first", b" # ask  Ann first"),
         (b"/dev/vg0/testlv /mnt/old ext4 defaults # no dump", b" # no dump"),
-        (b"/dev/vg0/testlv\t/mnt/old ext4 defaults 0 0 more", b" more"),
+        (b"/dev/vg0/testlv\t/mnt/old ext4 defaults 0 0 torn", b""),
+        (b"/dev/vg0/testlv /mnt/#old ext4 #defaults 0 0", b""),
         (b"/dev/vg0/testlv /mnt/old ext4 defaults 0 0 ", b""),
         (b"/dev/vg0/testlv /mnt/old", b""),
     ],
