@@ -85,6 +85,8 @@ class Executor:
                 ran = host.run(argv, deadline, stdin)
                 if ran.rc not in ok:
                     raise ActionFailed(_why(run, ran))
+                if run.makes:
+                    host.flush(run.makes)
                 self._settle([run])
             case WriteFile(path, content, before, mode, scratch, locked):
                 host.write(path, content, before, mode, scratch, locked)

@@ -82,7 +82,8 @@ class AwaitSessions(NamedTuple):
 class Run(NamedTuple):
     """Run one program. `argv` holds no secret; `stdin` is shown to the user; `deadline` is in seconds; `meanings`
     puts exit codes that the program's own words do not explain into words: (code, sentence); `settles`: its effect may
-    come later than its end, and is then waited for."""
+    come later than its end, and is then waited for; `makes`: a file that it writes without care for a power cut, and that
+    is therefore brought to the disk when it has ended."""
 
     argv: tuple[str, ...]
     deadline: float = 60.0
@@ -90,6 +91,7 @@ class Run(NamedTuple):
     ok: tuple[int, ...] = (0,)
     meanings: tuple[tuple[int, str], ...] = ()
     settles: AwaitSessions | None = None
+    makes: str = ""
 
 
 class WriteFile(NamedTuple):

@@ -261,6 +261,9 @@ class SimHost:
         self.world.version += 1
         self._end(fault)
 
+    def flush(self, path: str) -> None:
+        """Files of this machine are on its disk as soon as they are written."""
+
     def remove(self, path: str, before: bytes, locked: bool = False) -> None:
         fault = self._change("remove", path)
         if self.world.files.get(path) != before:

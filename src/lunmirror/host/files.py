@@ -247,6 +247,21 @@ def _unlink_if_there(path: str) -> None:
             raise
 
 
+def flush(path: str) -> None:
+    """fsync of a file and of the two folders above it, which may be new as well; nothing where there is no file."""
+    with _in_words(f"cannot bring {path} to the disk"):
+        try:
+            number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+        _sync_folder(os.path.dirname(path))
+        _sync_folder(os.path.dirname(os.path.dirname(path)))
+
+
 def _sync_folder(path: str) -> None:
     number = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

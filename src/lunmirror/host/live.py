@@ -87,6 +87,9 @@ class LiveHost:
         self._change()
         files.replace(path, content, before, mode, scratch, self._lock(locked))
 
+    def flush(self, path: str) -> None:
+        files.flush(path)
+
     def remove(self, path: str, before: bytes, locked: bool = False) -> None:
         self._change()
         files.remove(path, before, self._lock(locked))

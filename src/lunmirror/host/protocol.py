@@ -75,6 +75,9 @@ class Host(Reader):
         self, path: str, content: bytes, before: bytes | None, mode: int, scratch: str = "", locked: bool = False
     ) -> None: ...
 
+    def flush(self, path: str) -> None:
+        """Bring a file that another program wrote to the disk, and its name too. One that is not there is no failure."""
+
     def remove(self, path: str, before: bytes, locked: bool = False) -> None: ...
 
     def write_value(self, path: str, value: str) -> None: ...

@@ -249,6 +249,20 @@ def test_a_crash_leaves_the_old_file_or_the_new_one(host: LiveHost, tmp_path: Pa
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("f", b"newer")]
 
 
+def test_what_another_program_wrote_is_brought_to_the_disk(
+    host: LiveHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its bytes and both folders above it, since the program may have made them."""
+    record = tmp_path / "iqn.x" / "192.0.2.1,3260,1" / "default"
+    host.flush(str(record))
+    record.parent.mkdir(parents=True)
+    record.write_text("node.name = x\n")
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.readlink(f"/proc/self/fd/{number}")))
+    host.flush(str(record))
+    assert synced == [str(record), str(record.parent), str(record.parent.parent)]
+
+
 def test_removing(host: LiveHost, tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"old")
     host.remove(str(tmp_path / "f"), b"old")
