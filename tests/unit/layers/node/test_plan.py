@@ -168,7 +168,7 @@ class TestMissing:
 
     def test_made_alone_and_its_settings_predicted(self):
         create, rewrite = of(Present(Missing(1, RECORD))).steps
-        assert create.action == Run(self.CREATE, 60.0)
+        assert create.action == Run(self.CREATE, 60.0, makes=RECORD)
         assert create.after == ()
         assert rewrite.after == (NODE,)
         assert rewrite.action.path == RECORD
