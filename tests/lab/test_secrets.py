@@ -108,10 +108,15 @@ def test_no_core_file(lab: Lab) -> None:
     lab.run("mkdir /var/cores && chmod 777 /var/cores && echo /var/cores/core.%e > /proc/sys/kernel/core_pattern")
     lab.run("P=$(readlink -f $(command -v iscsiadm)); mv $P /root/iscsiadm.real")
     lab.put(
-        "/usr/sbin/iscsiadm", '#!/bin/sh\nulimit -c >> /root/limits\nsleep 3\nexec /root/iscsiadm.real "$@"\n', 0o755
+        "/usr/sbin/iscsiadm",
+        "#!/bin/sh\n# /etc/iscsi/nodes: lunmirror asks the program where its database is\n"
+        'ulimit -c >> /root/limits\nsleep 3\nexec /root/iscsiadm.real "$@"\n',
+        0o755,
     )
     # What it waits for is the first iscsiadm: by then the secrets have been read.
-    crash = "until [ -s /root/limits ]; do sleep 0.1; done; kill -SEGV $!; wait $!; ls /var/cores"
+    crash = (
+        "for i in $(seq 300); do [ -s /root/limits ] && break; sleep 0.1; done; kill -SEGV $!; wait $!; ls /var/cores"
+    )
     lab.run("ulimit -c unlimited; sh -c 'kill -SEGV $$'; [ -e /var/cores/core.sh ] && rm /var/cores/core.sh")
 
     left = lab.run(f"ulimit -c unlimited; lunmirror apply >/dev/null 2>&1 & {crash}", timeout=120)
