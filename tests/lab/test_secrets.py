@@ -110,10 +110,10 @@ def test_no_core_file(lab: Lab) -> None:
     lab.put(
         "/usr/sbin/iscsiadm",
         "#!/bin/sh\n# /etc/iscsi/nodes: lunmirror asks the program where its database is\n"
-        'ulimit -c >> /root/limits\nsleep 3\nexec /root/iscsiadm.real "$@"\n',
+        'case "$*" in *--login*) ulimit -c >> /root/limits; sleep 3 ;; esac\nexec /root/iscsiadm.real "$@"\n',
         0o755,
     )
-    # What it waits for is the first iscsiadm: by then the secrets have been read.
+    # What it waits for is the login: by then the record has the secret, so lunmirror has read it.
     crash = (
         "for i in $(seq 300); do [ -s /root/limits ] && break; sleep 0.1; done; kill -SEGV $!; wait $!; ls /var/cores"
     )

@@ -8,6 +8,14 @@ from collections.abc import Callable
 from lunmirror.model import Seen
 from lunmirror.record import NamedTuple
 
+CAUSES = (
+    "Read-only file system",
+    "No space left on device",
+    "Input/output error",
+    "Too many open files",
+    "Permission denied",
+)
+
 
 class Ran(NamedTuple):
     """How a program ended. `rc` is None if it did not end by itself within its deadline or could not be started;
@@ -22,9 +30,11 @@ class Ran(NamedTuple):
 
     @property
     def why(self) -> str:
-        """One line for a person: the trouble, or the last line the program wrote, or its exit code."""
-        lines = (self.err.strip() or self.out.strip()).splitlines()
-        said = f": {lines[-1].strip()[:300]}" if lines else ""
+        """One line for a person: the trouble, or what the program wrote last, or its exit code. Before the last line the
+        first that names a cause of the kernel's: LVM tells that some lines above ("Failed to commit VG vg0")."""
+        lines = [line.strip()[:300] for line in (self.err.strip() or self.out.strip()).splitlines()]
+        cause = next((line for line in lines[:-1] if line.endswith(CAUSES) and line != lines[-1]), "")
+        said = f": {'; '.join(filter(None, (cause, lines[-1])))}" if lines else ""
         return self.trouble or f"{self.argv[0].rsplit('/', 1)[-1]} ended with exit code {self.rc}{said}"
 
 

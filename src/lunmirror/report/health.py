@@ -89,6 +89,8 @@ def _down(volume: Volume, facts: LogicalVolume, seen: World) -> str:
     """Why nobody can use it as declared; '' if somebody can."""
     if not facts.active:
         return "it is not active"
+    if facts.type == "mirror" and all(leg.letter not in ("", "A") for leg in facts.legs):
+        return "all of its legs have failed: whoever uses it waits, or gets errors"
     if volume.mount is None:
         return ""
     state = seen.get("mount", {}).get(volume.id)

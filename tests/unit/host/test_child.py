@@ -12,6 +12,7 @@ import pytest
 from lunmirror.errors import HostError
 from lunmirror.host import child, paths, waiting
 from lunmirror.host.live import LiveHost
+from lunmirror.host.protocol import Ran
 from lunmirror.host.stuck import stat
 from lunmirror.model import Unknown
 
@@ -154,6 +155,22 @@ def test_a_missing_program_is_named_with_its_package(host: LiveHost, monkeypatch
         "iscsiadm is not installed: it comes with package open-iscsi on Debian, iscsi-initiator-utils on RHEL"
     )
     assert host.run(("lvm",), 5).trouble == "lvm is not installed: it comes with package lvm2"
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("", "lvm ended with exit code 5"),
+        ("  one\n  two\n", "lvm ended with exit code 5: two"),
+        (
+            "  Rounding up.\n  /etc/lvm/archive/x: open failed: Read-only file system\n  Failed to commit VG vg0\n",
+            "lvm ended with exit code 5: /etc/lvm/archive/x: open failed: Read-only file system; Failed to commit VG vg0",
+        ),
+        ("  x: No space left on device\n", "lvm ended with exit code 5: x: No space left on device"),
+    ],
+)
+def test_the_cause_is_told_with_the_last_line(said: str, told: str) -> None:
+    assert Ran(("lvm",), 5, "", said, 0.1).why == told
 
 
 def test_the_callers_path_plays_no_part(host: LiveHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,6 +63,7 @@ TABLE = {
         "LVM hung",
         "",
     ),
+    "every leg of a mirror failed": (desired(), world(lv("DD", "mirror")), DOWN, "all of its legs have failed", ""),
     "inactive": (desired(), world(lv(active=False)), DOWN, "not active", ""),
     "absent": (desired(), world(ABSENT), DOWN, "not there", ""),
     "unknown": (desired(), world(Unknown("it hung")), DOWN, "it hung", ""),

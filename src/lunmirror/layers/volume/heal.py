@@ -8,6 +8,7 @@
 | a mirror that dmeventd made linear                 | its leg is added again (keep.py): a full copy                 |
 | linear or raid1 on a disk that is gone, now back   | lvchange --refresh: its table moves over                      |
 | the same of a mirror                               | none: a person takes the leg out, it is added again           |
+| every leg of a mirror failed                       | none: a person has it loaded anew, and checked                |
 | legs being copied                                  | nothing: it is said how far it is                             |
 
 The members are admitted here, not in the group's layer: only the volumes know whether a returning leg may be let in.
@@ -17,6 +18,7 @@ names a running leg as failed has a history of its own.
 """
 
 from lunmirror import journal
+from lunmirror.host import paths
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
 from lunmirror.layers.volume.subject import Subject
 from lunmirror.model import Drift, Kind, Plan, Risk, Step, Unknown
@@ -146,6 +148,8 @@ def mend(of: Subject, facts: LogicalVolume) -> Plan | None:
             f"device-mapper shows {_letters(facts)}, {_percent(facts)} in sync",
             "nothing: it goes on by itself",
         )
+    if facts.type == "mirror" and len(dead) == len(facts.legs):
+        return _all_failed(of, facts)
     given_up = entry.rebuild if (entry := of.past(facts)) else ()
     # A refresh lets every leg join: none is done while one that was given up is still part of the volume.
     wary = any(set(leg.pvs) & set(given_up) for leg in facts.legs)
@@ -166,6 +170,33 @@ def mend(of: Subject, facts: LogicalVolume) -> Plan | None:
     names = ", ".join(_where(of, leg) for leg in dead)
     why = f"device-mapper shows {_letters(facts)}: {names} does not work"
     return of.find(Kind.DEGRADED, "runs without full redundancy", why, "bring the server of that leg back")
+
+
+def _all_failed(of: Subject, facts: LogicalVolume) -> Plan:
+    """Every leg failed before dmeventd could take one out. The kernel holds the writes back, whose callers wait for ever,
+    until the table is loaded anew; then they end in errors (measured: docs/lab-findings.md, 11). The new table copies
+    from the first leg: no write was acknowledged without it, if it was good before."""
+    entry, first = of.past(facts), facts.legs[0]
+    what, why = "takes no I/O: all of its legs have failed", f"device-mapper shows {_letters(facts)}"
+    away = [leg for leg in facts.legs if not of.in_view(leg)]
+    if away:
+        names = ", ".join(of.server_of(pv) for leg in away for pv in leg.pvs)
+        return of.find(Kind.BLOCKED, what, why, f"bring server {names} back; the next pass says how it goes on")
+    if not (entry and set(first.pvs) <= set(entry.running)):
+        why += f"; and that {_where(of, first)} holds all that was written, which would be copied over the others, is not known"
+        next_ = "restart this machine: before it starts the volume the next pass looks which leg is good"
+        return of.find(Kind.REFUSED, what, why, next_)
+    mount, id = of.volume.mount, of.volume.id
+    free = f"umount {mount.path}; " if mount else ""
+    type_ = of.volume.filesystem.type if of.volume.filesystem else ""
+    check = f"fsck.{type_} -p {paths.MAPPER}/{facts.dm}; " if type_.startswith("ext") else ""
+    return of.find(
+        Kind.BLOCKED,
+        what,
+        f"{why}; whoever writes to it waits in the kernel",
+        f"`lvchange --refresh {id}`, which ends the waiting with I/O errors; stop what uses it, then: {free}lvchange -an {id};"
+        f" lvchange -ay {id}; {check}lunmirror apply",
+    )
 
 
 def _left_adrift(of: Subject, facts: LogicalVolume) -> Plan:

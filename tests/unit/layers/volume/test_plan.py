@@ -692,3 +692,19 @@ def test_a_mirror_is_not_started_under_a_journal_that_cannot_be_read():
 def test_traces_of_the_last_end_wait_for_a_journal_that_can_be_read():
     answer = planned(resting(DIRTY, Unknown("torn")))
     assert (answer.steps, [f.kind for f in answer.findings]) == ((), [Kind.BLOCKED])
+
+
+@pytest.mark.parametrize(
+    ("past", "vg", "kind", "said"),
+    [
+        (BOTH, group(), Kind.BLOCKED, "`lvchange --refresh vg0/lv`"),
+        (ONLY_A, group(), Kind.BLOCKED, "`lvchange --refresh vg0/lv`"),
+        (ONLY_B, group(), Kind.REFUSED, "restart this machine"),  # the refresh would copy the other one over it
+        (ABSENT, group(), Kind.REFUSED, "restart this machine"),
+        (BOTH, group(hidden=("right",)), Kind.BLOCKED, "bring server filer2 back"),
+    ],
+)
+def test_a_mirror_whose_legs_have_all_failed_is_a_persons(past, vg, kind, said):
+    answer = planned(Present(lv(type="mirror", letters="DD", past=past)), wanted("mirror"), vg)
+    assert (commands(answer), [f.kind for f in answer.findings]) == ([], [kind])
+    assert said in answer.findings[0].next
