@@ -36,6 +36,13 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """A run may last for hours, and be ended from outside: why a test failed is told at once."""
+    if report.failed:
+        print(f"\n{report.longreprtext}\n", flush=True)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "unproven: written, and not yet green in the lab; `make test-lab-all` runs it too"
