@@ -8,13 +8,8 @@ from collections.abc import Callable
 from lunmirror.model import Seen
 from lunmirror.record import NamedTuple
 
-CAUSES = (
-    "Read-only file system",
-    "No space left on device",
-    "Input/output error",
-    "Too many open files",
-    "Permission denied",
-)
+# As the C library and LVM say them, in small letters.
+CAUSES = ("read-only file", "no space left", "input/output error", "too many open files", "permission denied")
 
 
 class Ran(NamedTuple):
@@ -33,7 +28,7 @@ class Ran(NamedTuple):
         """One line for a person: the trouble, or what the program wrote last, or its exit code. Before the last line the
         first that names a cause of the kernel's: LVM tells that some lines above ("Failed to commit VG vg0")."""
         lines = [line.strip()[:300] for line in (self.err.strip() or self.out.strip()).splitlines()]
-        cause = next((line for line in lines[:-1] if line.endswith(CAUSES) and line != lines[-1]), "")
+        cause = next((line for line in lines[:-1] if any(c in line.lower() for c in CAUSES)), "")
         said = f": {'; '.join(filter(None, (cause, lines[-1])))}" if lines else ""
         return self.trouble or f"{self.argv[0].rsplit('/', 1)[-1]} ended with exit code {self.rc}{said}"
 

@@ -166,6 +166,11 @@ def test_a_missing_program_is_named_with_its_package(host: LiveHost, monkeypatch
             "  Rounding up.\n  /etc/lvm/archive/x: open failed: Read-only file system\n  Failed to commit VG vg0\n",
             "lvm ended with exit code 5: /etc/lvm/archive/x: open failed: Read-only file system; Failed to commit VG vg0",
         ),
+        (
+            "  Cannot archive volume group metadata for vg0 to read-only filesystem.\n  Failed to commit VG vg0\n",
+            "lvm ended with exit code 5: Cannot archive volume group metadata for vg0 to read-only filesystem.; Failed to"
+            " commit VG vg0",
+        ),
         ("  x: No space left on device\n", "lvm ended with exit code 5: x: No space left on device"),
     ],
 )
