@@ -8,8 +8,11 @@ from collections.abc import Callable
 from lunmirror.model import Finding, Kind, Plan, Ref, Risk, Run, Step
 
 # Words on a command line that lunmirror never says, by program (shared facts, lvm.md "wrong verbs", hazards.md).
+REMOVALS = frozenset({"lvremove", "vgremove", "pvremove"})
 FORBIDDEN = {
-    "lvm": frozenset({"-ff", "--force", "-f", "--nosync", "--resync", "--repair", "--removemissing", "--partial"}),
+    "lvm": frozenset(
+        {"-ff", "--force", "-f", "--nosync", "--resync", "--repair", "--removemissing", "--partial", *REMOVALS}
+    ),
     "mkfs.ext4": frozenset({"-F"}),
     "mkfs.ext3": frozenset({"-F"}),
     "sfdisk": frozenset({"--force", "-f", "--wipe", "-w"}),
@@ -19,6 +22,8 @@ FORBIDDEN = {
 WITH_CONSENT = {"lvm": frozenset({"--repair", "--removemissing"}), "sfdisk": frozenset({"--wipe"})}
 # What the journal's word, carried likewise, allows: a stopped mirror goes on without a leg, and takes no other place.
 BY_THE_JOURNAL = ("lvconvert", "--repair", "--use-policies")
+# What our own tag allows: LVM removes a volume that was never whole, if its own look finds the tag, too.
+UNMADE = ("lvremove", "--select")
 YES_TO_A_WIPE = frozenset({"pvcreate", "vgcreate", "vgextend"})
 
 
@@ -43,6 +48,8 @@ def _forbidden_word(step: Step, disturbed: frozenset[str]) -> str:
         said -= WITH_CONSENT.get(program, frozenset())
     elif step.proof.startswith("journal: ") and program == "lvm" and set(BY_THE_JOURNAL) <= set(words):
         said -= {"--repair"}
+    elif step.proof.startswith("unmade: ") and program == "lvm" and set(UNMADE) <= set(words):
+        said -= {"lvremove"}
     elif program == "lvm" and words and words[0] in YES_TO_A_WIPE:
         said |= {"-y", "--yes"}.intersection(words)
     return f"{program} would be told {', '.join(sorted(said))}, which lunmirror never says" if said else ""

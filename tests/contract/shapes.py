@@ -23,6 +23,7 @@ _VALUES = (
     (r"--ignore-initial=\d+:0 --bytes=\d+", "--ignore-initial=N:0 --bytes=N"),
     (r"skip=\d+", "skip=N"),
     (r"-l \d+", "-l N"),
+    (r"--select .* (VOLUME|vg0/\S+)$", "--select SELECTION VOLUME"),
     (r"/mnt/test", "PATH"),
     (r"-o [a-z,]*_netdev", "-o OPTIONS"),
     (r"-o remount,bind,\S+", "-o remount,bind,FLAGS"),
@@ -39,9 +40,19 @@ def shape(argv: tuple[str, ...]) -> str:
     return line
 
 
-BLANK, BOOT, DRIFT, GROWTH, OUTAGES, MORE, BUDGET, REFUSALS = (
+BLANK, BOOT, DRIFT, GROWTH, OUTAGES, MORE, BUDGET, REFUSALS, KILL = (
     f"tests/lab/test_{name}.py"
-    for name in ("blank_to_mounted", "boot", "drift", "growth", "outages", "outages_more", "budget", "refusals")
+    for name in (
+        "blank_to_mounted",
+        "boot",
+        "drift",
+        "growth",
+        "outages",
+        "outages_more",
+        "budget",
+        "refusals",
+        "kill",
+    )
 )
 HERE = "tests/lab/test_contract.py"
 LVM = "lvm {} --devices DEVICES {}".format
@@ -71,6 +82,7 @@ CONTRACTS = {
     LVM("vgextend", "--restoremissing GROUP DISKS"): OUTAGES,
     LVM("vgreduce", "GROUP DISKS"): OUTAGES,
     LVM("vgreduce", "--removemissing GROUP"): OUTAGES,
+    LVM("lvremove", "-y --select SELECTION VOLUME"): KILL,
     LVM("lvcreate", f"--type raid1 -m 1 {CREATE}"): HERE,
     LVM("lvcreate", f"--type raid1 -m 2 {CREATE}"): BLANK,
     LVM("lvcreate", f"--type mirror -m 1 --mirrorlog core {CREATE}"): BLANK,

@@ -73,6 +73,70 @@ def test_from_blank_to_mounted(lab: Lab, attempt: int) -> None:
     assert set(lab.on_each_leg().values()) == {witness}
 
 
+# Stands in LVM's place: the victim's command is killed after a while, as by a power cut.
+WRAPPER = """#!/bin/sh
+if [ "$1" = "$(cat /root/victim 2>/dev/null)" ]; then exec timeout -s KILL "$(cat /root/after)" /opt/real/lvm "$@"; fi
+exec /opt/real/lvm "$@"
+"""
+PARTS = "/opt/real/lvm lvs -a --noheadings -o lv_name,lv_active vg0 2>/dev/null | grep -E '^ *testlv_r(meta|image)' | wc -l"
+ONE = config(disks=("left",), volume='size = "64MiB"\ntype = "linear"\nfilesystem = "ext4"\nmount = "/mnt/test"')
+
+
+def lvm_killed(lab: Lab, verb: str, after: float) -> str:
+    """One pass in which this command of LVM's is killed `after` seconds; what is then by itself, and the pass's exit."""
+    lab.put("/root/victim", verb)
+    lab.put("/root/after", str(after))
+    rc = lab.apply(timeout=200).rc
+    lab.run("rm /root/victim")
+    return f"{lab.run(PARTS).stdout.strip()}:{rc}"
+
+
+def stand_in(lab: Lab) -> None:
+    lab.run("mkdir -p /opt/real && cp /usr/sbin/lvm /opt/real/lvm && rm /usr/sbin/lvm")
+    lab.put("/usr/sbin/lvm", WRAPPER, 0o755)
+
+
+def test_lvcreate_is_killed_at_any_instant(converged) -> None:
+    """A half-made volume is removed and made anew; sub-volumes left active are deactivated first."""
+    lab = converged("raid1-6s", RAID1)
+    stand_in(lab)
+    seen = []
+    for n in range(12):
+        lab.run(
+            f"umount {MOUNT}; /opt/real/lvm lvremove -y vg0/testlv; rm -f /var/lib/lunmirror/volumes/*", timeout=120
+        )
+        seen.append(lvm_killed(lab, "lvcreate", 0.3 + 0.12 * n))
+        lab.settle()
+        assert lab.mounted()
+        assert lab.run("lvs --noheadings -o lv_name vg0").stdout.split() == ["testlv"]
+    lab.figure(f"12 times; parts by themselves and exit code: {' '.join(seen)}")
+    assert {one.partition(":")[0] for one in seen} - {"0"}, "never half-made: nothing is shown"
+    witness = lab.write_file()
+    whole(lab)
+    assert set(lab.on_each_leg().values()) == {witness}
+
+
+def test_a_leg_is_being_added_when_lvconvert_is_killed(converged) -> None:
+    lab = converged("single-raid1", ONE)
+    witness = lab.write_file()
+    stand_in(lab)
+    seen = []
+    for n in range(10):
+        lab.configure(RAID1)
+        seen.append(lvm_killed(lab, "lvconvert", 0.3 + 0.12 * n))
+        lab.settle()
+        assert " AA " in lab.dm()
+        assert lab.run("lvs --noheadings -o lv_name vg0").stdout.split() == ["testlv"]
+        if n < 9:
+            lab.configure(ONE)
+            lab.run(f"/opt/real/lvm lvconvert -y -m 0 vg0/testlv /dev/{lab.device('right')}", timeout=120)
+    lab.figure(f"10 times; parts by themselves and exit code: {' '.join(seen)}")
+    assert {one.partition(":")[0] for one in seen} - {"0"}, "never half-added: nothing is shown"
+    assert lab.checksum(f"{MOUNT}/witness") == witness
+    whole(lab)
+    assert set(lab.on_each_leg().values()) == {witness}
+
+
 @pytest.mark.parametrize("attempt", range(2))
 def test_while_it_heals(converged, attempt: int) -> None:
     lab = converged("raid1-6s", RAID1)

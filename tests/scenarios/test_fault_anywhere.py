@@ -28,6 +28,8 @@ SHORT = (
     "drifted",
     "a dead leg is replaced",
     "a lost leg of a mirror is replaced",
+    "a volume half-made",
+    "a leg half-added",
 )
 FAULTY = (LONGEST, *SHORT)
 

@@ -184,7 +184,7 @@ class Lvm:
         number = f"{self.world.number():06d}"
         uuid = f"lv{number[2:]}-llll-llll-llll-llll-llll-{number}"
         lv = Lv(uuid, kind, extents, tuple(enumerate(pvs)), tags, log, pvs[-1] if log == "disk" else "")
-        changed = meta.with_lv(name, lv)
+        changed = meta.with_lv(name, replace(lv, half=partly and kind == "raid1"))
         self._room(changed)
         for pv in pvs:
             self.seen[pv][0].legs[uuid] = Leg()
@@ -207,6 +207,8 @@ class Lvm:
         hidden = [pv for pv in lv.pvs if pv not in self.seen]
         if hidden and (lv.type != "raid1" or not degraded or len(hidden) == len(lv.pvs)):
             raise Refused(f"  Refusing activation of partial LV {group}/{name}.  Use '--activationmode partial'")
+        if lv.half:
+            return 0, "", ""  # flagged to be skipped: measured, nothing is activated, and nothing said
         if not any(a.uuid == lv.uuid for a in self.world.actives):
             self.start(meta, name)
         return 0, "", ""
@@ -351,7 +353,25 @@ class Lvm:
             raise Harm(f"refresh of {active.name} mixes two histories")
         leg.data, leg.disk, leg.letter, leg.copied = data, disk, "a", active.bytes * 0.9  # only what changed
 
-    def convert(self, group: str, name: str, kind: str, more: int, log: str, place: str) -> Answer:
+    def lvremove(self, selection: str, group: str, name: str) -> Answer:
+        """Only what is asked for under the lock as well: `selection` are LVM's own conditions."""
+        meta = self.group(group)
+        self.whole(meta)
+        stray = next((one for one in meta.strays if one[0] == name), None)
+        if stray and selection == f"vg_name={group} && lv_name={name} && lv_role=public":
+            self.commit(replace(meta, strays=tuple(one for one in meta.strays if one != stray)))
+            return 0, f'  Logical volume "{name}" successfully removed.\n', ""
+        lv = self._lv(meta, name)
+        tag = f"vg_name={group} && lv_name={name} && lv_tags=lunmirror.unformatted && lv_skip_activation=1"
+        if selection != tag:
+            raise Harm(f"lvremove of {name} by {selection!r}")
+        if lv.half and "lunmirror.unformatted" in lv.tags:
+            self.commit(replace(meta, lvs=tuple(one for one in meta.lvs if one[0] != name)))
+        return 0, "", ""
+
+    def convert(
+        self, group: str, name: str, kind: str, more: int, log: str, place: str, partly: bool = False
+    ) -> Answer:
         """Add one leg on `place`, making it `kind` first if it is linear."""
         meta = self.group(group)
         lv = self._lv(meta, name)
@@ -369,7 +389,14 @@ class Lvm:
         type_ = kind or lv.type
         number = max(n for n, _ in lv.legs) + 1
         changed = replace(lv, type=type_, legs=(*lv.legs, (number, pv)), log=log if kind == "mirror" else lv.log)
+        if any(one[0] == f"{name}_rimage_{number}" for one in meta.strays):
+            raise Refused(f"  Logical Volume {name}_rimage_{number} already exists in volume group {group}.")
         self._room(meta.with_lv(name, changed))
+        if partly and type_ == "raid1":
+            own = ((f"{name}_rmeta_0", lv.pvs[0], 1),) if lv.type == "linear" else ()
+            parts = (*own, (f"{name}_rimage_{number}", pv, lv.extents), (f"{name}_rmeta_{number}", pv, 1))
+            self.commit(replace(meta, strays=(*meta.strays, *parts)))
+            return 0, "", ""
         data = Leg()
         self.seen[pv][0].legs[lv.uuid] = data
         self.commit(meta.with_lv(name, changed))
@@ -548,6 +575,11 @@ class Lvm:
         placed: list[dict[str, str]] = []
         for name, lv in meta.lvs:
             self._volume(meta, name, lv, lvs, segs, placed)
+        for name, pv, extents in meta.strays:
+            uuid = f"{name[-8:]:_>8}-stray"
+            lvs.append(self._row(uuid, name, "", "linear", "public", extents, None, "", (), ""))
+            segs.append({"lv_uuid": uuid, "segtype": "linear", "seg_size_pe": str(extents)})
+            placed.append({"pv_uuid": pv, "lv_uuid": uuid, "pvseg_size": str(extents)})
         for pv, _ in meta.pvs:
             placed.append({"pv_uuid": pv, "lv_uuid": "", "pvseg_size": str(meta.free(pv))})
         at = dict.fromkeys(dict(meta.pvs), 0)
@@ -588,10 +620,9 @@ class Lvm:
         partial = "partial" if pv in self.absent(meta) else ""
         tags = lv.tags if "_rmeta_" in sub else ()  # recorded so: a tag given to lvcreate is on these too
         minor = active.subs.get(sub) if active else None
+        shown, above = (sub, "") if lv.half and "_rmeta_" in sub else (f"[{sub}]", parent)
         lvs.append(
-            self._row(
-                uuid, f"[{sub}]", parent, "linear", f"private,{lv.type},{role}", extents, minor, partial, tags, ""
-            )
+            self._row(uuid, shown, above, "linear", f"private,{lv.type},{role}", extents, minor, partial, tags, "")
         )
         segs.append({"lv_uuid": uuid, "segtype": "linear", "seg_size_pe": str(extents)})
         placed.append({"pv_uuid": pv, "lv_uuid": uuid, "pvseg_size": str(extents)})

@@ -17,6 +17,7 @@ class Lv:
     tags: tuple[str, ...] = ()
     log: str = ""
     log_pv: str = ""
+    half: bool = False  # lvcreate died while it cleared a raid1's metadata volumes: not hidden yet, never activated
 
     @property
     def pvs(self) -> tuple[str, ...]:
@@ -42,6 +43,7 @@ class Meta:
     lvs: tuple[tuple[str, Lv], ...] = field(default=())
     system_id: str = ""
     autoactivation: bool = True
+    strays: tuple[tuple[str, str, int], ...] = ()  # parts of a leg of no volume: (name, PV UUID, extents)
 
     def lv(self, name: str) -> Lv | None:
         return dict(self.lvs).get(name)
@@ -55,4 +57,5 @@ class Meta:
 
     def free(self, pv: str) -> int:
         """Extents."""
-        return self.total(pv) - sum(lv.used_on(pv) for _, lv in self.lvs)
+        strays = sum(extents for _, on, extents in self.strays if on == pv)
+        return self.total(pv) - strays - sum(lv.used_on(pv) for _, lv in self.lvs)

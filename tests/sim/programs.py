@@ -106,11 +106,11 @@ PROGRAMS: tuple[tuple[str, Handler], ...] = (
     (rf"lvm lvchange {D} --refresh {V}", _lvm(lambda v, m, p: v.refresh(m["group"], m["name"]))),
     (
         rf"lvm lvconvert {D} -y --type (?P<kind>raid1|mirror) -m 1(?: --mirrorlog (?P<log>core|disk))?(?: -b)? {V} {NODE}",
-        _lvm(lambda v, m, p: v.convert(m["group"], m["name"], m["kind"], 1, m["log"] or "", m["node"])),
+        _lvm(lambda v, m, p: v.convert(m["group"], m["name"], m["kind"], 1, m["log"] or "", m["node"], p)),
     ),
     (
         rf"lvm lvconvert {D} -y -m \+1(?: -b)? {V} {NODE}",
-        _lvm(lambda v, m, p: v.convert(m["group"], m["name"], "", 2, "", m["node"])),
+        _lvm(lambda v, m, p: v.convert(m["group"], m["name"], "", 2, "", m["node"], p)),
     ),
     (
         rf"lvm lvconvert {D} -y -m (?P<left>-1|0) {V} {NODE}",
@@ -119,6 +119,10 @@ PROGRAMS: tuple[tuple[str, Handler], ...] = (
     (
         rf"lvm lvconvert {D} -y --repair {V} {NODE}",
         _lvm(lambda v, m, p: v.rebuild(m["group"], m["name"], m["node"])),
+    ),
+    (
+        rf"lvm lvremove {D} -y --select (?P<selection>.+) {V}",
+        _lvm(lambda v, m, p: v.lvremove(m["selection"], m["group"], m["name"])),
     ),
     (rf"lvm lvchange {D} -a n {V}", _lvm(lambda v, m, p: v.deactivate(m["group"], m["name"]))),
     (rf"lvm lvconvert {D} -y --type raid1 {V}", _lvm(lambda v, m, p: v.takeover(m["group"], m["name"]))),

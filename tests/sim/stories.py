@@ -4,8 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from lunmirror.model import Kind
+from sim.disks import Impossible
 from sim.iscsi import login
 from sim.lvm import Lvm
+from sim.machine import Call, Died
 from sim.stage import DISKS, SERVERS, Stage, converged, text
 from sim.world import blank as blank_lun
 from sim.world import make_world
@@ -249,6 +251,19 @@ def foreign_host() -> Stage:
     return stage
 
 
+def interrupted(stage: Stage, verb: str) -> Stage:
+    """Passes until an LVM command with this verb is killed half-way."""
+
+    def fault(call: Call) -> str:
+        return "during" if call.changes and f" {verb} " in f" {call.what} " else ""
+
+    try:
+        stage.apply(fault)
+    except Died:
+        return stage
+    raise Impossible(f"no {verb} in this story")
+
+
 STORIES: dict[str, Callable[[], Stage]] = {
     "blank raid1 ext4 on partitions": blank,
     "blank mirror on disks": lambda: blank(type="mirror", partition=False),
@@ -272,6 +287,9 @@ STORIES: dict[str, Callable[[], Stage]] = {
     "crashed": crashed,
     "drifted": drifted,
     "flags": flags,
+    "a volume half-made": lambda: interrupted(blank(), "lvcreate"),
+    "a leg half-added": lambda: interrupted(second_server(), "lvconvert"),
+    "a third leg half-added": lambda: interrupted(third_leg(), "lvconvert"),
     "overwritten disks": lambda: overwritten(partition=False),
     "overwritten partitions": lambda: overwritten(partition=True),
     "a leg moves": lambda: moved("raid1"),

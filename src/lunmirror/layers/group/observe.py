@@ -36,9 +36,11 @@ def _known(desired: Desired, seen: World) -> dict[str, tuple[str, Lun | None]]:
 
 
 def _others(group: Group, lvm: Lvm, declared: set[str]) -> tuple[str, ...]:
-    """Volumes of the group that a person sees, and that nobody declared."""
+    """Volumes of the group that a person sees, and that nobody declared. What an interrupted command of LVM's left has
+    a name that LVM keeps for itself."""
     rows = (r for r in lvm.lvs if r.group == group.name and not r.parent and "public" in r.role)
-    return tuple(r.name for r in rows if f"{group.name}/{r.name}" not in declared)
+    names = (r.name for r in rows if "_rimage_" not in r.name and "_rmeta_" not in r.name)
+    return tuple(name for name in names if f"{group.name}/{name}" not in declared)
 
 
 def _group(

@@ -54,6 +54,9 @@ class LogicalVolume(NamedTuple):
     today: str = ""  # the wall clock when it was looked at
     boot: str = ""  # of a raid1: the id of this boot; "" if it cannot be read
     instance: str = ""  # of an active raid1: the kernel's diskseq, another one after every activation
+    half_made: tuple[str, ...] = ()  # metadata volumes of a raid1 that are not hidden in it yet
+    strays: tuple[str, ...] = ()  # parts of a leg that an interrupted command never made part of it
+    loose: bool = False  # it is not active, and sub-volumes of it are
     testimony: Seen = (
         ABSENT  # of a raid1 that is not active, or a leg of which returns: Present(superblock.Accounts) or Unknown
     )

@@ -1,6 +1,6 @@
 """A volume that is there, active and in sync: brought to the declared type, legs and size while it is in use."""
 
-from lunmirror.layers.volume import replace
+from lunmirror.layers.volume import leftover, replace
 from lunmirror.layers.volume.facts import GROW, UNFORMATTED, LogicalVolume
 from lunmirror.layers.volume.subject import Subject
 from lunmirror.model import Drift, Kind, Plan, Risk
@@ -44,7 +44,8 @@ def reshape(of: Subject, facts: LogicalVolume) -> Plan | None:
         unfit = of.unfit(tuple(of.disks(facts)), 1)  # a leg of raid1 needs one extent for its own metadata
         drift = Drift(f"{volume.key}.type", "raid1", "mirror")
         run = of.lvm("lvconvert", "-y", "--type", "raid1", volume.id)
-        return unfit or of.steps(f"turn mirror {volume.id} into raid1", run, drift, Risk.ONLINE)
+        turned = of.step(f"turn mirror {volume.id} into raid1", run, drift, Risk.ONLINE)
+        return unfit or Plan((*leftover.clear(of, facts), turned))
     if facts.type == "mirror" == volume.type and facts.log != volume.log and (of.after or of.whole()):
         drift = Drift(f"{volume.key}.log", volume.log, facts.log)
         run = of.lvm("lvconvert", "-y", "--mirrorlog", volume.log, volume.id)
@@ -72,7 +73,8 @@ def add_leg(of: Subject, facts: LogicalVolume) -> Plan | None:
         # In service all the same: a mirror that dmeventd made linear, with its server still away.
         why = f"its leg on disk {disk} is missing, and a member of its group is out of sight"
         return of.find(Kind.DEGRADED, "runs without full redundancy", why, "bring the missing server back", "legs")
-    if not of.after:
+    clear = leftover.clear(of, facts)
+    if not of.after and not clear:
         unfit = of.unfit((disk,), facts.extents + (1 if volume.type == "raid1" else 0))
         if unfit:
             return unfit
@@ -89,7 +91,7 @@ def add_leg(of: Subject, facts: LogicalVolume) -> Plan | None:
         Drift(f"{volume.key}.legs", ", ".join(volume.legs), ", ".join(has) or "none known"),
         Risk.ONLINE,
     )
-    return Plan((*way.steps, *added.steps))
+    return Plan((*way.steps, *clear, *added.steps))
 
 
 def disown(of: Subject, facts: LogicalVolume) -> Plan | None:

@@ -1,5 +1,7 @@
 """A logical volume: its layout from LVM's metadata, its health from device-mapper's own status line."""
 
+import re
+
 from lunmirror import journal
 from lunmirror.desired import Desired, Volume
 from lunmirror.host import paths
@@ -82,7 +84,12 @@ def _volume(
     letters, done, total, action = health(kind, line) if active else ("", 0, 0, "")
     legs = _legs(row, rows, kind, letters)
     adrift = _adrift(row, rows, kind, lvm, reader) if active else ()
-    asked = [leg for leg in legs if not active or leg.letter not in ("A", "a") or set(leg.pvs) & set(adrift)]
+    half_made, strays = _unhidden(row, rows)
+    asked = (
+        []
+        if half_made
+        else [leg for leg in legs if not active or leg.letter not in ("A", "a") or set(leg.pvs) & set(adrift)]
+    )
     journal_file = reader.read(journal.path_of(row.uuid))
     return Present(
         LogicalVolume(
@@ -110,9 +117,24 @@ def _volume(
             today=reader.date(),
             boot=_boot(reader) if kind == "raid1" else "",
             instance=_instance(row, reader) if kind == "raid1" and active else "",
+            half_made=half_made,
+            strays=strays,
+            loose=not active and any(r.parent == row.name and r.active for r in rows),
             testimony=_testimony(row, rows, asked, group, lvm, reader) if kind == "raid1" and asked else ABSENT,
         )
     )
+
+
+def _unhidden(row: LvRow, rows: list[LvRow]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Parts of a raid1 that LVM shows by themselves: (metadata of legs that the volume has, what belongs to no leg of it).
+    LVM reserves such names. It makes metadata volumes by themselves, clears them, and only then hides them."""
+    legs = {r.name for r in rows if r.parent == row.name}
+    own, stray = [], []
+    for name in sorted(r.name for r in rows if not r.parent):
+        part = re.fullmatch(rf"{re.escape(row.name)}_r(?:meta|image)_(\d+)", name)
+        if part:
+            (own if f"{row.name}_rimage_{part[1]}" in legs else stray).append(name)
+    return tuple(own), tuple(stray)
 
 
 def _adrift(row: LvRow, rows: list[LvRow], kind: str, lvm: Lvm, reader: Reader) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 | found                                    | what is done                                                    | where    |
 |------------------------------------------|-----------------------------------------------------------------|----------|
 | absent, the whole group in view          | lvcreate, tagged "made by us, not yet formatted" in one commit  | make.py  |
+| half-made, or half active                | removed if provably new; deactivated                            | leftover.py |
 | inactive                                 | activated, on the good legs alone if need be                    | start.py |
 | two histories                            | refused, until a person chooses                                 | heal.py  |
 | a leg whose disk is replaced             | the new one first, in full; then the old one goes               | replace.py |
@@ -15,7 +16,7 @@ While legs are not in sync, nothing but healing is done to a volume.
 """
 
 from lunmirror.desired import Desired
-from lunmirror.layers.volume import choose, heal, keep, replace
+from lunmirror.layers.volume import choose, heal, keep, leftover, replace
 from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.layers.volume.make import make
 from lunmirror.layers.volume.start import start
@@ -89,6 +90,8 @@ def _tend(of: Subject, facts: LogicalVolume, admissions: tuple[Step, ...], admit
     decided = choose.chosen(of, facts) or heal.divided(of, facts)
     if decided:
         return decided
+    if answer := leftover.tidy(of, facts):
+        return answer
     if not facts.active:
         begun = start(of, facts)
         return Plan((*admissions, *begun.steps), begun.findings)

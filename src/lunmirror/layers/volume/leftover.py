@@ -1,0 +1,80 @@
+"""What an LVM command that was killed, or lost its power, leaves behind; measured in docs/lab-findings.md, 12.
+
+| left behind                                              | by                         | what is done                        |
+|----------------------------------------------------------|----------------------------|-------------------------------------|
+| a raid1 whose metadata volumes stand by themselves       | lvcreate                   | removed, if it is provably new      |
+| the same without our tag, or known to the journal        | somebody else's            | refused                             |
+| parts of a leg that belong to no volume                  | lvconvert                  | removed before the leg is added     |
+| an inactive volume whose sub-volumes are active          | lvcreate, lvchange -a y    | deactivated, then started           |
+
+The first cannot be finished: LVM flags it so that `lvchange -a y` ends well and activates nothing. It never held anything:
+our tag says "made by lunmirror, never formatted", and it was never active. LVM itself is told to take it only if it still
+is so, at the last instant and under its own lock (`--select`).
+"""
+
+from lunmirror.host import paths
+from lunmirror.layers.disk.facts import Lun
+from lunmirror.layers.volume.facts import UNFORMATTED, LogicalVolume
+from lunmirror.layers.volume.subject import Subject
+from lunmirror.model import Absent, Drift, Guard, Kind, Plan, Present, Risk, Step
+
+
+def tidy(of: Subject, facts: LogicalVolume) -> Plan | None:
+    """The answer for a volume that is not whole yet, or no longer; None if it is."""
+    if facts.half_made:
+        return _remove(of, facts)
+    if facts.loose:
+        return of.steps(
+            f"deactivate what is left active of volume {of.volume.id}",
+            of.lvm("lvchange", "-a", "n", of.volume.id),
+            Drift(of.volume.key, "active as a whole", "only its sub-volumes are active"),
+        )
+    return None
+
+
+def _remove(of: Subject, facts: LogicalVolume) -> Plan:
+    why = f"LVM's metadata shows {', '.join(facts.half_made)} by themselves: what made it was interrupted"
+    if UNFORMATTED not in facts.tags or facts.active or not isinstance(facts.past, Absent):
+        next_ = "see `lvs -a`; if nothing on it is needed, remove it: the next pass makes it anew"
+        return of.find(Kind.REFUSED, "is half-made, and not provably new", why, next_)
+    if not of.whole():
+        return of.find(Kind.BLOCKED, "is half-made", why, "bring the missing server back; it is made anew then")
+    chosen = f"{_named(of, of.volume.name)} && lv_tags={UNFORMATTED} && lv_skip_activation=1"
+    step = of.step(
+        f"remove what an interrupted lvcreate left of volume {of.volume.id}",
+        of.lvm("lvremove", "-y", "--select", chosen, of.volume.id),
+        Drift(of.volume.key, "a whole volume", "a half-made one"),
+        Risk.CONSUMES,
+        f"unmade: volume {facts.uuid} carries our tag {UNFORMATTED}, was never active, and LVM removes it only while that holds",
+    )
+    return Plan((step._replace(guards=_guards(of)),))
+
+
+def clear(of: Subject, facts: LogicalVolume) -> tuple[Step, ...]:
+    """Steps that remove parts of a leg which an interrupted lvconvert made and never joined to the volume: LVM makes no
+    second ones beside them ("already exists"). Their names are LVM's own, nobody can give them to a volume."""
+    return tuple(
+        of.step(
+            f"remove {name}, which an interrupted lvconvert left beside volume {of.volume.id}",
+            of.lvm(
+                "lvremove", "-y", "--select", f"{_named(of, name)} && lv_role=public", f"{of.volume.group}/{name}"
+            ),
+            Drift(of.volume.key, "no parts of a leg by themselves", name),
+            Risk.CONSUMES,
+            "unmade: the name is LVM's own, and LVM removes it only while it is part of no volume",
+        )._replace(guards=_guards(of))
+        for name in facts.strays
+    )
+
+
+def _named(of: Subject, name: str) -> str:
+    return f"vg_name={of.volume.group} && lv_name={name}"
+
+
+def _guards(of: Subject) -> tuple[Guard, ...]:
+    """The disks are still those that were looked at."""
+    states = (of.seen["disk"].get(m.disk) for m in (of.group.members if of.group else ()))
+    luns = [s.facts for s in states if isinstance(s, Present) and isinstance(s.facts, Lun)]
+    return tuple(
+        Guard(f"{paths.SYS_BLOCK}/{d.kernel}/diskseq", d.diskseq) for lun in luns for d in lun.paths if d.diskseq
+    )
