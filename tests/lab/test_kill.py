@@ -75,6 +75,7 @@ def test_from_blank_to_mounted(lab: Lab, attempt: int) -> None:
 
 # Stands in LVM's place: the victim's command is killed after a while, as by a power cut.
 WRAPPER = """#!/bin/sh
+[ "${0##*/}" = lvm ] || exec /opt/real/lvm "${0##*/}" "$@"
 if [ "$1" = "$(cat /root/victim 2>/dev/null)" ]; then exec timeout -s KILL "$(cat /root/after)" /opt/real/lvm "$@"; fi
 exec /opt/real/lvm "$@"
 """
