@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+from lunmirror.host import paths
 from lunmirror.host.protocol import ActionFailed, Host, Ran
 from lunmirror.model import (
     AwaitPath,
@@ -67,7 +68,7 @@ class Executor:
             self._settle([s.action for s, a in pairs if isinstance(s.action, Run) and a.rc in s.action.ok])
         except ActionFailed as failure:
             return [Outcome(s, "failed", error=str(failure)) for s in steps]
-        return [_judge(s, a) for s, a in zip(steps, answers, strict=True)]
+        return [self._judge(s, a) for s, a in zip(steps, answers, strict=True)]
 
     def _check(self, guard: Guard) -> None:
         seen = self.host.read(guard.path)
@@ -84,7 +85,7 @@ class Executor:
             case Run(argv, deadline, stdin, ok) as run:
                 ran = host.run(argv, deadline, stdin)
                 if ran.rc not in ok:
-                    raise ActionFailed(_why(run, ran))
+                    raise ActionFailed(self._why(run, ran))
                 if run.makes:
                     host.flush(run.makes)
                 self._settle([run])
@@ -103,24 +104,25 @@ class Executor:
             case AwaitSessions(wanted, deadline):
                 host.await_sessions(wanted, deadline)
 
+    def _judge(self, step: Step, ran: Ran) -> Outcome:
+        assert isinstance(step.action, Run)
+        if ran.rc in step.action.ok:
+            return Outcome(step, "done", ran.seconds)
+        return Outcome(step, "failed", ran.seconds, self._why(step.action, ran))
+
+    def _why(self, run: Run, ran: Ran) -> str:
+        meaning = dict(run.meanings).get(ran.rc, "") if ran.rc is not None else ""
+        if run.argv[0] == paths.LVM and (room := self.host.no_room(paths.LVM_ETC)):
+            # It may say no more than "Failed to commit VG" (docs/lab-findings.md, 10).
+            meaning = f"{paths.LVM_ETC}, where LVM keeps its archive, cannot be written: {room}"
+        return f"{meaning} ({ran.why})" if meaning else ran.why
+
     def _settle(self, done: list[Run]) -> None:
         """Gives the effects of what was run time to show, all at once."""
         waits = [run.settles for run in done if run.settles]
         if waits:
             wanted = tuple(one for wait in waits for one in wait.wanted)
             self.host.await_sessions(wanted, max(wait.deadline for wait in waits))
-
-
-def _judge(step: Step, ran: Ran) -> Outcome:
-    assert isinstance(step.action, Run)
-    if ran.rc in step.action.ok:
-        return Outcome(step, "done", ran.seconds)
-    return Outcome(step, "failed", ran.seconds, _why(step.action, ran))
-
-
-def _why(run: Run, ran: Ran) -> str:
-    meaning = dict(run.meanings).get(ran.rc, "") if ran.rc is not None else ""
-    return f"{meaning} ({ran.why})" if meaning else ran.why
 
 
 def _batches(steps: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:

@@ -261,6 +261,9 @@ class SimHost:
         self.world.version += 1
         self._end(fault)
 
+    def no_room(self, folder: str) -> str:
+        return ""
+
     def flush(self, path: str) -> None:
         """Files of this machine are on its disk as soon as they are written."""
 

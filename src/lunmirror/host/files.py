@@ -247,6 +247,17 @@ def _unlink_if_there(path: str) -> None:
             raise
 
 
+def no_room(folder: str) -> str:
+    """Why nothing can be written below it: its file system is read-only, or full; '' if neither, or it cannot be told."""
+    try:
+        status = os.statvfs(folder)
+    except OSError:
+        return ""
+    if status.f_flag & os.ST_RDONLY:
+        return words.of(OSError(errno.EROFS, ""))
+    return words.of(OSError(errno.ENOSPC, "")) if status.f_blocks and not status.f_bavail else ""
+
+
 def flush(path: str) -> None:
     """fsync of a file and of the two folders above it, which may be new as well; nothing where there is no file."""
     with _in_words(f"cannot bring {path} to the disk"):

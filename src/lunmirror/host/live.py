@@ -87,6 +87,9 @@ class LiveHost:
         self._change()
         files.replace(path, content, before, mode, scratch, self._lock(locked))
 
+    def no_room(self, folder: str) -> str:
+        return files.no_room(folder)
+
     def flush(self, path: str) -> None:
         files.flush(path)
 

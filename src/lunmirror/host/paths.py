@@ -35,6 +35,7 @@ GENERATED_UNITS = "/run/systemd/generator"  # what systemd made of fstab
 MOUNTINFO = "/proc/self/mountinfo"
 FSTAB = "/etc/fstab"
 MACHINE_ID = "/etc/machine-id"
+LVM_ETC = "/etc/lvm"
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 ISCSID_PID = "/run/iscsid.pid"
 

@@ -80,6 +80,9 @@ class Host(Reader):
         self, path: str, content: bytes, before: bytes | None, mode: int, scratch: str = "", locked: bool = False
     ) -> None: ...
 
+    def no_room(self, folder: str) -> str:
+        """Why nothing can be written below a folder, in words; '' if that is not certain."""
+
     def flush(self, path: str) -> None:
         """Bring a file that another program wrote to the disk, and its name too. One that is not there is no failure."""
 

@@ -263,6 +263,17 @@ def test_what_another_program_wrote_is_brought_to_the_disk(
     assert synced == [str(record), str(record.parent), str(record.parent.parent)]
 
 
+def test_a_file_system_that_takes_nothing_is_told(
+    host: LiveHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert host.no_room(str(tmp_path)) == host.no_room("/nowhere") == ""
+    real = os.statvfs(tmp_path)
+    for flag, left, told in ((os.ST_RDONLY, 9, "the file system is read-only"), (0, 0, "the file system is full")):
+        fake = os.statvfs_result((*real[:4], left, *real[5:8], flag, real[9], *real[10:]))
+        monkeypatch.setattr(os, "statvfs", lambda folder, fake=fake: fake)
+        assert host.no_room(str(tmp_path)) == told
+
+
 def test_removing(host: LiveHost, tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"old")
     host.remove(str(tmp_path / "f"), b"old")
