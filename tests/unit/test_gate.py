@@ -31,6 +31,12 @@ REFUSED = [
     step("sfdisk", "--force", "/dev/sdb", risk=Risk.CONSUMES, proof="blank", guards=GUARD),
     step("sfdisk", "--wipe", "always", "/dev/sdb", risk=Risk.CONSUMES, proof="blank", guards=GUARD),
     step("iscsiadm", "-m", "node", "-o", "delete"),
+    step("lvm", "lvremove", "-y", "vg0/lv", risk=Risk.CONSUMES, proof="unmade: tagged", guards=GUARD),  # no selection
+    step("lvm", "lvremove", "-y", "--select", "x", "vg0/lv", risk=Risk.CONSUMES, proof="blank", guards=GUARD),
+    step("lvm", "lvremove", "-y", "--select", "x", "vg0/lv", risk=Risk.CONSUMES, proof="unmade: tagged"),  # no guard
+    step("lvm", "lvremove", "-y", "vg0/lv", proof="consent: x"),
+    step("lvm", "vgremove", "--select", "x", "vg0", proof="unmade: x"),
+    step("lvm", "pvremove", "/dev/sdb"),
 ]
 
 
@@ -46,6 +52,9 @@ def test_what_breaks_a_rule_comes_back_as_a_refusal(bad):
 
 
 ALLOWED = [
+    step(
+        "lvm", "lvremove", "-y", "--select", "x", "vg0/lv", risk=Risk.CONSUMES, proof="unmade: tagged", guards=GUARD
+    ),
     step("lvm", "pvcreate", "/dev/sdb", risk=Risk.CONSUMES, proof="blank", guards=GUARD),
     step(
         "lvm", "pvcreate", "-y", "/dev/sdb", risk=Risk.CONSUMES, proof="consent: disks.left.overwrite", guards=GUARD

@@ -108,6 +108,10 @@ def _ask(reader: Reader) -> Seen:
     return _parse(ran, devices.unhealthy)
 
 
+# A device without a table: what made it died before it loaded one (measured: docs/lab-findings.md, 12).
+NO_TABLE = DmLine("", ())
+
+
 def read_status(reader: Reader) -> Seen:
     """Present(dict of device-mapper name -> tuple of DmLine) or Unknown. Reads no disk."""
     ran = reader.query((paths.DMSETUP, "status"), DEADLINE)
@@ -118,6 +122,9 @@ def read_status(reader: Reader) -> Seen:
         name, colon, rest = line.partition(": ")
         words = rest.split()
         if line.strip() == "No devices found":
+            continue
+        if colon and not words:
+            found[name] = (*found.get(name, ()), NO_TABLE)
             continue
         if not colon or len(words) < 3 or None in (count(words[0]), count(words[1])):
             return Unknown(f"device-mapper gave a line that cannot be read: {line[:200]!r}")

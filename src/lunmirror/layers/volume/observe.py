@@ -10,7 +10,7 @@ from lunmirror.layers.group.facts import VolumeGroup
 from lunmirror.layers.volume import superblock
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
 from lunmirror.lvm.devices import text
-from lunmirror.lvm.read import DmLine, Lvm, LvRow, read_lvm, read_status
+from lunmirror.lvm.read import NO_TABLE, DmLine, Lvm, LvRow, read_lvm, read_status
 from lunmirror.model import ABSENT, Observed, Present, Seen, Unknown, World
 from lunmirror.plain import count
 
@@ -76,8 +76,9 @@ def _volume(
         return ABSENT
     dm = volume.dm
     lines = status.get(dm, ())
-    active = bool(lines)
-    if active != row.active:
+    empty = NO_TABLE in lines
+    active = bool(lines) and not empty
+    if active != row.active and not empty:
         return Unknown("LVM and device-mapper disagree on whether it is active: it is being changed right now")
     kind = _type(row)
     line = lines[0] if len(lines) == 1 else None
@@ -119,7 +120,7 @@ def _volume(
             instance=_instance(row, reader) if kind == "raid1" and active else "",
             half_made=half_made,
             strays=strays,
-            loose=not active and any(r.parent == row.name and r.active for r in rows),
+            loose=empty or (not active and any(r.parent == row.name and r.active for r in rows)),
             testimony=_testimony(row, rows, asked, group, lvm, reader) if kind == "raid1" and asked else ABSENT,
         )
     )

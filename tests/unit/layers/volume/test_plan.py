@@ -708,3 +708,32 @@ def test_a_mirror_whose_legs_have_all_failed_is_a_persons(past, vg, kind, said):
     answer = planned(Present(lv(type="mirror", letters="DD", past=past)), wanted("mirror"), vg)
     assert (commands(answer), [f.kind for f in answer.findings]) == ([], [kind])
     assert said in answer.findings[0].next
+
+
+# What a killed LVM command leaves
+
+HALF = {"letters": "  ", "active": False, "ratio": (0, 0), "half_made": ("lv_rmeta_0", "lv_rmeta_1")}
+REMOVE = (
+    "lvremove -y --select vg_name=vg0 && lv_name=lv && lv_tags=lunmirror.unformatted && lv_skip_activation=1 vg0/lv"
+)
+
+
+@pytest.mark.parametrize(
+    ("facts", "vg", "expected"),
+    [
+        (lv(**HALF, tags=(UNFORMATTED,)), group(), [REMOVE]),
+        (lv(**HALF), group(), Kind.REFUSED),  # nobody says that it is new
+        (lv(**HALF, tags=(UNFORMATTED,), past=BOTH), group(), Kind.REFUSED),  # it was in service once
+        (lv(**HALF, tags=(UNFORMATTED,), past=Unknown("torn")), group(), Kind.REFUSED),
+        (lv(**(HALF | {"active": True}), tags=(UNFORMATTED,)), group(), Kind.REFUSED),
+        (lv(**HALF, tags=(UNFORMATTED,)), group(hidden=("right",)), Kind.BLOCKED),
+        (lv(letters="  ", active=False, ratio=(0, 0), loose=True, past=BOTH), group(), ["lvchange -a n vg0/lv"]),
+        (lv(letters="  ", active=False, ratio=(0, 0), past=BOTH), group(), ["lvchange -a y vg0/lv"]),
+    ],
+)
+def test_what_a_killed_command_left(facts, vg, expected):
+    answer = planned(Present(facts), vg=vg)
+    if isinstance(expected, Kind):
+        assert (commands(answer), [f.kind for f in answer.findings]) == ([], [expected])
+    else:
+        assert commands(answer) == expected
