@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lunmirror.host.protocol import Ran
-from lunmirror.lvm.read import _parse
+from lunmirror.lvm.read import NO_TABLE, DmLine, _parse, read_status
 from lunmirror.model import Present, Unknown
 
 RECORDED = Path(__file__).parents[2] / "recordings/fullreport-vg0.json"
@@ -54,3 +54,24 @@ def test_an_answer_of_another_kind_is_unknown(kind: str, field: str, value: obje
     section = next(one for one in document["report"] if one.get("vg"))
     section[kind][0][field] = value
     assert isinstance(_parse(Ran(("lvm",), 0, json.dumps(document), "", 0.0), {}), Unknown)
+
+
+class Machine:
+    def __init__(self, out: str) -> None:
+        self.out = out
+
+    def query(self, argv: tuple[str, ...], deadline: float) -> Ran:
+        return Ran(argv, 0, self.out, "", 0.1)
+
+
+def test_a_device_without_a_table_hides_no_other() -> None:
+    """Somebody else's, too: what made it was killed before it loaded one."""
+    found = read_status(Machine("stranger: \nvg0-lv: 0 131072 linear \nhalf: \n"))
+    assert found == Present({"stranger": (NO_TABLE,), "vg0-lv": (DmLine("linear", ()),), "half": (NO_TABLE,)})
+
+
+@pytest.mark.parametrize(
+    "line", ["vg0-lv", "vg0-lv:", "vg0-lv: 0 linear", "vg0-lv: 0 -1 linear", "vg0-lv: x 1 linear"]
+)
+def test_a_line_that_is_none_makes_all_unknown(line: str) -> None:
+    assert isinstance(read_status(Machine(f"stranger: 0 8 linear \n{line}\n")), Unknown)
