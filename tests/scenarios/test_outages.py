@@ -21,6 +21,7 @@ from sim.stories import (
     inactive,
     logged_in_anew,
     mirror_without_a_leg,
+    other_leg_by_hand,
     outage,
 )
 from sim.world import World
@@ -180,16 +181,7 @@ def test_without_a_journal_no_degraded_start() -> None:
 
 def test_two_histories_are_a_persons_to_decide() -> None:
     """filer1 alone, seen by lunmirror; then somebody starts filer2 alone by hand; then both are there."""
-    from sim.lvm import Lvm
-
-    stage = outage(converged(text()), "filer2")
-    stage.apply()
-    stage.world.event_activation = False
-    stage.world.cut("filer1")
-    stage.world.restore("filer2")
-    stage.world.reboot()
-    lvm = Lvm(stage.world, None)
-    lvm.start(lvm.group("vg0"), "testlv", by_hand=False)  # a person, or another program
+    stage = other_leg_by_hand(text())
     refused = stage.apply()
     assert refused.exit == 4
     assert "two histories" in refused.finding(Kind.REFUSED)
