@@ -67,6 +67,11 @@ def clear(of: Subject, facts: LogicalVolume) -> tuple[Step, ...]:
     )
 
 
+def sweep(of: Subject, facts: LogicalVolume) -> Plan | None:
+    """The same when there is nothing else to do: they only take room. A replaced leg's conversion leaves some, too."""
+    return Plan(clear(of, facts)) if facts.strays and of.group and of.group.whole else None
+
+
 def _named(of: Subject, name: str) -> str:
     return f"vg_name={of.volume.group} && lv_name={name}"
 

@@ -109,6 +109,7 @@ def _tend(of: Subject, facts: LogicalVolume, admissions: tuple[Step, ...], admit
         keep.add_leg,
         replace.drop_old,
         keep.grow,
+        leftover.sweep,
         keep.disown,
         choose.scrub,
     ):

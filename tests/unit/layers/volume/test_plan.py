@@ -713,6 +713,7 @@ def test_a_mirror_whose_legs_have_all_failed_is_a_persons(past, vg, kind, said):
 # What a killed LVM command leaves
 
 HALF = {"letters": "  ", "active": False, "ratio": (0, 0), "half_made": ("lv_rmeta_0", "lv_rmeta_1")}
+STRAY = "lvremove -y --select vg_name=vg0 && lv_name=lv_rimage_2 && lv_role=public vg0/lv_rimage_2"
 REMOVE = (
     "lvremove -y --select vg_name=vg0 && lv_name=lv && lv_tags=lunmirror.unformatted && lv_skip_activation=1 vg0/lv"
 )
@@ -727,6 +728,13 @@ REMOVE = (
         (lv(**HALF, tags=(UNFORMATTED,), past=Unknown("torn")), group(), Kind.REFUSED),
         (lv(**(HALF | {"active": True}), tags=(UNFORMATTED,)), group(), Kind.REFUSED),
         (lv(**HALF, tags=(UNFORMATTED,)), group(hidden=("right",)), Kind.BLOCKED),
+        (lv(past=BOTH, strays=("lv_rimage_2",)), group(), [STRAY]),
+        (lv(past=BOTH, strays=("lv_rimage_2",)), group(hidden=("third",)), []),
+        (
+            lv(type="linear", pvs=(A,), past=ONLY_A, strays=("lv_rimage_2",)),
+            group(),
+            [STRAY, "lvconvert -y --type raid1 -m 1 vg0/lv /dev/right"],
+        ),
         (lv(letters="  ", active=False, ratio=(0, 0), loose=True, past=BOTH), group(), ["lvchange -a n vg0/lv"]),
         (lv(letters="  ", active=False, ratio=(0, 0), past=BOTH), group(), ["lvchange -a y vg0/lv"]),
     ],
