@@ -1,7 +1,5 @@
 """fstab(5) as bytes: finds the lines that speak of a mount, and puts ours in place without touching another byte."""
 
-import re
-
 from lunmirror.desired import Volume
 from lunmirror.host import paths
 from lunmirror.mountinfo import unescape
@@ -117,9 +115,17 @@ def put(fstab: bytes, line: bytes, instead_of: int | None) -> bytes:
 
 def _remark(raw: bytes) -> bytes:
     """What somebody wrote behind the options or the last field of a line, from its #, with a space before it."""
-    words = enumerate(re.finditer(rb"[^ \t]+", raw))
-    begin = next((word.start() for n, word in words if n >= 4 and word[0].startswith(b"#")), None)
-    return b"" if begin is None else b" " + raw[begin:]
+    plain = raw.replace(b"\t", b" ")
+    at, fields = 0, 0
+    while at < len(plain):
+        if plain[at : at + 1] != b" ":
+            if fields >= 4 and plain[at : at + 1] == b"#":
+                return b" " + raw[at:]
+            fields += 1
+            end = plain.find(b" ", at)
+            at = len(plain) if end < 0 else end
+        at += 1
+    return b""
 
 
 def escape(field: bytes) -> bytes:

@@ -1,7 +1,5 @@
 """A logical volume: its layout from LVM's metadata, its health from device-mapper's own status line."""
 
-import re
-
 from lunmirror import journal
 from lunmirror.desired import Desired, Volume
 from lunmirror.host import paths
@@ -131,10 +129,10 @@ def _unhidden(row: LvRow, rows: list[LvRow]) -> tuple[tuple[str, ...], tuple[str
     LVM reserves such names. It makes metadata volumes by themselves, clears them, and only then hides them."""
     legs = {r.name for r in rows if r.parent == row.name}
     own, stray = [], []
-    for name in sorted(r.name for r in rows if not r.parent):
-        part = re.fullmatch(rf"{re.escape(row.name)}_r(?:meta|image)_(\d+)", name)
-        if part:
-            (own if f"{row.name}_rimage_{part[1]}" in legs else stray).append(name)
+    for name in sorted(r.name for r in rows if not r.parent and r.name.startswith(f"{row.name}_r")):
+        kind, _, number = name.removeprefix(f"{row.name}_").partition("_")
+        if kind in ("rmeta", "rimage") and count(number) is not None:
+            (own if f"{row.name}_rimage_{number}" in legs else stray).append(name)
     return tuple(own), tuple(stray)
 
 
