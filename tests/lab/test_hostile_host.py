@@ -8,7 +8,6 @@ from kit import DISKS, LAYOUTS, MOUNT, Lab
 from test_outages import back, whole, writing
 
 LVM = "/usr/sbin/lvm"
-pytestmark = pytest.mark.unproven
 FLOOD = "#!/bin/sh\nhead -c 1048576 /dev/zero | tr '\\0' x >&2\n"
 
 

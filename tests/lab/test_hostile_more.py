@@ -14,7 +14,6 @@ from kit import LAYOUTS, MOUNT, Lab
 from test_kill import leftovers
 from test_outages import whole
 
-pytestmark = pytest.mark.unproven
 # Both places, since the journal lies in /var. Their contents are on a file system of their own that can be filled.
 SMALL = (
     "for d in etc var/lib/lunmirror; do mkdir -p /$d /root/$d; mount -t tmpfs -o size=24m small /root/$d;"

@@ -3,11 +3,9 @@ wrong secret, over `plan`, `apply` from blank to mounted and with nothing to do,
 
 import re
 
-import pytest
 from kit import Lab, config
 from test_chap import FOLDER, OURS, THEIRS, VOLUME, chap, guard, nowhere
 
-pytestmark = pytest.mark.unproven
 WRONG = "mistyped-Kw2-two"
 ALL = (*OURS.values(), *THEIRS.values(), WRONG)
 TRACE = "/root/probe.trace"
