@@ -138,6 +138,20 @@ def test_a_leg_is_being_added_when_lvconvert_is_killed(converged) -> None:
     assert set(lab.on_each_leg().values()) == {witness}
 
 
+def test_what_a_killed_lvconvert_left_in_device_mapper_is_told(converged) -> None:
+    """LVM does not know it, so nothing of LVM's takes it away; the commands that are told do."""
+    lab = converged("single-raid1", ONE)
+    lab.run("dmsetup create vg0-testlv_rimage_1 --table '0 8192 zero'")
+    lab.configure(RAID1)
+    told = lab.apply(expect=1)
+    (found,) = told.findings("blocked")
+    assert "vg0-testlv_rimage_1" in found["why"]
+    for command in found["next"].split("`")[1::2]:
+        lab.run(command)
+    lab.settle()
+    assert " AA " in lab.dm()
+
+
 @pytest.mark.parametrize("attempt", range(2))
 def test_while_it_heals(converged, attempt: int) -> None:
     lab = converged("raid1-6s", RAID1)

@@ -73,6 +73,8 @@ def add_leg(of: Subject, facts: LogicalVolume) -> Plan | None:
         # In service all the same: a mirror that dmeventd made linear, with its server still away.
         why = f"its leg on disk {disk} is missing, and a member of its group is out of sight"
         return of.find(Kind.DEGRADED, "runs without full redundancy", why, "bring the missing server back", "legs")
+    if obstacle := leftover.obstacle(of, facts):
+        return obstacle
     clear = leftover.clear(of, facts)
     if not of.after and not clear:
         unfit = of.unfit((disk,), facts.extents + (1 if volume.type == "raid1" else 0))

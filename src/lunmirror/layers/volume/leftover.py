@@ -5,6 +5,7 @@
 | a raid1 whose metadata volumes stand by themselves       | lvcreate                   | removed, if it is provably new      |
 | the same without our tag, or known to the journal        | somebody else's            | refused                             |
 | parts of a leg that belong to no volume                  | lvconvert                  | removed before the leg is added     |
+| device-mapper's devices of sub-volumes that LVM lost     | lvconvert                  | a person is told; a boot clears it  |
 | an inactive volume whose sub-volumes are active          | lvcreate, lvchange -a y    | deactivated, then started           |
 
 The first cannot be finished: LVM flags it so that `lvchange -a y` ends well and activates nothing. It never held anything:
@@ -64,6 +65,20 @@ def clear(of: Subject, facts: LogicalVolume) -> tuple[Step, ...]:
             "unmade: the name is LVM's own, and LVM removes it only while it is part of no volume",
         )._replace(guards=_guards(of))
         for name in facts.strays
+    )
+
+
+def obstacle(of: Subject, facts: LogicalVolume) -> Plan | None:
+    """What is in the way of a new leg and is not lunmirror's to take away; None if nothing is."""
+    if not facts.orphans:
+        return None
+    names = " ".join(facts.orphans)
+    return of.find(
+        Kind.BLOCKED,
+        "cannot be given a leg yet",
+        f"a command that was killed left {names} in device-mapper, and LVM, which does not know them, makes no others of"
+        " these names",
+        f"`dmsetup clear {facts.dm}`, then `dmsetup remove {names}`; or restart this machine",
     )
 
 

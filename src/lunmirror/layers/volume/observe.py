@@ -118,6 +118,7 @@ def _volume(
             instance=_instance(row, reader) if kind == "raid1" and active else "",
             half_made=half_made,
             strays=strays,
+            orphans=_orphans(dm, row, rows, status),
             loose=empty or (not active and any(r.parent == row.name and r.active for r in rows)),
             testimony=_testimony(row, rows, asked, group, lvm, reader) if kind == "raid1" and asked else ABSENT,
         )
@@ -134,6 +135,13 @@ def _unhidden(row: LvRow, rows: list[LvRow]) -> tuple[tuple[str, ...], tuple[str
         if kind in ("rmeta", "rimage") and count(number) is not None:
             (own if f"{row.name}_rimage_{number}" in legs else stray).append(name)
     return tuple(own), tuple(stray)
+
+
+def _orphans(dm: str, row: LvRow, rows: list[LvRow], status: dict[str, tuple[DmLine, ...]]) -> tuple[str, ...]:
+    """Device-mapper's devices that are named like sub-volumes of this one, and are none in LVM's metadata."""
+    known = {r.name.removeprefix(row.name) for r in rows if r.name.startswith(f"{row.name}_")}
+    mine = (name for name in status if name.startswith((f"{dm}_rimage_", f"{dm}_rmeta_", f"{dm}_mimage_")))
+    return tuple(sorted(name for name in mine if name.removeprefix(dm) not in known))
 
 
 def _adrift(row: LvRow, rows: list[LvRow], kind: str, lvm: Lvm, reader: Reader) -> tuple[str, ...]:

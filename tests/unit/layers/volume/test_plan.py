@@ -735,6 +735,8 @@ REMOVE = (
             group(),
             [STRAY, "lvconvert -y --type raid1 -m 1 vg0/lv /dev/right"],
         ),
+        (lv(type="linear", pvs=(A,), past=ONLY_A, orphans=("vg0-lv_rimage_0",)), group(), Kind.BLOCKED),
+        (lv(past=BOTH, orphans=("vg0-lv_rimage_2",)), group(), []),
         (lv(letters="  ", active=False, ratio=(0, 0), loose=True, past=BOTH), group(), ["lvchange -a n vg0/lv"]),
         (lv(letters="  ", active=False, ratio=(0, 0), past=BOTH), group(), ["lvchange -a y vg0/lv"]),
     ],
