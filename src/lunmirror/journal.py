@@ -118,7 +118,7 @@ def advance(
     if entry is None:
         return Entry(volume, running, now, seqno, {}, boot=sight.boot, **shown)
     followed = _followed(entry, running, sight)
-    moved = entry._replace(boot=sight.boot or entry.boot, **shown)
+    moved = entry._replace(volume=volume, boot=sight.boot or entry.boot, **shown)
     if entry.running == running:
         return entry if moved == entry else moved
     gone = {pv: now for pv in entry.running if pv not in running}
@@ -140,7 +140,7 @@ def _followed(entry: Entry, running: tuple[str, ...], sight: Sight) -> bool:
     calls such a leg in sync only when its copy is whole, and everything written since went to it too. A leg whose copy
     is not whole says so in its own superblock (its recovery offset), so that no other table starts from it either
     (drivers/md/dm-raid.c, super_init_validation)."""
-    same = bool(sight.instance) and (sight.boot, sight.instance) == (entry.boot, entry.instance)
+    same = bool(sight.boot and sight.instance) and (sight.boot, sight.instance) == (entry.boot, entry.instance)
     return same and set(running) <= {*entry.running, *entry.copying}
 
 
@@ -177,7 +177,7 @@ def restarted(entry: Entry, boot: str, unclean: bool) -> Entry:
     """The entry of a volume that is (about to be) started. `unclean`: its last end may have left its legs unequal."""
     scrub = BEGUN.get(entry.scrub, entry.scrub)
     # A comparison after a choice says what differs; it does not mend. So the repair goes first.
-    return entry._replace(scrub="repair" if unclean else scrub, boot=boot or entry.boot)
+    return entry._replace(scrub="repair" if unclean else scrub, boot=boot or entry.boot, copying=(), instance="")
 
 
 def unseen_before(entry: Entry | None, boot: str) -> bool:

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from lunmirror.model import Kind
 from lunmirror.report.health import DEGRADED, health
 from lunmirror.report.risk import losses
+from sim.iscsi import login
 from sim.lvm import Lvm
-from sim.stage import PAUSE, Stage, converged, text
+from sim.machine import Call, Died
+from sim.stage import DISKS, PAUSE, SERVERS, Stage, converged, text
 from sim.stories import (
     back,
     crashed,
@@ -21,6 +23,7 @@ from sim.stories import (
     inactive,
     logged_in_anew,
     mirror_without_a_leg,
+    moved,
     other_leg_by_hand,
     outage,
 )
@@ -167,6 +170,80 @@ def test_in_another_activation_a_copy_that_was_seen_says_nothing() -> None:
 
     assert refused.exit == 4
     assert "two histories" in refused.finding(Kind.REFUSED)
+
+
+def test_what_was_seen_in_another_boot_says_nothing() -> None:
+    """The copy ends, its leg dies, the other goes on; power cut. A pass notes the start and dies; then somebody starts
+    the older leg alone, and its device gets the number that the journal had of the boot before."""
+    stage = caught_up()
+    number = stage.world.active("testlv").diskseq
+    outage(stage, "filer2")
+    stage.world.event_activation = False
+    stage.world.restore("filer2")
+    stage.world.reboot()
+    with pytest.raises(Died):
+        stage.apply(lambda call: "before" if call.changes and "lvchange" in call.what and "-a y" in call.what else "")
+    outage(stage, "filer1")
+    lvm = Lvm(stage.world, None)
+    lvm.start(lvm.group("vg0"), "testlv", by_hand=False)
+    stage.world.active("testlv").diskseq = number
+
+    assert stage.apply().exit == 4
+
+    stage.world.reboot()
+    stage.apply()  # Harm, if the older leg were started
+    assert not stage.world.actives
+
+
+def test_a_leg_that_caught_up_after_an_unclean_end_is_noted_and_then_made_equal() -> None:
+    stage = crashed()
+    stage.world.cut("filer2")
+    stage.world.advance(60.0)
+    stage.apply()
+    back(stage, "filer2")
+    stage.apply()
+    stage.world.advance(60.0)
+
+    assert stage.apply().exit == 3
+    assert stage.settle(8).exit == 0
+
+
+def login_fails(call: Call) -> str:
+    return "fails" if call.changes and "--login" in call.what and "linuxtest1lv-2" in call.what else ""
+
+
+@pytest.mark.parametrize("third", ["up", "away"])
+def test_a_leg_that_is_about_to_move_is_not_given_up(third: str) -> None:
+    """`replaces` says that another disk is to take its place, not that it is gone: one login that fails costs nothing."""
+    stage = moved("mirror")
+    stage.world.event_activation = False
+    stage.world.unmount("/mnt/test")
+    if third == "away":
+        stage.world.cut("filer3")
+    stage.world.reboot(login=False)
+
+    blocked = stage.apply(login_fails)
+
+    assert "--repair" not in str(blocked.host.lines)
+    assert "vgreduce" not in str(blocked.host.lines)
+    back(stage, "filer3")
+    assert stage.settle().exit == 0
+
+
+def test_a_mirror_on_two_disks_that_were_logged_out_has_not_failed() -> None:
+    stage = converged(text(type="mirror").replace('mount = "/mnt/test"\n', ""))
+    stage.world.event_activation = False
+    for disk in ("left", "right"):
+        address, target = SERVERS[DISKS[disk]]
+        stage.world.logout(DISKS[disk])
+        stage.world.advance(5.0)
+        login(stage.world, target, f"{address}:3260")
+        stage.world.advance(5.0)
+
+    told = stage.apply()
+
+    assert "have failed" not in told.finding(Kind.DEGRADED) + told.finding(Kind.BLOCKED)
+    assert "lvchange -a n" in told.finding(Kind.DEGRADED)
 
 
 def test_without_a_journal_no_degraded_start() -> None:

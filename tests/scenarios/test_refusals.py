@@ -7,6 +7,7 @@ import pytest
 
 from lunmirror.model import Kind
 from sim.disks import Table
+from sim.machine import Call
 from sim.stage import Stage, converged, text
 from sim.stories import blank, foreign_host
 from sim.world import World, foreign_filesystem
@@ -226,13 +227,44 @@ def test_a_volume_that_somebody_removed_is_not_made_anew_and_formatted() -> None
     assert stage.settle().exit == 0
 
 
+def test_so_is_one_that_was_renamed_before() -> None:
+    stage = converged(text())
+    stage.world.unmount("/mnt/test")
+    rename(stage.world, "testlv", "data")
+    stage.world.files["/etc/fstab"] = stage.world.files["/etc/fstab"].replace(b"/testlv", b"/data")
+    stage.configure(text().replace("volumes.testlv", "volumes.data"))
+    assert stage.settle().exit == 0
+    stage.world.unmount("/mnt/test")
+    stage.world.deactivate("data")
+    rename(stage.world, "data", "")
+    stage.world.acknowledged.clear()
+
+    refused = stage.apply()
+
+    assert (refused.exit, refused.host.changed) == (4, [])
+
+
+def rename(world: World, old: str, new: str) -> None:
+    """By hand; without a new name it is removed."""
+    for area in world.areas():
+        if area.meta and area.meta.name == "vg0":
+            lvs = tuple((new if name == old else name, lv) for name, lv in area.meta.lvs if new or name != old)
+            area.meta = replace(area.meta, seqno=area.meta.seqno + 1, lvs=lvs)
+    for active in (a for a in world.actives if a.name == old):
+        active.name, active.subs = new, {name.replace(old, new): minor for name, minor in active.subs.items()}
+    world.version += 1
+
+
 def test_an_unreadable_journal_of_nobody_makes_nothing_either() -> None:
     stage = removed()
     entry = next(p for p in stage.world.files if p.startswith("/var/lib/lunmirror/volumes/"))
     stage.world.files[entry] = b"torn"
     stage.world.version += 1
 
-    assert stage.apply().exit == 4
+    refused = stage.apply()
+
+    assert refused.exit == 4
+    assert "`rm " not in refused.finding(Kind.REFUSED), "it may be another volume's, whose servers are away"
     assert not stage.world.actives
 
 
@@ -244,3 +276,12 @@ def test_another_volumes_journal_is_no_reason() -> None:
     stage.world.version += 1
 
     assert stage.settle().exit == 0
+
+
+def test_where_the_journal_cannot_be_listed_nothing_is_made() -> None:
+    def fault(call: Call) -> str:
+        return "fails" if call.kind == "folder" and "lunmirror/volumes" in call.what else ""
+
+    stage = blank()
+    assert stage.apply(fault).exit == 4
+    assert not stage.world.actives

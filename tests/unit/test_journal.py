@@ -168,6 +168,7 @@ def test_a_copy_that_is_not_seen_any_more_is_forgotten():
         (Sight("boot1", "10"), ("B",), ("A",)),  # another activation
         (Sight("boot2", "9"), ("B",), ("A",)),  # another boot, whose numbers begin anew
         (Sight("boot1", ""), ("B",), ("A",)),
+        (Sight("", "9"), ("B",), ("A",)),
         (Sight("boot1", "9"), ("C",), ("A",)),  # a leg that was not copied
         (Sight("boot1", "9"), ("B", "C"), ("A",)),
     ],
@@ -182,3 +183,17 @@ def test_a_leg_that_was_copied_in_this_activation_has_everything(sight, running,
 def test_two_histories_are_none_the_less_two_if_a_copy_ends_well():
     torn = COPYING._replace(diverged=("C",))
     assert advance(torn, "vg0/testlv", ("B",), 9, "t3", Sight("boot1", "9")).diverged == ("C",)
+
+
+def test_where_the_boot_cannot_be_told_no_activation_can():
+    seen = advance(A_ALONE, "vg0/testlv", ("A",), 9, "t2", Sight("", "9", ("B",)))
+    assert advance(seen, "vg0/testlv", ("B",), 9, "t3", Sight("", "9")).diverged == ("A",)
+
+
+def test_a_start_forgets_what_was_copied():
+    started = journal.restarted(COPYING, "boot1", unclean=False)
+    assert (started.copying, started.instance) == ((), "")
+
+
+def test_the_name_follows_a_rename():
+    assert advance(BOTH, "vg0/data", ("A", "B"), 9, "t2").volume == "vg0/data"

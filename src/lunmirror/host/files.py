@@ -259,18 +259,19 @@ def no_room(folder: str) -> str:
 
 
 def flush(path: str) -> None:
-    """fsync of a file and of the two folders above it, which may be new as well; nothing where there is no file."""
+    """fsync of a file and of the three folders above it, which may be new as well; nothing where there is no file."""
     with _in_words(f"cannot bring {path} to the disk"):
         try:
             number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # older records are a file where newer ones have a folder
             return
         try:
             os.fsync(number)
         finally:
             os.close(number)
-        _sync_folder(os.path.dirname(path))
-        _sync_folder(os.path.dirname(os.path.dirname(path)))
+        for _ in range(3):
+            path = os.path.dirname(path)
+            _sync_folder(path)
 
 
 def _sync_folder(path: str) -> None:

@@ -9,7 +9,7 @@ from lunmirror.model import Seen
 from lunmirror.record import NamedTuple
 
 # As the C library and LVM say them, in small letters.
-CAUSES = ("read-only file", "no space left", "input/output error", "too many open files", "permission denied")
+CAUSES = ("read-only file", "no space left", "too many open files", "permission denied")
 
 
 class Ran(NamedTuple):

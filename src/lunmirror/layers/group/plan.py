@@ -185,6 +185,8 @@ def _missing(ref: Ref, key: str, facts: VolumeGroup, leaving: dict[str, Disk]) -
 
 def _replaced(ref: Ref, facts: VolumeGroup, group: Group, desired: Desired) -> list[Finding]:
     """Disks that have taken over: what the configuration says of their predecessors has done its work."""
+    if not all(m.disk for m in facts.members):
+        return []  # one of them may be the old one, adopted with a UUID of its own and out of sight
     pairs = [(name, old) for name in group.disks if (old := desired.disks[name].replaces) and facts.member(name)]
     return [
         Finding(

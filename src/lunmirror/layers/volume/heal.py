@@ -148,7 +148,7 @@ def mend(of: Subject, facts: LogicalVolume) -> Plan | None:
             f"device-mapper shows {_letters(facts)}, {_percent(facts)} in sync",
             "nothing: it goes on by itself",
         )
-    if facts.type == "mirror" and len(dead) == len(facts.legs):
+    if facts.type == "mirror" and all(leg.letter not in ("", "A") for leg in facts.legs):
         return _all_failed(of, facts)
     given_up = entry.rebuild if (entry := of.past(facts)) else ()
     # A refresh lets every leg join: none is done while one that was given up is still part of the volume.

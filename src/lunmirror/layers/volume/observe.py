@@ -37,24 +37,25 @@ def _removed(volume: Volume, lvm: Lvm, reader: Reader) -> Seen:
     still have its metadata from before. Made anew it would be formatted over that."""
     files = reader.folder(paths.JOURNAL_DIR)
     if isinstance(files, Unknown):
-        return Unknown(f"whether it was there before cannot be told: {files.reason}")
+        decide = f"see why {paths.JOURNAL_DIR} cannot be read, and mend that"
+        return Unknown(f"whether it was there before cannot be told: {files.reason}", decide)
     there = {row.uuid for row in lvm.lvs}
     for name in sorted(files.facts) if isinstance(files, Present) else ():
         uuid, _, kind = name.rpartition(".")
         if kind != "json" or uuid in there:
             continue
-        past = journal.parse(reader.read(journal.path_of(uuid)))
+        file, past = journal.path_of(uuid), journal.parse(reader.read(journal.path_of(uuid)))
         if isinstance(past, Unknown):
-            why = f"{journal.path_of(uuid)} is of a volume that is not there, maybe this one: {past.reason}"
-        elif isinstance(past, Present) and past.facts.volume == volume.id:
+            why = f"{file} is of a volume that is not in sight, maybe this one: {past.reason}"
+            decide = f"bring every server back first; if every declared volume is there then, move {file} away"
+            return Unknown(why, decide)
+        if isinstance(past, Present) and past.facts.volume == volume.id:
             why = f"it was there ({uuid}, on legs noted {past.facts.since}), and is not any more: somebody removed it"
-        else:
-            continue
-        decide = (
-            f"if it was removed by mistake, `vgcfgrestore --list {volume.group}` shows what can be brought back; if it"
-            f" is to be made anew, blank, `rm {journal.path_of(uuid)}`"
-        )
-        return Unknown(why, decide)
+            decide = (
+                f"if it was removed by mistake, `vgcfgrestore --list {volume.group}` shows what can be brought back; if it"
+                f" is to be made anew, blank, `rm {file}`"
+            )
+            return Unknown(why, decide)
     return ABSENT
 
 

@@ -115,5 +115,7 @@ def _tend(of: Subject, facts: LogicalVolume, admissions: tuple[Step, ...], admit
     ):
         answer = question(of, facts)
         if answer:
-            return Plan((*noted, *answer.steps), answer.findings)
+            return (
+                Plan(noted) if question is choose.scrub and noted else Plan((*noted, *answer.steps), answer.findings)
+            )
     return Plan(noted)

@@ -215,9 +215,8 @@ def _doubt(of: Subject, pv: str, entry: journal.Entry) -> str:
     """Why the leg on this physical volume may be back in a moment; '' if it is certainly away, behind or given up."""
     if pv in entry.rebuild or pv not in entry.running:
         return ""
-    member = of.member(pv)
-    if pv in of.leaving and not (member and member.device):
-        return ""  # a person said that it never returns
+    if _taken(of, pv):
+        return ""
     server = of.server_of(pv)
     for state in of.sessions(pv):
         match state:
@@ -232,6 +231,17 @@ def _doubt(of: Subject, pv: str, entry: journal.Entry) -> str:
             case _:
                 return f"whether server {server} is there cannot be told"
     return "" if of.sessions(pv) else f"whether server {server} is there cannot be told"
+
+
+def _taken(of: Subject, pv: str) -> bool:
+    """Another physical volume is seen in the very place of this one, and a person said that it replaces it: it will not
+    return. `replaces` alone does not say so: a leg that works may be about to move to another server."""
+    new, old = of.leaving.get(pv), of.member(pv)
+    if new is None or old is None or old.device or not of.group:
+        return False
+    there, before = of.group.member(new.name), of.desired.disks[new.replaces]
+    place = (before.server, before.target, before.lun)
+    return bool(there and there.device) and (new.server, new.target, new.lun) == place
 
 
 def _grey(of: Subject, hidden: list[Leg]) -> str:
