@@ -237,3 +237,9 @@ def test_boot_wait_bounds_the_pass() -> None:
     assert stage.apply().exit == 3
 
     assert stage.world.now - started < 5 + 60
+
+
+def test_a_new_record_is_brought_to_the_disk_at_once() -> None:
+    stage = blank()
+    assert sorted(stage.apply().host.flushed) == sorted([stage.record("left"), stage.record("right")])
+    assert stage.settle().host.flushed == []

@@ -244,6 +244,17 @@ def test_so_is_one_that_was_renamed_before() -> None:
     assert (refused.exit, refused.host.changed) == (4, [])
 
 
+def test_one_that_was_put_aside_under_another_name_is_no_reason() -> None:
+    """It is there, so nobody removed it; what is declared is another one, in the room that is left."""
+    stage = converged(text())
+    stage.world.unmount("/mnt/test")
+    stage.world.deactivate("testlv")
+    rename(stage.world, "testlv", "aside")
+
+    assert stage.settle().exit == 0
+    assert sorted(name for name, _ in stage.world.metas()["vg0"].lvs) == ["aside", "testlv"]
+
+
 def rename(world: World, old: str, new: str) -> None:
     """By hand; without a new name it is removed."""
     for area in world.areas():

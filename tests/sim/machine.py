@@ -55,6 +55,7 @@ class SimHost:
         self.reads = self.changes = 0
         self.changed: list[Call] = []
         self.lines: list[tuple[str, ...]] = []  # every command line, asked or run
+        self.flushed: list[str] = []
         self._tree: tuple[int, Tree] | None = None
 
     # Reading
@@ -265,7 +266,8 @@ class SimHost:
         return ""
 
     def flush(self, path: str) -> None:
-        """Files of this machine are on its disk as soon as they are written."""
+        """Files of this machine are on its disk as soon as they are written; that it was asked for is kept."""
+        self.flushed.append(path)
 
     def remove(self, path: str, before: bytes, locked: bool = False) -> None:
         fault = self._change("remove", path)

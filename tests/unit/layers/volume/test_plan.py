@@ -747,3 +747,48 @@ def test_what_a_killed_command_left(facts, vg, expected):
         assert (commands(answer), [f.kind for f in answer.findings]) == ([], [expected])
     else:
         assert commands(answer) == expected
+
+
+@pytest.mark.parametrize(
+    ("facts", "copying"),
+    [
+        (lv(letters="Aa", ratio=(3, 10)), (B,)),
+        (lv(letters="AD"), ()),  # dead, not copied: it may be revived by a table that knows nothing of the other
+        (lv(letters="Aa", ratio=(3, 10), adrift=(B,)), ()),
+        (lv(type="mirror", letters="Aa", ratio=(3, 10)), ()),
+        (lv(letters="AAa", pvs=(A, B, C), ratio=(3, 10)), (C,)),
+    ],
+)
+def test_only_a_copy_under_way_is_one(facts, copying):
+    assert facts.sight.copying == copying
+
+
+def test_the_mark_goes_only_while_the_group_is_whole():
+    marked = Present(lv(tags=(UNFORMATTED,), past=BOTH))
+    assert commands(planned(marked, bare())) == [f"lvchange --deltag {UNFORMATTED} vg0/lv"]
+    assert commands(planned(marked, bare(), group(hidden=("third",)))) == []
+
+
+def test_a_member_in_the_way_of_two_volumes_goes_once():
+    desired = replacing(type="mirror")
+    one = desired.volumes["vg0/lv"]
+    desired = desired._replace(volumes={"vg0/lv": one, "vg0/lw": one._replace(name="lw")})
+    state = Present(lv(type="linear", pvs=(A,), past=ONLY_A))
+    vg = group(hidden=("right",), empty=("right",))
+    world = {"group": {"vg0": Present(vg)}, "volume": {"vg0/lv": state, "vg0/lw": state}, "disk": {}}
+    said = commands(plan(desired, world, frozenset()))
+    assert [line.split()[0] for line in said] == ["vgreduce", "lvconvert", "lvconvert"]
+
+
+@pytest.mark.parametrize(("there", "given_up"), [(True, True), (False, False)])
+def test_a_replaced_leg_of_a_stopped_mirror_is_given_up_only_if_its_place_is_taken(there, given_up):
+    """A session to its server proves nothing against it: in its LUN's place is another."""
+    desired = wanted("mirror", legs=("left", "third"))
+    place = desired.disks["right"] if there else desired.disks["third"]
+    third = desired.disks["third"]._replace(server=place.server, target=place.target, lun=place.lun, replaces="right")
+    desired = desired._replace(
+        disks=desired.disks | {"third": third}, groups={"vg0": Group("vg0", ("left", "third"))}
+    )
+    facts = Present(lv(type="mirror", letters="  ", active=False, ratio=(0, 0), past=BOTH))
+    said = commands(planned(facts, desired, group(hidden=("right",))))
+    assert any("--repair" in line for line in said) is given_up
