@@ -57,7 +57,7 @@ class LogicalVolume(NamedTuple):
     half_made: tuple[str, ...] = ()  # metadata volumes of a raid1 that are not hidden in it yet
     strays: tuple[str, ...] = ()  # parts of a leg that an interrupted command never made part of it
     orphans: tuple[str, ...] = ()  # device-mapper's names of sub-volumes that LVM does not know
-    loose: bool = False  # it is not active, and sub-volumes of it are
+    loose: tuple[str, ...] = ()  # it is not active, and these sub-volumes of it are
     testimony: Seen = (
         ABSENT  # of a raid1 that is not active, or a leg of which returns: Present(superblock.Accounts) or Unknown
     )

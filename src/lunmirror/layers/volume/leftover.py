@@ -27,8 +27,9 @@ def tidy(of: Subject, facts: LogicalVolume) -> Plan | None:
     if facts.loose:
         return of.steps(
             f"deactivate what is left active of volume {of.volume.id}",
-            of.lvm("lvchange", "-a", "n", of.volume.id),
-            Drift(of.volume.key, "active as a whole", "only its sub-volumes are active"),
+            # Each by its name: of a volume that is not active LVM takes nothing down.
+            of.lvm("lvchange", "-a", "n", *(f"{of.volume.group}/{name}" for name in facts.loose)),
+            Drift(of.volume.key, "active as a whole", f"{', '.join(facts.loose)} active without it"),
         )
     return None
 

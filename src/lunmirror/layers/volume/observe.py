@@ -120,7 +120,7 @@ def _volume(
             half_made=half_made,
             strays=strays,
             orphans=_orphans(dm, row, rows, status),
-            loose=empty or (not active and any(r.parent == row.name and r.active for r in rows)),
+            loose=() if active else _loose(row, rows, empty),
             testimony=_testimony(row, rows, asked, group, lvm, reader) if kind == "raid1" and asked else ABSENT,
         )
     )
@@ -136,6 +136,12 @@ def _unhidden(row: LvRow, rows: list[LvRow]) -> tuple[tuple[str, ...], tuple[str
         if kind in ("rmeta", "rimage") and count(number) is not None:
             (own if f"{row.name}_rimage_{number}" in legs else stray).append(name)
     return tuple(own), tuple(stray)
+
+
+def _loose(row: LvRow, rows: list[LvRow], empty: bool) -> tuple[str, ...]:
+    """What is active of a volume that is not. `empty`: it has a device itself, without a table."""
+    parts = sorted(r.name for r in rows if r.parent == row.name and r.active)
+    return (*((row.name,) if empty else ()), *parts)
 
 
 def _orphans(dm: str, row: LvRow, rows: list[LvRow], status: dict[str, tuple[DmLine, ...]]) -> tuple[str, ...]:

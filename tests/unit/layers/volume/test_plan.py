@@ -737,7 +737,11 @@ REMOVE = (
         ),
         (lv(type="linear", pvs=(A,), past=ONLY_A, orphans=("vg0-lv_rimage_0",)), group(), Kind.BLOCKED),
         (lv(past=BOTH, orphans=("vg0-lv_rimage_2",)), group(), []),
-        (lv(letters="  ", active=False, ratio=(0, 0), loose=True, past=BOTH), group(), ["lvchange -a n vg0/lv"]),
+        (
+            lv(letters="  ", active=False, ratio=(0, 0), loose=("lv_rimage_0", "lv_rmeta_0"), past=BOTH),
+            group(),
+            ["lvchange -a n vg0/lv_rimage_0 vg0/lv_rmeta_0"],
+        ),
         (lv(letters="  ", active=False, ratio=(0, 0), past=BOTH), group(), ["lvchange -a y vg0/lv"]),
     ],
 )
