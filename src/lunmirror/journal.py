@@ -7,7 +7,9 @@ legs that each ran without the other are a person's to decide.
 It also knows in which boot a raid1 was last seen, and whether its legs have to be compared: after a power cut the
 kernel does not do that by itself (docs/lab-findings.md, 5), and the trace on the disks is gone once it is active.
 
-The journal is small, written only when a set of legs changes, and always *before* a volume is started on fewer legs:
+It notes which legs are being copied, too: one that caught up while no pass looked is not a stale one.
+
+The journal is small, written only when something of this changes, and always *before* a volume is started on fewer legs:
 a crash in between leaves it cautious, never wrong. It is a memory of our own: losing it costs safety of degraded
 starts, which are then refused, and nothing else.
 """
