@@ -10,8 +10,8 @@ kernel does not do that by itself (docs/lab-findings.md, 5), and the trace on th
 It notes which legs are being copied, too: one that caught up while no pass looked is not a stale one.
 
 The journal is small, written only when something of this changes, and always *before* a volume is started on fewer legs:
-a crash in between leaves it cautious, never wrong. It is a memory of our own: losing it costs safety of degraded
-starts, which are then refused, and nothing else.
+a crash in between leaves it cautious, never wrong. It is a memory of our own: without it degraded starts are
+refused, a leg that caught up unseen is not told from a stale one, nor a volume that was removed from one that never was.
 """
 
 import json
@@ -53,9 +53,6 @@ class Entry(NamedTuple):
     instance: str = ""
 
 
-LISTS = ("running", "diverged", "rebuild", "copying")
-
-
 def path_of(lv_uuid: str) -> str:
     """The file of the volume with this UUID."""
     return f"{paths.JOURNAL_DIR}/{lv_uuid}.json"
@@ -69,7 +66,9 @@ def parse(raw: Seen) -> Seen:
         document = json.loads(raw.facts)
         if document.pop("schema") != SCHEMA:
             return Unknown("its journal is of a version that this lunmirror does not know")
-        entry = Entry(**document)._replace(**{k: tuple(document.get(k, ())) for k in LISTS})
+        document.setdefault("copying", [])  # older ones lack it
+        lists = ("running", "diverged", "rebuild", "copying")
+        entry = Entry(**document)._replace(**{k: tuple(document[k]) for k in lists})
         words = (
             entry.volume,
             entry.since,

@@ -173,8 +173,7 @@ def _stand_aside(server: str, volume: Volume, desired: Desired, report: Report, 
     of = Subject(volume, desired, report.seen, frozenset())
     leaving = [leg for leg in facts.legs if any(desired.disks[d].server == server for d in of.disks_of(leg) if d)]
     staying = tuple(pv for leg in facts.legs if leg not in leaving for pv in leg.pvs)
-    seqno = of.group.seqno if of.group else 0
-    yield from of.note_legs(facts, journal.advance(of.past(facts), volume.id, staying, seqno, facts.today))
+    yield from of.note_legs(facts, journal.advance(of.past(facts), volume.id, staying, of.seqno, facts.today))
     if facts.type == "mirror":
         fewer = len(facts.legs) - len(leaving) - 1
         places = of.places(tuple(d for leg in leaving for d in of.disks_of(leg)))

@@ -26,6 +26,7 @@ from sim.stories import (
     moved,
     other_leg_by_hand,
     outage,
+    start_by_hand,
 )
 from sim.world import World
 
@@ -163,8 +164,7 @@ def test_in_another_activation_a_copy_that_was_seen_says_nothing() -> None:
     stage.world.deactivate("testlv")
     stage.world.cut("filer1")
     back(stage, "filer2")
-    lvm = Lvm(stage.world, None)
-    lvm.start(lvm.group("vg0"), "testlv", by_hand=False)
+    start_by_hand(stage)
 
     refused = stage.apply()
 
@@ -184,8 +184,7 @@ def test_what_was_seen_in_another_boot_says_nothing() -> None:
     with pytest.raises(Died):
         stage.apply(lambda call: "before" if call.changes and "lvchange" in call.what and "-a y" in call.what else "")
     outage(stage, "filer1")
-    lvm = Lvm(stage.world, None)
-    lvm.start(lvm.group("vg0"), "testlv", by_hand=False)
+    start_by_hand(stage)
     stage.world.active("testlv").diskseq = number
 
     assert stage.apply().exit == 4
@@ -472,15 +471,7 @@ def test_after_a_clean_stop_nothing_is_compared() -> None:
 
 
 def test_split_brain_is_read_off_the_disks_without_a_journal() -> None:
-    from sim.lvm import Lvm
-
-    stage = outage(converged(text()), "filer2")
-    stage.world.event_activation = False
-    stage.world.cut("filer1")
-    stage.world.restore("filer2")
-    stage.world.reboot()
-    lvm = Lvm(stage.world, None)
-    lvm.start(lvm.group("vg0"), "testlv", by_hand=False)
+    stage = other_leg_by_hand(text())
     stage.world.deactivate("testlv")
     for path in [p for p in stage.world.files if p.startswith("/var/lib/lunmirror/")]:
         del stage.world.files[path]
@@ -542,8 +533,7 @@ def test_a_leg_with_another_history_is_not_refreshed_whatever_the_journal_says(h
     stage.world.cut("filer1")
     stage.world.restore("filer2")
     stage.world.reboot()
-    lvm = Lvm(stage.world, None)
-    lvm.start(lvm.group("vg0"), "testlv", by_hand=False)  # somebody else: no pass had seen the first death
+    start_by_hand(stage)  # no pass had seen the first death
     spoil(stage, how)
     if flagged:
         flag(stage)

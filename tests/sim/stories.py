@@ -201,6 +201,12 @@ def replaced(kind: str) -> Stage:
     return Stage(text(disks=("left", "right2"), type=kind, replaces=("right2", "right")), stage.world)
 
 
+def start_by_hand(stage: Stage) -> None:
+    """A person, or another program, starts the volume on what is in view."""
+    lvm = Lvm(stage.world, None)
+    lvm.start(lvm.group("vg0"), "testlv", by_hand=False)
+
+
 def other_leg_by_hand(words: str) -> Stage:
     """filer1 ran alone, which lunmirror saw; then filer2 alone is there, and somebody started it by hand."""
     stage = outage(converged(words), "filer2")
@@ -212,8 +218,7 @@ def other_leg_by_hand(words: str) -> Stage:
     stage.world.cut("filer1")
     stage.world.restore("filer2")
     stage.world.reboot()
-    lvm = Lvm(stage.world, None)
-    lvm.start(lvm.group("vg0"), "testlv", by_hand=False)
+    start_by_hand(stage)
     return stage
 
 

@@ -197,3 +197,13 @@ def test_a_start_forgets_what_was_copied():
 
 def test_the_name_follows_a_rename():
     assert advance(BOTH, "vg0/data", ("A", "B"), 9, "t2").volume == "vg0/data"
+
+
+@pytest.mark.parametrize(
+    ("missing", "known"), [("running", False), ("diverged", False), ("rebuild", False), ("copying", True)]
+)
+def test_what_was_always_written_is_never_guessed(missing, known):
+    """Older ones lack what is new; two histories that are not mentioned are not none."""
+    document = json.loads(journal.render(COPYING))
+    del document[missing]
+    assert isinstance(journal.parse(Present(json.dumps(document).encode())), Present) is known

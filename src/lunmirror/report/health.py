@@ -89,7 +89,7 @@ def _down(volume: Volume, facts: LogicalVolume, seen: World) -> str:
     """Why nobody can use it as declared; '' if somebody can."""
     if not facts.active:
         return "it is not active"
-    if facts.type == "mirror" and all(leg.letter not in ("", "A") for leg in facts.legs):
+    if facts.failed:
         return "all of its legs have failed: whoever uses it waits, or gets errors"
     if volume.mount is None:
         return ""

@@ -19,7 +19,7 @@ from lunmirror.host import paths
 from lunmirror.layers.filesystem.facts import Bare, FileSystem, Other
 from lunmirror.layers.filesystem.identity import filesystem_uuid
 from lunmirror.layers.group.facts import VolumeGroup
-from lunmirror.layers.volume.facts import GROW, UNFORMATTED, LogicalVolume
+from lunmirror.layers.volume.facts import GROW, UNFORMATTED, LogicalVolume, anew
 from lunmirror.lvm import change, devices_of
 from lunmirror.model import (
     ABSENT,
@@ -169,13 +169,11 @@ class _Maker:
     def _damaged(self, facts: FileSystem) -> Plan:
         """Every leg was away at once, longer than the kernel waits. What to do needs the file system unmounted, and
         so whoever uses it stopped: a person's. A raid1 whose last leg failed takes no refresh, only a new start."""
-        id, check = self.volume.id, f"fsck.{facts.type} -p {paths.MAPPER}/{self.volume.dm}"
         return self._finding(
             Kind.BLOCKED,
-            f"the {facts.type} file system on {id} met {facts.errors} errors and may take no more writes",
+            f"the {facts.type} file system on {self.volume.id} met {facts.errors} errors and may take no more writes",
             "the kernel counted them since the last check: all of its legs failed at once, or its data are damaged",
-            f"stop what uses it, then: umount {facts.path}; lvchange -an {id}; lvchange -ay {id}; {check};"
-            " lunmirror apply",
+            f"stop what uses it, then: {anew(self.volume, facts.path, facts.type)}",
         )
 
     # Steps

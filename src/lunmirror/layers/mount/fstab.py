@@ -104,7 +104,8 @@ def says(line: Line, volume: Volume, boot_wait: int) -> bool:
 
 def put(fstab: bytes, line: bytes, instead_of: int | None) -> bytes:
     """The file with `line` in place of line number `instead_of` (from 1), or after all others. Every other byte
-    stays, also what somebody wrote behind the fields of that line; a last line that lacks its newline gets one only if ours comes after it."""
+    stays, also what somebody wrote behind the fields of that line; a last line that lacks its newline gets one only if
+    ours comes after it."""
     if instead_of is None:
         ended = not fstab or fstab.endswith(b"\n")
         return fstab + (b"" if ended else b"\n") + line + b"\n"

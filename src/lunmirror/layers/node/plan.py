@@ -66,9 +66,8 @@ def _plan_path(path: Path, state: Seen) -> Plan:
             mine = _reconcile(ref, path, record)
             return Plan(mine.steps, (*mine.findings, *(_stray(ref, path, portal) for portal in record.strays)))
         case Torn() as torn:
-            create = _create(ref, path, torn.tpgt, torn.path)._replace(
-                after=(ref,)
-            )  # the server tells the tag anew, by then
+            # The server tells the tag anew, by then.
+            create = _create(ref, path, torn.tpgt, torn.path)._replace(after=(ref,))
             return Plan((_remove(ref, path, torn), create, _predicted(ref, path, torn.path)))
         case Missing(tpgt, file):
             return Plan((_create(ref, path, tpgt, file), _predicted(ref, path, file)))

@@ -35,9 +35,8 @@ def chosen(of: Subject, facts: LogicalVolume) -> Plan | None:
         return of.find(Kind.REFUSED, "needs no choice", why, "nothing: the next pass heals what there is to heal")
     if facts.active and not set(facts.running) & set(keep):
         return _stop_first(of, facts, server)
-    seqno = of.group.seqno if of.group else 0
     scrub = "wanted" if facts.type == "raid1" else ""  # only md compares legs
-    return Plan(of.note_legs(facts, journal.choose(entry, of.volume.id, keep, lose, seqno, facts.today, scrub)))
+    return Plan(of.note_legs(facts, journal.choose(entry, of.volume.id, keep, lose, of.seqno, facts.today, scrub)))
 
 
 def _is_in_question(of: Subject, facts: LogicalVolume, entry: journal.Entry | None) -> bool:

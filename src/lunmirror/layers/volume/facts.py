@@ -4,6 +4,8 @@ The tags by which lunmirror remembers its own work live in LVM's metadata, in th
 they speak of: they survive every crash.
 """
 
+from lunmirror.desired import Volume
+from lunmirror.host import paths
 from lunmirror.journal import Sight
 from lunmirror.model import ABSENT, Present, Seen
 from lunmirror.record import NamedTuple
@@ -14,6 +16,14 @@ UNFORMATTED = "lunmirror.unformatted"
 GROW = "lunmirror.grow"
 
 SCRUBS = ("check", "repair")  # raid's sync actions that go over legs which are in sync
+
+
+def anew(volume: Volume, path: str, type: str) -> str:
+    """What a person types to start a volume anew after I/O errors, once nobody uses it: with its file system of this type
+    unmounted from `path` and checked ('' for none)."""
+    free = f"umount {path}; " if path else ""
+    check = f"fsck.{type} -p {paths.MAPPER}/{volume.dm}; " if type.startswith("ext") else ""
+    return f"{free}lvchange -an {volume.id}; lvchange -ay {volume.id}; {check}lunmirror apply"
 
 
 class Leg(NamedTuple):
@@ -91,6 +101,11 @@ class LogicalVolume(NamedTuple):
         behind = (leg for leg in self.legs if leg.letter == "a" and not self.is_adrift(leg))
         copying = tuple(pv for leg in behind for pv in leg.pvs) if self.type == "raid1" else ()
         return Sight(self.boot, self.instance, copying)
+
+    @property
+    def failed(self) -> bool:
+        """A mirror none of whose legs takes I/O any more."""
+        return self.active and self.type == "mirror" and all(leg.letter not in ("", "A") for leg in self.legs)
 
     def is_adrift(self, leg: Leg) -> bool:
         return not set(leg.pvs).isdisjoint(self.adrift)

@@ -18,8 +18,7 @@ names a running leg as failed has a history of its own.
 """
 
 from lunmirror import journal
-from lunmirror.host import paths
-from lunmirror.layers.volume.facts import Leg, LogicalVolume
+from lunmirror.layers.volume.facts import Leg, LogicalVolume, anew
 from lunmirror.layers.volume.subject import Subject
 from lunmirror.model import Drift, Kind, Plan, Risk, Step, Unknown
 
@@ -43,8 +42,7 @@ def divided(of: Subject, facts: LogicalVolume) -> Plan | None:
         return None
     now_on = entry
     if facts.running:
-        seqno = of.group.seqno if of.group else 0
-        now_on = journal.advance(entry, of.volume.id, facts.running, seqno, facts.today, facts.sight)
+        now_on = journal.advance(entry, of.volume.id, facts.running, of.seqno, facts.today, facts.sight)
     if not now_on.diverged:
         return None
     here = ", ".join(of.server_of(pv) for pv in now_on.running)
@@ -74,7 +72,7 @@ def _torn(of: Subject, facts: LogicalVolume, entry: journal.Entry | None, pair: 
     one, other = sorted(pair, key=lambda pv: pv not in (facts.running or (entry.running if entry else ())))
     since = entry.since if entry else facts.today
     last = entry.last if entry else {}
-    now_on = journal.Entry(of.volume.id, (one,), since, of.group.seqno if of.group else 0, last, (other,))
+    now_on = journal.Entry(of.volume.id, (one,), since, of.seqno, last, (other,))
     refusal = of.finding(
         Kind.REFUSED,
         "has two histories",
@@ -92,11 +90,10 @@ def _torn(of: Subject, facts: LogicalVolume, entry: journal.Entry | None, pair: 
 def note(of: Subject, facts: LogicalVolume) -> tuple[Step, ...]:
     """The journal follows what the volume runs on."""
     entry = of.past(facts)
-    seqno = of.group.seqno if of.group else 0
     running = facts.running or _source(facts, entry)
     if not running:
         return ()
-    now_on = journal.advance(entry, of.volume.id, running, seqno, facts.today, facts.sight)
+    now_on = journal.advance(entry, of.volume.id, running, of.seqno, facts.today, facts.sight)
     if facts.type == "raid1" and journal.unseen_before(entry, facts.boot):
         # Somebody else started it, so how it ended before that cannot be read any more.
         now_on = journal.restarted(now_on, facts.boot, unclean=True)
@@ -148,7 +145,7 @@ def mend(of: Subject, facts: LogicalVolume) -> Plan | None:
             f"device-mapper shows {_letters(facts)}, {_percent(facts)} in sync",
             "nothing: it goes on by itself",
         )
-    if facts.type == "mirror" and all(leg.letter not in ("", "A") for leg in facts.legs):
+    if facts.failed:
         return _all_failed(of, facts)
     given_up = entry.rebuild if (entry := of.past(facts)) else ()
     # A refresh lets every leg join: none is done while one that was given up is still part of the volume.
@@ -186,16 +183,13 @@ def _all_failed(of: Subject, facts: LogicalVolume) -> Plan:
         why += f"; and that {_where(of, first)} holds all that was written, which would be copied over the others, is not known"
         next_ = "restart this machine: before it starts the volume the next pass looks which leg is good"
         return of.find(Kind.REFUSED, what, why, next_)
-    mount, id = of.volume.mount, of.volume.id
-    free = f"umount {mount.path}; " if mount else ""
-    type_ = of.volume.filesystem.type if of.volume.filesystem else ""
-    check = f"fsck.{type_} -p {paths.MAPPER}/{facts.dm}; " if type_.startswith("ext") else ""
+    mount, filesystem = of.volume.mount, of.volume.filesystem
+    commands = anew(of.volume, mount.path if mount else "", filesystem.type if filesystem else "")
     return of.find(
         Kind.BLOCKED,
         what,
         f"{why}; whoever writes to it waits in the kernel",
-        f"`lvchange --refresh {id}`, which ends the waiting with I/O errors; stop what uses it, then: {free}lvchange -an {id};"
-        f" lvchange -ay {id}; {check}lunmirror apply",
+        f"`lvchange --refresh {of.volume.id}`, which ends the waiting with I/O errors; stop what uses it, then: {commands}",
     )
 
 

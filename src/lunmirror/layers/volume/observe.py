@@ -44,7 +44,8 @@ def _removed(volume: Volume, lvm: Lvm, reader: Reader) -> Seen:
         uuid, _, kind = name.rpartition(".")
         if kind != "json" or uuid in there:
             continue
-        file, past = journal.path_of(uuid), journal.parse(reader.read(journal.path_of(uuid)))
+        file = journal.path_of(uuid)
+        past = journal.parse(reader.read(file))
         if isinstance(past, Unknown):
             why = f"{file} is of a volume that is not in sight, maybe this one: {past.reason}"
             decide = f"bring every server back first; if every declared volume is there then, move {file} away"
@@ -85,11 +86,8 @@ def _volume(
     legs = _legs(row, rows, kind, letters)
     adrift = _adrift(row, rows, kind, lvm, reader) if active else ()
     half_made, strays = _unhidden(row, rows)
-    asked = (
-        []
-        if half_made
-        else [leg for leg in legs if not active or leg.letter not in ("A", "a") or set(leg.pvs) & set(adrift)]
-    )
+    asked = [leg for leg in legs if not active or leg.letter not in ("A", "a") or set(leg.pvs) & set(adrift)]
+    speak = kind == "raid1" and asked and not half_made
     journal_file = reader.read(journal.path_of(row.uuid))
     return Present(
         LogicalVolume(
@@ -121,7 +119,7 @@ def _volume(
             strays=strays,
             orphans=_orphans(dm, row, rows, status),
             loose=() if active else _loose(row, rows, empty),
-            testimony=_testimony(row, rows, asked, group, lvm, reader) if kind == "raid1" and asked else ABSENT,
+            testimony=_testimony(row, rows, asked, group, lvm, reader) if speak else ABSENT,
         )
     )
 

@@ -111,11 +111,9 @@ def _tend(of: Subject, facts: LogicalVolume, admissions: tuple[Step, ...], admit
         keep.grow,
         leftover.sweep,
         keep.disown,
-        choose.scrub,
     ):
         answer = question(of, facts)
         if answer:
-            return (
-                Plan(noted) if question is choose.scrub and noted else Plan((*noted, *answer.steps), answer.findings)
-            )
-    return Plan(noted)
+            return Plan((*noted, *answer.steps), answer.findings)
+    # Last, and when nothing is left to note: it writes the journal, too.
+    return Plan(noted) if noted else choose.scrub(of, facts) or Plan()

@@ -92,24 +92,20 @@ def _note_start(of: Subject, facts: LogicalVolume) -> tuple[Step, ...]:
     if facts.type == "mirror" and entry:
         # Until the copy is done, what is written to a region not copied yet is on the first leg alone.
         first = tuple(sorted(facts.legs[0].pvs))
-        return of.note_legs(facts, journal.advance(entry, of.volume.id, first, _seqno(of), facts.today))
+        return of.note_legs(facts, journal.advance(entry, of.volume.id, first, of.seqno, facts.today))
     if facts.type != "raid1":
         return ()
     word = facts.testimony.facts if isinstance(facts.testimony, Present) else Accounts({})
     behind = word.accused()
     good = tuple(sorted(pv for leg in facts.legs for pv in leg.pvs if pv not in behind))
     if entry is None and good and (behind or word.unclean):
-        entry = journal.Entry(of.volume.id, good, facts.today, _seqno(of), {})
+        entry = journal.Entry(of.volume.id, good, facts.today, of.seqno, {})
     if entry is None:
         return ()
     if behind and good and not set(good) & set(entry.running):
         # The journal fell asleep before the legs changed places; what the good ones say is on them.
         entry = entry._replace(running=good, since=facts.today, last=dict.fromkeys(behind, facts.today))
     return of.note_legs(facts, journal.restarted(entry, facts.boot, word.unclean))
-
-
-def _seqno(of: Subject) -> int:
-    return of.group.seqno if of.group else 0
 
 
 # A raid1 on fewer legs
@@ -124,7 +120,7 @@ def _start_degraded(of: Subject, facts: LogicalVolume, hidden: list[Leg]) -> Pla
         return _refuse(of, facts, away, visible)
     assert entry is not None
     word = facts.testimony.facts if isinstance(facts.testimony, Present) else Accounts({})
-    now_on = journal.advance(entry, of.volume.id, good, _seqno(of), facts.today)
+    now_on = journal.advance(entry, of.volume.id, good, of.seqno, facts.today)
     now_on = journal.restarted(now_on, facts.boot, word.unclean)
     only = ", ".join(of.server_of(pv) for pv in good)
     activate = of.step(
@@ -207,7 +203,7 @@ def _start_mirror(of: Subject, facts: LogicalVolume, lost: list[Leg]) -> Plan:
         of.lvm("lvchange", "-a", "y", of.volume.id, devices=devices),
         Drift(of.volume.key, "active", f"inactive, without its leg on server {away}"),
     )
-    now_on = journal.advance(entry, of.volume.id, good, _seqno(of), facts.today)
+    now_on = journal.advance(entry, of.volume.id, good, of.seqno, facts.today)
     return Plan((*of.note_legs(facts, now_on), repair, activate))
 
 

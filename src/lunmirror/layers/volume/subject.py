@@ -104,6 +104,11 @@ class Subject:
         """Another disk takes this leg's place."""
         return any(pv in self.leaving for pv in leg.pvs)
 
+    @property
+    def seqno(self) -> int:
+        """The metadata sequence number of the group, for the journal; 0 while the group cannot be seen."""
+        return self.group.seqno if self.group else 0
+
     # -- sizes ----------------------------------------------------------------------------------------------------
 
     def wanted_extents(self) -> int:
