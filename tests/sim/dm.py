@@ -38,6 +38,7 @@ class Active:
     scrub: str = ""  # check or repair, while it goes over legs that are in sync
     scrubbed: float = 0.0  # bytes
     mismatches: int = 0  # sectors, as the last scrub counted them
+    stand_ins: tuple[str, ...] = ()  # LVM's devices in the place of what was out of view when it was started
     diskseq: int = 0  # another one after every activation
 
     @property

@@ -232,6 +232,8 @@ class Lvm:
             leg.data.failed |= away
         active = Active(meta.name, name, lv.uuid, lv.type, lv.extents, legs, 0, {}, lv.log or "core")
         active.diskseq = self.world.number()
+        parts = [f"{kind}_{leg.number}" for leg in legs if leg.disk is None for kind in ("rimage", "rmeta")]
+        active.stand_ins = tuple(f"{name}_{part}-missing_0_0" for part in parts)
         self._numbers(active)
         self._begin(active, lv, new, by_hand)
         self.world.actives.append(active)

@@ -33,6 +33,8 @@ def dmsetup(world: World) -> Answer:
         for sub in active.subs:
             sectors = 8192 if "_rmeta_" in sub or sub.endswith("_mlog") else active.extents * 8192
             lines.append(f"{active.group.replace('-', '--')}-{sub.replace('-', '--')}: 0 {sectors} linear \n")
+        for name in active.stand_ins:
+            lines.append(f"{active.group.replace('-', '--')}-{name}: 0 8192 error \n")
     return 0, "".join(sorted(lines)) or "No devices found\n", ""
 
 

@@ -124,14 +124,21 @@ def _volume(
     )
 
 
+def _part(name: str, whole: str) -> tuple[str, str]:
+    """(kind, number) of a name that LVM gives to a sub-volume of `whole`; two empty ones of any other name."""
+    kind, _, number = name.removeprefix(f"{whole}_").partition("_")
+    is_one = name.startswith(f"{whole}_") and kind in ("rimage", "rmeta", "mimage") and count(number) is not None
+    return (kind, number) if is_one else ("", "")
+
+
 def _unhidden(row: LvRow, rows: list[LvRow]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Parts of a raid1 that LVM shows by themselves: (metadata of legs that the volume has, what belongs to no leg of it).
     LVM reserves such names. It makes metadata volumes by themselves, clears them, and only then hides them."""
     legs = {r.name for r in rows if r.parent == row.name}
     own, stray = [], []
-    for name in sorted(r.name for r in rows if not r.parent and r.name.startswith(f"{row.name}_r")):
-        kind, _, number = name.removeprefix(f"{row.name}_").partition("_")
-        if kind in ("rmeta", "rimage") and count(number) is not None:
+    for name in sorted(r.name for r in rows if not r.parent):
+        kind, number = _part(name, row.name)
+        if kind in ("rmeta", "rimage"):
             (own if f"{row.name}_rimage_{number}" in legs else stray).append(name)
     return tuple(own), tuple(stray)
 
@@ -143,10 +150,10 @@ def _loose(row: LvRow, rows: list[LvRow], empty: bool) -> tuple[str, ...]:
 
 
 def _orphans(dm: str, row: LvRow, rows: list[LvRow], status: dict[str, tuple[DmLine, ...]]) -> tuple[str, ...]:
-    """Device-mapper's devices that are named like sub-volumes of this one, and are none in LVM's metadata."""
-    known = {r.name.removeprefix(row.name) for r in rows if r.name.startswith(f"{row.name}_")}
-    mine = (name for name in status if name.startswith((f"{dm}_rimage_", f"{dm}_rmeta_", f"{dm}_mimage_")))
-    return tuple(sorted(name for name in mine if name.removeprefix(dm) not in known))
+    """Device-mapper's devices that are named like sub-volumes of this one, and are none in LVM's metadata. LVM's own
+    stand-ins for physical volumes that are out of view (lv_rimage_1-missing_0_0) have other names."""
+    known = {_part(r.name, row.name) for r in rows}
+    return tuple(sorted(name for name in status if (part := _part(name, dm)) != ("", "") and part not in known))
 
 
 def _adrift(row: LvRow, rows: list[LvRow], kind: str, lvm: Lvm, reader: Reader) -> tuple[str, ...]:

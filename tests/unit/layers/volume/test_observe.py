@@ -1,0 +1,44 @@
+"""What is told of a volume's parts by their names alone."""
+
+import pytest
+
+from lunmirror.layers.volume.observe import _orphans, _part
+from lunmirror.lvm.read import DmLine, LvRow
+
+
+def row(name: str, parent: str = "testlv") -> LvRow:
+    values = dict.fromkeys(LvRow._fields, "") | {"name": name, "parent": parent}
+    return LvRow(**values)
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("testlv_rimage_0", ("rimage", "0")),
+        ("testlv_rmeta_12", ("rmeta", "12")),
+        ("testlv_mimage_1", ("mimage", "1")),
+        ("testlv_rimage_1-missing_0_0", ("", "")),
+        ("testlv_rimage_1_extracted", ("", "")),
+        ("testlv_mlog", ("", "")),
+        ("testlv2_rimage_0", ("", "")),
+        ("testlv", ("", "")),
+        ("rimage_0", ("", "")),
+    ],
+)
+def test_only_lvms_own_names_are_parts(name, part):
+    assert _part(name, "testlv") == part
+
+
+def test_a_stand_in_for_what_is_out_of_view_is_no_orphan():
+    """A degraded start makes them (lab: test_two_histories_stop_until_a_person_chooses), and they stay."""
+    rows = [row("testlv", ""), row("testlv_rimage_0"), row("testlv_rmeta_0")]
+    names = (
+        "testlv",
+        "testlv_rimage_0",
+        "testlv_rmeta_0",
+        "testlv_rimage_1-missing_0_0",
+        "testlv_rimage_1",
+        "other_rimage_1",
+    )
+    status = {f"vg0-{name}": (DmLine("linear", ()),) for name in names}
+    assert _orphans("vg0-testlv", rows[0], rows, status) == ("vg0-testlv_rimage_1",)
