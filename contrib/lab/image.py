@@ -1,6 +1,8 @@
-"""The lab's image: a Debian 12 machine with a real kernel, open-iscsi, LVM and storage servers.
+"""The lab's image: a Debian machine with a real kernel, open-iscsi, LVM and storage servers.
 
-Built once into the cache, under the hash of everything that makes it (this file and guest/).
+LAB=bookworm (Debian 12, the default) or LAB=trixie (Debian 13) chooses the release.
+
+Built once into the cache, under the hash of everything that makes it (this file, guest/ and the release).
 Nothing half-built is ever seen: the work is done in a temporary folder and renamed.
 """
 
@@ -20,6 +22,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 GUEST = HERE / "guest"
 CACHE = Path(os.environ.get("LUNMIRROR_LAB_CACHE") or Path.home() / ".cache/lunmirror/lab")
+RELEASES = {"bookworm": "3.11", "trixie": "3.13"}  # Debian's name: the version of its Python
 ROOT_SIZE = "6G"
 FILERS_SIZE = "40G"
 SERVERS = ("filer1", "filer2", "filer3", "bystander")
@@ -43,6 +46,7 @@ class Image:
     """A built image. `root` and `filers` are raw, sparse and never written to again."""
 
     folder: Path
+    release: str = "bookworm"
 
     @property
     def root(self):
@@ -69,8 +73,16 @@ def say(text):
     print(f"lab: {text}", file=sys.stderr, flush=True)
 
 
+def release():
+    """The release that LAB names."""
+    wanted = os.environ.get("LAB") or "bookworm"
+    if wanted not in RELEASES:
+        raise LabError(f"LAB={wanted}: there is no such lab; choose from {', '.join(RELEASES)}")
+    return wanted
+
+
 def recipe_hash():
-    total = hashlib.sha256()
+    total = hashlib.sha256(release().encode())
     for path in sorted([Path(__file__).resolve(), *filter(Path.is_file, GUEST.iterdir())]):
         total.update(f"{path.name}\0{path.stat().st_mode & 0o777:o}\0".encode() + path.read_bytes() + b"\0")
     return total.hexdigest()[:16]
@@ -88,7 +100,7 @@ def cache_lock():
 def ensure():
     """The image of the current recipe, built first if need be (two to three minutes)."""
     with cache_lock():
-        image = Image(CACHE / recipe_hash())
+        image = Image(CACHE / recipe_hash(), release())
         if not image.folder.exists():
             build(image)
         os.utime(image.folder)  # in use: see prune
@@ -100,7 +112,7 @@ def build(image):
     install_host_packages()
     temporary = Path(tempfile.mkdtemp(prefix="building-", dir=CACHE))
     try:
-        fill(temporary, Image(temporary))
+        fill(temporary, Image(temporary, image.release))
         temporary.chmod(0o755)
         temporary.rename(image.folder)
     except BaseException:
@@ -114,16 +126,17 @@ def fill(work, image):
     tree, wheels = work / "tree", work / "wheels"
     call("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lunmirror-lab", "-f", image.key)
     say("downloading lunmirror's dependencies")
-    call(sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:", "--python-version", "3.11",
+    call(sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:", "--python-version", RELEASES[image.release],
          "--implementation", "cp", "--platform", "manylinux2014_x86_64", "--platform", "manylinux_2_17_x86_64",
          "-d", wheels, "-r", GUEST / "requirements.txt")
-    say("bootstrapping Debian 12 (about two minutes)")
+    say(f"bootstrapping Debian's {image.release} (about two minutes)")
     settings = {"GUEST": GUEST, "WHEELS": wheels, "KEY": f"{image.key}.pub"}
     hook = " ".join(f"{name}='{value}'" for name, value in settings.items()) + f" '{GUEST}/customize.sh' \"$1\""
-    packages = ",".join((GUEST / "packages.txt").read_text().split())
+    lists = (GUEST / "packages.txt", GUEST / f"packages-{image.release}.txt")
+    packages = ",".join(word for path in lists if path.exists() for word in path.read_text().split())
     excluded = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("man", "doc", "locale", "info")]
     as_root("mmdebstrap", "--quiet", "--variant=apt", f"--include={packages}", *excluded,
-            "--aptopt=APT::Install-Recommends false", f"--customize-hook={hook}", "bookworm", tree)
+            "--aptopt=APT::Install-Recommends false", f"--customize-hook={hook}", image.release, tree)
     # mmdebstrap empties it at its end, and an empty one makes systemd's first boot preset (enable) every unit.
     as_root("tee", tree / "etc/machine-id", input="0123456789abcdef0123456789abcdef\n")
     say("making the disks")

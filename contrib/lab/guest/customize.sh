@@ -11,7 +11,7 @@ mkdir -p "$root/tmp/wheels"
 cp "$WHEELS"/*.whl "$GUEST/requirements.txt" "$root/tmp/wheels/"
 in_root python3 -m venv /opt/lunmirror
 in_root /opt/lunmirror/bin/pip install --quiet --no-index --no-cache-dir --find-links /tmp/wheels -r /tmp/wheels/requirements.txt
-in_root /opt/lunmirror/bin/python -m compileall -q /opt/lunmirror/lib /usr/lib/python3.11 /usr/lib/python3/dist-packages || true
+in_root sh -c '/opt/lunmirror/bin/python -m compileall -q /opt/lunmirror/lib /usr/lib/python3.1? /usr/lib/python3/dist-packages' || true
 rm -rf "$root/tmp/wheels"
 
 # --- the lab's own tools
@@ -40,6 +40,7 @@ install -m 600 "$KEY" "$root/root/.ssh/authorized_keys"
 
 # --- boot: nothing that a lab does not need
 in_root systemctl set-default -q multi-user.target
+in_root systemctl disable -q rtslib-fb-targetctl.service targetclid.service targetclid.socket 2>/dev/null || true
 in_root systemctl disable -q ssh.service tgt.service multipathd.service multipathd.socket 2>/dev/null || true
 in_root systemctl mask -q apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
     e2scrub_reap.service fstrim.timer tgt.service getty@tty1.service serial-getty@ttyS0.service \
