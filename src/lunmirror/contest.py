@@ -2,13 +2,15 @@
 rewrites node records. Two passes in a row mend such a setting; the next one leaves it, and says that it is contested.
 
 It stays so until it reads as declared or as something else, until the declaration changes, or until the machine boots.
+What lunmirror itself has made in the same pass (a record that was gone, a disk that was scanned for) is nobody's undoing.
 What passes tell each other about it lies in /run (cli.py keeps it there); this room only decides.
 """
 
-from lunmirror.model import Finding, Kind, Outcome, Plan, Step, WriteFile, WriteValue
+from lunmirror.model import Finding, Kind, Outcome, Plan, Ref, RemoveFile, Run, Step, WriteFile, WriteValue
 
 LAYERS = frozenset({"node", "udev", "session", "scsi"})  # settings only: a mount is always worth mending
 MOST = 2  # passes in a row that mend the same setting
+MAKER = {"scsi": "disk"}  # layer -> the layer whose steps make its resources, by the same name; else the layer itself
 
 
 class Contest:
@@ -18,6 +20,7 @@ class Contest:
     def __init__(self, past: dict[str, int] | None = None) -> None:
         self.past = past or {}
         self.present: dict[str, int] = {}
+        self._made: set[Ref] = set()  # resources that this pass has made, or made anew: they begin with defaults
 
     def leave(self, planned: Plan) -> Plan:
         """The plan without steps that would only go on with a fight: each is told instead. A step that mends
@@ -27,7 +30,7 @@ class Contest:
         steps, findings = [], list(planned.findings)
         for step in planned.steps:
             names = _names(step)
-            if names and all(self.past.get(name, 0) >= MOST for name in names):
+            if names and not self._is_new(step.ref) and all(self.past.get(name, 0) >= MOST for name in names):
                 self.present |= {name: self.past[name] for name in names}
                 findings.append(_contested(step))
             else:
@@ -37,8 +40,15 @@ class Contest:
     def mended(self, outcomes: tuple[Outcome, ...]) -> None:
         """These steps were taken."""
         for outcome in outcomes:
-            if outcome.status == "done":
+            if outcome.status != "done":
+                continue
+            if isinstance(outcome.step.action, (Run, RemoveFile)):
+                self._made.add(outcome.step.ref)
+            elif not self._is_new(outcome.step.ref):
                 self.present |= {name: self.past.get(name, 0) + 1 for name in _names(outcome.step)}
+
+    def _is_new(self, ref: Ref) -> bool:
+        return Ref(MAKER.get(ref.layer, ref.layer), ref.name) in self._made
 
 
 def _names(step: Step) -> tuple[str, ...]:

@@ -65,6 +65,32 @@ def test_a_pass_that_finds_it_as_declared_ends_the_fight(damage: Callable[[Stage
         assert fight.known == {}
 
 
+def test_what_lunmirror_made_itself_is_nobodys_undoing() -> None:
+    """A record that is gone is made anew with open-iscsi's defaults: setting those is no fight."""
+    stage = converged(text())
+    fight = Fight(stage)
+    for _ in range(2):
+        set_back_record(stage)
+        assert fight.apply().exit == 0
+    wanted = stage.world.files[stage.record()]
+    for _ in range(3):
+        del stage.world.files[stage.record()]
+        ran = fight.apply()
+        assert (ran.exit, fight.known) == (0, {}), str(ran)
+        assert stage.world.files[stage.record()] == wanted
+
+
+def test_a_session_that_is_renewed_each_time_is_nobodys_undoing() -> None:
+    stage = converged(text())
+    fight = Fight(stage)
+    for _ in range(4):
+        set_back_record(stage)
+        del stage.world.files[stage.record()]
+        stage.world.logout("filer1")
+        ran = fight.apply()
+        assert "contested" not in str(ran.report.findings), str(ran)
+
+
 def test_beside_what_is_contested_all_else_is_mended() -> None:
     stage = converged(text())
     fight = Fight(stage)

@@ -1,8 +1,10 @@
 """The command line: what each verb needs, says and ends with, without a machine behind it."""
 
+import fcntl
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -43,6 +45,7 @@ def _machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "sys").mkdir()
     monkeypatch.setattr(paths, "SYS_BLOCK", str(tmp_path / "sys"))
     monkeypatch.setattr(paths, "RUN_DIR", str(tmp_path / "run"))
+    monkeypatch.setattr(paths, "DM_CONTROL", str(tmp_path / "control"))
     monkeypatch.setattr(paths, "COMPILED", str(tmp_path / "run" / "desired.json"))
     monkeypatch.setattr(paths, "CONFIG", str(ROOT / "etc" / "lunmirror" / "lunmirror.toml"))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
@@ -322,6 +325,7 @@ from lunmirror.host import paths
 from lunmirror.model import Report
 paths.RUN_DIR = {run!r}
 paths.COMPILED = {run!r} + "/desired.json"
+paths.DM_CONTROL = {run!r} + ".control"
 cli._require_machine = lambda: None
 def run_pass(verb, run, desired, reader, executor=None, detailed=False, contest=None):
     {body}
@@ -335,6 +339,7 @@ cli.main()
 def driver(tmp_path: Path) -> Callable[..., subprocess.Popen]:
     """The whole program, but for the pass, whose body is given."""
     processes = []
+    (tmp_path / "run.control").touch(0o600)
 
     def start(body: str, *line: str, **more) -> subprocess.Popen:
         source = DRIVER.format(src=str(ROOT / "src"), run=str(tmp_path / "run"), body=body)
@@ -369,6 +374,40 @@ def test_one_pass_at_a_time(driver: Callable[..., subprocess.Popen], tmp_path: P
     assert first.wait() == 0
     assert (tmp_path / "run/lock").read_text() == ""
     assert (tmp_path / "run").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.real
+def test_a_lock_that_is_removed_lets_nobody_in(driver: Callable[..., subprocess.Popen], tmp_path: Path) -> None:
+    first = driver("print('in', flush=True); sys.stdin.read()", "apply", stdin=subprocess.PIPE)
+    assert first.stdout.readline() == "in\n"
+    shutil.rmtree(tmp_path / "run")
+    busy = driver("pass", "apply")
+    patient = driver("pass", "apply", "--lock-wait", "20s")
+    _, err = busy.communicate()
+    assert busy.returncode == 75
+    assert "its lock in" in err
+    assert patient.poll() is None
+    first.stdin.close()
+    assert (patient.wait(), first.wait()) == (0, 0)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("node", [None, 0o644])
+def test_a_node_that_others_can_lock_is_not_waited_for(
+    driver: Callable[..., subprocess.Popen], tmp_path: Path, node: int | None
+) -> None:
+    """It is missing before device-mapper is loaded. One that others may open they could hold for ever."""
+    control = tmp_path / "run.control"
+    control.unlink()
+    if node is not None:
+        control.touch(node)
+        control.chmod(node)
+        other = os.open(control, os.O_RDONLY)
+        fcntl.flock(other, fcntl.LOCK_EX)
+    result = driver("pass", "apply").wait()
+    if node is not None:
+        os.close(other)
+    assert result == 0
 
 
 @pytest.mark.real

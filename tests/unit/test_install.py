@@ -115,8 +115,22 @@ class Release:
         self.fakes = folder / "bin"
         self.fakes.mkdir()
         self.fake("systemctl", "echo stopping")
-        self.fake("findmnt", f'test ! -e {self.mounted} || echo "{self.path}"')
-        self.holder = 0
+        self.table: dict[str, str] = {str(self.path): "253:5"}  # beside it, other mounts: path -> number
+        self.sys = folder / "sys"
+        self.block("8:0", "devices/platform/host2/session1/target2:0:0/2:0:0:1/block/sda")
+        self.block("8:16", "devices/pci0000:00/ata1/host0/target0:0:0/0:0:0:0/block/sdb")
+        self.block("253:4", "devices/virtual/block/dm-4", "8:0")
+        self.block("253:5", "devices/virtual/block/dm-5", "253:4")
+
+    def block(self, number: str, place: str, *below: str) -> None:
+        """A block device in sysfs."""
+        (self.sys / place / "slaves").mkdir(parents=True)
+        (self.sys / place / "dev").write_text(f"{number}\n")
+        (self.sys / "dev/block").mkdir(parents=True, exist_ok=True)
+        (self.sys / "dev/block" / number).symlink_to(self.sys / place)
+        for other in below:
+            real = (self.sys / "dev/block" / other).resolve()
+            (self.sys / place / "slaves" / real.name).symlink_to(real)
 
     def fake(self, name: str, text: str) -> None:
         (self.fakes / name).write_text(f"#!/bin/sh\n{text}\n")
@@ -132,7 +146,17 @@ class Release:
         alive = f"test -e /proc/{holder.pid}/fd/0" if holder else "false"  # a zombie has no files
         self.fake("umount", f'test "$1" = "{self.path}" || exit 1; ! {alive} && rm {self.mounted}')
         script = (ROOT / "contrib/libexec/release-mounts").read_text()
-        for old, new in (("PATH=/usr/sbin", f"PATH={self.fakes}:/usr/sbin"), ("PATIENCE=10", "PATIENCE=1")):
+        lines = [
+            f'test "{path}" = "{self.path}" -a ! -e {self.mounted} || echo "{n:>7} {path}"'
+            for path, n in self.table.items()
+        ]
+        self.fake("findmnt", "\n".join(lines))
+        changes = {
+            "PATH=/usr/sbin": f"PATH={self.fakes}:/usr/sbin",
+            "PATIENCE=10": "PATIENCE=1",
+            "SYS=/sys": f"SYS={self.sys}",
+        }
+        for old, new in changes.items():
             assert old in script
             script = script.replace(old, new)
         return subprocess.run(["sh", "-c", script], check=True, capture_output=True, text=True, timeout=60).stdout
@@ -174,3 +198,40 @@ def test_release_ends_who_holds_a_mount_and_nobody_else(release: Release, deaf: 
         for process in (holder, bystander):
             process.kill()
             process.wait()
+
+
+@pytest.mark.parametrize(
+    ("path", "number"),
+    [
+        ("/", "8:16"),
+        ("/", "253:5"),  # a root file system over iSCSI: it outlives everything
+        *(
+            (path, "253:5")
+            for path in ("/usr", "/var", "/var/log", "/var/log/journal", "/boot/efi", "/etc", "/tmp")
+        ),
+        ("FOLDER/elsewhere", "8:16"),  # a local disk, whatever its line says
+        ("FOLDER/elsewhere", "7:7"),  # nothing that sysfs knows
+    ],
+)
+def test_release_ends_nobody_for_what_is_not_over_iscsi_or_is_the_systems_own(
+    release: Release, path: str, number: str
+) -> None:
+    """An fstab line of the root file system with _netdev made each process one that "keeps a mount busy"."""
+    elsewhere = release.folder / "elsewhere"
+    elsewhere.mkdir()
+    release.table[path.replace("FOLDER", str(release.folder))] = number
+    bystander = release.hold("exec sleep 60", at=elsewhere)
+    try:
+        assert release.run(None) == ""
+        assert not release.mounted.exists()
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+def test_release_frees_a_mount_whose_disks_are_gone(release: Release) -> None:
+    release.block("253:9", "devices/virtual/block/dm-9")
+    release.table = {str(release.path): "253:9"}
+    assert release.run(None) == ""
+    assert not release.mounted.exists()

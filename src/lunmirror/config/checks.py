@@ -6,7 +6,7 @@ Runs over drafts: whatever a single value's own judge has refused is None here, 
 from collections.abc import Iterator
 from typing import Any
 
-from lunmirror.config import budget, legs, mkfs, names, passwords
+from lunmirror.config import budget, legs, mkfs, names, secretfiles
 from lunmirror.config.problems import Key, Problems, Wrong, quoted
 
 TIMEOUTS = (*budget.STALL_PARTS, "login_timeout", "login_retries", "command_timeout")
@@ -16,7 +16,7 @@ def check(document: Any, folder: str, problems: Problems) -> None:
     """Add every contradiction of the document. `folder` is the configuration's."""
     for rule in (_budgets, _portals, _disks, _replacements, _groups, _volumes, _mounts, _labels):
         rule(document, problems)
-    _secrets(document, folder, problems)
+    secretfiles.check(each(document.servers), folder, problems)
 
 
 def explicit_timeouts(table: Any) -> dict[str, int]:
@@ -133,6 +133,7 @@ def _portals(document: Any, problems: Problems) -> None:
 
 def _disks(document: Any, problems: Problems) -> None:
     units: dict[tuple[str, str, int], str] = {}
+    spellings: dict[tuple[str, str], tuple[str, str]] = {}
     servers = document.servers or {}
     for name, disk in each(document.disks):
         key: Key = ("disks", name)
@@ -140,7 +141,17 @@ def _disks(document: Any, problems: Problems) -> None:
             _undeclared((*key, "server"), "server", disk.server, servers, problems)
         if None in (disk.server, disk.target, disk.lun):
             continue
-        first = units.setdefault((disk.server, disk.target, disk.lun), name)
+        spelled, by = spellings.setdefault((disk.server, disk.target.lower()), (disk.target, name))
+        if spelled != disk.target:
+            problems.add(
+                (*key, "target"),
+                f"this is the target of disk {by}, spelled in another way",
+                why=f"{quoted(spelled)} there: capital letters do not tell two targets apart, and a session by each spelling"
+                " would show every disk twice",
+                next="write both as the server announces it",
+            )
+            continue
+        first = units.setdefault((disk.server, disk.target.lower(), disk.lun), name)
         other = (document.disks or {}).get(first)
         if first != name and disk.replaces != first and getattr(other, "replaces", None) != name:
             problems.add(
@@ -360,54 +371,6 @@ def _labels(document: Any, problems: Problems) -> None:
                 why="whoever looks for LABEL= would find either",
                 next="choose another label for one of the two",
             )
-
-
-def _secrets(document: Any, folder: str, problems: Problems) -> None:
-    for name, server in each(document.servers):
-        chap = server.chap
-        if chap is None:
-            continue
-        key: Key = ("servers", name, "chap")
-        sound = _secret_file(chap, key, folder, problems)
-        if chap.mutual is None:
-            continue
-        key = (*key, "mutual")
-        if _secret_file(chap.mutual, key, folder, problems) and sound:
-            _different_secrets(chap, key, folder, problems)
-
-
-def _secret_file(chap: Any, key: Key, folder: str, problems: Problems) -> bool:
-    """Judge the file without reading it; whether it is worth reading."""
-    if chap.password_file is None:
-        return False
-    path = passwords.locate(chap.password_file, folder)
-    reason = passwords.fault(path, passwords.is_bare(chap.password_file))
-    if reason:
-        what, why, next = passwords.sentences(path, reason)
-        problems.add((*key, "password_file"), what, why=why, next=next)
-    return not reason
-
-
-def _different_secrets(chap: Any, key: Key, folder: str, problems: Problems) -> None:
-    from lunmirror.errors import ConfigError
-
-    secrets = []
-    for table, at in ((chap, key[:-1]), (chap.mutual, key)):
-        path = passwords.locate(table.password_file, folder)
-        if not passwords.is_readable(path):
-            return  # not by us: whoever applies will read it and say so
-        try:
-            secrets.append(passwords.read_secret(path))
-        except ConfigError as error:
-            for problem in error.problems:
-                problems.add((*at, "password_file"), problem.what, why=problem.why, next=problem.next)
-    if len(secrets) == 2 and secrets[0] == secrets[1]:
-        problems.add(
-            (*key, "password_file"),
-            "both password files hold the same secret",
-            why="with equal secrets in both directions every login fails (open-iscsi issue 259)",
-            next="give the server a secret of its own",
-        )
 
 
 def _undeclared(key: Key, kind: str, name: str, known: dict, problems: Problems) -> None:

@@ -20,6 +20,8 @@ _EXT |= {
     "l": _ELSEWHERE,
     "z": _ELSEWHERE,
     "E offset": _ELSEWHERE,
+    "E mount_opts": "mount options have a key of their own: mount = { path, options }",
+    "O journal_dev": _DRY,
     "R offset": _ELSEWHERE,
     "J device": _ELSEWHERE,
 }

@@ -10,9 +10,9 @@ from lunmirror.config.problems import Wrong, quoted, shown
 
 OWN_NAME = r"[a-z0-9][a-z0-9_.-]{0,63}"
 LVM_NAME = r"[a-zA-Z0-9+_.][a-zA-Z0-9+_.-]{0,126}"
-IQN = r"iqn\.[0-9]{4}-(0[1-9]|1[0-2])\.[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[a-z0-9._:-]+)?"
-EUI = r"eui\.[0-9a-f]{16}"
-NAA = r"naa\.([0-9a-f]{16}|[0-9a-f]{32})"
+IQN = r"iqn\.[0-9]{4}-(0[1-9]|1[0-2])\.[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[A-Za-z0-9._:-]+)?"
+EUI = r"eui\.[0-9A-Fa-f]{16}"
+NAA = r"naa\.([0-9A-Fa-f]{16}|[0-9A-Fa-f]{32})"
 TARGET_PATTERN = f"^({IQN}|{EUI}|{NAA})$"
 MACHINE_PATTERN = r"^[a-zA-Z0-9_][a-zA-Z0-9_.+-]{0,127}$"
 
@@ -97,21 +97,18 @@ def fits_device_mapper(group_name: str, volume_name: str) -> bool:
 
 
 def target(value: Any) -> str:
-    """An iSCSI target name: iqn., eui. or naa., as RFC 7143 (and RFC 3980) write them, in lower case.
+    """An iSCSI target name: iqn., eui. or naa., as RFC 7143 (and RFC 3980) write them, spelled as the server announces it.
 
-    An underscore is taken in the last part although the RFC knows none: storage servers in the field use it.
+    Capital letters mean nothing to iSCSI (RFC 3722), and are kept all the same: open-iscsi names its records by the
+    spelling, sends it to the server as it stands, and servers in the field have them. An underscore is taken in the last part although the RFC knows none: storage servers in the field use it.
     """
     line(value, "a target name")
     if len(value) > TARGET_BYTES:
         raise Wrong(f"{quoted(value)} is too long: a target name has at most {TARGET_BYTES} bytes")
     if re.fullmatch(TARGET_PATTERN[1:-1], value):
         return value
-    if value.isascii() and re.fullmatch(TARGET_PATTERN[1:-1], value.lower()):
-        raise Wrong(
-            f"{quoted(value)} has capital letters",
-            why="iSCSI names are compared in lower case (RFC 3722), and open-iscsi's records are named by them",
-            next=f'write "{value.lower()}"',
-        )
+    if value.isascii() and re.fullmatch(TARGET_PATTERN[1:-1], value[:4].lower() + value[4:]):
+        raise Wrong(f"{quoted(value)} does not begin in lower case", next=f'write "{value[:4].lower() + value[4:]}"')
     why = "a target name is iqn.YYYY-MM.reversed.domain:name, eui. and 16 hex digits, or naa. and 16 or 32"
     if not value.isascii():
         lookalike = next(c for c in value if not c.isascii())

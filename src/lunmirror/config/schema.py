@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic.fields import FieldInfo
 
-from lunmirror.config import budget, names, portals, settings, units
+from lunmirror.config import budget, mountoptions, names, portals, settings, units
 
 
 def key(
@@ -64,7 +64,7 @@ Consent = _text(names.consent, maxLength=1024)
 Username = _text(names.username, maxLength=names.VALUE_BYTES)
 PasswordFile = _text(names.password_file, maxLength=1024)
 Label = _text(names.label, maxLength=16)
-MountOption = _text(settings.mount_option, maxLength=names.VALUE_BYTES)
+MountOption = _text(mountoptions.mount_option, maxLength=names.VALUE_BYTES)
 MountPath = _text(names.mount_path, pattern="^/", maxLength=names.PATH_BYTES)
 MkfsOption = _text(names.line, maxLength=names.VALUE_BYTES)
 Settings = Annotated[
@@ -297,7 +297,7 @@ class Disk(Table):
     )
     target: Target = key(
         "iSCSI target",
-        "The name of the iSCSI target that offers the LUN, in lower case.",
+        "The name of the iSCSI target that offers the LUN, spelled as the server announces it, capital letters too.",
         required=True,
         written="node.name of the node record, and the name of its folder",
         effect="at the next pass; sessions to a removed target are left alone",
@@ -401,7 +401,8 @@ class Mount(Table):
     )
     options: list[MountOption] | None = key(
         "Mount options",
-        "Further mount options. _netdev, nofail and what else keeps boot and shutdown from hanging are always added.",
+        "Further mount options. _netdev, nofail and what else keeps boot and shutdown from hanging are always added. Options"
+        " that mount another place, format or grow, or give up what was acknowledged are refused.",
         unit="a list of texts",
         written="the fourth field of the volume's line in /etc/fstab",
         effect="the line at the next pass, the options at the next mount",

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from lunmirror.config.names import VALUE_BYTES, trimmed
-from lunmirror.config.problems import Wrong, quoted, shown
+from lunmirror.config.problems import Wrong, shown
 
 KEY_PATTERN = r"^node\.[A-Za-z0-9_.\[\]]{1,122}$"  # open-iscsi keeps a key in 128 bytes
 
@@ -41,6 +41,42 @@ FORBIDDEN = {
 }
 
 
+# What else a node record holds in open-iscsi 2.0.874 to 2.1.10 (usr/idbm_fields.h, usr/idbm.c: idbm_recinfo_node).
+FREE = frozenset(
+    {
+        "node.boot_lun",
+        "node.session.initial_cmdsn",
+        "node.session.cmds_max",
+        "node.session.queue_depth",
+        "node.session.xmit_thread_priority",
+        "node.session.auth.chap_algs",
+        *(f"node.session.err_timeo.{name}_timeout" for name in ("abort", "lu_reset", "tgt_reset", "host_reset")),
+        *(f"node.session.iscsi.{name}" for name in ("FastAbort", "InitialR2T", "ImmediateData", "ERL")),
+        *(f"node.session.iscsi.{name}" for name in ("FirstBurstLength", "MaxBurstLength", "MaxOutstandingR2T")),
+        *(f"node.session.iscsi.{name}" for name in ("DefaultTime2Retain", "DefaultTime2Wait", "MaxConnections")),
+        *(f"node.conn[0].tcp.{name}" for name in ("window_size", "type_of_service")),
+        *(f"node.conn[0].timeo.{name}_timeout" for name in ("logout", "auth")),
+        *(f"node.conn[0].iscsi.{name}" for name in ("HeaderDigest", "DataDigest", "IFMarker", "OFMarker")),
+        *(f"node.conn[0].iscsi.{name}" for name in ("MaxRecvDataSegmentLength", "MaxXmitDataSegmentLength")),
+    }
+)
+NEARNESS = (
+    0.85  # of difflib, of the last word: a letter or two off. One that is near to none may be a newer open-iscsi's
+)
+
+
+def _meant(value: str) -> str:
+    """The known key that this is a misspelling of; '' if it is known itself, or near to none."""
+    known = {*FREE, *MANAGED, *FORBIDDEN}
+    if value in known:
+        return ""
+    from difflib import get_close_matches
+
+    last = {name.rpartition(".")[2].lower(): name for name in known}
+    near = get_close_matches(value.rpartition(".")[2].lower(), last, n=1, cutoff=NEARNESS)
+    return last[near[0]] if near else ""
+
+
 def key(value: Any) -> str:
     """The name of a record key that may be declared freely. Raises Wrong."""
     if not isinstance(value, str) or not re.fullmatch(KEY_PATTERN[1:-1], value):
@@ -55,6 +91,12 @@ def key(value: Any) -> str:
         raise Wrong(f"{value} cannot be declared", why=FORBIDDEN[value], next="remove it")
     if value.startswith("node.discovery_"):
         raise Wrong(f"{value} cannot be declared", why="it tells where the record came from", next="remove it")
+    if near := _meant(value):
+        raise Wrong(
+            f"{value} is not a key that open-iscsi knows",
+            why="a key that it does not know breaks every listing of its database",
+            next=f"did you mean {near}?",
+        )
     if value.startswith("node.conn[") and not value.startswith("node.conn[0]."):
         raise Wrong(f"{value} cannot be declared", why="open-iscsi has one connection, conn[0]", next="remove it")
     return value
@@ -92,30 +134,3 @@ def settings(given: Any) -> dict[str, str]:
     if not isinstance(given, dict):
         raise Wrong(f"must be a table of record keys, not {shown(given)}")
     return {key(name): value(content) for name, content in given.items()}
-
-
-def mount_option(given: Any) -> str:
-    """One mount option, as it stands between the commas of an fstab line."""
-    trimmed(given, "a mount option")
-    if "," in given or " " in given or '"' in given or "#" in given:
-        raise Wrong(
-            f"{quoted(given)} is not one mount option",
-            why="a comma, space, quote or # would end it in fstab",
-            next='write each option as a text of its own: options = ["noatime", "nodiratime"]',
-        )
-    name = given.partition("=")[0]
-    if name in _MOUNT_REFUSED:
-        raise Wrong(f"the mount option {quoted(name)} cannot be declared", why=_MOUNT_REFUSED[name], next="remove it")
-    return given
-
-
-_ELSEWHERE = "it would mount something else than the volume's file system"
-_MOUNT_REFUSED = {
-    "noauto": "a declared mount is a wish to have it mounted; leave out `mount` to do it by hand",
-    "bind": _ELSEWHERE,
-    "rbind": _ELSEWHERE,
-    "move": _ELSEWHERE,
-    "loop": _ELSEWHERE,
-    "remount": "it is an instruction, not an option",
-    "fail": "a boot must not stop for a dead server",
-}

@@ -52,12 +52,15 @@ def link(path: str) -> Seen:
 
 
 def folder(path: str) -> Seen:
-    """Present(tuple of names, sorted) of a real folder, Absent, or Unknown."""
+    """Present(tuple of names, sorted) of a real folder, or of one that links of root's alone lead to; Absent; Unknown."""
     try:
         number = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
         return ABSENT
     except OSError as error:  # ENOTDIR is also a file or a symbolic link in its place: there is something
+        if os.path.islink(path):
+            real, why = _through(path)
+            return folder(real) if real else Unknown(f"cannot open the folder {path}: {why}")
         return Unknown(f"cannot open the folder {path}: {words.of(error)}")
     except ValueError as error:
         return Unknown(f"cannot open the folder {path!r}: {error}")
@@ -67,6 +70,12 @@ def folder(path: str) -> Seen:
         return Unknown(f"cannot list {path}: {words.of(error)}")
     finally:
         os.close(number)
+
+
+def _through(path: str) -> tuple[str, str]:
+    from lunmirror.host import links  # hardly a machine has one: not worth importing for each run
+
+    return links.through(path)
 
 
 def glob(pattern: str) -> tuple[str, ...]:
@@ -168,7 +177,7 @@ def make_folder(path: str, mode: int) -> None:
             os.mkdir(part, mode)
             os.chmod(part, mode)
             _sync_folder(os.path.dirname(part))
-        if not missing and not stat.S_ISDIR(os.lstat(path).st_mode):
+        if not missing and not stat.S_ISDIR(os.lstat(path).st_mode) and not _through(path)[0]:
             raise ActionFailed(f"cannot make the folder {path}: something else has that name")
 
 

@@ -27,6 +27,7 @@ SYS_SESSIONS = "/sys/class/iscsi_session"
 SYS_CONNECTIONS = "/sys/class/iscsi_connection"
 SYS_BLOCK = "/sys/class/block"
 MAPPER = "/dev/mapper"
+DM_CONTROL = f"{MAPPER}/control"
 BY_UUID = "/dev/disk/by-uuid"
 UDEV_DATA = "/run/udev/data"
 UDEV_RULES = "/etc/udev/rules.d/85-lunmirror.rules"  # after 60-persistent-storage.rules, which sets ID_PATH

@@ -56,7 +56,8 @@ class Reader:
         """Present(str): the path with every symbolic link resolved; Absent if it does not exist."""
 
     def folder(self, path: str) -> Seen:
-        """Present(tuple of names) of a real folder (no symbolic link), sorted; Absent; Unknown for anything else."""
+        """Present(tuple of names, sorted) of a real folder, or of one that links of root's alone lead to; Absent; Unknown
+        for anything else."""
 
     def reach(self, endpoints: tuple[tuple[str, int], ...], deadline: float) -> dict[tuple[str, int], str]:
         """Connect to every (address, port) at once, close again. '' = answers; else why not. Seconds."""

@@ -242,3 +242,20 @@ def test_a_secret_in_a_folder_of_others(write, folder):
     assert "folder is not trusted" in passwords.fault(path)
     with pytest.raises(ConfigError):
         config.read_secret(path)
+
+
+@pytest.mark.parametrize("mutual", [False, True])
+@pytest.mark.parametrize("content", ["two\nlines", "x\n\n", " x", "a\tb", b"\xff"])
+def test_check_finds_what_apply_would_refuse(write, base, content, mutual):
+    """Each rule of a secret, also of the one that no other is compared with."""
+    write(content, "wrong")
+    write("correct horse\n", "sound")
+    own, more = ("sound", '\nmutual = { username = "f", password_file = "wrong" }') if mutual else ("wrong", "")
+    chap = f'[servers.filer1.chap]\nusername = "c"\npassword_file = "{own}"{more}\n'
+    path = write(base.replace("[servers.filer2]", f"{chap}\n[servers.filer2]"))
+    with pytest.raises(ConfigError) as caught:
+        config.load(path, compiled="")
+    assert [p.where.rpartition(": ")[2] for p in caught.value.problems] == [
+        f"servers.filer1.chap.{'mutual.' if mutual else ''}password_file"
+    ]
+    assert "lines" not in str(caught.value).replace("more than one line", "")

@@ -272,6 +272,21 @@ FAULTS = [
         "groups.vg0.volumes.testlv.mount.options[0]",
         "noauto",
     ),
+    *(
+        (
+            '"/mnt/test"',
+            f'{{ path = "/mnt/x", options = ["noatime", "{option}"] }}',
+            "groups.vg0.volumes.testlv.mount.options[1]",
+            "cannot be declared",
+        )
+        for option in ("x-systemd.makefs", "offset=1048576", "nobarrier", "x-initrd.mount")
+    ),
+    (
+        "linuxtest1lv-2",
+        'x"\nlun = 1\n[disks.third]\nserver = "filer2"\ntarget = "iqn.2006-01.com.openfiler:X',
+        "disks.third.target",
+        "spelled in another way",
+    ),
     ('"/mnt/test"', "5", "groups.vg0.volumes.testlv.mount", "a text or a table"),
 ]
 
@@ -305,7 +320,7 @@ def test_all_faults_are_told_at_once(write, base):
         ('"15s"', '"3s"'),
         ('"192.168.1.120"', '"192.168.1.115"'),
         ('server = "filer1"', 'server = "filer9"\nbogus = 1'),
-        ("linuxtest1lv-2", "Linuxtest1lv-2"),
+        ("linuxtest1lv-2", "linuxtest1lv/2"),
         ('"512MiB"', '"512MB"'),
         ('type = "raid1"', 'legs = ["left", "middle"]\nlog = "core"'),
         ('"/mnt/test"', '"/"'),

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lunmirror.config import mkfs, names, portals, settings
+from lunmirror.config import mkfs, mountoptions, names, portals, settings
 from lunmirror.config.problems import Wrong
 from lunmirror.desired import Portal
 
@@ -19,6 +19,8 @@ RIGHT = [
             "eui.02004567a425678d",
             "naa.52004567ba64678d",
             "naa.62004567ba64678d0123456789abcdef",
+            "iqn.2000-01.com.synology:DiskStation.Target-1.0123456789",
+            "eui.02004567A425678D",
         ],
     ),
     (names.mount_path, ["/mnt/test", "/srv/two words", "/home", "/var/lib/mysql", "/usr/local", "/mnt/größe"]),
@@ -28,7 +30,9 @@ RIGHT = [
         settings.key,
         ["node.session.cmds_max", "node.conn[0].iscsi.MaxRecvDataSegmentLength", "node.session.auth.chap_algs"],
     ),
-    (settings.mount_option, ["noatime", "commit=60", "x-systemd.device-timeout=10", "nofail", "ro"]),
+    (mountoptions.mount_option, ["noatime", "commit=60", "x-systemd.device-timeout=10", "nofail", "ro"]),
+    (mountoptions.mount_option, ["barrier=1", "data=journal", "data=ordered", "errors=remount-ro", "X-mount.mkdir"]),
+    (mountoptions.mount_option, ["x-systemd.device-bound=no", "x-systemd.automount", "x-gvfs-show", "logbufs=8"]),
 ]
 
 REFUSED = [
@@ -104,10 +108,34 @@ REFUSED = [
             "node.a=b",
             "node.a\nnode.b",
             "node." + "a" * 123,
+            "node.session.cmd_max",
+            "node.session.queue_dept",
+            "node.session.iscsi.firstburstlength",
+            "node.conn[0].iscsi.MaxRecvDataSegmentLenght",
+            "node.session.timeo.replacment_timeout",
         ],
     ),
     (settings.value, ["", "a\nb", "a\0", " a", "x" * 256, True, 1.5, {}, [], 2**70]),
-    (settings.mount_option, ["", "a,b", "a b", "a\n", 'context="x"', "#", "noauto", "bind", "remount", "loop=1", 3]),
+    (
+        mountoptions.mount_option,
+        [
+            *mountoptions.REFUSED,
+            *("x-initrd.mount", "x-initrd.attach", "verity.hashdevice=/dev/sdx", "rd.noauto"),
+            *(
+                "offset=1048576",
+                "sizelimit=1",
+                "sb=8193",
+                "logdev=/dev/sdx",
+                "x-systemd.makefs=yes",
+                "loop=/dev/loop1",
+            ),
+            *("X-mount.subdir=a", "x-systemd.required-by=a.service", "x-systemd.device-bound=yes"),
+        ],
+    ),
+    (
+        mountoptions.mount_option,
+        ["", "a,b", "a b", "a\n", 'context="x"', "#", "noauto", "bind", "remount", "loop=1", 3],
+    ),
 ]
 
 

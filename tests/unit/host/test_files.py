@@ -59,11 +59,47 @@ def test_a_folder_is_a_real_one_or_unknown(host: LiveHost, tmp_path: Path) -> No
     (tmp_path / "d").mkdir()
     for name in "ba":
         (tmp_path / "d" / name).touch()
-    (tmp_path / "l").symlink_to("d")
     assert host.folder(str(tmp_path / "d")) == Present(("a", "b"))
     assert host.folder(str(tmp_path / "none")) == ABSENT
-    assert isinstance(host.folder(str(tmp_path / "l")), Unknown)
     assert isinstance(host.folder(str(tmp_path / "d" / "a")), Unknown)
+
+
+def test_a_folder_behind_a_link_is_followed_if_nobody_else_can_turn_it(host: LiveHost, tmp_path: Path) -> None:
+    (tmp_path / "away" / "nodes" / "inside").mkdir(parents=True)
+    (tmp_path / "nodes").symlink_to("hop/../relative")
+    (tmp_path / "hop").mkdir()
+    (tmp_path / "relative").symlink_to(tmp_path / "away/./nodes")
+    assert host.folder(str(tmp_path / "nodes")) == Present(("inside",))
+    assert host.link(str(tmp_path / "nodes")) == Present(str(tmp_path / "away/nodes"))
+    host.make_folder(str(tmp_path / "nodes"), 0o755)  # is there already
+    for part, mode in (("away", 0o777), ("away", 0o720), ("away/nodes", 0o1777), ("hop", 0o702)):
+        before = (tmp_path / part).stat().st_mode
+        (tmp_path / part).chmod(mode)
+        seen = host.folder(str(tmp_path / "nodes"))
+        assert isinstance(seen, Unknown), part
+        assert f"others may write to {tmp_path / part}" in seen.reason
+        with pytest.raises(ActionFailed):
+            host.make_folder(str(tmp_path / "nodes"), 0o755)
+        (tmp_path / part).chmod(before)
+
+
+@pytest.mark.parametrize("what", ["nowhere", "circle", "file", "a file on the way"])
+def test_a_link_that_leads_to_no_folder(host: LiveHost, tmp_path: Path, what: str) -> None:
+    (tmp_path / "file").touch()
+    leads = {"nowhere": "none", "circle": "l", "file": "file", "a file on the way": "file/x"}[what]
+    (tmp_path / "l").symlink_to(leads)
+    assert isinstance(host.folder(str(tmp_path / "l")), Unknown)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("whose", ["l", "d"])
+def test_a_link_or_folder_of_somebody_else_is_not_followed(host: LiveHost, tmp_path: Path, whose: str) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "l").symlink_to("d")
+    os.chown(tmp_path / whose, 1234, -1, follow_symlinks=False)
+    seen = host.folder(str(tmp_path / "l"))
+    assert isinstance(seen, Unknown)
+    assert "user 1234" in seen.reason
 
 
 def test_links_are_resolved_to_the_end(host: LiveHost, tmp_path: Path) -> None:
@@ -292,7 +328,7 @@ def test_folders_are_made_with_their_parents(host: LiveHost, tmp_path: Path) -> 
     host.make_folder(str(tmp_path / "a"), 0o755)
     assert mode(tmp_path / "a") == 0o700  # what is there is left as it is
     (tmp_path / "f").touch()
-    (tmp_path / "l").symlink_to("a")
+    (tmp_path / "l").symlink_to("nowhere")
     for name in ("f", "l", "f/below"):
         with pytest.raises(ActionFailed, match="cannot make the folder"):
             host.make_folder(str(tmp_path / name), 0o755)

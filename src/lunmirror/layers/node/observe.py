@@ -148,7 +148,13 @@ def _judge(root: str, path: Path, reader: Reader, file: str, tpgt: int | None, r
     for key in SECRET_KEYS & settings.keys():
         settings[key] = Secret(str(settings[key]))
     secrets, trouble = _secrets(path, reader)
-    return Present(Record(file, tpgt, settings, raw, root, secrets, trouble))
+    return Present(Record(file, tpgt, settings, raw, _home(root, reader), secrets, trouble))
+
+
+def _home(root: str, reader: Reader) -> str:
+    """The folder that nodes/ really lies in: it may be a link of root's to another file system (open-iscsi #308)."""
+    nodes = reader.once("node database", lambda: reader.link(f"{root}/nodes"))
+    return nodes.facts.rpartition("/")[0] if isinstance(nodes, Present) else root
 
 
 def _secrets(path: Path, reader: Reader) -> tuple[dict[str, Secret], str]:
@@ -200,8 +206,16 @@ def _tag(root: str, path: Path, reader: Reader) -> Seen:
         return Unknown(f"server {server} announces no target to this initiator at {portal}: check its access list")
     if ran.rc != 0:
         return Unknown(f"server {server} could not be asked for its targets at {portal}: {ran.why}")
-    offers = [offer for offer in map(_offer, ran.out.splitlines()) if offer and offer[2] == path.target]
+    announced = [offer for offer in map(_offer, ran.out.splitlines()) if offer]
+    offers = [offer for offer in announced if offer[2] == path.target]
     if not offers:
+        spelled = next((name for _, _, name in announced if name.lower() == path.target.lower()), "")
+        if spelled:
+            return Unknown(
+                f"server {server} announces this target as {spelled}: capital letters do not tell two targets apart, but"
+                " open-iscsi sends the name as it stands, and servers take their own spelling only",
+                decide=f'write target = "{spelled}"',
+            )
         return Unknown(f"server {server} does not announce target {path.target} at {portal}: check its name there")
     if not _is_ip(portal.address):
         return _tag_by_name(root, path, offers, reader)

@@ -51,7 +51,11 @@ def plan(desired: Desired, seen: World, pending: frozenset[Ref]) -> Plan:
     steps: list[Step] = []
     findings: list[Finding] = []
     for path in desired.paths():
-        mine = _plan_path(path, seen["node"].get(path.name, Unknown("it was not looked at")))
+        state = seen["node"].get(path.name, Unknown("it was not looked at"))
+        if isinstance(state, Unknown) and state.decide:
+            findings.append(_refused(desired, path, state))
+            continue
+        mine = _plan_path(path, state)
         steps += mine.steps
         findings += mine.findings
     return Plan(tuple(steps), tuple(findings))
@@ -96,6 +100,12 @@ def _blocked(ref: Ref, path: Path, state: Seen) -> Finding:
         next="mend the cause; the next pass looks again",
         key=_portals(path),
     )
+
+
+def _refused(desired: Desired, path: Path, state: Unknown) -> Finding:
+    disk = next(d.name for d in desired.disks.values() if (d.server, d.target) == (path.server.name, path.target))
+    what = f"will not make a node record of {_place(path)}"
+    return Finding(Ref("node", path.name), Kind.REFUSED, what, state.reason, state.decide, f"disks.{disk}.target")
 
 
 def _remove(ref: Ref, path: Path, torn: Torn) -> Step:

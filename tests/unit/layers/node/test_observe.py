@@ -7,7 +7,7 @@ from lunmirror.layers.node.facts import Missing, Record, Torn
 from lunmirror.layers.node.observe import observe
 from lunmirror.model import Present, Unknown
 from lunmirror.secret import Secret
-from unit.layers.node.machine import NODES, RECORD, TARGET, Machine, chap, desired, server
+from unit.layers.node.machine import ANNOUNCED, NODES, RECORD, TARGET, Machine, chap, desired, server
 
 RAW = (Path(__file__).parent / "records" / "2.1.8").read_bytes()
 HOME = f"{NODES}/{TARGET}"
@@ -193,6 +193,18 @@ class TestMissing:
         seen = look(Machine(**answer))
         assert isinstance(seen, Unknown)
         assert why in seen.reason
+
+    @pytest.mark.parametrize("announced", [TARGET.upper().replace("IQN", "iqn"), TARGET.replace("linux", "Linux")])
+    def test_another_spelling_is_said(self, announced):
+        """open-iscsi sends the name as it stands, and tgt takes its own spelling only (lab: test_names.py)."""
+        seen = look(Machine(discovery=f"192.168.1.115:3260,1 {announced}\n"))
+        assert isinstance(seen, Unknown)
+        assert announced in seen.reason
+        assert seen.decide == f'write target = "{announced}"'
+
+    def test_of_two_spellings_the_declared_one_is_ours(self):
+        both = f"192.168.1.115:3260,9 {TARGET.replace('linux', 'Linux')}\n{ANNOUNCED}"
+        assert look(Machine(discovery=both)).facts.tpgt == 1
 
     @pytest.mark.parametrize("any_address", ["0.0.0.0", "[::]"])
     def test_a_target_that_listens_everywhere_listens_here(self, any_address):

@@ -8,7 +8,7 @@ from lunmirror.layers.node.observe import observe
 from lunmirror.layers.node.plan import plan
 from lunmirror.layers.node.record import settings_of
 from lunmirror.layers.node.settings import STARTUP, TIMEOUTS
-from lunmirror.model import Drift, Kind, Present, Ref, RemoveFile, Risk, Run, Unknown, WriteFile
+from lunmirror.model import ABSENT, Drift, Kind, Present, Ref, RemoveFile, Risk, Run, Unknown, WriteFile
 from unit.layers.node.machine import RECORD, TARGET, Machine, chap, desired, server
 
 RAW = (Path(__file__).parent / "records" / "2.1.8-discovered").read_bytes()
@@ -193,6 +193,22 @@ class TestMissing:
         assert result.steps == ()
         (finding,) = result.findings
         assert (finding.kind, finding.why) == (Kind.BLOCKED, "server filer1 does not answer")
+
+
+def test_another_spelling_is_an_administrators_to_correct():
+    result = of(Unknown("spelled otherwise", decide='write target = "iqn.X"'))
+    (finding,) = result.findings
+    assert (finding.kind, finding.key) == (Kind.REFUSED, "disks.disk-filer1.target")
+    assert (finding.next, result.steps) == ('write target = "iqn.X"', ())
+
+
+def test_the_temporary_file_lies_where_the_records_really_are():
+    """/etc/iscsi/nodes may be a link to another file system, onto which nothing can be renamed."""
+    machine = Machine({RECORD: RAW})
+    machine.link = lambda path: Present("/srv/state/nodes") if path == "/etc/iscsi/nodes" else ABSENT
+    seen = observe(desired(), machine, {})["filer1"]
+    (step,) = of(seen).steps
+    assert (step.action.scratch, step.action.path) == ("/srv/state", RECORD)
 
 
 def test_the_gate_lets_every_step_pass():
