@@ -205,10 +205,7 @@ def test_release_ends_who_holds_a_mount_and_nobody_else(release: Release, deaf: 
     [
         ("/", "8:16"),
         ("/", "253:5"),  # a root file system over iSCSI: it outlives everything
-        *(
-            (path, "253:5")
-            for path in ("/usr", "/var", "/var/log", "/var/log/journal", "/boot/efi", "/etc", "/tmp")
-        ),
+        *((path, "253:5") for path in ("/usr", "/var", "/var/log", "/var/log/journal", "/boot/efi", "/etc", "/tmp")),
         ("FOLDER/elsewhere", "8:16"),  # a local disk, whatever its line says
         ("FOLDER/elsewhere", "7:7"),  # nothing that sysfs knows
     ],
