@@ -11,10 +11,10 @@ WHEEL = $(shell ls -t $(CACHE)/wheel/lunmirror-*.whl 2>/dev/null | head -n 1)
 
 prefix ?= /usr/local
 sysconfdir ?= /etc
-unitdir ?= /lib/systemd/system
+unitdir ?=
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo lab test test-unit test-lab test-lab-all fuzz soak bench lint wheel lab-image install install-files clean
+.PHONY: help demo lab test test-unit test-install test-lab test-lab-all fuzz soak bench lint wheel lab-image deb install uninstall wheels install-files clean
 help:
 	@echo "make demo       from nothing to a mounted mirror, on a real kernel with two real storage servers"
 	@echo "make test       all tests that fit in half an hour; make test-lab: the whole lab matrix"
@@ -22,7 +22,7 @@ help:
 	@echo "make soak       fifteen minutes of outages under a writer"
 	@echo "make lab        a shell in the lab machine"
 	@echo "make bench      what a run with nothing to do costs"
-	@echo "make install    program, configuration, units (DESTDIR, prefix)"
+	@echo "make install    program, units, manual (DESTDIR, prefix, WHEELS); make uninstall undoes it"
 
 $(BIN)/pytest: pyproject.toml
 	@echo "== Python packages for development, into $(VENV)"
@@ -33,6 +33,9 @@ $(BIN)/pytest: pyproject.toml
 wheel: $(BIN)/pytest
 	@rm -rf $(CACHE)/wheel && mkdir -p $(CACHE)/wheel
 	@$(BIN)/pip wheel --quiet --no-deps --wheel-dir $(CACHE)/wheel . && ls $(CACHE)/wheel
+
+deb:
+	@$(PYTHON) packaging/deb.py --out $(or $(OUT),dist)
 
 lab-image:
 	@$(PYTHON) contrib/lab/lab build
@@ -47,7 +50,11 @@ lint: $(BIN)/pytest
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check src tests
 
 test-unit: $(BIN)/pytest
-	@$(BIN)/pytest -q tests --ignore tests/lab
+	@$(BIN)/pytest -q tests --ignore tests/lab --ignore tests/install
+
+# Each way in, on fresh systems of both releases.
+test-install: $(BIN)/pytest
+	@$(BIN)/pytest -q tests/install --durations=10
 
 test: lint test-unit wheel lab-image
 	@LUNMIRROR_WHEEL=$(WHEEL) $(BIN)/pytest -q tests/lab -m "core" --durations=15
@@ -69,32 +76,24 @@ soak: wheel lab-image
 bench: wheel lab-image
 	@$(PYTHON) contrib/lab/bench.py --wheel $(WHEEL)
 
-# Staged by DESTDIR for packagers; the dependencies are the distribution's or pip's to bring (pyproject.toml).
-# Nothing is enabled: systemctl enable --now lunmirror.service lunmirror.timer (docs/boot.md)
-# Debian's own Python adds "local" to every prefix that it is given, and leaves that off only for its own packages.
-install: wheel install-files
-	case "$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_preferred_scheme("prefix"))'):$(prefix)" in \
-	  posix_local:*/local) into=$(patsubst %/local,%,$(prefix)) ;; \
-	  posix_local:*) into=$(prefix) && export DEB_PYTHON_INSTALL_LAYOUT=deb_system ;; \
-	  *) into=$(prefix) ;; \
-	esac && \
-	$(PYTHON) -m pip install --quiet --no-deps --no-warn-script-location --root-user-action ignore --ignore-installed \
-	  --root "$(or $(DESTDIR),/)" --prefix $$into $(WHEEL)
-	test -x $(DESTDIR)$(prefix)/bin/lunmirror  # where the units look for it
+# The program with its dependencies in an environment of its own under the prefix, a link to it in bin, and the files
+# that src/lunmirror/files/files.toml lists. Nothing is enabled: docs/install.md. WHEELS: a folder to take the
+# dependencies from, in place of the network; `make wheels WHEELS=FOLDER` fills it.
+INSTALL = @$(PYTHON) packaging/install.py
+PLACES = --root "$(or $(DESTDIR),/)" --prefix "$(prefix)" --sysconfdir "$(sysconfdir)" --unitdir "$(unitdir)"
 
-# All but the program: configuration, manual page, units, drop-ins, cron line.
+install:
+	$(INSTALL) install $(PLACES) --wheels "$(WHEELS)"
+
+uninstall:
+	$(INSTALL) uninstall $(PLACES)
+
+wheels:
+	$(INSTALL) wheels --wheels "$(WHEELS)"
+
+# All but the program: manual page, units, drop-ins, examples, cron line.
 install-files:
-	install -d -m 0755 $(DESTDIR)$(sysconfdir)/lunmirror $(DESTDIR)$(unitdir) $(DESTDIR)$(prefix)/share/man/man8 $(DESTDIR)$(prefix)/share/lunmirror/cron $(DESTDIR)$(prefix)/libexec/lunmirror
-	test -e $(DESTDIR)$(sysconfdir)/lunmirror/lunmirror.toml || install -m 0600 etc/lunmirror/lunmirror.toml $(DESTDIR)$(sysconfdir)/lunmirror/
-	install -m 0644 etc/lunmirror/lunmirror.schema.json $(DESTDIR)$(sysconfdir)/lunmirror/
-	install -m 0644 docs/lunmirror.8 $(DESTDIR)$(prefix)/share/man/man8/
-	install -m 0755 contrib/libexec/release-mounts $(DESTDIR)$(prefix)/libexec/lunmirror/
-	sed 's#^PATH=#PATH=$(prefix)/bin:#' contrib/cron/lunmirror > $(DESTDIR)$(prefix)/share/lunmirror/cron/lunmirror
-	for unit in $$(cd contrib/systemd && find . -type f); do \
-	  install -d $(DESTDIR)$(unitdir)/$$(dirname $$unit) && \
-	  sed -e 's#/usr/local/sbin/lunmirror#$(prefix)/bin/lunmirror#' -e 's#/usr/local/libexec/#$(prefix)/libexec/#' \
-	    contrib/systemd/$$unit > $(DESTDIR)$(unitdir)/$$unit || exit 1; \
-	done
+	$(INSTALL) files $(PLACES)
 
 clean:
 	rm -rf build dist src/*.egg-info .pytest_cache .ruff_cache .hypothesis demo-out fuzz-out

@@ -1,19 +1,25 @@
 """What `make install` lays out beside the program, and whether systemd understands it."""
 
+import hashlib
+import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from lunmirror import install
+from lunmirror.errors import UsageError
+
 pytestmark = pytest.mark.real
 
 ROOT = Path(__file__).parents[2]
+EXAMPLES = {p.name for p in (ROOT / "etc/lunmirror/examples").glob("*.toml")} | {"lunmirror.toml"}
 FILES = {
     "etc/lunmirror/lunmirror.schema.json",
-    "etc/lunmirror/lunmirror.toml",
     "units/dm-event.service.d/lunmirror.conf",
     "units/lunmirror-release.service",
     "units/lunmirror-soon.timer",
@@ -23,36 +29,126 @@ FILES = {
     "units/open-iscsi.service.d/lunmirror.conf",
     "usr/libexec/lunmirror/release-mounts",
     "usr/share/lunmirror/cron/lunmirror",
+    "usr/share/lunmirror/installed.json",
     "usr/share/man/man8/lunmirror.8",
+    *(f"usr/share/lunmirror/examples/{name}" for name in EXAMPLES),
 }
 
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
-    make(tmp_path)
+    make("install-files", tmp_path)
     return tmp_path
 
 
-def make(into: Path) -> None:
-    words = [f"prefix={into}/usr", f"sysconfdir={into}/etc", f"unitdir={into}/units"]
-    subprocess.run(["make", "-s", "-C", str(ROOT), "install-files", *words], check=True, capture_output=True)
+def make(target: str, into: Path, *more: str) -> None:
+    words = [f"prefix={into}/usr", f"sysconfdir={into}/etc", f"unitdir={into}/units", *more]
+    subprocess.run(["make", "-s", "-C", str(ROOT), target, *words], check=True, capture_output=True)
+
+
+def files(root: Path) -> set[str]:
+    return {str(p.relative_to(root)) for p in root.rglob("*") if not p.is_dir()}
 
 
 def test_every_file_is_laid_out(installed: Path) -> None:
-    files = {str(p.relative_to(installed)) for p in installed.rglob("*") if p.is_file()}
-
-    assert files == FILES
-    assert (installed / "etc/lunmirror/lunmirror.toml").stat().st_mode & 0o777 == 0o600  # it may name secrets' files
+    assert files(installed) == FILES
     assert os.access(installed / "usr/libexec/lunmirror/release-mounts", os.X_OK)
 
 
-def test_a_configuration_that_is_there_stays(installed: Path) -> None:
+def test_the_example_is_never_a_configuration(installed: Path) -> None:
+    """It names addresses, and blank LUNs that would be taken."""
+    assert not (installed / "etc/lunmirror/lunmirror.toml").exists()
+
+
+def test_what_is_removed_is_what_was_laid_down(installed: Path) -> None:
     own = installed / "etc/lunmirror/lunmirror.toml"
     own.write_text("version = 1\n")
+    changed = installed / "units/lunmirror.timer"
+    changed.write_text(changed.read_text() + "# mine\n")
 
-    make(installed)
+    make("uninstall", installed)
 
-    assert own.read_text() == "version = 1\n"
+    assert files(installed) == {"etc/lunmirror/lunmirror.toml", "units/lunmirror.timer"}
+    assert not (installed / "usr").exists()  # the folders that it made
+
+
+def test_a_second_installation_takes_away_what_the_first_one_had_more(installed: Path) -> None:
+    note = installed / "usr/share/lunmirror/installed.json"
+    said = json.loads(note.read_text())
+    path = f"{installed}/usr/share/lunmirror/of-yesterday"
+    Path(path).write_text("old\n")
+    said["files"][path] = hashlib.sha256(b"old\n").hexdigest()
+    note.write_text(json.dumps(said))
+
+    make("install-files", installed)
+
+    assert files(installed) == FILES
+
+
+def test_units_are_never_taken_away_under_a_boot_that_starts_them(installed: Path) -> None:
+    wants = installed / "etc/systemd/system/timers.target.wants"
+    wants.mkdir(parents=True)
+    (wants / "lunmirror.timer").symlink_to(installed / "units/lunmirror.timer")
+
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        make("uninstall", installed)
+
+    assert b"systemctl disable lunmirror.timer" in failed.value.stderr
+    assert files(installed) >= FILES
+
+
+def test_staged_files_name_the_place_they_go_to(tmp_path: Path) -> None:
+    subprocess.run(
+        ["make", "-s", "-C", str(ROOT), "install-files", f"DESTDIR={tmp_path}"], check=True, capture_output=True
+    )
+
+    units = tmp_path / "usr/local/lib/systemd/system"  # where systemd looks for this prefix
+    assert "\nExecStart=/usr/local/bin/lunmirror apply\n" in (units / "lunmirror.service").read_text()
+    assert not [p for p in files(tmp_path) if str(tmp_path) in (tmp_path / p).read_text()]
+
+
+@pytest.mark.parametrize(
+    ("unit", "system"), [("open-iscsi.service", "debian"), ("iscsi.service", "rpm"), (None, "debian")]
+)
+def test_a_system_is_known_by_its_units(tmp_path: Path, unit: str | None, system: str) -> None:
+    if unit:
+        there = tmp_path / "usr/lib/systemd/system" / unit
+        there.parent.mkdir(parents=True)
+        there.touch()
+
+    plan = install.layout({}, host=str(tmp_path))
+
+    assert plan.system == system
+    drop_ins = [file.path for file in plan.files if "iscsi.service.d" in file.path]
+    assert drop_ins == (
+        [f"{plan.names['unitdir']}/open-iscsi.service.d/lunmirror.conf"] if system == "debian" else []
+    )
+
+
+def test_no_word_of_the_list_is_left_in_a_file() -> None:
+    for kind in ("", "private"):
+        for file in install.layout({}, "debian", kind).files:
+            assert not re.search(rb"@[a-z_]+@", file.content), file.path
+
+
+@pytest.mark.parametrize("prefix", ["usr", "/opt/two words", "/opt/50%", "/opt/$HOME", "/opt/it's"])
+def test_a_path_that_a_unit_cannot_name_is_refused(prefix: str) -> None:
+    with pytest.raises(UsageError, match="prefix cannot be"):
+        install.layout({"prefix": prefix})
+
+
+def test_what_is_missing_is_said_before_anything_is_written(tmp_path: Path) -> None:
+    """A Python without ensurepip, as Debian's is without python3-venv."""
+    bare = "import importlib.util, runpy, sys; find = importlib.util.find_spec; "
+    bare += "importlib.util.find_spec = lambda name, *rest: None if name == 'ensurepip' else find(name, *rest); "
+    bare += f"sys.argv = ['install.py', 'install', '--root', {str(tmp_path / 'root')!r}]; "
+    bare += f"runpy.run_path({str(ROOT / 'packaging/install.py')!r}, run_name='__main__')"
+
+    done = subprocess.run([sys.executable, "-c", bare], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert "nothing was changed\n  next: apt-get install python3-venv" in done.stderr
+    assert not (tmp_path / "root").exists()
 
 
 def test_units_name_programs_where_they_are_installed(installed: Path) -> None:
@@ -63,7 +159,7 @@ def test_units_name_programs_where_they_are_installed(installed: Path) -> None:
 
     assert named == {f"{installed}/usr/bin/lunmirror", f"{installed}/usr/libexec/lunmirror/release-mounts"}
     cron = (installed / "usr/share/lunmirror/cron/lunmirror").read_text()
-    assert f"\nPATH={installed}/usr/bin:" in cron
+    assert f" root {installed}/usr/bin/lunmirror apply " in cron
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed here")

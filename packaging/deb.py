@@ -1,0 +1,103 @@
+"""`make deb`: the packages for Debian 12 and 13, each built in a fresh system of its release, and looked at by lintian.
+
+    packaging/deb.py [--suite SUITE] [--out FOLDER]
+
+Debian 12's version has ~deb12 at its end, so that Debian 13's takes its place when the machine is upgraded.
+"""
+
+import argparse
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import chroots
+
+ROOT = Path(__file__).resolve().parents[1]
+SUFFIX = {"bookworm": "~deb12", "trixie": ""}
+BUILD = "/build"
+FOR_WHEELS = ("make", "python3", "python3-venv")  # what README names for `make install`
+
+
+def main():
+    parser = argparse.ArgumentParser(description="builds the Debian packages")
+    parser.add_argument("--suite", choices=chroots.SUITES, action="append")
+    parser.add_argument("--out", type=Path, default=ROOT / "dist")
+    asked = parser.parse_args()
+    try:
+        for suite in asked.suite or chroots.SUITES:
+            begun = time.monotonic()
+            package, said = build(suite, asked.out)
+            print(said, end="")
+            print(f"{package}  ({time.monotonic() - begun:.0f} s, lintian without errors)")
+    except chroots.ChrootError as error:
+        sys.exit(f"deb: {error}")
+
+
+def build(suite, out):
+    """The package in `out`, and what lintian says of it. Raises ChrootError if it cannot be built, or has errors."""
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="lunmirror-") as work, chroots.fresh(suite, *needed(suite), "lintian") as system:
+        tree = Path(work, "lunmirror")
+        source(tree, suite)
+        if suite == "bookworm":
+            shutil.copytree(wheels(suite), tree / "wheels")
+        system.put(tree, f"{BUILD}/lunmirror")
+        system.run("sh", "-c", f"cd {BUILD}/lunmirror && dpkg-buildpackage --build=binary --no-sign")
+        said = system.run("sh", "-c", f"cd {BUILD} && lintian --allow-root --fail-on error --tag-display-limit 0 *.changes", check=False)
+        if said.returncode:
+            raise chroots.ChrootError(f"lintian has errors:\n{said.stdout}")
+        name = system.run("sh", "-c", f"cd {BUILD} && ls *.deb").stdout.strip()
+        shutil.copyfile(system.path(f"{BUILD}/{name}"), out / name)
+        return out / name, said.stdout
+
+
+def source(tree, suite):
+    """What git has of this tree, made ready for one release."""
+    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True)
+    names = listed.stdout.decode().split("\0")[:-1] if listed.returncode == 0 else [str(p.relative_to(ROOT)) for p in ROOT.rglob("*")]
+    for name in names:
+        if name.startswith(("tests/", ".git", "dist/")) or not ((ROOT / name).is_file() or (ROOT / name).is_symlink()):
+            continue
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, tree / name, follow_symlinks=False)
+    own = tree / "debian" / suite
+    if own.is_dir():
+        shutil.copytree(own, tree / "debian", dirs_exist_ok=True)
+    shutil.rmtree(tree / "debian/bookworm")
+    changelog = tree / "debian/changelog"
+    changelog.write_text(re.sub(r"\(([^)]+)\)", rf"(\g<1>{SUFFIX[suite]})", changelog.read_text(), count=1))
+
+
+def needed(suite):
+    """What the release's control file wants for building."""
+    own = ROOT / "debian" / suite / "control"
+    control = (own if own.exists() else ROOT / "debian/control").read_text()
+    wanted = re.search(r"^Build-Depends:((?:.|\n )*)", control, re.M)[1]
+    names = [re.match(r"[\w.+-]+", word.strip())[0] for word in wanted.split(",")]
+    names = ["debhelper" if name == "debhelper-compat" else name for name in names]
+    return ["dh-python" if name == "dh-sequence-python3" else name for name in names]
+
+
+def wheels(suite):
+    """The pinned dependencies for that release's Python, in the cache: what `make wheels` fetches there."""
+    lock = ROOT / "packaging/requirements.txt"
+    folder = chroots.CACHE / f"wheels-{suite}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
+    if not folder.exists():
+        with chroots.fresh(suite, *FOR_WHEELS) as system:
+            for name in ("Makefile", "packaging", "src", "contrib", "etc", "docs"):
+                system.put(ROOT / name, f"{BUILD}/{name}")
+            system.run("make", "-C", BUILD, "wheels", f"WHEELS={BUILD}/wheels", network=True)
+            temporary = folder.with_name(f"{folder.name}.making")
+            shutil.rmtree(temporary, ignore_errors=True)
+            shutil.copytree(system.path(f"{BUILD}/wheels"), temporary)
+            temporary.rename(folder)
+    return folder
+
+
+if __name__ == "__main__":
+    main()

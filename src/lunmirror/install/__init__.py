@@ -1,0 +1,7 @@
+"""Lays down what belongs beside the program: units, drop-ins, manual page, examples, completion. Standard library only:
+`make install` uses it before any dependency is there."""
+
+from lunmirror.install.files import File, Layout, layout
+from lunmirror.install.lay import NOTE, Laid, lay, remove
+
+__all__ = ["NOTE", "File", "Laid", "Layout", "lay", "layout", "remove"]

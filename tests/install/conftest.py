@@ -1,0 +1,108 @@
+"""Fresh systems of both releases, and what is to be installed there. Needs root, mmdebstrap and the package archive."""
+
+import functools
+import hashlib
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import chroots
+import deb
+import pytest
+from chroots import Chroot
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+README = deb.FOR_WHEELS
+SOURCE = "/source"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.install)
+            item.add_marker(pytest.mark.real)
+
+
+@pytest.fixture(params=chroots.SUITES, scope="session")
+def suite(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def system(suite: str) -> Iterator[Callable[..., Chroot]]:
+    """system("make", ...): a fresh system of the release, with those packages and nothing else."""
+    with ExitStack() as stack:
+        yield lambda *packages: stack.enter_context(chroots.fresh(suite, *packages))
+
+
+@functools.cache
+def built(suite: str) -> Path:
+    """The package of this tree, kept under the hash of what goes into it."""
+    total = hashlib.sha256()
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    for name in sorted(subprocess.run(listed, cwd=ROOT, capture_output=True, check=True).stdout.split(b"\0")[:-1]):
+        path = ROOT / os.fsdecode(name)
+        if not name.startswith(b"tests/") and path.is_file():
+            total.update(name + b"\0" + path.read_bytes() + b"\0")
+    folder = chroots.CACHE / f"deb-{suite}-{total.hexdigest()[:16]}"
+    found = list(folder.glob("*.deb"))
+    return found[0] if found else deb.build(suite, folder)[0]
+
+
+@pytest.fixture
+def package(suite: str) -> Path:
+    return built(suite)
+
+
+@functools.cache
+def with_package(suite: str) -> list[Path]:
+    """The layers of a system where the package was installed by apt-get, with the package archive in reach."""
+    with chroots.fresh(suite) as fresh:
+        fresh.put(built(suite), f"/packages/{built(suite).name}")
+        fresh.run(
+            "sh", "-c", f"apt-get update -qq && apt-get install -y -qq /packages/{built(suite).name}", network=True
+        )
+        return keep(fresh, f"installed-{suite}")
+
+
+def keep(system: Chroot, name: str) -> list[Path]:
+    """What was done in it as a layer of its own, until the end of this run."""
+    layer = chroots.CACHE / f"{chroots.suite_of(system.layers)}-{name}-{os.getpid()}"
+    chroots.call("mv", system.work / "upper", layer)
+    KEPT.append(layer)
+    return [layer, *system.layers]
+
+
+KEPT: list[Path] = []
+
+
+def pytest_sessionfinish() -> None:
+    for layer in KEPT:
+        chroots.call("rm", "-rf", layer)
+
+
+@pytest.fixture
+def installed(suite: str) -> Iterator[Chroot]:
+    """A system where the package is installed, and no network."""
+    with chroots.scratch(with_package(suite)) as system:
+        yield system
+
+
+@pytest.fixture
+def source(suite: str) -> Callable[[Chroot], None]:
+    """Lays this tree down in a system, as a checkout would be."""
+
+    def lay(system: Chroot) -> None:
+        for name in ("Makefile", "pyproject.toml", "README.md", "src", "contrib", "etc", "docs", "packaging"):
+            system.put(ROOT / name, f"{SOURCE}/{name}")
+
+    return lay
+
+
+@pytest.fixture
+def wheels(suite: str) -> Path:
+    """The folder that `make wheels` fills, for this release's Python."""
+    return deb.wheels(suite)
