@@ -60,7 +60,8 @@ def login(world: World, target: str, portal: str) -> tuple[int, str, str]:
     raw = next((c for p, c in world.files.items() if p.startswith(f"{NODES}/{target}/{address},{port}")), None)
     if raw is None or b"# END RECORD" not in raw:
         return 21, "", "iscsiadm: No records found\n"
-    if any(s.target == target and s.address == address for s in world.sessions) or (target, portal) in world.asked:
+    mine = [s for s in world.sessions if s.iface == "default"]
+    if any(s.target == target and s.address == address for s in mine) or (target, portal) in world.asked:
         return 15, "", "iscsiadm: default: 1 session requested, but 1 already present.\n"
     record = settings(raw)
     server = serving(world, portal)
@@ -68,7 +69,8 @@ def login(world: World, target: str, portal: str) -> tuple[int, str, str]:
         timeout = int(record.get("node.conn[0].timeo.login_timeout", 30))
         world.advance(float(timeout * int(record.get("node.session.initial_login_retry_max", 4))))
         return 8, "", f"iscsiadm: Could not login to [iface: default, target: {target}, portal: {portal}].\n"
-    _establish(world, server, target, address, int(port), record)
+    for _ in range(int(record.get("node.session.nr_sessions", 1))):
+        _establish(world, server, target, address, int(port), record)
     return 0, f"Login to [iface: default, target: {target}, portal: {portal}] successful.\n", ""
 
 
@@ -88,7 +90,22 @@ def logout(world: World, target: str, portal: str) -> tuple[int, str, str]:
     return 0, f"Logout of [iface: default, target: {target}, portal: {portal}] successful.\n", ""
 
 
-def _establish(world: World, server: Server, target: str, address: str, port: int, record: dict[str, str]) -> None:
+def login_through(world: World, iface: str, target: str, portal: str) -> None:
+    """Somebody logs in through an interface's own record (`-I nic1`)."""
+    server = serving(world, portal)
+    address, port = portal.rsplit(":", 1)
+    _establish(world, server, target, address, int(port), {}, iface)
+
+
+def _establish(
+    world: World,
+    server: Server,
+    target: str,
+    address: str,
+    port: int,
+    record: dict[str, str],
+    iface: str = "default",
+) -> None:
     session = Session(
         sid=world.number(),
         server=server,
@@ -98,6 +115,7 @@ def _establish(world: World, server: Server, target: str, address: str, port: in
         recovery_tmo=int(record.get("node.session.timeo.replacement_timeout", 120)),
         recv_tmo=int(record.get("node.conn[0].timeo.noop_out_interval", 5)),
         ping_tmo=int(record.get("node.conn[0].timeo.noop_out_timeout", 5)),
+        iface=iface,
         err_tmo=tuple(int(record.get(f"node.session.err_timeo.{n}_timeout", 30)) for n in ERR),
     )
     world.sessions.append(session)

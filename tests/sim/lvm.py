@@ -29,12 +29,30 @@ class Lvm:
         self.world = world
         self.devices = devices if devices is not None else _all(world)
         self.seen: dict[str, tuple[Area, str, ScsiDisk]] = {}
-        for device in self.devices:
+        if devices is not None:
+            self._no_strangers()
+        for device in sorted(self.devices):  # of duplicates it takes the first name, and says nothing of the others
             found = world.node(device)
             if found and found[1].pv and found[0].session.answering == "ok" and not found[0].gone:
                 if found[1] is found[0].lun.body and found[0].lun.table and found[0].lun.table.whole:
                     continue  # a partitioned disk is no physical volume
                 self.seen.setdefault(found[1].pv, (found[1], device, found[0]))
+
+    def _no_strangers(self) -> None:
+        """lunmirror names the devices. One that carries a declared disk's UUID and is another LUN, or the same through a
+        second session, is a stranger: LVM would choose between the two by name."""
+        met: dict[str, str] = {}
+        for device in self.devices:
+            found = self.world.node(device)
+            pv = found[1].pv if found else ""
+            if not pv or (found[1] is found[0].lun.body and found[0].lun.table and found[0].lun.table.whole):
+                continue
+            place = (found[0].session.server.name, found[0].session.target, found[0].number)
+            if self.world.declared.get(pv, place) != place:
+                raise Harm(f"LVM is shown {device}, a stranger: {pv} on {place}")
+            if pv in met:
+                raise Harm(f"LVM is shown {pv} twice: on {met[pv]} and on {device}")
+            met[pv] = device
 
     # Metadata
 
@@ -202,7 +220,7 @@ class Lvm:
     def activate(self, group: str, name: str, degraded: bool) -> Answer:
         meta = self.group(group)
         lv = self._lv(meta, name)
-        if any(self._copies(pv) > 1 for pv, _ in meta.pvs):
+        if any(self.copies(pv) > 1 for pv, _ in meta.pvs):
             raise Refused(f"  Cannot activate LVs in VG {group} while PVs appear on duplicate devices.")
         hidden = [pv for pv in lv.pvs if pv not in self.seen]
         if hidden and (lv.type != "raid1" or not degraded or len(hidden) == len(lv.pvs)):
@@ -343,7 +361,7 @@ class Lvm:
             area, _, disk = self.seen[leg.pv]
             if leg.letter == "D":
                 self._readmit(active, leg, area, disk)
-            leg.disk = disk
+            leg.disk, leg.data = disk, area.legs[active.uuid]
         self.world.version += 1
         return 0, "", ""
 
@@ -543,7 +561,7 @@ class Lvm:
             "pv_uuid": pv,
             "vg_name": group,
             "pv_missing": str(int(missing or not seen)),
-            "pv_duplicate": str(int(self._copies(pv) > 1)),
+            "pv_duplicate": "0",  # of the one that it chose; the others are not shown at all (2.03.16)
             "pv_size": str(size),
             "pv_free": str(free),
             "pv_major": "8" if seen else "0",
@@ -551,7 +569,7 @@ class Lvm:
             "pe_start": str(PE_START),
         }
 
-    def _copies(self, pv: str) -> int:
+    def copies(self, pv: str) -> int:
         nodes = (self.world.node(device) for device in self.devices)
         return len([n for n in nodes if n and n[1].pv == pv and n[0].session.answering == "ok"])
 

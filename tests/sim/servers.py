@@ -70,6 +70,7 @@ class Session:
     state: str = "LOGGED_IN"
     clock: float = 0.0
     disks: list[ScsiDisk] = field(default_factory=list)
+    iface: str = "default"
 
     def tick(self, seconds: float) -> None:
         """As measured in the lab: silence, then FAILED and blocked, then FREE and failing fast; back within 4 s."""

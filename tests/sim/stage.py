@@ -62,7 +62,8 @@ class Stage:
     """One machine under one configuration."""
 
     def __init__(self, text: str, world: World | None = None) -> None:
-        self.desired, self.world = compiled(text), world or make_world()
+        self.world = world or make_world()
+        self.configure(text)
         self.foreign = foreign(self.world)
 
     def clone(self) -> "Stage":
@@ -72,6 +73,8 @@ class Stage:
 
     def configure(self, text: str) -> "Stage":
         self.desired = compiled(text)
+        places = {d.pv_uuid: (d.server, d.target, d.lun) for d in self.desired.disks.values() if d.pv_uuid}
+        self.world.declared |= places
         return self
 
     def apply(self, fault: Fault = no_fault, contest: Contest | None = None) -> "Pass":

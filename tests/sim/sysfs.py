@@ -44,7 +44,7 @@ def _session(world: World, session: Session, put, links, empty) -> None:
     for name, value in (
         ("targetname", session.target),
         ("tpgt", 1),
-        ("ifacename", "default"),
+        ("ifacename", session.iface),
         ("state", session.state),
         ("recovery_tmo", session.recovery_tmo if session.recovery_tmo >= 0 else "off"),
         *zip(("abort_tmo", "lu_reset_tmo", "tgt_reset_tmo"), session.err_tmo, strict=True),
@@ -77,9 +77,15 @@ def _session(world: World, session: Session, put, links, empty) -> None:
             _disk(put, links, empty, part, f"8:{disk.minor + 1}", disk.lun.part.size, f"{real}/{part}", disk.diskseq)
             put(f"/sys/class/block/{disk.kernel}/{part}/partition", 1)
         if disk.known:
-            put(f"/run/udev/data/b{number}", "")
+            body = disk.lun.body if not (disk.lun.table and disk.lun.table.whole) else None
+            put(f"/run/udev/data/b{number}", _probed(body))
             if disk.partition:
-                put(f"/run/udev/data/b8:{disk.minor + 1}", "")
+                put(f"/run/udev/data/b8:{disk.minor + 1}", _probed(disk.lun.part))
+
+
+def _probed(area) -> str:
+    """What udev's builtin blkid noted when it last looked."""
+    return f"E:ID_FS_UUID={area.pv}\nE:ID_FS_TYPE=LVM2_member" if area and area.pv else ""
 
 
 def _disk(put, links, empty, kernel: str, number: str, size: int, real: str, diskseq: int) -> None:

@@ -35,6 +35,7 @@ class World:
     mounts: list[Mount] = field(default_factory=list)
     units: dict[str, bytes] = field(default_factory=dict)
     acknowledged: dict[str, set[int]] = field(default_factory=dict)  # volume UUID -> writes
+    declared: dict[str, tuple[str, str, int]] = field(default_factory=dict)  # PV UUID -> server, target, LUN
     given_up: set[str] = field(default_factory=set)  # PV UUIDs whose loss the configuration consents to
     mixed: set[str] = field(default_factory=set)  # volumes whose histories the kernel itself mixed at boot
     unequal: set[str] = field(default_factory=set)  # raid1 volumes whose legs differ in writes nobody was told of
@@ -195,6 +196,8 @@ class World:
         if meta is None:
             return  # nothing that it could write to
         lv = meta.lv(active.name)
+        if set(lv.pvs) <= set(lvm.seen) or any(lvm.copies(pv) > 1 for pv, _ in meta.pvs):
+            return  # a copy is in sight: LVM finds nothing missing, or refuses to write beside duplicates
         kept = tuple((leg.number, leg.pv) for leg in left)
         kind = "linear" if len(kept) == 1 else "mirror"
         lv = replace(
@@ -248,6 +251,8 @@ class World:
     def _write(self, active: Active) -> None:
         """One write that the application is told to be safe: it is, if every leg that did not fail has it."""
         legs = active.writable()
+        if active.type == "mirror" and any(leg.letter == "D" for leg in active.legs):
+            return  # the kernel holds it back until somebody has repaired the mirror
         waiting = [leg for leg in active.legs if leg.letter in "Aa" and answer_of(leg.disk) == "hang"]
         if not legs or waiting or not any(leg.letter == "A" or active.source() is leg for leg in legs):
             return

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "lunmirror"
-LAYERS = ("node", "udev", "session", "disk", "scsi", "group", "volume", "filesystem", "mount")
+LAYERS = ("node", "udev", "session", "disk", "stranger", "scsi", "group", "volume", "filesystem", "mount")
 
 # Only host/ opens these doors.
 DOORS = {"subprocess", "socket", "_posixsubprocess", "multiprocessing", "pty", "ctypes", "asyncio"}

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from lunmirror.desired import Desired
 from lunmirror.host.protocol import Reader
-from lunmirror.layers import disk, filesystem, group, mount, node, scsi, session, udev, volume
+from lunmirror.layers import disk, filesystem, group, mount, node, scsi, session, stranger, udev, volume
 from lunmirror.model import Observed, Plan, Ref, World
 from lunmirror.record import NamedTuple
 
@@ -28,6 +28,7 @@ LAYERS = (
     Layer("udev", udev.observe, udev.plan),  # before a login makes disks appear
     Layer("session", session.observe, session.plan),
     Layer("disk", disk.observe, disk.plan),
+    Layer("stranger", stranger.observe, stranger.plan),
     Layer("scsi", scsi.observe, scsi.plan),
     Layer("group", group.observe, group.plan),
     Layer("volume", volume.observe, volume.plan, shakes=("disk", "group")),  # a member taken back, an extent used

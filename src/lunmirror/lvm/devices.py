@@ -1,18 +1,17 @@
-"""Which block devices LVM may be pointed at now: those that sysfs says will answer.
+"""Which block devices answer now, so that LVM may be pointed at them: as far as sysfs and the servers' portals tell.
 
 The first seconds after a silent death are grey: until the ping times out the session still reads LOGGED_IN
 (shared facts, lvm.md), and a read waits for as long as the stall budget and more. So the portal of each session is
 asked for a TCP connection first. A server that accepts and then says nothing gets past that, so every child has a
 deadline too.
+
+Which of them LVM is shown is another question: the declared disks' own, and nothing else (layers/disk/observe.py).
 """
 
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.model import Present
 from lunmirror.plain import count
-
-# Never physical volumes here, and some of them (an empty drive, a dead nbd) take long to say so.
-_PASSED_OVER = ("ram", "zram", "sr", "fd", "nbd")
 
 _PLAIN = ("sd", "vd", "nvme")  # disks and their partitions: nothing is below them
 PROBE = 1.5  # seconds for a portal with a session to accept a connection: the kernel asks twice in that time
@@ -25,6 +24,12 @@ def text(reader: Reader, path: str) -> str:
     return seen.facts.decode(errors="replace").strip() if isinstance(seen, Present) else ""
 
 
+def names(reader: Reader, path: str) -> tuple[str, ...]:
+    """What is in a folder; nothing where that cannot be told."""
+    seen = reader.folder(path)
+    return seen.facts if isinstance(seen, Present) else ()
+
+
 def silent(reader: Reader) -> dict[str, str]:
     """Sessions ("session3") that read LOGGED_IN, and whose portals do not answer all the same, with the reason. Asked
     once, until something is changed. A portal that refuses is no such silence: there the server is up, and had the
@@ -34,7 +39,7 @@ def silent(reader: Reader) -> dict[str, str]:
 
 def _ask(reader: Reader) -> dict[str, str]:
     endpoints: dict[str, tuple[str, int]] = {}
-    for sid in _names(reader, paths.SYS_SESSIONS):
+    for sid in names(reader, paths.SYS_SESSIONS):
         base, connection = (
             f"{paths.SYS_SESSIONS}/{sid}",
             f"{paths.SYS_CONNECTIONS}/{sid.replace('session', 'connection', 1)}:0",
@@ -49,33 +54,26 @@ def _ask(reader: Reader) -> dict[str, str]:
     return {sid: why for sid, why in said.items() if why and "refused" not in why}
 
 
-def _names(reader: Reader, path: str) -> tuple[str, ...]:
-    seen = reader.folder(path)
-    return seen.facts if isinstance(seen, Present) else ()
-
-
 class Devices:
-    """One look at /sys/class/block. `healthy` are /dev paths in name order; `unhealthy` maps kernel names to why."""
+    """One look at what devices of the kernel ("sdb1", "dm-3") lie on, and whether they answer."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._silent = silent(reader)
         self._verdicts: dict[str, str] = {}
-        healthy = []
-        self.unhealthy: dict[str, str] = {}
-        for kernel in _names(reader, paths.SYS_BLOCK):
-            if kernel.startswith(_PASSED_OVER):
-                continue
-            if kernel.startswith("dm-") and text(reader, f"{paths.SYS_BLOCK}/{kernel}/dm/uuid").startswith("LVM-"):
-                continue  # a logical volume: never a physical one here, and asking it would ask its legs
-            verdict = self._verdict(kernel)
-            if verdict:
-                self.unhealthy[kernel] = verdict
-            elif text(reader, f"{paths.SYS_BLOCK}/{kernel}/size") not in ("", "0"):
-                healthy.append(f"/dev/{kernel}")
-        self.healthy = tuple(healthy)
 
-    def _verdict(self, kernel: str) -> str:
+    def apart(self, kernels: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, str]]:
+        """(/dev paths of those that should answer, in the order given; kernel name -> why for the others). One without
+        any content, as a drive without a medium, is in neither."""
+        healthy, unhealthy = [], {}
+        for kernel in kernels:
+            if verdict := self.verdict(kernel):
+                unhealthy[kernel] = verdict
+            elif text(self._reader, f"{paths.SYS_BLOCK}/{kernel}/size") not in ("", "0"):
+                healthy.append(f"/dev/{kernel}")
+        return tuple(healthy), unhealthy
+
+    def verdict(self, kernel: str) -> str:
         """'' if the device should answer, else why not. Stacked devices answer if all that is below them does."""
         if kernel not in self._verdicts:
             self._verdicts[kernel] = self._judge(kernel)
@@ -84,9 +82,9 @@ class Devices:
     def _judge(self, kernel: str) -> str:
         if kernel.startswith("dm-") and text(self._reader, f"{paths.SYS_BLOCK}/{kernel}/dm/suspended") == "1":
             return "it is suspended: what reads it waits for whoever did that"
-        below = () if kernel.startswith(_PLAIN) else _names(self._reader, f"{paths.SYS_BLOCK}/{kernel}/slaves")
+        below = () if kernel.startswith(_PLAIN) else names(self._reader, f"{paths.SYS_BLOCK}/{kernel}/slaves")
         if below:
-            return next((v for v in (self._verdict(s) for s in below) if v), "")
+            return next((v for v in (self.verdict(s) for s in below) if v), "")
         link = self._reader.link(f"{paths.SYS_BLOCK}/{kernel}")
         if not isinstance(link, Present):
             return "it vanished while being looked at"

@@ -90,22 +90,24 @@ class DmLine(NamedTuple):
     words: tuple[str, ...]
 
 
-def read_lvm(reader: Reader) -> Seen:
-    """Present(Lvm) or Unknown. Asks only healthy devices. No healthy device at all: Present, and empty."""
-    return reader.once("lvm", lambda: _ask(reader))  # three layers ask in one pass
+def read_lvm(reader: Reader, kernels: tuple[str, ...]) -> Seen:
+    """Present(Lvm) or Unknown. `kernels` are the devices of the kernel ("sdb1") that LVM may be shown; of these it is
+    shown those that answer. None of them: Present, and empty."""
+    # Several layers ask in one pass.
+    return reader.once(f"lvm {','.join(kernels)}", lambda: _ask(reader, kernels))
 
 
-def _ask(reader: Reader) -> Seen:
-    devices = Devices(reader)
-    if not devices.healthy:
-        return Present(Lvm({}, (), (), devices.unhealthy))
-    ran = reader.query(report(devices.healthy), DEADLINE)
+def _ask(reader: Reader, kernels: tuple[str, ...]) -> Seen:
+    healthy, unhealthy = Devices(reader).apart(kernels)
+    if not healthy:
+        return Present(Lvm({}, (), (), unhealthy))
+    ran = reader.query(report(healthy), DEADLINE)
     if ran.rc != 0:
         return Unknown(f"LVM could not be read: {ran.why}")
     if "not found" in ran.err:
         # A device that vanished meanwhile: rc 0 and a report without it (shared facts, lvm.md).
         return Unknown(f"LVM did not see every device that it was shown: {ran.why}")
-    return _parse(ran, devices.unhealthy)
+    return _parse(ran, unhealthy)
 
 
 # A device without a table: what made it died before it loaded one (measured: docs/lab-findings.md, 12).

@@ -114,10 +114,10 @@ def whole_legs(facts: LogicalVolume) -> frozenset[str]:
     whole = set(facts.running)
     if not whole and facts.active and facts.type == "mirror" and past:
         # It copies, and its letters do not say from which leg. If only one was in sync before, it is from that one.
-        alive = [leg for leg in facts.legs if leg.letter == "A" and not facts.is_adrift(leg)]
+        alive = [leg for leg in facts.legs if leg.letter == "A" and facts.is_in_place(leg)]
         known = [leg for leg in alive if set(leg.pvs) <= set(past.running)]
         whole = set(known[0].pvs) if len(known) == 1 and set(past.running) <= set(known[0].pvs) else set()
-    return frozenset(whole - set(facts.adrift) - set(past.rebuild if past else ()))
+    return frozenset(whole - {*facts.adrift, *facts.misled} - set(past.rebuild if past else ()))
 
 
 def _whole_at_rest(facts: LogicalVolume, past: Entry | None) -> frozenset[str]:
@@ -157,7 +157,7 @@ def _loss(volume: Volume, server: str, seen: World, desired: Desired, silent: Ma
     if not mine:
         why = f"it is a {facts.type or 'volume without segments'}, whose legs lunmirror does not know"
         return Loss(server, volume.id, UNSURE, why) if server in _near(volume, desired) else None
-    loses, why = _weigh(volume, facts, here, there, desired)
+    loses, why = _weigh(volume, facts, here, there, desired, seen)
     return Loss(server, volume.id, loses, why) if loses else None
 
 
@@ -177,7 +177,7 @@ def _near(volume: Volume, desired: Desired) -> set[str]:
 
 
 def _weigh(
-    volume: Volume, facts: LogicalVolume, here: list[Copy], there: list[Copy], desired: Desired
+    volume: Volume, facts: LogicalVolume, here: list[Copy], there: list[Copy], desired: Desired, seen: World
 ) -> tuple[str, str]:
     """(what is lost, why); ('', '') for nothing."""
     lost = next((c for c in here if "" in c.servers), None)
@@ -189,7 +189,7 @@ def _weigh(
         return DATA, "its legs each ran without the other, and each holds writes that the other lacks"
     if not there:
         return DATA, _only_here(volume, facts, here, desired)
-    doubt = _doubt(facts)
+    doubt = _doubt(facts) or _duplicated(facts, seen)
     if doubt:
         return UNSURE, doubt
     if any(c.good for c in there):
@@ -232,10 +232,25 @@ def _doubt(facts: LogicalVolume) -> str:
     if facts.mismatches:
         return f"its legs differ: the last comparison counted {facts.mismatches} sectors"
     letters = {leg.letter for leg in facts.legs}
-    if facts.type == "raid1" and letters == {"A"} and not facts._replace(adrift=()).synced:
+    if facts.type == "raid1" and letters == {"A"} and not facts._replace(adrift=(), misled=()).synced:
         # Letters and ratio, since either alone lies (shared facts, lvm.md).
         return f"device-mapper says that every leg is in sync, but counts only {facts.done} of {facts.total}"
     return ""
+
+
+def _duplicated(facts: LogicalVolume, seen: World) -> str:
+    """Of a segtype mirror, which LVM's own monitor has to repair before anybody can write again: why it may not."""
+    if facts.type != "mirror":
+        return ""
+    mine = {pv for leg in facts.legs for pv in leg.pvs}
+    states = seen.get("stranger", {}).items()
+    found = [k for k, s in states if isinstance(s, Present) and s.facts.uuid in mine]
+    if not found:
+        return ""
+    return (
+        f"/dev/{', /dev/'.join(found)} carries the UUID of one of its legs: LVM's monitor may take that for the leg, repair"
+        " nothing, and whoever writes would wait"
+    )
 
 
 def _since(facts: LogicalVolume, copy: Copy) -> str:
@@ -276,6 +291,8 @@ def _copy(
 
 def _lack(leg: Leg, facts: LogicalVolume) -> str:
     past = past_of(facts)
+    if facts.is_misled(leg):
+        return "on a disk that is not the declared one"
     if past and set(leg.pvs) & set(past.rebuild):
         return "to be copied anew: its content was given up"
     if facts.is_adrift(leg):

@@ -120,6 +120,9 @@ def _volume(
             about["mount"]["readonly"] = mount.mounted.readonly
     legs = facts.legs if facts else ()
     about["legs"] = [_leg(leg, facts.type, group, desired, report, beside) for leg in legs]
+    for leg, said in zip(legs, about["legs"], strict=True):
+        if facts and facts.is_misled(leg):
+            said["state"] = "on a disk that is not the declared one"
     there = {leg["disk"] for leg in about["legs"]}
     about["legs"] += [_missing_leg(d, desired, report, beside) for d in volume.legs if d not in there]
     return about

@@ -1,5 +1,7 @@
 """What can be known of a LUN's disk, without trusting a name: everything hangs on the session it came from."""
 
+from lunmirror.host import paths
+from lunmirror.model import Guard, Present, Run, World
 from lunmirror.record import NamedTuple
 
 
@@ -47,7 +49,9 @@ class OwnTable(NamedTuple):
 
 class PhysicalVolume(NamedTuple):
     """The LVM label on the disk (or its partition), as LVM reports it. `group` is '' for an orphan.
-    `missing`: flagged MISSING in the group's metadata though the device is there."""
+    `missing`: flagged MISSING in the group's metadata though the device is there.
+    `strange`: a copy of, or swapped with, what another declared disk holds. LVM was not shown it, so only the UUID is
+    known, from its label. `duplicate`: two declared disks carry the UUID, and neither has the better claim to it."""
 
     uuid: str
     group: str
@@ -55,6 +59,7 @@ class PhysicalVolume(NamedTuple):
     free: int
     missing: bool = False
     duplicate: bool = False
+    strange: bool = False
 
 
 class Lun(NamedTuple):
@@ -69,6 +74,7 @@ class Lun(NamedTuple):
              partition is missing.
     wwid:    what the LUN says of itself; equal ones on two servers are reported, never used.
     expected: the UUID of a physical volume that the disk's group misses and that no other declared disk can be.
+    shown:   the kernel's names of what of it LVM may be shown.
     """
 
     whole: Device
@@ -79,6 +85,7 @@ class Lun(NamedTuple):
     content: Blank | Holds | OwnTable | Unreadable | None
     wwid: str
     expected: str = ""
+    shown: tuple[str, ...] = ()
 
 
 class NoDisk(NamedTuple):
@@ -103,3 +110,31 @@ class Spanning(NamedTuple):
     map: str
     others: tuple[str, ...]
     members: tuple[str, ...] = ()
+
+
+def luns(seen: World) -> tuple[Lun, ...]:
+    """Every declared disk that can be seen."""
+    states = seen.get("disk", {}).values()
+    return tuple(s.facts for s in states if isinstance(s, Present) and isinstance(s.facts, Lun))
+
+
+def shown(seen: World) -> tuple[str, ...]:
+    """All that LVM is ever shown, as the kernel's names: the declared disks' own devices, each proven through its session
+    to its own server. What carries the same UUIDs elsewhere (a copy, a snapshot, a second path) is not among them."""
+    return tuple(sorted(kernel for lun in luns(seen) for kernel in lun.shown))
+
+
+def own(seen: World) -> frozenset[str]:
+    """The kernel's names of all that stands for a declared disk: the SCSI disks, what joins them, what is cut from them."""
+    found = (d for lun in luns(seen) for d in (*lun.paths, lun.whole, lun.place) if d)
+    return frozenset({*(d.kernel for d in found), *shown(seen)})
+
+
+def devices_guarded(seen: World, action: Run) -> tuple[Guard, ...]:
+    """What must still hold when LVM is given these devices: each is the disk that was looked at, and no other that has
+    taken over its name meanwhile."""
+    words = action.argv
+    nodes = words[words.index("--devices") + 1].split(",") if "--devices" in words else []
+    named = [lun for lun in luns(seen) if lun.place and lun.place.node in nodes]
+    disks = (d for lun in named for d in (*lun.paths, lun.whole) if d.diskseq)
+    return tuple(dict.fromkeys(Guard(f"{paths.SYS_BLOCK}/{d.kernel}/diskseq", d.diskseq) for d in disks))

@@ -8,6 +8,7 @@ from lunmirror.layers.disk.facts import Device, Gone, Lun, NoDisk, PhysicalVolum
 from lunmirror.layers.session.facts import Session
 from lunmirror.lvm import luns
 from lunmirror.lvm.devices import text
+from lunmirror.lvm.origin import label, labels
 from lunmirror.lvm.read import Lvm, read_lvm
 from lunmirror.model import ABSENT, Observed, Present, Seen, Unknown, World
 from lunmirror.plain import count
@@ -21,6 +22,26 @@ class _Found(NamedTuple):
     devices: tuple[Device, ...]
 
 
+class _Placed(NamedTuple):
+    """The device that stands for a LUN, and what of it can be the physical volume. `uuid` is that in the label, at `at`,
+    when udev last looked; '' for none."""
+
+    found: _Found
+    whole: Device
+    partition: Device | None
+    uuid: str
+    at: Device
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        return tuple(d.kernel for d in (self.whole, self.partition) if d)
+
+    @property
+    def everything(self) -> tuple[str, ...]:
+        """The same with the paths below a multipath map."""
+        return (*self.kernels, *(d.kernel for d in self.found.devices))
+
+
 def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
     """Present(Lun | NoDisk | Spanning | Gone), Absent (no session object at all) or Unknown, for each declared disk."""
     heirs = {(d.replaces, d.server, d.target, d.lun): d.name for d in desired.disks.values() if d.replaces}
@@ -29,11 +50,43 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
         heir = heirs.get((disk.name, disk.server, disk.target, disk.lun))
         found[disk.name] = Present(Gone(heir)) if heir else _scsi_disks(desired, disk, reader, seen)
     owners = {d.kernel: name for name, f in found.items() if isinstance(f, _Found) for d in f.devices}
-    lvm = read_lvm(reader) if owners else Unknown("no disk to ask it about")
-    return {
-        name: _lun(desired, desired.disks[name], f, reader, lvm, owners) if isinstance(f, _Found) else f
-        for name, f in found.items()
+    placed: dict[str, _Placed | Seen] = {
+        name: _place(desired.disks[name], f, reader, owners) if isinstance(f, _Found) else f for name, f in found.items()
     }
+    strange = _strange(desired, {name: p for name, p in placed.items() if isinstance(p, _Placed)})
+    known = {name: p for name, p in placed.items() if isinstance(p, _Placed) and name not in strange}
+    shown = tuple(sorted(kernel for p in known.values() for kernel in p.kernels))
+    lvm = read_lvm(reader, shown) if known else Unknown("no disk to ask it about")
+    return {
+        name: strange.get(name) or _lun(desired, desired.disks[name], p, reader, lvm) if isinstance(p, _Placed) else p
+        for name, p in placed.items()
+    }
+
+
+def _place(disk: Disk, found: _Found, reader: Reader, owners: dict[str, str]) -> "_Placed | Seen":
+    whole = _whole(disk, found.devices, reader, owners)
+    if not isinstance(whole, Device):
+        return whole
+    partition = _first_partition(reader, whole)
+    labels = ((at, label(reader, at.kernel)) for at in (partition, whole) if at)
+    at, uuid = next(((at, uuid) for at, uuid in labels if uuid), (whole, ""))
+    return _Placed(found, whole, partition, uuid, at)
+
+
+def _strange(desired: Desired, placed: "dict[str, _Placed]") -> dict[str, Seen]:
+    """What stands in a declared disk's own place and is another one's: by its label, it was made for that, or two such
+    places carry one UUID that was made for neither. LVM, shown both, would choose one of them by the name of its device
+    (measured: docs/facts/copies.md), so it is shown none of these."""
+    makers = {d.pv_uuid: d.name for d in desired.disks.values() if d.pv_uuid}
+    every = [p.uuid for p in placed.values()]
+    found: dict[str, Seen] = {}
+    for name, p in placed.items():
+        owner = makers.get(p.uuid, "")
+        twice = not owner and bool(p.uuid) and every.count(p.uuid) > 1
+        if (owner and owner != name) or twice:
+            pv = PhysicalVolume(p.uuid, "", p.at.size, 0, duplicate=twice, strange=True)
+            found[name] = Present(Lun(p.whole, p.found.devices, p.at, False, pv, None, p.found.wwid))
+    return found
 
 
 def _scsi_disks(desired: Desired, disk: Disk, reader: Reader, seen: World) -> _Found | Seen:
@@ -48,7 +101,7 @@ def _scsi_disks(desired: Desired, disk: Disk, reader: Reader, seen: World) -> _F
     live = [s for s in sessions if s.live]
     if not live:
         return Unknown(_why(sessions[0])) if sessions else ABSENT
-    folders = [folder for session in live for folder in luns.blocks(reader, session.sid, disk.lun)]
+    folders = [folder for session in live for folder in luns.blocks(reader, _in_use(reader, session, disk), disk.lun)]
     if not folders:
         return Present(NoDisk(_scsi_host(reader, live[0]), luns.patterns(live[0].sid, disk.lun)))
     states = {folder: text(reader, f"{_scsi(folder)}/state") for folder in folders}
@@ -62,6 +115,18 @@ def _scsi_disks(desired: Desired, disk: Disk, reader: Reader, seen: World) -> _F
     if unknown := _unknown_to_udev(reader, devices):
         return Present(NoDisk("", (unknown,)))
     return _Found(text(reader, f"{_scsi(running[0])}/wwid"), devices)
+
+
+def _in_use(reader: Reader, session: Session, disk: Disk) -> str:
+    """The session that counts where several of one kind lead to the LUN (node.session.nr_sessions): a live one whose
+    disk something is built on, else the first. Each further one only shows the same disk once more."""
+    for sid in (session.sid, *session.twins) if session.twins else ():
+        if text(reader, f"{paths.SYS_SESSIONS}/{sid}/state") != "LOGGED_IN":
+            continue
+        for folder in luns.blocks(reader, sid, disk.lun):
+            if reader.glob(f"{folder}/holders/*") or reader.glob(f"{folder}/*/holders/*"):
+                return sid
+    return session.sid
 
 
 def _why(session: Session) -> str:
@@ -113,27 +178,25 @@ def _device(reader: Reader, kernel: str) -> Device | None:
     )
 
 
-def _lun(desired: Desired, disk: Disk, found: _Found, reader: Reader, lvm: Seen, owners: dict[str, str]) -> Seen:
+def _lun(desired: Desired, disk: Disk, placed: _Placed, reader: Reader, lvm: Seen) -> Seen:
     if not isinstance(lvm, Present):
         return lvm
-    wwid, devices = found
-    whole = _whole(disk, devices, reader, owners)
-    if not isinstance(whole, Device):
-        return whole
-    partition = _first_partition(reader, whole)
+    (wwid, devices), whole, partition = placed.found, placed.whole, placed.partition
     facts: Lvm = lvm.facts
+    lun = Lun(whole, devices, whole, False, None, None, wwid, shown=placed.kernels)
     for place in (partition, whole):
         row = facts.pv_at(place.number) if place else None
         if row:
             pv = PhysicalVolume(row.uuid, row.group, row.size, row.free, row.missing, row.duplicate)
-            return Present(Lun(whole, devices, place, False, pv, None, wwid))
-    expected = _expected(desired, disk, facts)
+            return Present(lun._replace(place=place, pv=pv))
+    copied = [k for k, uuid in labels(reader).items() if uuid == disk.pv_uuid and k not in placed.everything]
+    lun = lun._replace(expected=disk.pv_uuid if copied else _expected(desired, disk, facts))
     if not disk.partition:
-        return Present(Lun(whole, devices, whole, False, None, content_of(reader, whole), wwid, expected))
+        return Present(lun._replace(content=content_of(reader, whole)))
     ours = table_guid_on(reader, whole) == disk.table_guid
     place = partition if ours else None
     content = own_table(reader, whole, disk.table_guid) if ours and not place else content_of(reader, place or whole)
-    return Present(Lun(whole, devices, place, ours, None, content, wwid, expected))
+    return Present(lun._replace(place=place, ours=ours, content=content))
 
 
 def _expected(desired: Desired, disk: Disk, lvm: Lvm) -> str:

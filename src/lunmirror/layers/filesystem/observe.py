@@ -11,6 +11,7 @@ from lunmirror.host import paths
 from lunmirror.host.protocol import Ran, Reader
 from lunmirror.layers.filesystem.facts import Bare, FileSystem, Other
 from lunmirror.layers.volume.facts import LogicalVolume
+from lunmirror.layers.disk.facts import shown
 from lunmirror.lvm import read_lvm
 from lunmirror.lvm.devices import text
 from lunmirror.model import Observed, Present, Seen, Unknown, World
@@ -38,7 +39,7 @@ def observe(desired: Desired, reader: Reader, world: World) -> Observed:
     wanted = [v for v in desired.volumes.values() if v.filesystem is not None]
     if not wanted:
         return {}
-    look = _Look(desired, reader)
+    look = _Look(desired, reader, world)
     return {v.id: look.at(v, world.get("volume", {}).get(v.id)) for v in wanted}
 
 
@@ -49,10 +50,10 @@ class _Look:
     The reader remembers the answer, so that no program runs twice in a pass that changes nothing.
     """
 
-    def __init__(self, desired: Desired, reader: Reader) -> None:
+    def __init__(self, desired: Desired, reader: Reader, world: World) -> None:
         self.reader, self.deadline = reader, desired.stall_budget + PATIENCE
         self.mounts = read_mounts(reader)
-        self.tags = _tags(read_lvm(reader))
+        self.tags = _tags(read_lvm(reader, shown(world)))
 
     def at(self, volume: Volume, seen: Seen | None) -> Seen:
         if not isinstance(seen, Present):
@@ -60,6 +61,8 @@ class _Look:
         lv: LogicalVolume = seen.facts
         if not lv.active or not lv.number:
             return Unknown("the volume is not active")
+        if lv.misled:
+            return Unknown("a leg of the volume lies on a disk that is not the declared one: nothing is written to it")
         if lv.suspended:
             return Unknown("the volume is suspended: reading it would hang")
         if isinstance(self.mounts, Unknown):

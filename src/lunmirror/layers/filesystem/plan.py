@@ -16,6 +16,7 @@ from enum import Enum
 
 from lunmirror.desired import Desired, Volume
 from lunmirror.host import paths
+from lunmirror.layers.disk.facts import devices_guarded
 from lunmirror.layers.filesystem.facts import Bare, FileSystem, Other
 from lunmirror.layers.filesystem.identity import filesystem_uuid
 from lunmirror.layers.group.facts import VolumeGroup
@@ -218,8 +219,8 @@ class _Maker:
         )
 
     def _deltag(self, tag: str, title: str, drift: Drift) -> Step:
-        argv = change(devices_of(self.world, self.desired), "lvchange", "--deltag", tag, self.volume.id)
-        return Step(self.ref, title, Run(argv), (drift,))
+        run = Run(change(devices_of(self.world, self.desired), "lvchange", "--deltag", tag, self.volume.id))
+        return Step(self.ref, title, run, (drift,), guards=devices_guarded(self.world, run))
 
     def _proof(self, what: str) -> str:
         return f"volume {self.lv.uuid} carries our tag {UNFORMATTED}: made by lunmirror, never formatted; {what}"

@@ -3,16 +3,17 @@
 from lunmirror.desired import Desired, Group
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
-from lunmirror.layers.disk.facts import Lun
+from lunmirror.layers.disk.facts import Lun, own, shown
 from lunmirror.layers.group.facts import HOST_TAG, Homonyms, Member, NoGroup, VolumeGroup
 from lunmirror.lvm.devices import text
+from lunmirror.lvm.origin import candidates, labels
 from lunmirror.lvm.read import Lvm, PvRow, VgRow, read_lvm
 from lunmirror.model import Observed, Present, Seen, Unknown, World
 
 
 def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
     """Present(VolumeGroup | Homonyms | NoGroup) or Unknown, for each declared group."""
-    lvm = read_lvm(reader)
+    lvm = read_lvm(reader, shown(seen))
     if not isinstance(lvm, Present):
         return dict.fromkeys(desired.groups, lvm)
     here = text(reader, paths.MACHINE_ID)
@@ -21,7 +22,7 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
     known = _known(desired, seen)
     made_for = {d.pv_uuid: d.name for d in desired.disks.values() if d.pv_uuid}
     volumes = set(desired.volumes)
-    return {g.name: _group(g, lvm.facts, seen, known, made_for, here, volumes) for g in desired.groups.values()}
+    return {g.name: _group(g, lvm.facts, seen, known, made_for, here, volumes, reader) for g in desired.groups.values()}
 
 
 def _known(desired: Desired, seen: World) -> dict[str, tuple[str, Lun | None]]:
@@ -30,7 +31,7 @@ def _known(desired: Desired, seen: World) -> dict[str, tuple[str, Lun | None]]:
         d.pv_uuid: (d.name, None) for d in desired.disks.values() if d.pv_uuid
     }
     for name, state in seen["disk"].items():
-        if isinstance(state, Present) and isinstance(state.facts, Lun) and state.facts.pv:
+        if isinstance(state, Present) and isinstance(state.facts, Lun) and state.facts.pv and not state.facts.pv.strange:
             known[state.facts.pv.uuid] = (name, state.facts)
     return known
 
@@ -44,7 +45,14 @@ def _others(group: Group, lvm: Lvm, declared: set[str]) -> tuple[str, ...]:
 
 
 def _group(
-    group: Group, lvm: Lvm, seen: World, known: dict, made_for: dict[str, str], here: str, declared: set[str]
+    group: Group,
+    lvm: Lvm,
+    seen: World,
+    known: dict,
+    made_for: dict[str, str],
+    here: str,
+    declared: set[str],
+    reader: Reader,
 ) -> Seen:
     rows = lvm.groups.get(group.name, ())
     if len(rows) > 1:
@@ -55,7 +63,24 @@ def _group(
     if hidden:
         # Its members may all lie on what cannot be seen: out of sight is not absent.
         return Unknown(f"disk {', '.join(hidden)} cannot be seen, and the group may exist there")
-    return Present(NoGroup(here))
+    swapped = [d for d in group.disks if (lun := seen["disk"][d].facts).pv and lun.pv.strange]
+    if swapped:
+        return Unknown(f"disk {', '.join(swapped)} shows what belongs to another, so the group's own disks are not in sight")
+    return _namesake(group, seen, known, made_for, here, reader)
+
+
+def _namesake(group: Group, seen: World, known: dict, made_for: dict[str, str], here: str, reader: Reader) -> Seen:
+    """The declared disks carry no such group. Before one is made, the machine's other disks are asked for one of that
+    name; but for those that carry a UUID of ours, whatever they are. Never in a pass that has nothing to do."""
+    there, mine = labels(reader), own(seen)
+    kernels = tuple(k for k in candidates(reader) if k not in mine and there.get(k) not in {*made_for, *known})
+    lvm = read_lvm(reader, kernels)
+    if not isinstance(lvm, Present):
+        return lvm
+    rows = lvm.facts.groups.get(group.name, ())
+    if len(rows) > 1:
+        return Present(Homonyms(tuple(row.uuid for row in rows)))
+    return Present(_facts(rows[0], lvm.facts, known, made_for, here) if rows else NoGroup(here))
 
 
 def _facts(row: VgRow, lvm: Lvm, known: dict, made_for: dict[str, str], here: str) -> VolumeGroup:

@@ -11,7 +11,7 @@ it off (lvm2 2.03.12, lvmautoactivation(7); measured: lab-findings 3).
 import json
 
 from lunmirror.desired import Desired, Disk, Group
-from lunmirror.layers.disk.facts import Lun
+from lunmirror.layers.disk.facts import Lun, devices_guarded
 from lunmirror.layers.group.facts import HOST_TAG, Homonyms, NoGroup, VolumeGroup, successors, whole_but_for
 from lunmirror.lvm.command import change, place_of
 from lunmirror.model import Drift, Finding, Kind, Plan, Present, Ref, Risk, Run, Step, Unknown, World
@@ -37,7 +37,7 @@ def _plan_group(group: Group, desired: Desired, seen: World, pending: frozenset[
                 key,
             )
         case Present(VolumeGroup() as facts):
-            return _keep(group, ref, key, facts, ready, waits_for, desired)
+            return _keep(group, ref, key, facts, ready, waits_for, desired, seen)
         case Present(NoGroup(here)):
             pass
         case Unknown(reason) if not waits_for:
@@ -54,11 +54,13 @@ def _plan_group(group: Group, desired: Desired, seen: World, pending: frozenset[
         return Plan(findings=(Finding(ref, Kind.BLOCKED, f"group {group.name} cannot be made yet", why, next, key),))
     places = [ready.get(d, place_of(desired.disks[d])) for d in group.disks]
     words = ("--setautoactivation", "n", "--addtag", f"{HOST_TAG}{here}", group.name, *places)
+    run = Run(change(tuple(places), "vgcreate", *words))
     step = Step(
         ref,
         f"make volume group {group.name} over {', '.join(group.disks)}",
-        Run(change(tuple(places), "vgcreate", *words)),
+        run,
         (Drift(key, f"a volume group over {', '.join(group.disks)}", "none"),),
+        guards=devices_guarded(seen, run),
         after=waits_for,
     )
     return Plan((step,))
@@ -75,7 +77,14 @@ def _ours(disk: str, group: Group, desired: Desired, seen: World) -> str:
 
 
 def _keep(
-    group: Group, ref: Ref, key: str, facts: VolumeGroup, ready: dict, waits_for: tuple[Ref, ...], desired: Desired
+    group: Group,
+    ref: Ref,
+    key: str,
+    facts: VolumeGroup,
+    ready: dict,
+    waits_for: tuple[Ref, ...],
+    desired: Desired,
+    seen: World,
 ) -> Plan:
     owner = _foreign(group, ref, key, facts)
     if owner:
@@ -84,18 +93,20 @@ def _keep(
         return Plan()  # the disk layer says what is wrong; nothing is done to this group meanwhile
     leaving = successors(desired, group.name, facts)
     findings = [*_missing(ref, key, facts, leaving), *_replaced(ref, facts, group, desired)]
-    steps, told = _events_off(ref, key, facts)
+    steps, told = _events_off(ref, key, facts, seen)
     findings += told
     joining = [d for d in group.disks if not facts.member(d) and (d in ready or Ref("disk", d) in waits_for)]
     if joining and whole_but_for(facts, leaving):
         places = [ready.get(d, place_of(desired.disks[d])) for d in joining]
         devices = tuple(m.device for m in facts.members if m.device) + tuple(places)
+        run = Run(change(devices, "vgextend", group.name, *places))
         step = Step(
             ref,
             f"add {', '.join(joining)} to volume group {group.name}",
-            Run(change(devices, "vgextend", group.name, *places)),
+            run,
             tuple(Drift(f"{key}.disks", f"{d} in the group", "not in it") for d in joining),
             Risk.ONLINE,
+            guards=devices_guarded(seen, run),
             after=waits_for,
         )
         return Plan((*steps, step), tuple(findings))
@@ -112,7 +123,7 @@ def _keep(
     return Plan(steps, tuple(findings))
 
 
-def _events_off(ref: Ref, key: str, facts: VolumeGroup) -> tuple[tuple[Step, ...], tuple[Finding, ...]]:
+def _events_off(ref: Ref, key: str, facts: VolumeGroup, seen: World) -> tuple[tuple[Step, ...], tuple[Finding, ...]]:
     """The step that keeps LVM's events off the group. It writes metadata, so it waits until the whole group is there;
     and it is a person's where it would also keep somebody else's volume from being started at boot."""
     if not facts.autoactivation:
@@ -131,12 +142,13 @@ def _events_off(ref: Ref, key: str, facts: VolumeGroup) -> tuple[tuple[Step, ...
         return (), (note,)
     if not facts.whole:
         return (), ()
-    devices = tuple(m.device for m in facts.members)
+    run = Run(change(tuple(m.device for m in facts.members), "vgchange", "--setautoactivation", "n", ref.name))
     step = Step(
         ref,
         f"switch off event activation of volume group {ref.name}",
-        Run(change(devices, "vgchange", "--setautoactivation", "n", ref.name)),
+        run,
         (Drift(key, "started by lunmirror, which knows its legs", "LVM starts it as soon as its disks are there"),),
+        guards=devices_guarded(seen, run),
     )
     return (step,), ()
 

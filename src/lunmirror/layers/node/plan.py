@@ -15,6 +15,7 @@ from lunmirror.layers.node.record import KEY_ROOM, VALUE_ROOM, changed, encode
 from lunmirror.layers.node.settings import (
     AUTHMETHOD,
     KNOWN_TO_ALL,
+    PINNED,
     PASSWORD,
     PASSWORD_IN,
     SECRET_KEYS,
@@ -144,6 +145,9 @@ def _reconcile(ref: Ref, path: Path, record: Record) -> Plan:
             findings.append(objection)
         else:
             drifted[wish.record_key] = wish
+    for name, value in PINNED.items():
+        if record.settings.get(name, value) != value:
+            drifted[name] = Wish(name, value, _portals(path))
     if record.trouble:
         findings.append(_no_secret(ref, path, record.trouble))
     findings += _undeclared_credentials(ref, path, record)

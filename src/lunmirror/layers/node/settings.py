@@ -38,6 +38,11 @@ ABORTS = tuple(key for key in TIMEOUTS if ".err_timeo." in key)
 KNOWN_TO_ALL = frozenset({*STARTUP, *TIMEOUTS, AUTHMETHOD, USERNAME, PASSWORD, USERNAME_IN, PASSWORD_IN})
 
 
+# What no configuration may change (config/settings.py), and iscsid.conf may: set where the record has it. Two sessions
+# of one kind show every disk twice, as two devices.
+PINNED = {"node.session.nr_sessions": "1"}
+
+
 class Wish(NamedTuple):
     """One declared setting: record key, value, and the TOML key path that declares it."""
 

@@ -17,6 +17,7 @@ class Session(NamedTuple):
     """A session object of the kernel. `state` is LOGGED_IN, FAILED or FREE; times are seconds, None if the
     attribute reads `off` or is not a number. `sid` is the kernel's name, "session3".
     `twins` are further sessions of the same target and portal: each shows the same disks once more.
+    `besides`: (sid, interface) of sessions that do so through another interface than open-iscsi's default.
     `urgent`: it is not live, and a volume with a leg behind it is not active: worth waiting for.
     `silence`: it reads LOGGED_IN, but its portal was asked just now and does not answer, and why; '' if it does. For
     some seconds after a death the kernel has not noticed yet.
@@ -36,6 +37,12 @@ class Session(NamedTuple):
     abort_tmo: int | None = None
     lu_reset_tmo: int | None = None
     tgt_reset_tmo: int | None = None
+    besides: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def every(self) -> tuple[str, ...]:
+        """All sessions that show the LUNs of this target through this portal, this one first."""
+        return (self.sid, *self.twins, *(sid for sid, _ in self.besides))
 
     @property
     def live(self) -> bool:

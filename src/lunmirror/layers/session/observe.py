@@ -95,7 +95,9 @@ def _session(path: Path, kernels: tuple[_Kernel, ...], reader: Reader, seen: Wor
         sessions = sorted(found, key=lambda s: (not s.live, len(s.sid), s.sid))
         if sessions[0].state in UNSET:
             return Unknown(f"the state of {sessions[0].sid} cannot be read")
-        return Present(sessions[0]._replace(twins=tuple(s.sid for s in sessions[1:])))
+        bound = (k for k in mine if k not in same and any(_at(place, addresses, path) for place in k.endpoints))
+        besides = tuple((k.sid, k.iface) for k in bound)
+        return Present(sessions[0]._replace(twins=tuple(s.sid for s in sessions[1:]), besides=besides))
     if vague := [k.sid for k in mine if not k.endpoints]:
         return Unknown(f"{vague[0]} is for this target, but not yet or no more tied to a portal")
     return ABSENT

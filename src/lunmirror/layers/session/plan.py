@@ -158,6 +158,7 @@ def login(ref: Ref, path: Path, address: str, after: tuple[Ref, ...]) -> Step:
 
 def _keep(ref: Ref, path: Path, session: Session) -> Plan:
     findings = [_twins(ref, path, session)] if session.twins else []
+    findings += [_beside(ref, path, sid, iface) for sid, iface in session.besides]
     if session.keeper:
         findings.append(_unkept(ref, path, session))
     if not session.live:
@@ -239,8 +240,26 @@ def _twins(ref: Ref, path: Path, session: Session) -> Finding:
         ref,
         Kind.REFUSED,
         f"there is more than one session to {_place(path)}: {', '.join((session.sid, *session.twins))}",
-        why="each shows the same disks once more; lunmirror uses the first of them and ends none",
-        next="log out of the others while the volume is not in use: `iscsiadm -m session -r NUMBER -u`",
+        why="each shows the same disks once more, and LVM, run by hand or by its own events, sees every physical volume on"
+        " them twice; lunmirror uses the disks of one of them alone, and ends none",
+        next="log out of those that nothing is built on (`lsblk` shows which): `iscsiadm -m session -r NUMBER -u`."
+        " The node record asks for one session (node.session.nr_sessions), so no further one is begun through it",
+        key=f"servers.{path.server.name}.portals",
+    )
+
+
+def _beside(ref: Ref, path: Path, sid: str, iface: str) -> Finding:
+    number = sid.removeprefix("session")
+    record = f"iscsiadm -m node -T {path.target} -p {path.portal} -I {iface}"
+    return Finding(
+        ref,
+        Kind.REFUSED,
+        f"{sid}, through interface {iface}, shows the disks of {_place(path)} a second time",
+        why="LVM, run by hand or by its own events, sees every physical volume on them twice; lunmirror uses the session of"
+        " interface default alone, and ends none",
+        next=f"if nothing is built on its disks (`lsblk`), log it out: `iscsiadm -m session -r {number} -u`; and keep it from"
+        f" being logged in again: `{record} -o update -n node.startup -v manual`, the same with -n"
+        " node.conn[0].startup",
         key=f"servers.{path.server.name}.portals",
     )
 

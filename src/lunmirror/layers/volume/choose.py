@@ -68,13 +68,15 @@ def _stop_first(of: Subject, facts: LogicalVolume, server: str) -> Plan:
 
 
 def drop_given_up(of: Subject, facts: LogicalVolume) -> Plan | None:
-    """Take out a leg that a person gave up, so that it is made anew in full; None if there is none to take out now."""
+    """Take out a leg that was given up, so that it is made anew in full; None if there is none to take out now."""
     entry = of.past(facts)
     legs = [leg for leg in facts.legs if entry and set(leg.pvs) & set(entry.rebuild)]
     if not legs or facts.type != "raid1" or not of.group or not of.group.whole:
         return None
     others = [leg for leg in facts.legs if leg not in legs]
-    if any(leg.letter != "A" for leg in others) or legs[0].letter in ("A", "a"):
+    if any(leg.letter != "A" or not facts.is_in_place(leg) for leg in others):
+        return None
+    if legs[0].letter in ("A", "a") and not facts.is_misled(legs[0]):
         return None
     names = ", ".join(of.server_of(pv) for pv in legs[0].pvs)
     devices = [m.device for pv in legs[0].pvs if (m := of.member(pv))]

@@ -58,6 +58,7 @@ class LogicalVolume(NamedTuple):
     action: str
     target: str = ""  # what device-mapper runs it as: raid, mirror, linear; "" when inactive or of several parts
     adrift: tuple[str, ...] = ()  # PV UUIDs in view, of legs whose table leads to a disk that is gone
+    misled: tuple[str, ...] = ()  # PV UUIDs of legs whose table leads to a device that is not the declared disk
     mismatches: int = 0  # sectors that differ, as the last scrub counted them; 0 after every activation
     past: Seen = ABSENT  # what the journal knows: Present(Entry), Absent or Unknown
     past_raw: bytes | None = None  # the journal file's bytes
@@ -76,7 +77,7 @@ class LogicalVolume(NamedTuple):
     def synced(self) -> bool:
         """Every leg alive and in sync: letters and ratio both, since either alone lies (shared facts, lvm.md); and none
         adrift, which no letter shows before the next write."""
-        if self.adrift:
+        if self.adrift or self.misled:
             return False
         if self.type == "linear":
             return True
@@ -90,15 +91,15 @@ class LogicalVolume(NamedTuple):
         if not self.active:
             return ()
         if self.type == "linear":
-            return self.legs[0].pvs
+            return () if self.misled else self.legs[0].pvs
         if self.type == "mirror" and self.done != self.total:
             return ()  # its letters say A while it still copies (shared facts, lvm.md)
-        return tuple(pv for leg in self.legs if leg.letter == "A" and not self.is_adrift(leg) for pv in leg.pvs)
+        return tuple(pv for leg in self.legs if leg.letter == "A" and self.is_in_place(leg) for pv in leg.pvs)
 
     @property
     def sight(self) -> Sight:
         """What the journal keeps of it beside `running`. Only the letter a is a copy under way: D may be revived."""
-        behind = (leg for leg in self.legs if leg.letter == "a" and not self.is_adrift(leg))
+        behind = (leg for leg in self.legs if leg.letter == "a" and self.is_in_place(leg))
         copying = tuple(pv for leg in behind for pv in leg.pvs) if self.type == "raid1" else ()
         return Sight(self.boot, self.instance, copying)
 
@@ -109,6 +110,13 @@ class LogicalVolume(NamedTuple):
 
     def is_adrift(self, leg: Leg) -> bool:
         return not set(leg.pvs).isdisjoint(self.adrift)
+
+    def is_misled(self, leg: Leg) -> bool:
+        return not set(leg.pvs).isdisjoint(self.misled)
+
+    def is_in_place(self, leg: Leg) -> bool:
+        """Its table leads to the disk that the declared one is now."""
+        return not (self.is_adrift(leg) or self.is_misled(leg))
 
     def torn(self, but: tuple[str, ...] = ()) -> tuple[tuple[str, str], ...]:
         """Pairs of legs (PV UUIDs) that each ran without the other, by their own superblocks; those in `but` are not

@@ -13,11 +13,9 @@ our tag says "made by lunmirror, never formatted", and it was never active. LVM 
 is so, at the last instant and under its own lock (`--select`).
 """
 
-from lunmirror.host import paths
-from lunmirror.layers.disk.facts import Lun
 from lunmirror.layers.volume.facts import UNFORMATTED, LogicalVolume
 from lunmirror.layers.volume.subject import Subject
-from lunmirror.model import Absent, Drift, Guard, Kind, Plan, Present, Risk, Step
+from lunmirror.model import Absent, Drift, Kind, Plan, Risk, Step
 
 
 def tidy(of: Subject, facts: LogicalVolume) -> Plan | None:
@@ -49,7 +47,7 @@ def _remove(of: Subject, facts: LogicalVolume) -> Plan:
         Risk.CONSUMES,
         f"unmade: volume {facts.uuid} carries our tag {UNFORMATTED}, was never active, and LVM removes it only while that holds",
     )
-    return Plan((step._replace(guards=_guards(of)),))
+    return Plan((step,))
 
 
 def clear(of: Subject, facts: LogicalVolume) -> tuple[Step, ...]:
@@ -64,7 +62,7 @@ def clear(of: Subject, facts: LogicalVolume) -> tuple[Step, ...]:
             Drift(of.volume.key, "no parts of a leg by themselves", name),
             Risk.CONSUMES,
             "unmade: the name is LVM's own, and LVM removes it only while it is part of no volume",
-        )._replace(guards=_guards(of))
+        )
         for name in facts.strays
     )
 
@@ -90,12 +88,3 @@ def sweep(of: Subject, facts: LogicalVolume) -> Plan | None:
 
 def _named(of: Subject, name: str) -> str:
     return f"vg_name={of.volume.group} && lv_name={name}"
-
-
-def _guards(of: Subject) -> tuple[Guard, ...]:
-    """The disks are still those that were looked at."""
-    states = (of.seen["disk"].get(m.disk) for m in (of.group.members if of.group else ()))
-    luns = [s.facts for s in states if isinstance(s, Present) and isinstance(s.facts, Lun)]
-    return tuple(
-        Guard(f"{paths.SYS_BLOCK}/{d.kernel}/diskseq", d.diskseq) for lun in luns for d in lun.paths if d.diskseq
-    )

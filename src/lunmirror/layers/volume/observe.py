@@ -4,10 +4,13 @@ from lunmirror import journal
 from lunmirror.desired import Desired, Volume
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
+from lunmirror.layers.disk.facts import shown
 from lunmirror.layers.group.facts import VolumeGroup
 from lunmirror.layers.volume import superblock
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
-from lunmirror.lvm.devices import text
+from lunmirror.layers.volume.places import Places, declared_places
+from lunmirror.lvm.devices import names, text
+from lunmirror.lvm.origin import origins
 from lunmirror.lvm.read import NO_TABLE, DmLine, Lvm, LvRow, read_lvm, read_status
 from lunmirror.model import ABSENT, Observed, Present, Seen, Unknown, World
 from lunmirror.plain import count
@@ -15,7 +18,7 @@ from lunmirror.plain import count
 
 def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
     """Present(LogicalVolume), Absent or Unknown, for each declared volume."""
-    lvm = read_lvm(reader)
+    lvm = read_lvm(reader, shown(seen))
     status = read_status(reader)
     found = {}
     for volume in desired.volumes.values():
@@ -27,7 +30,8 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
                 break
         else:
             visible = isinstance(group, Present) and isinstance(group.facts, VolumeGroup)
-            state = _volume(volume, group.facts, lvm.facts, status.facts, reader) if visible else ABSENT
+            places = declared_places(desired, seen)
+            state = _volume(volume, group.facts, lvm.facts, status.facts, reader, places) if visible else ABSENT
             found[volume.id] = _removed(volume, lvm.facts, reader) if state is ABSENT else state
     return found
 
@@ -68,7 +72,12 @@ def _anothers(group: Seen, take_from: str) -> Seen:
 
 
 def _volume(
-    volume: Volume, group: VolumeGroup, lvm: Lvm, status: dict[str, tuple[DmLine, ...]], reader: Reader
+    volume: Volume,
+    group: VolumeGroup,
+    lvm: Lvm,
+    status: dict[str, tuple[DmLine, ...]],
+    reader: Reader,
+    places: Places,
 ) -> Seen:
     rows = [r for r in lvm.lvs if r.group == volume.group]
     row = next((r for r in rows if r.name == volume.name and not r.parent), None)
@@ -84,7 +93,8 @@ def _volume(
     line = lines[0] if len(lines) == 1 else None
     letters, done, total, action = health(kind, line) if active else ("", 0, 0, "")
     legs = _legs(row, rows, kind, letters)
-    adrift = _adrift(row, rows, kind, lvm, reader) if active else ()
+    misled = _misled(row, rows, kind, group, reader, places) if active else ()
+    adrift = tuple(pv for pv in _adrift(row, rows, kind, lvm, reader) if pv not in misled) if active else ()
     half_made, strays = _unhidden(row, rows)
     asked = [leg for leg in legs if not active or leg.letter not in ("A", "a") or set(leg.pvs) & set(adrift)]
     speak = kind == "raid1" and asked and not half_made
@@ -109,6 +119,7 @@ def _volume(
             action=action,
             target=line.target if line else "",
             adrift=adrift,
+            misled=misled,
             mismatches=row.mismatches,
             past=journal.parse(journal_file),
             past_raw=journal_file.facts if isinstance(journal_file, Present) else None,
@@ -160,6 +171,21 @@ def _adrift(row: LvRow, rows: list[LvRow], kind: str, lvm: Lvm, reader: Reader) 
     """PV UUIDs of the legs that run on a disk which is gone. Two small reads of sysfs for each leg."""
     parts = [row] if kind == "linear" else _images(row, rows)
     return tuple(pv for part in parts if _is_stale(part, lvm, reader) for pv in part.pvs)
+
+
+def _misled(
+    row: LvRow, rows: list[LvRow], kind: str, group: VolumeGroup, reader: Reader, places: Places
+) -> tuple[str, ...]:
+    """PV UUIDs of the legs that run on something else than the declared disk: a copy in its place, a disk reached in
+    another way. LVM goes by the UUID alone when it is left to choose, at boot or in anybody's hand."""
+    parts = [row] if kind == "linear" else _images(row, rows)
+    disks = {m.uuid: m.disk for m in group.members}
+    found = []
+    for part in parts:
+        on = (o for name in names(reader, f"{paths.SYS}/dev/block/{part.number}/slaves") for o in origins(reader, name))
+        if part.number and any(not places.allow(origin, disks.get(pv, "")) for origin in on for pv in part.pvs):
+            found += part.pvs
+    return tuple(found)
 
 
 def _is_stale(row: LvRow, lvm: Lvm, reader: Reader) -> bool:

@@ -3,6 +3,7 @@
 | found                                    | what is done                                                    | where    |
 |------------------------------------------|-----------------------------------------------------------------|----------|
 | absent, the whole group in view          | lvcreate, tagged "made by us, not yet formatted" in one commit  | make.py  |
+| on a device that is no declared disk | named; that leg is given up, dropped and copied anew            | misled.py |
 | half-made, or half active                | removed if provably new; deactivated                            | leftover.py |
 | inactive                                 | activated, on the good legs alone if need be                    | start.py |
 | two histories                            | refused, until a person chooses                                 | heal.py  |
@@ -16,7 +17,7 @@ While legs are not in sync, nothing but healing is done to a volume.
 """
 
 from lunmirror.desired import Desired
-from lunmirror.layers.volume import choose, heal, keep, leftover, replace
+from lunmirror.layers.volume import choose, heal, keep, leftover, misled, replace
 from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.layers.volume.make import make
 from lunmirror.layers.volume.start import start
@@ -95,6 +96,8 @@ def _tend(of: Subject, facts: LogicalVolume, admissions: tuple[Step, ...], admit
     if not facts.active:
         begun = start(of, facts)
         return Plan((*admissions, *begun.steps), begun.findings)
+    if answer := misled.answer(of, facts):
+        return answer
     refusal = keep.misplaced(of, facts)
     if refusal:
         return refusal

@@ -3,6 +3,7 @@
 from lunmirror import journal
 from lunmirror.desired import Desired, Volume
 from lunmirror.host import paths
+from lunmirror.layers.disk.facts import devices_guarded
 from lunmirror.layers.group.facts import Member, VolumeGroup, successors, whole_but_for
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
 from lunmirror.lvm.command import change, place_of
@@ -142,7 +143,8 @@ class Subject:
         return Run(change(devices or self.devices(), verb, *words), LONG)
 
     def step(self, title: str, action: Run, drift: Drift, risk: Risk = Risk.NONE, proof: str = "") -> Step:
-        return Step(self.ref, title, action, (drift,), risk, proof, after=self.after)
+        guards = devices_guarded(self.seen, action)
+        return Step(self.ref, title, action, (drift,), risk, proof, guards, after=self.after)
 
     def steps(self, title: str, action: Run, drift: Drift, risk: Risk = Risk.NONE) -> Plan:
         return Plan((self.step(title, action, drift, risk),))

@@ -4,6 +4,7 @@ import json
 
 from lunmirror.desired import Desired, Filesystem, Mount, Size, Volume
 from lunmirror.host.protocol import Ran
+from lunmirror.layers.disk.facts import Device, Lun
 from lunmirror.layers.group.facts import Member, VolumeGroup
 from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.model import ABSENT, Present, Unknown
@@ -64,8 +65,14 @@ def group(hidden=False):
     return VolumeGroup(**{name: fields[name] for name in VolumeGroup._fields if name in fields})
 
 
+def disks():
+    """The one disk that the machine shows."""
+    sda = Device("sda", "/dev/sda", 1 << 30, "8:0", "3", ())
+    return {"left": Present(Lun(sda, (sda,), sda, False, None, None, "", shown=("sda",)))}
+
+
 def world(*, hidden=False, filesystem=None, mount=None, id="vg0/testlv", **facts):
-    seen = {"group": {"vg0": Present(group(hidden))}, "volume": {id: Present(lv(**facts))}}
+    seen = {"group": {"vg0": Present(group(hidden))}, "volume": {id: Present(lv(**facts))}, "disk": disks()}
     if filesystem is not None:
         seen["filesystem"] = {id: filesystem}
     if mount is not None:

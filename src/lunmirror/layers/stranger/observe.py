@@ -1,0 +1,46 @@
+"""Devices that carry a UUID of ours and are not the declared disks: by udev's word, without a read of any of them.
+
+They are only named. What keeps LVM from them is that it is shown the declared disks' own devices and no others
+(layers/disk/facts.py, shown), whatever any label says.
+"""
+
+from lunmirror.desired import Desired
+from lunmirror.host.protocol import Reader
+from lunmirror.layers.disk.facts import Lun, own, shown
+from lunmirror.layers.session.facts import Session
+from lunmirror.layers.stranger.facts import Stranger
+from lunmirror.lvm.origin import Origin, described, labels, origins
+from lunmirror.lvm.read import read_lvm
+from lunmirror.model import Observed, Present, World
+
+
+def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
+    """Present(Stranger) for each, by the kernel's name."""
+    owners = {d.pv_uuid: d.name for d in desired.disks.values() if d.pv_uuid}
+    lvm = read_lvm(reader, shown(seen))
+    for pv in lvm.facts.pvs if isinstance(lvm, Present) else ():
+        if pv.group in desired.groups:
+            owners.setdefault(pv.uuid, "")  # adopted: a member that no name of ours explains
+    for name, state in seen["disk"].items():
+        if isinstance(state, Present) and isinstance(state.facts, Lun) and (pv := state.facts.pv) and not pv.strange:
+            owners[pv.uuid] = name
+    mine = own(seen)
+    found = {k: uuid for k, uuid in labels(reader).items() if uuid in owners and k not in mine}
+    return {k: Present(_stranger(uuid, owners[uuid], k, desired, reader, seen)) for k, uuid in found.items()}
+
+
+def _stranger(uuid: str, disk: str, kernel: str, desired: Desired, reader: Reader, seen: World) -> Stranger:
+    below = origins(reader, kernel)
+    reached = " and ".join(described(reader, origin) for origin in below) or f"device {kernel}"
+    same = bool(disk) and any(_is_same(desired, disk, origin, seen) for origin in below)
+    return Stranger(uuid, reached, disk, same)
+
+
+def _is_same(desired: Desired, disk: str, origin: Origin, seen: World) -> bool:
+    """Through another session to the very portal and target that are declared."""
+    declared = desired.disks[disk]
+    if origin.lun != declared.lun:
+        return False
+    states = (seen.get("session", {}).get(p.name) for p in desired.paths_to(declared))
+    sids = {sid for s in states if isinstance(s, Present) and isinstance(s.facts, Session) for sid in s.facts.every}
+    return origin.sid in sids
