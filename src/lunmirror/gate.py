@@ -39,6 +39,12 @@ def _consumes_without_guard(step: Step, disturbed: frozenset[str]) -> str:
     return ""
 
 
+def _lvm_without_guard(step: Step, disturbed: frozenset[str]) -> str:
+    if not isinstance(step.action, Run) or step.action.argv[0] != "lvm" or step.guards or step.after:
+        return ""
+    return "LVM would be given devices without re-checking, at the last instant, which disks they are"
+
+
 def _forbidden_word(step: Step, disturbed: frozenset[str]) -> str:
     if not isinstance(step.action, Run):
         return ""
@@ -64,6 +70,7 @@ def _second_server(step: Step, disturbed: frozenset[str]) -> str:
 RULES: tuple[Callable[[Step, frozenset[str]], str], ...] = (
     _consumes_without_proof,
     _consumes_without_guard,
+    _lvm_without_guard,
     _forbidden_word,
     _second_server,
 )

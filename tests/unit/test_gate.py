@@ -10,13 +10,15 @@ DRIFT = (Drift("disks.left", "a", "b"),)
 GUARD = (Guard("/sys/class/block/sdb/diskseq", "9"),)
 
 
-def step(*argv, ref=REF, risk=Risk.NONE, proof="", guards=(), after=(), server="") -> Step:
+def step(*argv, ref=REF, risk=Risk.NONE, proof="", guards=GUARD, after=(), server="") -> Step:
     return Step(ref, "do it", Run(argv), DRIFT, risk, proof, guards, after, server=server)
 
 
 REFUSED = [
     step("lvm", "pvcreate", "/dev/sdb", risk=Risk.CONSUMES, guards=GUARD),  # no proof
-    step("lvm", "pvcreate", "/dev/sdb", risk=Risk.CONSUMES, proof="blank"),  # no guard
+    step("lvm", "pvcreate", "/dev/sdb", risk=Risk.CONSUMES, proof="blank", guards=()),  # no guard
+    step("lvm", "vgcreate", "vg0", "/dev/sdb", guards=()),  # whatever it costs: another disk may have the name by now
+    step("lvm", "lvchange", "--refresh", "vg0/lv", guards=()),
     step("lvm", "pvcreate", "-y", "/dev/sdb", risk=Risk.CONSUMES, proof="blank", guards=GUARD),
     step("lvm", "pvcreate", "-ff", "/dev/sdb", risk=Risk.CONSUMES, proof="consent: x", guards=GUARD),
     step("lvm", "vgreduce", "--removemissing", "vg0"),
@@ -33,7 +35,7 @@ REFUSED = [
     step("iscsiadm", "-m", "node", "-o", "delete"),
     step("lvm", "lvremove", "-y", "vg0/lv", risk=Risk.CONSUMES, proof="unmade: tagged", guards=GUARD),  # no selection
     step("lvm", "lvremove", "-y", "--select", "x", "vg0/lv", risk=Risk.CONSUMES, proof="blank", guards=GUARD),
-    step("lvm", "lvremove", "-y", "--select", "x", "vg0/lv", risk=Risk.CONSUMES, proof="unmade: tagged"),  # no guard
+    step("lvm", "lvremove", "-y", "--select", "x", "vg0/lv", risk=Risk.CONSUMES, proof="unmade: tagged", guards=()),  # no guard
     step("lvm", "lvremove", "-y", "vg0/lv", proof="consent: x"),
     step("lvm", "vgremove", "--select", "x", "vg0", proof="unmade: x"),
     step("lvm", "pvremove", "/dev/sdb"),
@@ -64,7 +66,7 @@ ALLOWED = [
     step("lvm", "vgreduce", "--removemissing", "vg0", proof="consent: disks.new.replaces names left"),
     step("sfdisk", "--wipe", "always", "/dev/sdb", risk=Risk.CONSUMES, proof="consent: x", guards=GUARD),
     # a prediction has no device to guard yet, and is never carried out
-    step("lvm", "pvcreate", "<disk left>", risk=Risk.CONSUMES, proof="if blank", after=(Ref("session", "filer1"),)),
+    step("lvm", "pvcreate", "<disk left>", risk=Risk.CONSUMES, proof="if blank", guards=(), after=(Ref("session", "filer1"),)),
 ]
 
 

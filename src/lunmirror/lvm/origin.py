@@ -70,9 +70,7 @@ def candidates(reader: Reader) -> tuple[str, ...]:
         kernel
         for kernel in names(reader, paths.SYS_BLOCK)
         if not kernel.startswith(_PASSED_OVER)
-        and not (
-            kernel.startswith("dm-") and text(reader, f"{paths.SYS_BLOCK}/{kernel}/dm/uuid").startswith("LVM-")
-        )
+        and not (kernel.startswith("dm-") and text(reader, f"{paths.SYS_BLOCK}/{kernel}/dm/uuid").startswith("LVM-"))
     )
 
 

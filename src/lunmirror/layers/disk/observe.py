@@ -51,7 +51,8 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
         found[disk.name] = Present(Gone(heir)) if heir else _scsi_disks(desired, disk, reader, seen)
     owners = {d.kernel: name for name, f in found.items() if isinstance(f, _Found) for d in f.devices}
     placed: dict[str, _Placed | Seen] = {
-        name: _place(desired.disks[name], f, reader, owners) if isinstance(f, _Found) else f for name, f in found.items()
+        name: _place(desired.disks[name], f, reader, owners) if isinstance(f, _Found) else f
+        for name, f in found.items()
     }
     strange = _strange(desired, {name: p for name, p in placed.items() if isinstance(p, _Placed)})
     known = {name: p for name, p in placed.items() if isinstance(p, _Placed) and name not in strange}

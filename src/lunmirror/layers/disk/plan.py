@@ -18,6 +18,7 @@ import json
 from lunmirror.desired import Desired, Disk
 from lunmirror.host import paths
 from lunmirror.layers.disk.facts import Blank, Device, Gone, Holds, Lun, NoDisk, OwnTable, Spanning, Unreadable
+from lunmirror.layers.disk.unlisted import unlisted
 from lunmirror.layers.session.facts import NoSession
 from lunmirror.lvm.command import change, place_of
 from lunmirror.model import (
@@ -136,8 +137,9 @@ def _judge_pv(desired: Desired, ref: Ref, disk: Disk, lun: Lun) -> list[Finding]
     if lun.pv.duplicate:
         return refuse(
             f"{where} exists more than once",
-            "another visible disk carries the same UUID: a copy, a snapshot, or a second path without multipath",
-            "take one of the copies away (`lvm pvs -a -o+pv_uuid` lists them)",
+            "another declared disk carries the same UUID, which was made for neither: one of them is a copy, and nothing"
+            " tells which; LVM is shown none of them",
+            "put the LUN back that belongs there, or declare only the one that is the original",
         )
     if owner:
         return refuse(
@@ -168,7 +170,12 @@ def _take(desired: Desired, ref: Ref, disk: Disk, lun: Lun, seen: World, pending
     if isinstance(lun.content, OwnTable) and lun.content.whole:
         return Plan(_reread_steps(ref, disk, lun.whole))  # what is in the partition is seen, and judged, after that
     # Before its content: under a mirror in service the old legs are still built on the disk that is another now.
-    finding = _replaced(ref, disk, lun) or _too_small(desired, ref, disk, lun) or _unfit_content(ref, disk, lun)
+    finding = (
+        unlisted(desired, ref, disk, lun)
+        or _replaced(ref, disk, lun)
+        or _too_small(desired, ref, disk, lun)
+        or _unfit_content(ref, disk, lun)
+    )
     finding = finding or _company(desired, ref, disk, seen, pending)
     if finding:
         return Plan(findings=(finding,))

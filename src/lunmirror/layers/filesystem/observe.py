@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from lunmirror.desired import Desired, Volume
 from lunmirror.host import paths
 from lunmirror.host.protocol import Ran, Reader
+from lunmirror.layers.disk.facts import shown
 from lunmirror.layers.filesystem.facts import Bare, FileSystem, Other
 from lunmirror.layers.volume.facts import LogicalVolume
-from lunmirror.layers.disk.facts import shown
 from lunmirror.lvm import read_lvm
 from lunmirror.lvm.devices import text
 from lunmirror.model import Observed, Present, Seen, Unknown, World
@@ -62,7 +62,9 @@ class _Look:
         if not lv.active or not lv.number:
             return Unknown("the volume is not active")
         if lv.misled:
-            return Unknown("a leg of the volume lies on a disk that is not the declared one: nothing is written to it")
+            return Unknown(
+                "a leg of the volume lies on a disk that is not the declared one: nothing is written to it"
+            )
         if lv.suspended:
             return Unknown("the volume is suspended: reading it would hang")
         if isinstance(self.mounts, Unknown):

@@ -22,7 +22,9 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
     known = _known(desired, seen)
     made_for = {d.pv_uuid: d.name for d in desired.disks.values() if d.pv_uuid}
     volumes = set(desired.volumes)
-    return {g.name: _group(g, lvm.facts, seen, known, made_for, here, volumes, reader) for g in desired.groups.values()}
+    return {
+        g.name: _group(g, lvm.facts, seen, known, made_for, here, volumes, reader) for g in desired.groups.values()
+    }
 
 
 def _known(desired: Desired, seen: World) -> dict[str, tuple[str, Lun | None]]:
@@ -31,7 +33,12 @@ def _known(desired: Desired, seen: World) -> dict[str, tuple[str, Lun | None]]:
         d.pv_uuid: (d.name, None) for d in desired.disks.values() if d.pv_uuid
     }
     for name, state in seen["disk"].items():
-        if isinstance(state, Present) and isinstance(state.facts, Lun) and state.facts.pv and not state.facts.pv.strange:
+        if (
+            isinstance(state, Present)
+            and isinstance(state.facts, Lun)
+            and state.facts.pv
+            and not state.facts.pv.strange
+        ):
             known[state.facts.pv.uuid] = (name, state.facts)
     return known
 
@@ -65,7 +72,9 @@ def _group(
         return Unknown(f"disk {', '.join(hidden)} cannot be seen, and the group may exist there")
     swapped = [d for d in group.disks if (lun := seen["disk"][d].facts).pv and lun.pv.strange]
     if swapped:
-        return Unknown(f"disk {', '.join(swapped)} shows what belongs to another, so the group's own disks are not in sight")
+        return Unknown(
+            f"disk {', '.join(swapped)} shows what belongs to another, so the group's own disks are not in sight"
+        )
     return _namesake(group, seen, known, made_for, here, reader)
 
 

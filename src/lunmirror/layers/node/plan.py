@@ -15,9 +15,9 @@ from lunmirror.layers.node.record import KEY_ROOM, VALUE_ROOM, changed, encode
 from lunmirror.layers.node.settings import (
     AUTHMETHOD,
     KNOWN_TO_ALL,
-    PINNED,
     PASSWORD,
     PASSWORD_IN,
+    PINNED,
     SECRET_KEYS,
     USERNAME,
     USERNAME_IN,

@@ -19,7 +19,11 @@ def plan(desired: Desired, seen: World, pending: frozenset[Ref]) -> Plan:
 
 
 def _named(kernel: str, stranger: Stranger) -> Finding:
-    owner = f"disk {stranger.disk}, and is not that disk" if stranger.disk else "a declared group, and is no declared disk"
+    owner = (
+        f"disk {stranger.disk}, and is not that disk"
+        if stranger.disk
+        else "a declared group, and is no declared disk"
+    )
     key = f"disks.{stranger.disk}" if stranger.disk else ""
     if stranger.same:
         what = f"/dev/{kernel} is disk {stranger.disk} once more, through a second session: {stranger.reached}"

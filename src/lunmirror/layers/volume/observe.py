@@ -87,6 +87,8 @@ def _volume(
     lines = status.get(dm, ())
     empty = NO_TABLE in lines
     active = bool(lines) and not empty
+    if active and not row.active and (other := _another(dm, row, reader)):
+        return Unknown(other)
     if active != row.active and not empty:
         return Unknown("LVM and device-mapper disagree on whether it is active: it is being changed right now")
     kind = _type(row)
@@ -133,6 +135,17 @@ def _volume(
             testimony=_testimony(row, rows, asked, group, lvm, reader) if speak else ABSENT,
         )
     )
+
+
+def _another(dm: str, row: LvRow, reader: Reader) -> str:
+    """Why what device-mapper runs under this name is not this volume, '' if it may be: a group of the same name on disks
+    that nobody declared."""
+    link = reader.link(f"{paths.MAPPER}/{dm}")
+    kernel = link.facts.rsplit("/", 1)[-1] if isinstance(link, Present) else ""
+    uuid = text(reader, f"{paths.SYS_BLOCK}/{kernel}/dm/uuid") if kernel.startswith("dm-") else ""
+    if not uuid.startswith("LVM-") or row.uuid.replace("-", "") in uuid:
+        return ""
+    return f"{paths.MAPPER}/{dm} is another volume: this machine has a second group named {row.group}, on other disks"
 
 
 def _part(name: str, whole: str) -> tuple[str, str]:
@@ -182,7 +195,9 @@ def _misled(
     disks = {m.uuid: m.disk for m in group.members}
     found = []
     for part in parts:
-        on = (o for name in names(reader, f"{paths.SYS}/dev/block/{part.number}/slaves") for o in origins(reader, name))
+        on = (
+            o for name in names(reader, f"{paths.SYS}/dev/block/{part.number}/slaves") for o in origins(reader, name)
+        )
         if part.number and any(not places.allow(origin, disks.get(pv, "")) for origin in on for pv in part.pvs):
             found += part.pvs
     return tuple(found)

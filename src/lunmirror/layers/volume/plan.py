@@ -97,7 +97,7 @@ def _tend(of: Subject, facts: LogicalVolume, admissions: tuple[Step, ...], admit
         begun = start(of, facts)
         return Plan((*admissions, *begun.steps), begun.findings)
     if answer := misled.answer(of, facts):
-        return answer
+        return Plan((*admissions, *answer.steps), answer.findings)
     refusal = keep.misplaced(of, facts)
     if refusal:
         return refusal

@@ -5,6 +5,7 @@ import pytest
 from lunmirror.desired import Desired, Disk, Filesystem, Group, Portal, Server, Size, Timeouts, Volume
 from lunmirror.gate import pass_through
 from lunmirror.journal import Entry, parse, render
+from lunmirror.layers.disk.facts import Device, Lun
 from lunmirror.layers.group.facts import Member, VolumeGroup
 from lunmirror.layers.session.facts import NoSession, Session
 from lunmirror.layers.volume.facts import GROW, UNFORMATTED, Leg, LogicalVolume
@@ -62,8 +63,15 @@ def lv(type="raid1", letters="AA", pvs=(A, B), active=True, ratio=(10, 10), acti
     return LogicalVolume(**(known | more))
 
 
+def disks(vg: VolumeGroup) -> dict:
+    """Those of the members in view."""
+    seen = [m for m in vg.members if m.device]
+    at = {m.disk: Device(m.disk, m.device, 1 << 31, f"8:{n}", f"{n}", ()) for n, m in enumerate(seen, 1)}
+    return {name: Present(Lun(d, (d,), d, False, None, None, "")) for name, d in at.items()}
+
+
 def planned(volume, desired=None, vg=None, pending=frozenset()) -> Plan:
-    world = {"group": {"vg0": Present(vg or group())}, "volume": {"vg0/lv": volume}, "disk": {}}
+    world = {"group": {"vg0": Present(vg or group())}, "volume": {"vg0/lv": volume}, "disk": disks(vg or group())}
     return plan(desired or wanted(), world, pending)
 
 
@@ -189,7 +197,7 @@ def mirror_away(right, past=BOTH, hidden=("right",), desired=None) -> Plan:
     world = {
         "group": {"vg0": Present(group(hidden=hidden))},
         "volume": {"vg0/lv": Present(facts)},
-        "disk": {},
+        "disk": disks(group(hidden=hidden)),
         "session": {"filer1": Present(Session("session1", "LOGGED_IN", 7, 3, 3)), "filer2": right},
     }
     return plan(desired or wanted("mirror"), world, frozenset())

@@ -1,0 +1,98 @@
+"""A leg that runs on a device which is not the declared disk: what is then done, as a table."""
+
+from lunmirror.layers.volume.places import Places, declared_places
+from lunmirror.lvm.origin import Origin
+from lunmirror.model import Kind, Present, Unknown
+from unit.layers.volume.test_plan import A, B, BOTH, ONLY_A, commands, group, lv, notes, planned, wanted
+
+NOTED = ONLY_A._replace(running=(B,), last={A: "t1"}, rebuild=(A,))
+
+
+def kinds(answer):
+    return [f.kind for f in answer.findings]
+
+
+def test_the_journal_learns_first_that_the_good_leg_has_everything():
+    answer = planned(Present(lv(past=BOTH, misled=(A,))))
+
+    assert commands(answer) == []
+    (entry,) = notes(answer)
+    assert (entry.running, entry.rebuild) == ((B,), (A,))
+    assert kinds(answer) == [Kind.REFUSED]
+
+
+def test_then_the_leg_is_dropped_to_be_copied_anew_and_never_refreshed():
+    assert commands(planned(Present(lv(past=NOTED, misled=(A,))))) == ["lvconvert -y -m -1 vg0/lv /dev/left"]
+    assert commands(planned(Present(lv(letters="DA", past=NOTED, misled=(A,))))) == [
+        "lvconvert -y -m -1 vg0/lv /dev/left"
+    ]
+
+
+def test_nothing_is_dropped_while_the_original_is_away():
+    answer = planned(Present(lv(past=NOTED, misled=(A,))), vg=group(hidden=("left",)))
+
+    assert commands(answer) == []
+    assert kinds(answer) == [Kind.REFUSED]
+    assert "filer1" in answer.findings[0].next
+
+
+def test_its_member_is_taken_back_meanwhile():
+    """Else the group would never be whole again."""
+    answer = planned(Present(lv(past=NOTED, misled=(A,))), vg=group(flagged=("left",)))
+
+    assert commands(answer)[0] == "vgextend --restoremissing vg0 /dev/left"
+
+
+def test_without_another_good_leg_nothing_is_done_at_all():
+    """What was written last is on that device alone."""
+    for volume in (
+        lv(letters="AD", past=BOTH, misled=(A,)),
+        lv(past=BOTH, misled=(A, B)),
+        lv(type="linear", pvs=(A,), past=ONLY_A, misled=(A,)),
+    ):
+        answer = planned(Present(volume))
+        assert answer.steps == ()
+        assert kinds(answer) == [Kind.REFUSED]
+        assert volume.running == ()
+
+
+def test_a_good_leg_that_is_on_a_stranger_is_none():
+    volume = lv(past=BOTH, misled=(A,))
+
+    assert volume.running == (B,)
+    assert not volume.synced
+
+
+def test_a_mirror_is_left_to_an_administrator():
+    answer = planned(Present(lv(type="mirror", past=BOTH, misled=(A,))))
+
+    assert commands(answer) == []
+    assert notes(answer)[0].running == (B,)
+    assert kinds(answer) == [Kind.REFUSED]
+
+
+# What is the declared disk, and what is not
+
+
+PLACES = Places({"left": (("session3", "session7"), 1), "right": (("session4",), 1), "third": None})
+
+
+def test_only_the_declared_lun_through_its_own_sessions_is_the_disk():
+    assert PLACES.allow(Origin("sda", "session3", 1), "left")
+    assert PLACES.allow(Origin("sdd", "session7", 1), "left"), "a second session of the same kind"
+    assert not PLACES.allow(Origin("sdc", "session3", 9), "left"), "another LUN of its target"
+    assert not PLACES.allow(Origin("sdb", "session4", 1), "left"), "another server"
+    assert not PLACES.allow(Origin("loop0"), "left")
+
+
+def test_nothing_is_claimed_of_a_disk_whose_sessions_cannot_be_looked_at():
+    assert PLACES.allow(Origin("sdx", "session9", 1), "third")
+    states = {"session": {p.name: Unknown("it hung") for p in wanted().paths()}}
+    assert set(declared_places(wanted(), states).disks.values()) == {None}
+
+
+def test_of_an_adopted_member_out_of_sight_any_declared_disk_may_be_the_one():
+    known = Places({name: place for name, place in PLACES.disks.items() if place})
+
+    assert known.allow(Origin("sdb", "session4", 1), "")
+    assert not known.allow(Origin("loop0"), "")
