@@ -1,6 +1,5 @@
 """What is not provably blank or ours is refused, with exit 4 and every byte as it was."""
 
-import copy
 from dataclasses import replace
 
 import pytest
@@ -94,21 +93,6 @@ def test_a_blank_lun_in_the_place_of_a_member() -> None:
 
     assert refused.exit == 4, str(refused)
     assert target[1].blank
-
-
-def test_a_copy_of_a_member() -> None:
-    stage = converged(text())
-    target = next(iter(stage.world.servers["filer1"].targets.values()))
-    target[9] = copy.deepcopy(target[1])
-    stage.foreign = type(stage)(text(), stage.world).foreign
-    stage.world.event_activation = False
-    stage.world.reboot(login=False)
-
-    refused = stage.apply()
-
-    assert refused.exit == 4, str(refused)
-    assert "exists more than once" in refused.finding(Kind.REFUSED)
-    assert target[9].part.meta.seqno == 3
 
 
 def test_another_hosts_group() -> None:

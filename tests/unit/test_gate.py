@@ -35,7 +35,9 @@ REFUSED = [
     step("iscsiadm", "-m", "node", "-o", "delete"),
     step("lvm", "lvremove", "-y", "vg0/lv", risk=Risk.CONSUMES, proof="unmade: tagged", guards=GUARD),  # no selection
     step("lvm", "lvremove", "-y", "--select", "x", "vg0/lv", risk=Risk.CONSUMES, proof="blank", guards=GUARD),
-    step("lvm", "lvremove", "-y", "--select", "x", "vg0/lv", risk=Risk.CONSUMES, proof="unmade: tagged", guards=()),  # no guard
+    step(
+        "lvm", "lvremove", "-y", "--select", "x", "vg0/lv", risk=Risk.CONSUMES, proof="unmade: tagged", guards=()
+    ),  # no guard
     step("lvm", "lvremove", "-y", "vg0/lv", proof="consent: x"),
     step("lvm", "vgremove", "--select", "x", "vg0", proof="unmade: x"),
     step("lvm", "pvremove", "/dev/sdb"),
@@ -66,7 +68,15 @@ ALLOWED = [
     step("lvm", "vgreduce", "--removemissing", "vg0", proof="consent: disks.new.replaces names left"),
     step("sfdisk", "--wipe", "always", "/dev/sdb", risk=Risk.CONSUMES, proof="consent: x", guards=GUARD),
     # a prediction has no device to guard yet, and is never carried out
-    step("lvm", "pvcreate", "<disk left>", risk=Risk.CONSUMES, proof="if blank", guards=(), after=(Ref("session", "filer1"),)),
+    step(
+        "lvm",
+        "pvcreate",
+        "<disk left>",
+        risk=Risk.CONSUMES,
+        proof="if blank",
+        guards=(),
+        after=(Ref("session", "filer1"),),
+    ),
 ]
 
 
