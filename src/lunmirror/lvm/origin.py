@@ -29,7 +29,11 @@ def origins(reader: Reader, kernel: str, depth: int = 0) -> tuple[Origin, ...]:
     if below and depth < _DEEPEST:
         return tuple(dict.fromkeys(o for name in below for o in origins(reader, name, depth + 1)))
     link = reader.link(f"{paths.SYS_BLOCK}/{kernel}")
-    if not isinstance(link, Present) or kernel.startswith("dm-"):
+    if (
+        not isinstance(link, Present)
+        or kernel.startswith("dm-")
+        or not link.facts.startswith(f"{paths.SYS}/devices/")
+    ):
         return ()
     head, block, name = link.facts.partition("/block/")
     parts = head.split("/")

@@ -8,7 +8,7 @@ from lunmirror.layers.disk.facts import shown
 from lunmirror.layers.group.facts import VolumeGroup
 from lunmirror.layers.volume import superblock
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
-from lunmirror.layers.volume.places import Places, declared_places
+from lunmirror.layers.volume.places import Places
 from lunmirror.lvm.devices import names, text
 from lunmirror.lvm.origin import origins
 from lunmirror.lvm.read import NO_TABLE, DmLine, Lvm, LvRow, read_lvm, read_status
@@ -30,7 +30,7 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
                 break
         else:
             visible = isinstance(group, Present) and isinstance(group.facts, VolumeGroup)
-            places = declared_places(desired, seen)
+            places = Places(desired, reader)
             state = _volume(volume, group.facts, lvm.facts, status.facts, reader, places) if visible else ABSENT
             found[volume.id] = _removed(volume, lvm.facts, reader) if state is ABSENT else state
     return found

@@ -1,38 +1,41 @@
-"""Where the legs of a volume may lie: on the declared disks, each known by server, target and LUN through its session.
+"""Where the legs of a volume may lie: on the declared disks, each known by server, target and LUN.
 
 A UUID proves nothing here, since a copy has the same: the device that the kernel's table leads to is followed down to
-the session that shows it.
+the session that shows it. What cannot be read there is claimed of nobody.
 """
 
-from lunmirror.desired import Desired
-from lunmirror.layers.session.facts import NoSession, Session
+from lunmirror.desired import Desired, Disk
+from lunmirror.host import paths
+from lunmirror.host.protocol import Reader
+from lunmirror.layers.node.facts import same_address
+from lunmirror.lvm.devices import text
 from lunmirror.lvm.origin import Origin
-from lunmirror.model import Present, Unknown, World
-from lunmirror.record import NamedTuple
+
+UNSET = ("", "(null)", "<NULL>")  # how the kernel shows a string that nobody set
 
 
-class Places(NamedTuple):
-    """Declared disk -> the sessions that show it, and the number of its LUN; None for a disk whose sessions could not be
-    looked at, of which nothing is claimed."""
+class Places:
+    """The declared disks, as places in sysfs."""
 
-    disks: dict[str, tuple[tuple[str, ...], int] | None]
+    def __init__(self, desired: Desired, reader: Reader) -> None:
+        self.desired, self.reader = desired, reader
 
     def allow(self, origin: Origin, disk: str) -> bool:
         """Whether this may be the declared disk. `disk` is '' for a member that was adopted with a UUID of its own and
         is out of sight: then any declared disk may be it."""
-        candidates = [disk] if disk else list(self.disks)
-        return any(
-            (place := self.disks.get(name)) is None or (origin.sid in place[0] and origin.lun == place[1])
-            for name in candidates
-        )
+        disks = self.desired.disks
+        return any(self._is(origin, disks[name]) for name in ([disk] if disk in disks else disks))
 
-
-def declared_places(desired: Desired, seen: World) -> Places:
-    found: dict[str, tuple[tuple[str, ...], int] | None] = {}
-    for disk in desired.disks.values():
-        states = [seen.get("session", {}).get(p.name, Unknown("")) for p in desired.paths_to(disk)]
-        facts = [s.facts if isinstance(s, Present) else None for s in states]
-        known = all(isinstance(f, Session | NoSession) for f in facts)
-        sids = tuple(sid for f in facts if isinstance(f, Session) for sid in f.every)
-        found[disk.name] = (sids, disk.lun) if known and facts else None
-    return Places(found)
+    def _is(self, origin: Origin, disk: Disk) -> bool:
+        if not origin.sid or origin.lun != disk.lun:
+            return False
+        target = text(self.reader, f"{paths.SYS_SESSIONS}/{origin.sid}/targetname")
+        if target in UNSET:
+            return True
+        if target.lower() != disk.target.lower():
+            return False
+        connection = f"{paths.SYS_CONNECTIONS}/{origin.sid.replace('session', 'connection', 1)}:0"
+        seen = {text(self.reader, f"{connection}/{name}") for name in ("persistent_address", "address")}
+        portals = self.desired.servers[disk.server].portals
+        known = seen - set(UNSET)
+        return not known or any(same_address(one, portal.address) for one in known for portal in portals)

@@ -1,9 +1,9 @@
 """A leg that runs on a device which is not the declared disk: what is then done, as a table."""
 
-from lunmirror.layers.volume.places import Places, declared_places
+from lunmirror.layers.volume.places import Places
 from lunmirror.lvm.origin import Origin
-from lunmirror.model import Kind, Present, Unknown
-from unit.layers.volume.test_plan import A, B, BOTH, ONLY_A, commands, group, lv, notes, planned, wanted
+from lunmirror.model import ABSENT, Kind, Present
+from unit.layers.volume.test_plan import BOTH, ONLY_A, A, B, commands, group, lv, notes, planned, wanted
 
 NOTED = ONLY_A._replace(running=(B,), last={A: "t1"}, rebuild=(A,))
 
@@ -74,25 +74,37 @@ def test_a_mirror_is_left_to_an_administrator():
 # What is the declared disk, and what is not
 
 
-PLACES = Places({"left": (("session3", "session7"), 1), "right": (("session4",), 1), "third": None})
+# Three sessions: to filer1, to filer2, and to a server at another address that calls its target as filer1 does.
+FILES = {
+    "/sys/class/iscsi_session/session3/targetname": "iqn.2001-01.x:left",
+    "/sys/class/iscsi_connection/connection3:0/persistent_address": "192.0.2.1",
+    "/sys/class/iscsi_session/session4/targetname": "iqn.2001-01.x:right",
+    "/sys/class/iscsi_connection/connection4:0/persistent_address": "192.0.2.2",
+    "/sys/class/iscsi_session/session5/targetname": "iqn.2001-01.x:left",
+    "/sys/class/iscsi_connection/connection5:0/persistent_address": "192.0.2.99",
+}
 
 
-def test_only_the_declared_lun_through_its_own_sessions_is_the_disk():
+class Sysfs:
+    def read(self, path):
+        return Present(FILES[path].encode()) if path in FILES else ABSENT
+
+
+PLACES = Places(wanted(), Sysfs())
+
+
+def test_only_the_declared_lun_of_the_declared_server_is_the_disk():
     assert PLACES.allow(Origin("sda", "session3", 1), "left")
-    assert PLACES.allow(Origin("sdd", "session7", 1), "left"), "a second session of the same kind"
     assert not PLACES.allow(Origin("sdc", "session3", 9), "left"), "another LUN of its target"
     assert not PLACES.allow(Origin("sdb", "session4", 1), "left"), "another server"
+    assert not PLACES.allow(Origin("sdd", "session5", 1), "left"), "a server that calls its target the same"
     assert not PLACES.allow(Origin("loop0"), "left")
 
 
-def test_nothing_is_claimed_of_a_disk_whose_sessions_cannot_be_looked_at():
-    assert PLACES.allow(Origin("sdx", "session9", 1), "third")
-    states = {"session": {p.name: Unknown("it hung") for p in wanted().paths()}}
-    assert set(declared_places(wanted(), states).disks.values()) == {None}
+def test_nothing_is_claimed_of_a_session_that_cannot_be_read():
+    assert PLACES.allow(Origin("sdx", "session9", 1), "left")
 
 
 def test_of_an_adopted_member_out_of_sight_any_declared_disk_may_be_the_one():
-    known = Places({name: place for name, place in PLACES.disks.items() if place})
-
-    assert known.allow(Origin("sdb", "session4", 1), "")
-    assert not known.allow(Origin("loop0"), "")
+    assert PLACES.allow(Origin("sdb", "session4", 1), "")
+    assert not PLACES.allow(Origin("loop0"), "")
