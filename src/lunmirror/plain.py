@@ -25,3 +25,17 @@ def shown(text: str) -> str:
 def _escaped(character: str) -> str:
     """As Python writes it: \\x1b, \\u202e, \\udcff."""
     return character.encode("unicode_escape", "backslashreplace").decode()
+
+
+def same_address(one: str, other: str) -> bool:
+    """Whether two spellings name one IP address (or host name, without resolving it)."""
+    if one == other:
+        return True
+    if ":" not in one or ":" not in other:
+        return one.lower() == other.lower()
+    from ipaddress import ip_address  # only IPv6 has many spellings; not worth importing for less
+
+    try:
+        return ip_address(one) == ip_address(other)
+    except ValueError:
+        return False

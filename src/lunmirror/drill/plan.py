@@ -6,9 +6,9 @@ from lunmirror.desired import Desired, Portal, Server
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.mount.facts import MountState
-from lunmirror.layers.node.facts import same_address
 from lunmirror.lvm.devices import text
 from lunmirror.model import Present, Report
+from lunmirror.plain import same_address
 from lunmirror.record import NamedTuple
 from lunmirror.report.health import FULL, health
 from lunmirror.report.risk import copies, facts_of, losses

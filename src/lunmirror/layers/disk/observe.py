@@ -8,7 +8,8 @@ from lunmirror.layers.disk.facts import Device, Gone, Lun, NoDisk, PhysicalVolum
 from lunmirror.layers.session.facts import Session
 from lunmirror.lvm import luns
 from lunmirror.lvm.devices import text
-from lunmirror.lvm.origin import label, labels
+from lunmirror.lvm.origin import label, labels, origins
+from lunmirror.lvm.places import Places
 from lunmirror.lvm.read import Lvm, read_lvm
 from lunmirror.model import ABSENT, Observed, Present, Seen, Unknown, World
 from lunmirror.plain import count
@@ -51,7 +52,7 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
         found[disk.name] = Present(Gone(heir)) if heir else _scsi_disks(desired, disk, reader, seen)
     owners = {d.kernel: name for name, f in found.items() if isinstance(f, _Found) for d in f.devices}
     placed: dict[str, _Placed | Seen] = {
-        name: _place(desired.disks[name], f, reader, owners) if isinstance(f, _Found) else f
+        name: _place(desired, desired.disks[name], f, reader, owners) if isinstance(f, _Found) else f
         for name, f in found.items()
     }
     strange = _strange(desired, {name: p for name, p in placed.items() if isinstance(p, _Placed)})
@@ -64,8 +65,8 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
     }
 
 
-def _place(disk: Disk, found: _Found, reader: Reader, owners: dict[str, str]) -> "_Placed | Seen":
-    whole = _whole(disk, found.devices, reader, owners)
+def _place(desired: Desired, disk: Disk, found: _Found, reader: Reader, owners: dict[str, str]) -> "_Placed | Seen":
+    whole = _whole(desired, disk, found.devices, reader, owners)
     if not isinstance(whole, Device):
         return whole
     partition = _first_partition(reader, whole)
@@ -210,8 +211,12 @@ def _expected(desired: Desired, disk: Disk, lvm: Lvm) -> str:
     return "" if disk.replaces else next(iter(lost), "")  # one that replaces says itself whose place it takes
 
 
-def _whole(disk: Disk, devices: tuple[Device, ...], reader: Reader, owners: dict[str, str]) -> Device | Seen:
-    """The device that stands for the LUN: its only SCSI disk, or the multipath map over its paths and no others."""
+def _whole(
+    desired: Desired, disk: Disk, devices: tuple[Device, ...], reader: Reader, owners: dict[str, str]
+) -> Device | Seen:
+    """The device that stands for the LUN: its only SCSI disk, or the multipath map over its paths and no others. Paths
+    through another interface's session to the same portal are paths as well, once multipath joins them."""
+    places = Places(desired, reader)
     maps = {
         h for d in devices for h in d.holders if text(reader, f"{paths.SYS_BLOCK}/{h}/dm/uuid").startswith("mpath-")
     }
@@ -219,7 +224,8 @@ def _whole(disk: Disk, devices: tuple[Device, ...], reader: Reader, owners: dict
         slaves = reader.folder(f"{paths.SYS_BLOCK}/{name}/slaves")
         if not isinstance(slaves, Present):
             return Unknown(f"the members of multipath map {name} cannot be read")
-        others = tuple(sorted({owners.get(s, s) for s in slaves.facts} - {disk.name}))
+        own = {s for s in slaves.facts if (on := origins(reader, s)) and all(places.allow(o, disk.name) for o in on)}
+        others = tuple(sorted({owners.get(s, disk.name if s in own else s) for s in slaves.facts} - {disk.name}))
         if others:
             map = text(reader, f"{paths.SYS_BLOCK}/{name}/dm/name") or name
             return Present(Spanning(map, others, tuple(sorted(slaves.facts))))

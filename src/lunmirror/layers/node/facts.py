@@ -52,20 +52,6 @@ class Missing(NamedTuple):
     path: str
 
 
-def same_address(one: str, other: str) -> bool:
-    """Whether two spellings name one IP address (or host name, without resolving it)."""
-    if one == other:
-        return True
-    if ":" not in one or ":" not in other:
-        return one.lower() == other.lower()
-    from ipaddress import ip_address  # only IPv6 has many spellings; not worth importing for less
-
-    try:
-        return ip_address(one) == ip_address(other)
-    except ValueError:
-        return False
-
-
 def spelt(path: Path, seen: World) -> str:
     """The portal's address as its record spells it, which is how the kernel then shows it; as declared, if there is no
     record yet."""

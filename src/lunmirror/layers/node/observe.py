@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from lunmirror.desired import Desired, Path, Portal
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
-from lunmirror.layers.node.facts import Missing, Record, Torn, same_address
+from lunmirror.layers.node.facts import Missing, Record, Torn
 from lunmirror.layers.node.record import overlong, settings_of, tear
 from lunmirror.layers.node.settings import PASSWORD, PASSWORD_IN, SECRET_KEYS, password_files
 from lunmirror.model import ABSENT, Absent, Observed, Present, Seen, Unknown, World
-from lunmirror.plain import count
+from lunmirror.plain import count, same_address
 from lunmirror.secret import Secret, secret_in
 
 IFACE = "default"

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from lunmirror.desired import Desired, Path
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
-from lunmirror.layers.node.facts import Record, same_address
+from lunmirror.layers.node.facts import Record
 from lunmirror.layers.session.facts import NoSession, Session
 from lunmirror.lvm.devices import silent
 from lunmirror.model import ABSENT, Absent, Observed, Present, Seen, Unknown, World
-from lunmirror.plain import count, number
+from lunmirror.plain import count, number, same_address
 from lunmirror.record import NamedTuple
 
 IFACE = "default"
@@ -96,11 +96,19 @@ def _session(path: Path, kernels: tuple[_Kernel, ...], reader: Reader, seen: Wor
         if sessions[0].state in UNSET:
             return Unknown(f"the state of {sessions[0].sid} cannot be read")
         bound = (k for k in mine if k not in same and any(_at(place, addresses, path) for place in k.endpoints))
-        besides = tuple((k.sid, k.iface) for k in bound)
+        besides = tuple((k.sid, k.iface) for k in bound if not _joined(k.sid, reader))
         return Present(sessions[0]._replace(twins=tuple(s.sid for s in sessions[1:]), besides=besides))
     if vague := [k.sid for k in mine if not k.endpoints]:
         return Unknown(f"{vague[0]} is for this target, but not yet or no more tied to a portal")
     return ABSENT
+
+
+def _joined(sid: str, reader: Reader) -> bool:
+    """Multipath joins a disk of this session with its other paths, as it is meant to."""
+    holders = reader.glob(f"{paths.SYS_SESSIONS}/{sid}/device/target*/*:*:*:*/block/*/holders/*")
+    return any(
+        _text(reader, f"{paths.SYS_BLOCK}/{h.rsplit('/', 1)[1]}/dm/uuid").startswith("mpath-") for h in holders
+    )
 
 
 def _missing(

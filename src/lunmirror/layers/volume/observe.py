@@ -8,9 +8,9 @@ from lunmirror.layers.disk.facts import shown
 from lunmirror.layers.group.facts import VolumeGroup
 from lunmirror.layers.volume import superblock
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
-from lunmirror.layers.volume.places import Places
 from lunmirror.lvm.devices import names, text
 from lunmirror.lvm.origin import origins
+from lunmirror.lvm.places import Places
 from lunmirror.lvm.read import NO_TABLE, DmLine, Lvm, LvRow, read_lvm, read_status
 from lunmirror.model import ABSENT, Observed, Present, Seen, Unknown, World
 from lunmirror.plain import count

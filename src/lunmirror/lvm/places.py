@@ -1,4 +1,4 @@
-"""Where the legs of a volume may lie: on the declared disks, each known by server, target and LUN.
+"""What is a declared disk: known by server, target and LUN, and by nothing else.
 
 A UUID proves nothing here, since a copy has the same: the device that the kernel's table leads to is followed down to
 the session that shows it. What cannot be read there is claimed of nobody.
@@ -7,9 +7,9 @@ the session that shows it. What cannot be read there is claimed of nobody.
 from lunmirror.desired import Desired, Disk
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
-from lunmirror.layers.node.facts import same_address
 from lunmirror.lvm.devices import text
 from lunmirror.lvm.origin import Origin
+from lunmirror.plain import same_address
 
 UNSET = ("", "(null)", "<NULL>")  # how the kernel shows a string that nobody set
 
