@@ -128,6 +128,8 @@ def superblock(world: World, node: str, block: int, count: int) -> Answer | Hang
         case "error" | "absent":
             return 1, "", f"dd: error reading '{node}': Input/output error\n"
     _, area = world.node(node)
+    if block == 0:
+        return 0, label(area).decode("utf-8", "surrogateescape"), ""
     extent, rest = divmod(block * 4096 - PE_START, EXTENT)
     found = Lvm(world, None).metadata_at(area.pv, extent)
     if rest or found is None or area.pv not in found[0].pvs:
@@ -141,6 +143,15 @@ def superblock(world: World, node: str, block: int, count: int) -> Answer | Hang
     struct.pack_into("<4sI16sQQQII", raw, 4096, b"bitm", 4, b"", leg.events, 0, sectors, 0, 2 << 20)
     raw[4096 + 256] = int(leg.dirty)
     return 0, bytes(raw).decode("utf-8", "surrogateescape"), ""
+
+
+def label(area: Area) -> bytes:
+    """LVM's, in the second sector."""
+    raw = bytearray(4096)
+    if area.pv:
+        raw[512:544] = b"LABELONE" + (1).to_bytes(8, "little") + bytes(4) + (32).to_bytes(4, "little") + b"LVM2 001"
+        raw[544:576] = area.pv.replace("-", "").encode()
+    return bytes(raw)
 
 
 def head(world: World, node: str) -> Answer | Hang:

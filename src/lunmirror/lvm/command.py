@@ -45,10 +45,15 @@ def devices_of(world: World, desired: Desired) -> tuple[str, ...]:
     since LVM was only shown healthy ones. While none can be seen: what stands for them in a prediction."""
     found: dict[str, None] = {}
     for seen in world.get("disk", {}).values():
-        if isinstance(seen, Present) and getattr(seen.facts, "place", None) is not None:
+        # What another disk's physical volume stands on is no device of ours, though it is in a declared place.
+        if isinstance(seen, Present) and getattr(seen.facts, "place", None) is not None and not _strange(seen.facts):
             found[seen.facts.place.node] = None
     for seen in world.get("group", {}).values():
         if isinstance(seen, Present):
             # No group, or two of one name, have none. (Seen beside a pass that was just making the group.)
             found.update((m.device, None) for m in getattr(seen.facts, "members", ()) if m.device)
     return tuple(sorted(found)) or tuple(place_of(disk) for disk in desired.disks.values())
+
+
+def _strange(lun: object) -> bool:
+    return bool(getattr(getattr(lun, "pv", None), "strange", False))

@@ -8,6 +8,7 @@ from lunmirror.layers.disk.facts import Device, Gone, Lun, NoDisk, PhysicalVolum
 from lunmirror.layers.session.facts import Session
 from lunmirror.lvm import luns
 from lunmirror.lvm.devices import text
+from lunmirror.lvm.label import read_label
 from lunmirror.lvm.origin import label, labels, origins
 from lunmirror.lvm.places import Places
 from lunmirror.lvm.read import Lvm, read_lvm
@@ -55,7 +56,7 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
         name: _place(desired, desired.disks[name], f, reader, owners) if isinstance(f, _Found) else f
         for name, f in found.items()
     }
-    strange = _strange(desired, {name: p for name, p in placed.items() if isinstance(p, _Placed)})
+    strange = _strange(desired, {name: p for name, p in placed.items() if isinstance(p, _Placed)}, reader)
     known = {name: p for name, p in placed.items() if isinstance(p, _Placed) and name not in strange}
     shown = tuple(sorted(kernel for p in known.values() for kernel in p.kernels))
     lvm = read_lvm(reader, shown) if known else Unknown("no disk to ask it about")
@@ -75,7 +76,7 @@ def _place(desired: Desired, disk: Disk, found: _Found, reader: Reader, owners: 
     return _Placed(found, whole, partition, uuid, at)
 
 
-def _strange(desired: Desired, placed: "dict[str, _Placed]") -> dict[str, Seen]:
+def _strange(desired: Desired, placed: "dict[str, _Placed]", reader: Reader) -> dict[str, Seen]:
     """What stands in a declared disk's own place and is another one's: by its label, it was made for that, or two such
     places carry one UUID that was made for neither. LVM, shown both, would choose one of them by the name of its device
     (measured: docs/facts/copies.md), so it is shown none of these."""
@@ -85,7 +86,9 @@ def _strange(desired: Desired, placed: "dict[str, _Placed]") -> dict[str, Seen]:
     for name, p in placed.items():
         owner = makers.get(p.uuid, "")
         twice = not owner and bool(p.uuid) and every.count(p.uuid) > 1
-        if (owner and owner != name) or twice:
+        suspect = (owner and owner != name) or twice
+        said = read_label(reader, p.at.node) if suspect else ABSENT  # what udev saw may have changed since
+        if isinstance(said, Unknown) or said == Present(p.uuid):
             pv = PhysicalVolume(p.uuid, "", p.at.size, 0, duplicate=twice, strange=True)
             found[name] = Present(Lun(p.whole, p.found.devices, p.at, False, pv, None, p.found.wwid))
     return found

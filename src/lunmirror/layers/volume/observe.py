@@ -191,15 +191,15 @@ def _misled(
 ) -> tuple[str, ...]:
     """PV UUIDs of the legs that run on something else than the declared disk: a copy in its place, a disk reached in
     another way. LVM goes by the UUID alone when it is left to choose, at boot or in anybody's hand."""
-    parts = [row] if kind == "linear" else _images(row, rows)
+    parts = [row] if kind == "linear" else [r for r in rows if r.parent == row.name]  # a log or its metadata, too
     disks = {m.uuid: m.disk for m in group.members}
-    found = []
+    found: dict[str, None] = {}
     for part in parts:
         on = (
             o for name in names(reader, f"{paths.SYS}/dev/block/{part.number}/slaves") for o in origins(reader, name)
         )
         if part.number and any(not places.allow(origin, disks.get(pv, "")) for origin in on for pv in part.pvs):
-            found += part.pvs
+            found |= dict.fromkeys(part.pvs)
     return tuple(found)
 
 
