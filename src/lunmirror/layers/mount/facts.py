@@ -1,5 +1,7 @@
 """What can be known of a mount: its line in fstab, and the kernel's mount table."""
 
+from collections.abc import Mapping
+
 from lunmirror.record import NamedTuple
 
 
@@ -22,7 +24,8 @@ class MountState(NamedTuple):
     elsewhere: other paths where the volume is mounted.
     folder:  "" if the mount point can be used, "missing", or why it cannot.
     absent:  there is no fstab at all (its bytes are then empty).
-    aliases: numbers of the lines in fstab, from 1, that name our device in another way (UUID=…, a link).
+    aliases: numbers of the lines in fstab, from 1, that name our device in another way (UUID=…, a link); doubts and
+             leads: of the others, why that cannot be said, and what the name leads to instead.
     files:   the mount point, with nothing mounted on it, holds files or folders.
     systemd: this machine was started by systemd; `stale`: the unit that it made from fstab for our path is not there
              or names another device.
@@ -39,3 +42,5 @@ class MountState(NamedTuple):
     systemd: bool = False
     stale: bool = False
     below: tuple[str, ...] = ()
+    doubts: Mapping[int, str] = {}
+    leads: Mapping[int, str] = {}

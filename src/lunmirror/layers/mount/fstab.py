@@ -2,6 +2,7 @@
 
 from lunmirror.desired import Volume
 from lunmirror.host import paths
+from lunmirror.layers.mount.names import is_lasting
 from lunmirror.mountinfo import unescape
 from lunmirror.record import NamedTuple
 
@@ -79,11 +80,18 @@ def is_ours(line: Line, volume: Volume, aliases: tuple[int, ...]) -> bool:
     return line.device in {d.encode() for d in devices(volume)} or line.number in aliases
 
 
-def declared(volume: Volume, boot_wait: int) -> bytes:
-    """Our line for this volume, without its newline. `boot_wait` is in seconds."""
+def declared(volume: Volume, boot_wait: int, device: bytes = b"") -> bytes:
+    """Our line for this volume, without its newline. `boot_wait` is in seconds; `device`: the first field as it stands
+    in fstab, kept."""
     options = ",".join(options_for(volume.mount.options, boot_wait))
-    fields = (devices(volume)[0], volume.mount.path, volume.filesystem.type, options)
-    return b" ".join((*(escape(f.encode()) for f in fields), *DUMP_AND_PASS))
+    fields = (volume.mount.path, volume.filesystem.type, options)
+    first = device or escape(devices(volume)[0].encode())
+    return b" ".join((first, *(escape(f.encode()) for f in fields), *DUMP_AND_PASS))
+
+
+def kept(line: Line, aliases: tuple[int, ...]) -> bytes:
+    """The first field of a line of ours, if it names our volume in a way of its owner's that lasts; else nothing."""
+    return line.fields[0] if line.number in aliases and is_lasting(line.device) else b""
 
 
 def options_for(own: tuple[str, ...], boot_wait: int) -> tuple[str, ...]:
@@ -95,10 +103,10 @@ def options_for(own: tuple[str, ...], boot_wait: int) -> tuple[str, ...]:
     return (*(own or ("defaults",)), *ours)
 
 
-def says(line: Line, volume: Volume, boot_wait: int) -> bool:
-    """The line means what is declared; how it is spaced, and which of LVM's two names it uses, is its owner's."""
+def says(line: Line, volume: Volume, boot_wait: int, aliases: tuple[int, ...] = ()) -> bool:
+    """The line means what is declared; how it is spaced, and by which lasting name it calls our volume, is its owner's."""
     wanted = entries(declared(volume, boot_wait))[0]
-    same_place = line.path == wanted.path and is_ours(line, volume, ())
+    same_place = line.path == wanted.path and (is_ours(line, volume, ()) or bool(kept(line, aliases)))
     return same_place and [*map(unescape, line.fields[2:6])] == [*map(unescape, wanted.fields[2:6])]
 
 

@@ -9,6 +9,7 @@ from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.mount.facts import Mounted, MountState
 from lunmirror.layers.mount.fstab import Line, about, devices, entries, is_ours
+from lunmirror.layers.mount.names import Verdict, judge, node
 from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.model import Absent, Observed, Present, Seen, Unknown, World
 from lunmirror.mountinfo import Entry, at, read_mounts
@@ -20,7 +21,8 @@ def observe(desired: Desired, reader: Reader, world: World) -> Observed:
     if not wanted:
         return {}
     look = _Look(reader)
-    return {v.id: look.at(v, world.get("volume", {}).get(v.id)) for v in wanted}
+    layers = [world.get(name, {}) for name in ("volume", "filesystem")]
+    return {v.id: look.at(v, *(layer.get(v.id) for layer in layers)) for v in wanted}
 
 
 class _Look:
@@ -34,7 +36,7 @@ class _Look:
         # Where that cannot be told, a reload too many does no harm; one too few would never be made up for.
         self.systemd = not isinstance(reader.folder(paths.SYSTEMD_RUNNING), Absent)
 
-    def at(self, volume: Volume, seen: Seen | None) -> Seen:
+    def at(self, volume: Volume, seen: Seen | None, filesystem: Seen | None) -> Seen:
         if isinstance(self.mounts, Unknown):
             return self.mounts
         if isinstance(self.fstab, Unknown):
@@ -43,7 +45,8 @@ class _Look:
         number = seen.facts.number if known else ""
         path = volume.mount.path
         top = at(self.mounts.facts, path)
-        aliases = self._aliases(volume, number)
+        verdicts = self._verdicts(volume, seen, filesystem)
+        aliases = tuple(number for number, verdict in verdicts.items() if verdict.ours)
         lines = about(self.lines, volume, aliases)
         ours = next((line for line in lines if is_ours(line, volume, aliases)), None)
         folder, files = ("", False) if top else self._folder(path)
@@ -56,9 +59,11 @@ class _Look:
                 folder=folder,
                 absent=isinstance(self.fstab, Absent),
                 aliases=aliases,
+                doubts={number: v.doubt for number, v in verdicts.items() if v.doubt},
+                leads={number: v.leads for number, v in verdicts.items() if v.leads},
                 files=files,
                 systemd=self.systemd,
-                stale=self.systemd and not self._unit_names(volume),
+                stale=self.systemd and not self._unit_names(volume, ours),
                 below=() if top else tuple(e.path for e in self.mounts.facts if e.path.startswith(f"{path}/")),
             )
         )
@@ -68,22 +73,10 @@ class _Look:
             return ()
         return tuple(e.path for e in self.mounts.facts if e.number == number and e.path != path)
 
-    def _aliases(self, volume: Volume, number: str) -> tuple[int, ...]:
-        """Lines at our mount point whose device is ours under another name: a link, or the file system's UUID."""
-        if not number:
-            return ()
-        device = f"/dev/dm-{number.partition(':')[2]}"
+    def _verdicts(self, volume: Volume, seen: Seen | None, filesystem: Seen | None) -> dict[int, Verdict]:
+        """By number, for each line at our mount point that names its device otherwise than LVM does."""
         here = (line for line in about(self.lines, volume, ()) if not is_ours(line, volume, ()))
-        return tuple(line.number for line in here if self._leads_to(line, device))
-
-    def _leads_to(self, line: Line, device: str) -> bool:
-        name = line.device.decode(errors="backslashreplace")
-        kind, equals, value = name.partition("=")
-        if equals and kind == "UUID" and value.strip('"').replace("-", "").isalnum():
-            name = f"{paths.BY_UUID}/{value.strip(chr(34))}"
-        if not name.startswith(paths.DEV):
-            return False
-        return self.reader.link(name) == Present(device)
+        return {line.number: judge(line.device, volume, seen, filesystem, self.reader) for line in here}
 
     def _folder(self, path: str) -> tuple[str, bool]:
         """ "" or "missing" or why the folder cannot be mounted on; and whether there is anything in it."""
@@ -109,12 +102,13 @@ class _Look:
             path = path.rpartition("/")[0]
         return ""
 
-    def _unit_names(self, volume: Volume) -> bool:
+    def _unit_names(self, volume: Volume, line: Line | None) -> bool:
         """systemd's unit for our path exists and names our device. One made from an older fstab would have systemd
         unmount what is mounted by hand (systemd #1741, #1938)."""
         seen = self.reader.read(f"{paths.GENERATED_UNITS}/{unit_name(volume.mount.path)}")
         lines = seen.facts.split(b"\n") if isinstance(seen, Present) else ()
-        return any(f"What={device}".encode() in lines for device in devices(volume))
+        names = (*devices(volume), *(filter(None, [node(line.device)]) if line else ()))
+        return any(f"What={device}".encode() in lines for device in names)
 
 
 def _mounted(entry: Entry) -> Mounted:

@@ -157,7 +157,13 @@ class _Mounter:
         if len(lines) > 1:
             self._stop(Kind.REFUSED, f"will not choose between lines of {paths.FSTAB}", told, move)
         elif lines and not fstab.is_ours(lines[0], self.volume, self.state.aliases):
-            why = f"{paths.FSTAB} mounts another device there; {told}"
+            number = lines[0].number
+            if doubt := self.state.doubts.get(number):
+                why = f"{told}; whether that is {self.volume.id} cannot be told: {doubt}"
+                self._stop(Kind.REFUSED, f"will not take over {self.path}", why, f"write {self.device} in that line")
+                return
+            leads = self.state.leads.get(number)
+            why = f"{paths.FSTAB} mounts another device there{f' ({leads})' if leads else ''}; {told}"
             self._stop(Kind.REFUSED, f"will not take over {self.path}", why, move)
         elif lines and not lines[0].path.startswith(b"/"):
             why = f"{paths.FSTAB} uses {self.device}, but not as a mount; {told}"
@@ -208,9 +214,10 @@ class _Mounter:
     def line_step(self, before: bytes | None) -> Step | None:
         """The write that puts our line right in `before` (None: no fstab at all); None if it is right."""
         lines = self._lines_about()
-        if lines and fstab.says(lines[0], self.volume, self.boot_wait):
+        aliases = self.state.aliases
+        if lines and fstab.says(lines[0], self.volume, self.boot_wait, aliases):
             return None
-        line = fstab.declared(self.volume, self.boot_wait)
+        line = fstab.declared(self.volume, self.boot_wait, fstab.kept(lines[0], aliases) if lines else b"")
         # Line numbers hold in `before` as well: the writes before ours add lines at the end, and take none away.
         content = fstab.put(before or b"", line, lines[0].number if lines else None)
         observed = lines[0].raw.decode(errors="backslashreplace").strip() if lines else "no line"

@@ -1,7 +1,8 @@
 import pytest
 
+from lunmirror.layers.filesystem.facts import FileSystem
 from lunmirror.layers.mount.observe import observe, unit_name
-from lunmirror.model import Unknown
+from lunmirror.model import ABSENT, Present, Unknown
 from unit.layers.filesystem.world import Machine, desired, mountline, volume, world
 
 ID = "vg0/testlv"
@@ -93,6 +94,75 @@ def test_an_unreadable_mount_table_is_unknown():
 def test_our_device_under_another_name(spec, links, aliases):
     state = look(Machine(fstab=spec + b" /mnt/test ext4 defaults 0 2\n", links=links))
     assert state.aliases == aliases
+
+
+LINKS = "/run/udev/links/\\x2fdisk\\x2f"
+HERE = {"/dev/disk/by-label/mail": "/dev/dm-5"}
+READ = Present(FileSystem("ext4", "aa-bb", "my mail", mounted=False))
+
+
+@pytest.mark.parametrize(
+    ("spec", "links", "folders", "filesystem", "ours", "doubt"),
+    [
+        (b"LABEL=mail", HERE, {}, None, True, ""),
+        (b"LABEL=mail", HERE, {f"{LINKS}by-label\\x2fmail": ("b253:5",)}, None, True, ""),
+        (b"LABEL=mail", HERE, {f"{LINKS}by-label\\x2fmail": ("b253:5", "b8:16")}, None, False, "8:16"),
+        (
+            b"LABEL=mail",
+            HERE,
+            {f"{LINKS}by-label\\x2fmail": Unknown("too many open files")},
+            None,
+            False,
+            "open files",
+        ),
+        (b"LABEL=my\\040mail", {}, {}, READ, True, ""),  # blkid has read it, udev has not yet
+        (b"LABEL=my\\040mail", {}, {f"{LINKS}by-label\\x2fmy\\x5cx20mail": ("b8:16",)}, READ, False, "8:16"),
+        (b"UUID=AA-BB", {}, {}, READ, True, ""),
+        (b"UUID=aa-bc", {}, {}, READ, False, ""),
+        (
+            b"UUID=aa-bb",
+            {"/dev/disk/by-uuid/aa-bb": "/dev/dm-5"},
+            {f"{LINKS}by-uuid\\x2faa-bb": ("b8:0",)},
+            None,
+            False,
+            "8:0",
+        ),
+        (b"PARTUUID=aa", {"/dev/disk/by-partuuid/aa": "/dev/sda1"}, {}, READ, False, ""),
+        (b"PARTLABEL=x", {}, {}, READ, False, ""),
+        (b"/dev/disk/by-label/mail", HERE, {f"{LINKS}by-label\\x2fmail": ("b253:5", "b7:0")}, None, False, "7:0"),
+        (b"LABEL=", {}, {}, READ, False, ""),
+        (b"LABEL=../dm-5", {"/dev/dm-5": "/dev/dm-5"}, {}, READ, False, ""),
+    ],
+)
+def test_a_name_that_anybody_may_carry(spec, links, folders, filesystem, ours, doubt):
+    """The label or UUID of our file system, and of nobody else: a copy of the volume has both."""
+    machine = Machine(fstab=spec + b" /mnt/test ext4 defaults 0 2\n", links=links, folders=folders)
+    state = look(machine, world(filesystem=filesystem))
+    assert state.aliases == ((1,) if ours else ())
+    assert doubt in state.doubts.get(1, "")
+    assert bool(doubt) == bool(state.doubts)
+
+
+@pytest.mark.parametrize(
+    ("spec", "links", "made", "ours"),
+    [
+        (b"UUID=aa-bb", {}, True, True),
+        (b"LABEL=mail", {}, True, True),
+        (b"/dev/disk/by-id/dm-name-vg0-testlv", {}, True, True),
+        (b"/dev/disk/by-id/dm-name-vg0-other", {}, True, False),
+        (b"UUID=aa-bb", {"/dev/disk/by-uuid/aa-bb": "/dev/sdz"}, True, False),  # a copy, or another file system
+        (b"PARTUUID=aa", {}, True, False),
+        (b"/dev/dm-5", {}, True, False),
+        (b"UUID=aa-bb", {}, False, False),  # the file system to be made will have another
+        (b"LABEL=declared", {}, False, True),
+        (b"LABEL=mail", {}, False, False),
+    ],
+)
+def test_while_the_volume_is_stopped_a_name_may_be_ours(spec, links, made, ours):
+    """`plan` then says what `apply` does, which looks again once the volume is active."""
+    seen = world(active=False) if made else {"volume": {ID: ABSENT}}
+    machine = Machine(fstab=spec + b" /mnt/test ext4 defaults 0 2\n", links=links)
+    assert look(machine, seen, label="declared").aliases == ((1,) if ours else ())
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from unit.layers.filesystem.world import desired, volume, world
 ID = "vg0/testlv"
 REF = Ref("mount", ID)
 LINE = b"/dev/vg0/testlv /mnt/test ext4 defaults,_netdev,nofail,x-systemd.device-timeout=120s 0 2\n"
+BY_UUID = LINE.replace(b"/dev/vg0/testlv", b"UUID=u")
 ROOT = b"UUID=1 / ext4 errors=remount-ro 0 1\n"
 READY = Present(FileSystem("ext4", "u", "", mounted=False))
 LIVE = ("rw", "relatime")
@@ -63,7 +64,15 @@ WRITE = WriteFile("/etc/fstab", ROOT + LINE, ROOT)
         ),
         (
             state(b"UUID=u /mnt/test ext4 defaults 0 2\n", mounted=mounted(), aliases=(1,)),
-            [WriteFile("/etc/fstab", LINE, b"UUID=u /mnt/test ext4 defaults 0 2\n")],
+            [WriteFile("/etc/fstab", BY_UUID, b"UUID=u /mnt/test ext4 defaults 0 2\n")],
+        ),
+        (state(BY_UUID, mounted=mounted(), aliases=(1,)), []),
+        (state(BY_UUID, aliases=(1,)), [MOUNT]),
+        (
+            state(b"/dev/dm-5 /mnt/test ext4 defaults 0 2\n", mounted=mounted(), aliases=(1,)),
+            [
+                WriteFile("/etc/fstab", LINE, b"/dev/dm-5 /mnt/test ext4 defaults 0 2\n")
+            ],  # another number after a boot
         ),
     ],
 )
@@ -83,6 +92,14 @@ def test_mount_is_told_its_options_but_none_of_fstabs_own():
     ("seen", "word"),
     [
         (state(b"/dev/sdz /mnt/test ext4\n"), "line 1: /dev/sdz /mnt/test ext4"),
+        (
+            state(b"UUID=u /mnt/test ext4\n", leads={1: "it leads to /dev/sdz"}),
+            "another device there (it leads to /dev/sdz)",
+        ),
+        (
+            state(b"LABEL=u /mnt/test ext4\n", doubts={1: "which one is chance"}),
+            "cannot be told: which one is chance",
+        ),
         (state(LINE + b"\n/dev/sdz /mnt/test/ ext4\n"), "line 3: /dev/sdz"),
         (state(LINE + b"/dev/mapper/vg0-testlv /srv ext4\n"), "line 2: /dev/mapper/vg0-testlv"),
         (state(LINE + LINE), "line 2: "),
