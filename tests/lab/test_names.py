@@ -19,7 +19,7 @@ LINE = "/mnt/test ext4 defaults,_netdev,nofail,x-systemd.device-timeout=95s 0 2"
 
 def renamed(lab: Lab) -> None:
     """Both servers have the vendor's default as the names of their targets."""
-    lab.run(f"sed -i 's/{TARGET}/{SYNOLOGY}/' /usr/local/sbin/filer && grep -q {SYNOLOGY} /usr/local/sbin/filer")
+    lab.run(f"sed -i 's/{TARGET}/{SYNOLOGY}/' /usr/local/lib/lunmirror-lab/filer.py")
     for server in ("filer1", "filer2"):
         lab.run(f"filer stop {server}; filer start {server}", timeout=120)
 

@@ -10,6 +10,7 @@ from lunmirror.execute import Executor
 from lunmirror.model import Kind, Present, Report
 from lunmirror.reconcile import run_pass
 from lunmirror.report.result import exit_of
+from sim.advice import destroys
 from sim.disks import Harm
 from sim.iscsi import settings
 from sim.machine import Fault, SimHost, no_fault
@@ -120,6 +121,9 @@ class Pass:
 
     def __init__(self, report: Report, host: SimHost) -> None:
         self.report, self.host = report, host
+        for finding in report.findings:
+            if words := destroys(f"{finding.what}; {finding.why}; {finding.next}"):
+                raise Harm(f"whoever follows this advice destroys data ({words}): {finding}")
         self.exit = int(exit_of(report))
 
     @property

@@ -25,7 +25,7 @@ def open_folder(make: bool) -> int:
         raise HostError(
             f"{paths.RUN_DIR} is not root's alone: owner {state.st_uid}, mode {state.st_mode & 0o7777:04o}",
             why="somebody else made it, and could make lunmirror trust what it holds",
-            next=f"look at it, remove it (rm -r {paths.RUN_DIR}), and run again",
+            next="look at it, move it away, and run again",
         )
     if state.st_mode & 0o7777 != 0o700:
         os.fchmod(folder, 0o700)

@@ -156,12 +156,13 @@ def _judge_pv(desired: Desired, ref: Ref, disk: Disk, lun: Lun) -> list[Finding]
         return refuse(
             f"disk {disk.name} belongs to volume group {lun.pv.group}, not to {group or 'any declared group'}",
             f"{where} is in use by that group, which may hold data",
-            f"declare the disk under groups.{lun.pv.group}, or free it yourself (`vgreduce`, then `pvremove`)",
+            f"declare the disk under groups.{lun.pv.group}, or name another LUN in disks.{disk.name}",
         )
     return refuse(
         f"disk {disk.name} carries a physical volume that lunmirror did not make",
         f"{where} is in no volume group, and its UUID is not the one derived for this disk",
-        f"if it holds nothing of value, free it yourself: `pvremove {lun.place.node}`",
+        "it may be a disk that had another name in the configuration: then write that name again; else find out whose it"
+        f" is, or name another LUN in disks.{disk.name}",
     )
 
 
@@ -283,8 +284,8 @@ def _unfit_content(ref: Ref, disk: Disk, lun: Lun) -> Finding | None:
                 f"disk {disk.name} ({lun.whole.node}) is not blank: it holds {what}",
                 why="a disk is taken only if it is provably blank or proven ours; and these words would fit other content"
                 " too, so they are no consent",
-                next=f"check LUN {disk.lun} of {disk.target} on server {disk.server}; if this may be lost for ever, wipe it"
-                f" yourself: `wipefs -a {(lun.place or lun.whole).node}`, and zeros over what is left",
+                next=f"check LUN {disk.lun} of {disk.target} on server {disk.server}: it may be a leg whose first sectors are"
+                " damaged; name another LUN that is blank, or have that one made anew on its server",
                 key=key,
             )
         case Holds(what) if what != disk.consent:
@@ -310,8 +311,7 @@ def _unfit_content(ref: Ref, disk: Disk, lun: Lun) -> Finding | None:
                 Kind.REFUSED,
                 f"disk {disk.name} ({lun.whole.node}) holds a {what}, and LVM takes no disk with a partition table whole",
                 why="one program replaces its table by lunmirror's own; to be taken whole it would have to be wiped first",
-                next=f"declare partition = true under [disks.{disk.name}] and keep the consent; or wipe the table"
-                f" yourself: `wipefs -a {lun.whole.node}`",
+                next=f"declare partition = true under [disks.{disk.name}] and keep the consent; or name another LUN",
                 key=key,
             )
     return None
@@ -340,9 +340,9 @@ def _replaced(ref: Ref, disk: Disk, lun: Lun) -> Finding | None:
         ref,
         Kind.REFUSED,
         f"disk {disk.name} is blank, but its group still expects the physical volume {lun.expected} here",
-        why=f"LUN {disk.lun} on server {disk.server} was replaced or emptied; a blank disk under an old name is never"
-        " silently adopted",
-        next=f"if the old disk will never return, keep the table [disks.{disk.name}], add one [disks.{new}] with the same"
+        why=f"LUN {disk.lun} on server {disk.server} was replaced or emptied, or the server shows another one by that number;"
+        " a blank disk under an old name is never silently adopted",
+        next=f"look on the server which LUN that is; if the old disk will never return, keep the table [disks.{disk.name}], add one [disks.{new}] with the same"
         f' server, target and lun and the line replaces = "{disk.name}", and write "{new}" for "{disk.name}" in the'
         " group's disks, and in `legs` where they are declared",
         key=f"disks.{disk.name}",

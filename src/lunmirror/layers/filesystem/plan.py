@@ -272,11 +272,10 @@ class _Maker:
         if sign is Sign.BARE:
             why = "the volume exists, nothing says that lunmirror made it, and no file system is found on it:"
             why += " it may hold data without a signature, or have lost its file system"
-            next = f"if nothing on it is needed, say so with `lvchange --addtag {UNFORMATTED} {id}`"
-            next += " and run again: that is consent to format it"
+            next = f"find out what it held, and bring that back; {_ANEW}"
         elif sign is Sign.TORN:
             why = f"{said} on it is an {type} file system whose mkfs never finished"
-            next = f"if nothing on it is needed: `lvchange --addtag {UNFORMATTED} {id}` and run again"
+            next = f"find out whose it is; {_ANEW}"
         else:
             why = f"{said} it holds {_held(facts)}"
             next = _way_out(id, tagged, sign, type, facts)
@@ -346,6 +345,10 @@ def _held(facts: Bare | FileSystem | Other) -> str:
     return f"an {facts.type} file system{label}{uuid}{place}{unfinished}"
 
 
+# Not the command that consents to format this one: whoever follows a message may do it to the volume with the data.
+_ANEW = "a new, empty one needs a volume of another name (docs/filesystem.md has the consent to format this one)"
+
+
 def _way_out(id: str, tagged: bool, sign: Sign, type: str, facts: FileSystem | Other) -> str:
     """The next move where the volume holds something: keep it, or give it up by an act of one's own."""
     if sign is Sign.LIKE:
@@ -355,5 +358,4 @@ def _way_out(id: str, tagged: bool, sign: Sign, type: str, facts: FileSystem | O
         keep += f" and `lvchange --deltag {UNFORMATTED} {id}`" if tagged else ""
     else:
         keep = "to keep what is on it, take the volume out of the configuration"
-    mark = "" if tagged else f", then `lvchange --addtag {UNFORMATTED} {id}`"
-    return f"{keep}; to give it up: `wipefs -a /dev/{id}`{mark}, and run again"
+    return f"{keep}; {_ANEW}"

@@ -57,8 +57,8 @@ def _removed(volume: Volume, lvm: Lvm, reader: Reader) -> Seen:
         if isinstance(past, Present) and past.facts.volume == volume.id:
             why = f"it was there ({uuid}, on legs noted {past.facts.since}), and is not any more: somebody removed it"
             decide = (
-                f"if it was removed by mistake, `vgcfgrestore --list {volume.group}` shows what can be brought back; if it"
-                f" is to be made anew, blank, `rm {file}`"
+                f"if it was removed by mistake, `vgcfgrestore --list {volume.group}` shows what can be brought back; a new,"
+                f" blank one needs another name: {file} keeps this one from being made anew"
             )
             return Unknown(why, decide)
     return ABSENT
