@@ -204,7 +204,7 @@ def test_a_volume_that_somebody_removed_is_not_made_anew_and_formatted() -> None
 
     assert refused.exit == 4
     assert not refused.host.changed
-    assert f"rm {entry}" in refused.finding(Kind.REFUSED)
+    assert f"another name: {entry}" in refused.finding(Kind.REFUSED)
     assert "vgcfgrestore --list vg0" in refused.finding(Kind.REFUSED)
     del stage.world.files[entry]
     stage.world.version += 1
