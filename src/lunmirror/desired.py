@@ -55,7 +55,8 @@ class Chap(NamedTuple):
 
 
 class Server(NamedTuple):
-    """One failure domain. `settings` are further node-record keys under open-iscsi's names."""
+    """One failure domain. `settings` are further node-record keys under open-iscsi's names. `write_cache` is the most
+    that is accepted of its disks: "through" or "back"."""
 
     name: str
     portals: tuple[Portal, ...]
@@ -63,6 +64,7 @@ class Server(NamedTuple):
     timeouts: Timeouts
     settings: tuple[tuple[str, str], ...] = ()
     chap: Chap | None = None
+    write_cache: str = "back"
 
 
 class Disk(NamedTuple):

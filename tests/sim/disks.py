@@ -87,6 +87,7 @@ class Lun:
     body: Area = None  # type: ignore[assignment]
     part: Area = None  # type: ignore[assignment]
     given_up: bool = False  # the configuration consents to lose what it holds now
+    cache: str = "write back"  # what it says of its write cache, in the kernel's words; tgt's default
 
     def __post_init__(self) -> None:
         if self.size % MIB or self.size < 8 * MIB:

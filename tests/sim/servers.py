@@ -35,7 +35,11 @@ class ScsiDisk:
     known: bool = False
     partition: bool = False
     gone: bool = False
+    cache: str = ""  # the kernel asks once, when it finds the disk (drivers/scsi/sd.c, sd_read_cache_type)
     patience: dict[str, int] = field(default_factory=lambda: {"timeout": 30, "eh_timeout": 10, "max_retries": 5})
+
+    def __post_init__(self) -> None:
+        self.cache = self.cache or self.lun.cache
 
     @property
     def id_path(self) -> str:

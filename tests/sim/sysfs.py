@@ -69,6 +69,7 @@ def _session(world: World, session: Session, put, links, empty) -> None:
             put(f"{root}/{scsi}/timeout", disk.patience["timeout"])
             put(f"{root}/{scsi}/eh_timeout", disk.patience["eh_timeout"])
             put(f"{root}/{scsi}/scsi_disk/{sid}:0:0:{disk.number}/max_retries", disk.patience["max_retries"])
+            put(f"{root}/{scsi}/scsi_disk/{sid}:0:0:{disk.number}/cache_type", disk.cache)
             put(f"{root}/{scsi}/block/{disk.kernel}/dev", number)
         real = f"{device}/{scsi}/block/{disk.kernel}"
         _disk(put, links, empty, disk.kernel, number, disk.lun.size, real, disk.diskseq)

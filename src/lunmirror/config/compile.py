@@ -102,6 +102,7 @@ def _server(name: str, server: Any, policy: Any, timeouts: desired.Timeouts, fol
         # The aborts' timeouts are among the timeouts: there they count, and are written from there.
         settings=tuple((k, v) for k, v in (server.settings or {}).items() if k not in budget.ABORTS),
         chap=_chap(server.chap, folder),
+        write_cache=server.write_cache,
     )
 
 

@@ -282,6 +282,18 @@ class Server(Timeouts):
         effect="at the next login",
         examples=[{"username": "client1", "password_file": "secrets/filer1"}],
     )
+    write_cache: Literal["through", "back"] = key(
+        "Write cache of the server",
+        "Which write cache of the server's disks is accepted. through: a disk must say that it keeps what it"
+        " acknowledged through a loss of power; one that says otherwise is refused. back: a volatile cache is accepted:"
+        " what was acknowledged and not flushed is lost when the server restarts, so after a restart its legs are copied"
+        " anew, in full, from the other leg.",
+        default="back",
+        value="back",
+        written="nowhere: it is compared with cache_type of each disk in sysfs",
+        effect="at the next pass",
+        examples=["through", "back"],
+    )
 
 
 class Disk(Table):

@@ -151,6 +151,7 @@ def _below(disk: Disk, desired: Desired, report: Report, beside: Beside) -> dict
     lun, other = _see(report.seen.get("disk", {}).get(disk.name), Lun)
     about: dict[str, Any] = {"target": disk.target, "lun": disk.lun, "server": disk.server}
     about["device"] = {"node": lun.whole.node, "size": lun.whole.size} if lun else other
+    about["write_cache"] = _write_cache(disk, report)
     about["sessions"] = []
     for path in desired.paths_to(disk):
         state = report.seen.get("session", {}).get(path.name)
@@ -170,6 +171,13 @@ def _below(disk: Disk, desired: Desired, report: Report, beside: Beside) -> dict
             live |= {"last_error": {"at": error.when, "kernel": error.what}}
         about["sessions"].append({"portal": str(path.portal), **live})
     return about
+
+
+def _write_cache(disk: Disk, report: Report) -> str:
+    """ "through", "back" (volatile: a restart of the server loses what was not flushed), or "" if it is not known."""
+    state = report.seen.get("scsi", {}).get(disk.name)
+    known = [one for one in (state.facts if isinstance(state, Present) else ()) if one.cache]
+    return ("back" if any(one.volatile for one in known) else "through") if known else ""
 
 
 def render(
@@ -290,6 +298,8 @@ def _path_line(leg: dict[str, Any], paint: Paint) -> str:
         return paint("on no declared disk", "31")
     device = leg["device"]
     disk = f"{device['node']}, {size(device['size'])}" if "node" in device else _instead(device, paint)
+    if leg["write_cache"]:
+        disk += f", write cache {leg['write_cache']}"
     paths = "; ".join(
         f"{s['session']} {paint(s['state'], '32' if s['state'] == 'LOGGED_IN' else '31')} at {s['portal']}"
         + (f" ({s['last_error']['kernel']} at {s['last_error']['at']})" if "last_error" in s else "")

@@ -1,5 +1,5 @@
-"""From each session to the SCSI disks of its declared LUNs and how long the kernel waits for them. Only reads sysfs,
-which answers whatever the server does."""
+"""From each session to the SCSI disks of its declared LUNs, how long the kernel waits for them and what it knows of their
+write caches. Only reads sysfs, which answers whatever the server does."""
 
 from lunmirror.desired import Desired, Disk
 from lunmirror.host.protocol import Reader
@@ -41,6 +41,7 @@ def _patience(block: str, reader: Reader) -> Patience:
         _number(reader, f"{place}/eh_timeout"),
         retries,
         "" if retries is None else disk,
+        text(reader, f"{disk}/cache_type"),
     )
 
 

@@ -1,12 +1,22 @@
 """A volume that is not there: made with one leg on each declared disk, and marked as ours in the same commit."""
 
+from lunmirror.layers.scsi.facts import refused
 from lunmirror.layers.volume.facts import UNFORMATTED
 from lunmirror.layers.volume.subject import Subject
-from lunmirror.model import Drift, Plan
+from lunmirror.model import Drift, Kind, Plan, Present
+
+
+def _refused(of: Subject, name: str) -> bool:
+    """Whether the write cache of this disk is one that is declared not to be accepted (layer scsi says so)."""
+    state, disk = of.seen.get("scsi", {}).get(name), of.desired.disks[name]
+    return isinstance(state, Present) and any(refused(of.desired, disk, one) for one in state.facts)
 
 
 def make(of: Subject) -> Plan:
     volume = of.volume
+    if names := [d for d in volume.legs if _refused(of, d)]:
+        why = f"the write cache of disk {', '.join(names)} is not as declared"
+        return of.find(Kind.BLOCKED, "is not made", why, "see what is said of its cache")
     if not of.after:
         unfit = of.unfit(volume.legs, of.wanted_extents())
         if unfit:
