@@ -18,6 +18,7 @@ import json
 from lunmirror.desired import Desired, Disk
 from lunmirror.host import paths
 from lunmirror.layers.disk.facts import Blank, Device, Gone, Holds, Lun, NoDisk, OwnTable, Spanning, Unreadable
+from lunmirror.layers.disk.unlike import unlike
 from lunmirror.layers.disk.unlisted import unlisted
 from lunmirror.layers.session.facts import NoSession
 from lunmirror.lvm.command import change, place_of
@@ -173,7 +174,7 @@ def _take(desired: Desired, ref: Ref, disk: Disk, lun: Lun, seen: World, pending
     # Before its content: under a mirror in service the old legs are still built on the disk that is another now.
     finding = (
         unlisted(desired, ref, disk, lun)
-        or _replaced(ref, disk, lun)
+        or unlike(ref, disk, lun)
         or _too_small(desired, ref, disk, lun)
         or _unfit_content(ref, disk, lun)
     )
@@ -329,24 +330,6 @@ def _too_small(desired: Desired, ref: Ref, disk: Disk, lun: Lun) -> Finding | No
         return None
     next = f"enlarge LUN {disk.lun} on server {disk.server}, or declare smaller volumes"
     return Finding(ref, Kind.REFUSED, f"disk {disk.name} is smaller than declared", why, next, f"disks.{disk.name}")
-
-
-def _replaced(ref: Ref, disk: Disk, lun: Lun) -> Finding | None:
-    """The group exists and misses the very volume that belongs here: this LUN is a replacement."""
-    if not lun.expected:
-        return None
-    new = f"{disk.name}2"
-    return Finding(
-        ref,
-        Kind.REFUSED,
-        f"disk {disk.name} is blank, but its group still expects the physical volume {lun.expected} here",
-        why=f"LUN {disk.lun} on server {disk.server} was replaced or emptied, or the server shows another one by that number;"
-        " a blank disk under an old name is never silently adopted",
-        next=f"look on the server which LUN that is; if the old disk will never return, keep the table [disks.{disk.name}], add one [disks.{new}] with the same"
-        f' server, target and lun and the line replaces = "{disk.name}", and write "{new}" for "{disk.name}" in the'
-        " group's disks, and in `legs` where they are declared",
-        key=f"disks.{disk.name}",
-    )
 
 
 def _company(desired: Desired, ref: Ref, disk: Disk, seen: World, pending: frozenset[Ref]) -> Finding | None:

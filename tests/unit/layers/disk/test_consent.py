@@ -4,7 +4,7 @@ import pytest
 
 from lunmirror import gate
 from lunmirror.desired import Desired, Disk, Server, Timeouts
-from lunmirror.layers.disk.facts import Blank, Device, Holds, Lun
+from lunmirror.layers.disk.facts import Blank, Device, Holds, Lun, OwnTable, Unreadable
 from lunmirror.layers.disk.plan import plan
 from lunmirror.model import Kind, Present, Risk
 
@@ -14,12 +14,17 @@ WHOLE = Device("sdb", "/dev/sdb", 1 << 30, "8:16", "7", ())
 PART = Device("sdb1", "/dev/sdb1", (1 << 30) - (2 << 20), "8:17", "", ())
 
 
-def planned(content, consent: str, partition: bool = True, ours: bool = True):
+OWN = "aBcDeF-0000-1111-2222-3333-4444-gHiJkL"
+
+
+def planned(content, consent: str, partition: bool = True, ours: bool = True, pv_uuid: str = "", expected: str = ""):
     """The plan for a disk whose place (our own partition, if `ours`) holds `content`."""
     server = Server("filer1", (), "automatic", Timeouts(1, 1, 1, 10, 3))
-    disk = Disk("left", "filer1", "iqn.2006-01.com.example:one", 1, partition=partition, consent=consent)
+    disk = Disk(
+        "left", "filer1", "iqn.2006-01.com.example:one", 1, partition=partition, consent=consent, pv_uuid=pv_uuid
+    )
     place = (PART if ours else None) if partition else WHOLE
-    lun = Lun(WHOLE, (WHOLE,), place, ours and partition, None, content, "")
+    lun = Lun(WHOLE, (WHOLE,), place, ours and partition, None, content, "", expected)
     desired = Desired({"filer1": server}, {"left": disk}, {}, {}, 15, 5)
     found = plan(desired, {"disk": {"left": Present(lun)}, "session": {}, "group": {}}, frozenset())
     return gate.pass_through(found, frozenset())  # no plan gets past it, in a test neither
@@ -61,6 +66,39 @@ def test_what_then_lies_in_our_own_partition_needs_a_consent_of_its_own():
     (label, *_) = planned(Holds(LEFT), LEFT).steps
     assert "pvcreate" in label.action.argv
     assert label.proof.startswith("consent")
+
+
+@pytest.mark.parametrize(("pv_uuid", "expected"), [(OWN, ""), ("", OWN)])
+@pytest.mark.parametrize("partition", [True, False])
+def test_our_own_physical_volume_is_never_covered(pv_uuid, expected, partition):
+    """Two sessions to one LUN made LVM hide it: the consent that was then asked for named our own leg."""
+    what = f"LVM2_member signature (uuid {OWN})"
+    for consent in ("", what):
+        found = planned(Holds(what), consent, partition, pv_uuid=pv_uuid, expected=expected)
+        assert refused(found)
+        said = found.findings[0]
+        assert "not to be lost" in said.next
+        assert "overwrite" not in f"{said.what} {said.why} {said.next}"
+    other = f"LVM2_member signature (uuid {OWN.replace('a', 'z')})"
+    assert planned(Holds(other), other, partition, pv_uuid=pv_uuid, expected="").steps or expected
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (Blank("zeros"), "left is blank, but its group still expects"),
+        (Holds("ext4 signature (uuid 1-2)"), "it holds ext4 signature (uuid 1-2)"),
+        (Unreadable("input/output error"), "input/output error"),
+        (OwnTable(whole=False, proof="torn"), "is not the disk that it was"),
+    ],
+)
+def test_blank_is_said_of_what_was_read_as_blank(content, words):
+    """Its group misses it: what cannot be read, or holds something else, was called blank as well."""
+    found = planned(content, "ext4 signature (uuid 1-2)", partition=False, expected=OWN)
+    assert not found.steps
+    (said,) = found.findings
+    assert words in f"{said.what}; {said.why}"
+    assert isinstance(content, Blank) or "is blank" not in said.what
 
 
 def test_what_is_in_use_is_never_covered():
