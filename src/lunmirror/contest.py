@@ -3,7 +3,7 @@ rewrites node records. Two passes in a row mend such a setting; the next one lea
 
 It stays so until it reads as declared or as something else, until the declaration changes, or until the machine boots.
 What lunmirror itself has made in the same pass (a record that was gone, a disk that was scanned for) is nobody's undoing.
-What passes tell each other about it lies in /run (cli.py keeps it there); this room only decides.
+What passes tell each other about it lies in /run (cli/passes.py keeps it there); this room only decides.
 """
 
 from lunmirror.model import Finding, Kind, Outcome, Plan, Ref, RemoveFile, Run, Step, WriteFile, WriteValue

@@ -5,7 +5,7 @@ can take them from the compiled cache without importing a validator.
 All durations are whole seconds, all sizes bytes.
 """
 
-from lunmirror.record import NamedTuple
+from typing import NamedTuple
 
 
 class Portal(NamedTuple):

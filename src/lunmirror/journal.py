@@ -15,10 +15,10 @@ refused, a leg that caught up unseen is not told from a stale one, nor a volume 
 """
 
 import json
+from typing import NamedTuple
 
 from lunmirror.host import paths
 from lunmirror.model import Present, Seen, Unknown
-from lunmirror.record import NamedTuple
 
 SCHEMA = 1
 

@@ -1,26 +1,22 @@
 """What a run says on stderr: one JSON line for each step and finding, one closing line for the run, no secret.
 
 structlog writes them, and renders for people where stderr is a terminal. It costs 130 ms to import (asyncio among
-others; docs/performance.md), so a run that has nothing to say but its closing line writes that line without it: the
-same keys in the same order through the same functions, held to the same bytes by a test.
+others; docs/performance.md), so it is imported with the first line; a pass that finds nothing to do and nothing amiss
+has none to write, at the usual level.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable, MutableMapping
 from contextlib import suppress
+from typing import Any, TextIO
 
 from lunmirror.exits import Exit
 from lunmirror.model import Drift, Finding, Kind, Outcome, Report, Run, Step, WriteFile
 from lunmirror.plain import shown
 from lunmirror.report.words import MASK, command_line, how, masked
-
-TYPE_CHECKING = False  # a type checker takes this name for true
-if TYPE_CHECKING:
-    from typing import Any, TextIO
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
@@ -31,7 +27,8 @@ _RESULTS = {Exit.CONVERGED: "info", Exit.DRIFT: "info", Exit.DEGRADED: "warning"
 
 
 class Log:
-    """The log of one run. `level` is the least that is said; `clock` gives seconds since 1970."""
+    """The log of one run. `level` is the least that is logged; `clock` gives seconds since 1970; `color` is for a
+    terminal that colors are wanted on."""
 
     def __init__(
         self,
@@ -40,8 +37,9 @@ class Log:
         level: str = "info",
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.time,
+        color: bool = False,
     ) -> None:
-        self.verb, self.run, self.least, self.clock = verb, run, LEVELS[level], clock
+        self.verb, self.run, self.least, self.clock, self.color = verb, run, LEVELS[level], clock, color
         self.stream = stream if stream is not None else sys.stderr
         self.secrets: set[str] = set()
         self._logger: Any = None
@@ -77,30 +75,28 @@ class Log:
         self._say("info", text, {})
 
     def close(self, result: Exit, seconds: float, report: Report | None = None, error: str = "") -> None:
-        """The last line of a run: what it came to. `error` says why there is no report."""
+        """The last line of a run: what it came to; at level debug if it had nothing to do and all is well. `error` says
+        why there is no report."""
         counts = _counts(report) if report else {}
         keys: dict[str, Any] = {"result": result.name.lower(), "exit": int(result), **counts}
         keys |= {"duration": round(seconds, 3)} | ({"error": error} if error else {})
-        self._say(
-            _RESULTS.get(result, "error"), "run ended", keys, plainly=self._logger is None and not self._is_terminal()
-        )
+        level = _RESULTS.get(result, "error")
+        if level == "info" and report is not None and not report.outcomes:
+            level = "debug"
+        self._say(level, "run ended", keys)
 
-    def _say(self, level: str, event: str, keys: dict[str, Any], plainly: bool = False) -> None:
+    def _say(self, level: str, event: str, keys: dict[str, Any]) -> None:
         if LEVELS[level] < self.least or self.stream is None:
             return
-        if plainly:
-            self._write(json.dumps(self._redacted(None, level, self._ordered(None, level, {"event": event} | keys))))
-        else:
-            if self._logger is None:
-                self._logger = self._make_logger()
-            getattr(self._logger, level)(event, **keys)
+        if self._logger is None:
+            self._logger = self._make_logger()
+        getattr(self._logger, level)(event, **keys)
 
     def _make_logger(self) -> Any:
         import structlog
 
-        terminal = self._is_terminal()
-        if terminal:
-            render = [_plain, structlog.dev.ConsoleRenderer()]
+        if self._is_terminal():
+            render = [_plain, structlog.dev.ConsoleRenderer(colors=self.color)]
         else:
             render = [structlog.processors.JSONRenderer()]
         return structlog.wrap_logger(_Lines(self._write), processors=[self._ordered, self._redacted, *render])

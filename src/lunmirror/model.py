@@ -6,8 +6,7 @@ costs the interpreter ten to thirty times as much to define (record.py, docs/per
 
 from collections.abc import Mapping
 from enum import Enum
-
-from lunmirror.record import NamedTuple
+from typing import NamedTuple
 
 
 class Ref(NamedTuple):

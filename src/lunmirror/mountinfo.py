@@ -3,10 +3,11 @@
 Reading it asks no disk and no server, so it answers while a leg is blocked (shared facts, lvm.md).
 """
 
+from typing import NamedTuple
+
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.model import Present, Seen, Unknown
-from lunmirror.record import NamedTuple
 
 
 class Entry(NamedTuple):

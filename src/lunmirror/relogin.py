@@ -13,6 +13,7 @@ leaves what the next pass mends by itself:
 """
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from lunmirror import gate, journal
 from lunmirror.desired import Desired, Path, Volume
@@ -27,7 +28,6 @@ from lunmirror.layers.session.facts import Session, stale
 from lunmirror.layers.session.plan import login
 from lunmirror.layers.volume.subject import Subject
 from lunmirror.model import Drift, Finding, Kind, Outcome, Plan, Present, Ref, Report, Risk, Run, Step
-from lunmirror.record import NamedTuple
 from lunmirror.report.health import FULL, REBUILDING, health
 from lunmirror.report.result import exit_of
 from lunmirror.report.risk import copies, facts_of, losses

@@ -5,11 +5,9 @@ than all the rest of a run that finds nothing to do.
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
-TYPE_CHECKING = False  # a type checker takes this name for true
 if TYPE_CHECKING:
-    from typing import Any
-
     from jinja2 import Environment
 
 WHITE = " \t\n\v\f\r"  # isspace() of the C locale, what the readers of our files strip

@@ -7,7 +7,6 @@ from kit import LAYOUTS
 @pytest.mark.parametrize("layout", [pytest.param("core", marks=pytest.mark.core), "mirror", "xfs", "single"])
 def test_a_second_pass_finds_nothing_to_do(converged, layout: str) -> None:
     lab = converged(layout, LAYOUTS[layout])
-    lab.run("lunmirror apply")  # the first one keeps the code of its modules (host/modules.py)
     before, sessions, seqno = lab.footprint(), lab.sessions(), lab.seqno()
     with lab.stopwatch() as changed:
         rc, executed = lab.executed("apply", "--detailed-exitcode")

@@ -75,9 +75,7 @@ def test_soak(converged) -> None:
     lab.settle()
     lost = without_redundancy(lab)
     said = json.loads(lab.run(f"writer verify {MOUNT}/blocks /root/blocks.log", check=False, timeout=300).stdout)
-    passes = lab.run(
-        "journalctl -b -o cat -u lunmirror.service --no-pager -g 'run ended' | grep -c '^{'"
-    ).stdout.strip()
+    passes = lab.run("journalctl -b -o cat -u lunmirror.service --no-pager -g 'Finished' | wc -l").stdout.strip()
     lab.figure(
         f"{SECONDS} s, seed {seed}: {outages} outages, {said['writes']} acknowledged writes, longest stall"
         f" {said['max_latency_s']:.1f} s, {passes} passes, {lost:.0f} s without redundancy; healed at the latest"

@@ -1,4 +1,4 @@
-"""The log: the same bytes with structlog and without, the same keys always, and never a secret."""
+"""The log: the same keys always, nothing where there is nothing to log, and never a secret."""
 
 import io
 import json
@@ -20,24 +20,36 @@ def report(findings: tuple[Finding, ...] = ()) -> Report:
     return Report("apply", "0a1b2c3d", (), (), findings, {}, 0.25)
 
 
+OUTCOME = Outcome(Step(Ref("a", "b"), "t", Run(("true",)), ()), "done")
+
+
 @pytest.mark.parametrize("result", list(Exit))
 @pytest.mark.parametrize("error", ["", 'a "quoted" thing\n→ \udcff'])
-def test_the_plain_closing_line_is_the_bytes_that_structlog_writes(result: Exit, error: str) -> None:
-    plain, full = make(), make()
-    for one in (plain, full):
-        one.keep_secret("quoted")
-    full._logger = full._make_logger()
-    for one in (plain, full):
-        one.close(result, 1.23456, report((Finding(Ref("disk", "left"), Kind.NOTE, "x"),)), error)
-    assert plain._logger is None
-    assert plain.stream.getvalue() == full.stream.getvalue()
-    line = json.loads(plain.stream.getvalue())
+def test_the_closing_line(result: Exit, error: str) -> None:
+    one = make()
+    one.keep_secret("quoted")
+    seen = report((Finding(Ref("disk", "left"), Kind.NOTE, "x"),))._replace(outcomes=(OUTCOME,))
+    one.close(result, 1.23456, seen, error)
+    line = json.loads(one.stream.getvalue())
     assert list(line) == [
         *("timestamp", "level", "event", "run", "verb", "result", "exit", "planned", "done", "failed", "skipped"),
         *("refused", "blocked", "degraded", "note", "duration"),
         *(("error",) if error else ()),
     ]
     assert line["timestamp"] == "2023-11-14T22:13:20.250000Z"
+    assert line["result"] == result.name.lower()
+    assert "quoted" not in line.get("error", "")
+
+
+def test_a_pass_with_nothing_to_do_has_nothing_to_log() -> None:
+    for level, lines in (("info", 0), ("debug", 1)):
+        one = make(level)
+        one.close(Exit.CONVERGED, 0.1, report((Finding(Ref("disk", "left"), Kind.NOTE, "x"),)))
+        assert len(one.stream.getvalue().splitlines()) == lines, level
+    for result in (Exit.DEGRADED, Exit.REFUSED, Exit.FAILED):
+        one = make()
+        one.close(result, 0.1, report())
+        assert one.stream.getvalue(), result
 
 
 def test_times_are_utc_and_whole() -> None:
@@ -82,20 +94,22 @@ def test_commands_are_one_line() -> None:
     assert (first["level"], second["level"]) == ("info", "warning")
 
 
-def test_a_terminal_gets_it_rendered_for_people() -> None:
+@pytest.mark.parametrize("color", [False, True])
+def test_a_terminal_gets_it_rendered_for_people(color: bool) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
 
-    one = make(stream=Terminal())
-    one.close(Exit.CONVERGED, 0.1, report())
+    one = Log("apply", "0a1b2c3d", stream=Terminal(), color=color)
+    one.close(Exit.FAILED, 0.1, report())
     assert "run ended" in one.stream.getvalue()
     assert not one.stream.getvalue().startswith("{")
+    assert ("\x1b" in one.stream.getvalue()) is color
 
 
 def test_a_log_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
     with open("/dev/full", "w") as full:
-        make(stream=full).close(Exit.CONVERGED, 0.1, report())
+        make(stream=full).close(Exit.FAILED, 0.1, report())
         make(stream=full).note("x")
         with pytest.raises(OSError, match="No space"):
             full.close()

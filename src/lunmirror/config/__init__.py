@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lunmirror.config import cache, passwords, sources
 from lunmirror.desired import Desired
 from lunmirror.host import paths
-
-TYPE_CHECKING = False  # a type checker takes this name for true
-if TYPE_CHECKING:
-    from typing import Any
 
 read_secret = passwords.read_secret
 

@@ -14,10 +14,10 @@ All values are whole seconds, except login_retries and max_retries, which are co
 """
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from lunmirror.config.problems import Wrong
 from lunmirror.desired import Timeouts
-from lunmirror.record import NamedTuple
 
 DEFAULT_BUDGET = 15
 DEFAULT_LOGIN_TIMEOUT = 10

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
+from typing import Any
 
 from lunmirror import __version__
 from lunmirror.config import passwords
@@ -29,12 +30,8 @@ from lunmirror.desired import (
 )
 from lunmirror.host import kept
 
-TYPE_CHECKING = False  # a type checker takes this name for true
-if TYPE_CHECKING:
-    from typing import Any
-
 # The digest of the JSON Schema and of the fields of Desired; a test computes it and says what to write here.
-SCHEMA = "fea3ec1034b44d50"
+SCHEMA = "38512de68195d7d2"
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 Sources = list[tuple[str, str]]

@@ -7,9 +7,9 @@ them; items of a list their own.
 """
 
 import re
+from typing import NamedTuple
 
 from lunmirror.config.problems import Key
-from lunmirror.record import NamedTuple
 
 DEEPEST = 16  # parts of one key; the configuration itself needs 7
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from functools import partial
+from typing import NamedTuple
 
 from lunmirror.desired import Desired
 from lunmirror.drill.cut import Cut
@@ -19,7 +20,6 @@ from lunmirror.host.protocol import Reader
 from lunmirror.host.waiting import Interrupted, until
 from lunmirror.host.words import of
 from lunmirror.model import Report
-from lunmirror.record import NamedTuple
 from lunmirror.report.verdict import silent_servers
 
 BEFORE = 4.0  # seconds of ordinary writing before the cut

@@ -1,6 +1,7 @@
 """What a drill would do, and everything that stands against it. Reads; changes nothing."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from lunmirror.desired import Desired, Portal, Server
 from lunmirror.host import paths
@@ -9,7 +10,6 @@ from lunmirror.layers.mount.facts import MountState
 from lunmirror.lvm.devices import text
 from lunmirror.model import Present, Report
 from lunmirror.plain import same_address
-from lunmirror.record import NamedTuple
 from lunmirror.report.health import FULL, health
 from lunmirror.report.risk import copies, facts_of, losses
 from lunmirror.report.uses import foreign_uses

@@ -5,8 +5,6 @@ import stat
 from collections.abc import Callable
 from typing import NamedTuple
 
-from lunmirror import arguments
-from lunmirror.arguments import Command
 from lunmirror.desired import Desired
 from lunmirror.drill import plan, result
 from lunmirror.drill.course import Course, Stage, play
@@ -34,23 +32,17 @@ class Asked(NamedTuple):
     json: bool
 
 
-def asked(command: Command, desired: Desired, duration: Callable[[str], int]) -> Asked:
-    """`duration` reads an option that is one, in seconds, 0 if it was not given. Raises UsageError, also for a drill
-    that nobody confirmed."""
-    server = command.words[0]
-    if server not in desired.servers:
-        raise arguments.wrong(f"there is no server {server!r}", server, desired.servers)
-    wish = Asked(
+def wish(server: str, desired: Desired, seconds: int | None, healing: int, picture: str | None, json: bool) -> Asked:
+    """What was asked, with the defaults filled in (`healing` 0 is one). Raises UsageError."""
+    asked = Asked(
         server,
-        _seconds(command.options["--seconds"]) if "--seconds" in command.options else plan.default_seconds(desired),
-        duration("--timeout") or HEALING,
-        os.path.abspath(command.options.get("--picture", f"lunmirror-drill-{server}.svg")),
-        command.json,
+        plan.default_seconds(desired) if seconds is None else seconds,
+        healing or HEALING,
+        os.path.abspath(picture or f"lunmirror-drill-{server}.svg"),
+        json,
     )
-    _check_place(wish.picture)
-    if "--confirm" not in command.options:
-        raise _unconfirmed(wish, desired)
-    return wish
+    _check_place(asked.picture)
+    return asked
 
 
 def rehearse(
@@ -95,22 +87,22 @@ def rehearse(
     return found.exit, last or report, text
 
 
-def _seconds(words: str) -> int:
+def seconds(words: str) -> int:
     """Plain seconds, or a duration. Raises UsageError."""
     from lunmirror.config.problems import Wrong
     from lunmirror.config.units import duration
 
     try:
-        seconds = int(words) if words.isascii() and words.isdigit() else duration(words)
+        number = int(words) if words.isascii() and words.isdigit() else duration(words)
     except Wrong as wrong:
         raise UsageError(f"--seconds: {wrong.what}", why=wrong.why, next=wrong.next) from wrong
-    if not 1 <= seconds <= plan.LONGEST:
+    if not 1 <= number <= plan.LONGEST:
         raise UsageError(f"--seconds cannot be {words}", next=f"use 1 to {plan.LONGEST}")
-    return seconds
+    return number
 
 
-def _unconfirmed(wish: Asked, desired: Desired) -> UsageError:
-    """What would happen."""
+def unconfirmed(wish: Asked, desired: Desired) -> UsageError:
+    """What would happen, for who did not confirm it."""
     portals = ", ".join(map(str, desired.servers[wish.server].portals))
     volumes = ", ".join(plan.volumes_on(wish.server, desired)) or "no volume"
     return UsageError(

@@ -5,6 +5,7 @@ longer than what is to be seen. Notes only changes. Touches no disk.
 import json
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from lunmirror.desired import Desired
 from lunmirror.drill.plan import Rehearsal, read_sessions, through
@@ -16,7 +17,6 @@ from lunmirror.layers.volume.observe import health
 from lunmirror.lvm.devices import text
 from lunmirror.lvm.read import DmLine, read_status
 from lunmirror.model import Present
-from lunmirror.record import NamedTuple
 
 PERIOD = 0.2  # seconds
 

@@ -5,12 +5,13 @@ file it needs no disk. The copy ends when it is told to, and when its parent is 
 """
 
 import os
+import signal
 from collections.abc import Callable
 from contextlib import suppress
 
 from lunmirror.host import paths
 from lunmirror.host.stuck import whereabouts
-from lunmirror.host.waiting import signals, until
+from lunmirror.host.waiting import until
 
 GRACE = 1.0  # seconds between SIGKILL and giving up
 
@@ -55,7 +56,7 @@ class Aside:
 
     def stop(self, deadline: float) -> str:
         """Tell it to end; '' when it has, else why not: then it is left alone. `deadline` in seconds."""
-        for number, patience in ((signals.SIGTERM, deadline), (signals.SIGKILL, GRACE)):
+        for number, patience in ((signal.SIGTERM, deadline), (signal.SIGKILL, GRACE)):
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
             if self._ended(patience):
@@ -76,8 +77,8 @@ def _live(tape: Tape, work: Work, parent: int) -> None:
     """In the copy: nothing of the parent's is kept but the tape (the run lock and its terminal are others')."""
     told: list[int] = []
     os.setsid()
-    for number in (signals.SIGTERM, signals.SIGINT):
-        signals.signal(number, lambda got, frame: told.append(got))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda got, frame: told.append(got))
     null = os.open(paths.NULL, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(null, standard)

@@ -1,24 +1,26 @@
 """Programs: started clean, bounded in time and output, and abandoned where nothing can end them.
 
-A program gets no standard input but the bytes it is given, a fixed environment, a session of its own, no descriptor
-of ours. When its deadline is over it is told to end (SIGTERM), a second later killed, and a second after that left
-alone: a process that waits in the kernel for a dead disk dies only when the disk comes back.
+Why not subprocess: a process that waits in the kernel for a dead disk cannot be killed; it dies only when the disk
+comes back, and `subprocess.run` would wait for it as long. Here a program that is past its deadline is told to end
+(SIGTERM), killed a second later, and a second after that abandoned: its pid is noted for later passes (host/stuck.py).
 
-os.posix_spawn and select.poll, not subprocess: that module costs every run 6 ms (docs/performance.md).
+A program gets no standard input but the bytes it is given, a fixed environment, a session of its own, no descriptor
+of ours.
 """
 
 import errno
 import os
 import select
+import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import NamedTuple
 
 from lunmirror.host import paths, words
 from lunmirror.host.protocol import Ran
 from lunmirror.host.stuck import Stuck, whereabouts
-from lunmirror.host.waiting import SLICE, asked_to_stop, signals, stop_if_asked
-from lunmirror.record import NamedTuple
+from lunmirror.host.waiting import SLICE, asked_to_stop, stop_if_asked
 
 ENVIRONMENT = {
     "PATH": ":".join(paths.PROGRAM_PATH),
@@ -36,7 +38,7 @@ _CHUNK = 64 << 10
 _PIPE_MOST = 1 << 20  # bytes that a pipe can hold (fs.pipe-max-size)
 _NO_PIDFD_PAUSE = 0.01  # seconds between looks at a child, on a kernel before 5.3
 _DEFAULTED = tuple(
-    getattr(signals, f"SIG{name}")
+    getattr(signal, f"SIG{name}")
     for name in ["HUP", "INT", "QUIT", "PIPE", "TERM", "CHLD", "XFSZ", "ALRM", "USR1", "USR2", "TSTP", "TTIN", "TTOU"]
 )  # Python ignores SIGPIPE and SIGXFSZ, and whoever started us may ignore more; programs would inherit it
 
@@ -55,7 +57,7 @@ def settle() -> None:
 
     posix_spawn can set neither folder nor umask nor close what we inherited ourselves, so we do it for us both.
     """
-    signals.signal(signals.SIGCHLD, signals.SIG_DFL)  # ignored, as some daemons leave it, waitpid would find nothing
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, as some daemons leave it, waitpid would find nothing
     os.chdir("/")
     os.umask(0o022)
     for number in (0, 1, 2):
@@ -188,8 +190,8 @@ class Child:
             rc = 255
             try:
                 os.setsid()
-                for number in (signals.SIGTERM, signals.SIGINT):
-                    signals.signal(number, signals.SIG_DFL)
+                for number in (signal.SIGTERM, signal.SIGINT):
+                    signal.signal(number, signal.SIG_DFL)
                 os.closerange(3, 1 << 20)
                 work()
                 rc = 0
@@ -239,9 +241,9 @@ class Child:
         self.told += 1
         self.turn = time.monotonic() + GRACE
         if self.told == 1:
-            self._signal(signals.SIGTERM)
+            self._signal(signal.SIGTERM)
         elif self.told == 2:
-            self._signal(signals.SIGKILL)
+            self._signal(signal.SIGKILL)
         else:
             self._abandon()
 

@@ -4,9 +4,9 @@ Reads answer `Present`, `Absent` or `Unknown`, never an exception, so that no ca
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from lunmirror.model import Seen
-from lunmirror.record import NamedTuple
 
 # As the C library and LVM say them, in small letters.
 CAUSES = ("read-only file", "no space left", "too many open files", "permission denied")
@@ -34,7 +34,7 @@ class Ran(NamedTuple):
 
 
 class Reader:
-    """Reading only. Observers get this and nothing more. (No typing.Protocol: importing typing costs every run.)"""
+    """Reading only. Observers get this and nothing more."""
 
     def query(self, argv: tuple[str, ...], deadline: float) -> Ran:
         """Run a program that changes nothing. The answer is remembered until the next change through this host,

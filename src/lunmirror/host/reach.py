@@ -7,6 +7,7 @@ Host names are resolved by a child, getent: a resolver that hangs is killed with
 import errno
 import os
 import select
+import socket
 import time
 from collections.abc import Callable
 
@@ -14,12 +15,6 @@ from lunmirror.host import paths, words
 from lunmirror.host.child import Job, run_all
 from lunmirror.host.stuck import Stuck
 from lunmirror.host.waiting import SLICE, stop_if_asked
-
-try:
-    # `socket` without its enums and selectors, 3 ms that every pass would pay (docs/performance.md).
-    import _socket as socket  # type: ignore[import-not-found, unused-ignore]
-except ImportError:  # a private name of CPython, so it may go
-    import socket
 
 Endpoint = tuple[str, int]
 

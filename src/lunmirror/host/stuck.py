@@ -8,11 +8,11 @@ program while it runs, so that a pass that was killed cannot leave one running u
 import json
 import os
 import time
+from typing import NamedTuple
 
 from lunmirror.errors import HostError
 from lunmirror.host import paths, rundir
 from lunmirror.host.waiting import until
-from lunmirror.record import NamedTuple
 
 # These share locks or a daemon: one stuck, all stuck. Any other program only waits for the device it was given.
 _ONE_AT_A_TIME = frozenset({paths.LVM, paths.DMSETUP, paths.ISCSIADM, paths.UDEVADM, paths.SYSTEMCTL})

@@ -6,22 +6,14 @@ in progress is ended too. Programs run in sessions of their own, so a Ctrl-C rea
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
-
-try:
-    # `signal` without its enums, which cost every run 1.6 ms (docs/performance.md).
-    import _signal as signals  # type: ignore[import-not-found, unused-ignore]
-except ImportError:  # a private name of CPython, so it may go
-    import signal as signals
+from typing import TypeVar
 
 from lunmirror.errors import LunmirrorError
 
-TYPE_CHECKING = False  # a type checker takes this name for true
-if TYPE_CHECKING:
-    from typing import TypeVar
-
-    Found = TypeVar("Found")
+Found = TypeVar("Found")
 
 __all__ = [
     "SLICE",
@@ -29,7 +21,6 @@ __all__ = [
     "asked_to_stop",
     "heed_signals",
     "ignore_signals",
-    "signals",
     "stop_if_asked",
     "until",
 ]
@@ -53,14 +44,14 @@ class Interrupted(LunmirrorError):
 def heed_signals() -> None:
     """From now on SIGTERM and SIGINT ask to stop in place of ending the process at once."""
     _asked.clear()
-    for number in (signals.SIGTERM, signals.SIGINT):
-        signals.signal(number, lambda got, frame: _asked.append(got))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda got, frame: _asked.append(got))
 
 
 def ignore_signals() -> None:
     """For the last line of a run: it is ending anyway."""
-    for number in (signals.SIGTERM, signals.SIGINT):
-        signals.signal(number, signals.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def asked_to_stop() -> int:

@@ -56,6 +56,11 @@ def of(error: OSError) -> str:
     return _WORDS.get(number) or os.strerror(number).lower()
 
 
+def debian_package(program: str) -> str:
+    """The Debian package that brings a program."""
+    return _PACKAGES.get(program, _EVERYWHERE)[0]
+
+
 def not_installed(program: str) -> str:
     """That a program is missing, and which package brings it."""
     debian, redhat = _PACKAGES.get(program, _EVERYWHERE)

@@ -1,12 +1,12 @@
 """The layers, lowest first. A new kind of resource is one folder and one line here."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from lunmirror.desired import Desired
 from lunmirror.host.protocol import Reader
 from lunmirror.layers import disk, filesystem, group, mount, node, scsi, session, stranger, udev, volume
 from lunmirror.model import Observed, Plan, Ref, World
-from lunmirror.record import NamedTuple
 
 
 class Layer(NamedTuple):

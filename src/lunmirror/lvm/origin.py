@@ -1,12 +1,13 @@
 """Where a block device comes from, in sysfs: the proof of identity, whatever the device is called or carries."""
 
+from typing import NamedTuple
+
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.lvm.devices import names, text
 from lunmirror.lvm.luns import FLAT
 from lunmirror.model import Present
 from lunmirror.plain import count
-from lunmirror.record import NamedTuple
 
 # Never physical volumes here, and some of them (an empty drive, a dead nbd) take long to say so.
 _PASSED_OVER = ("ram", "zram", "sr", "fd", "nbd")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from lunmirror.host import paths
 from lunmirror.host.protocol import Ran, Reader
@@ -9,7 +10,6 @@ from lunmirror.lvm.command import report
 from lunmirror.lvm.devices import Devices
 from lunmirror.model import Present, Seen, Unknown
 from lunmirror.plain import count
-from lunmirror.record import NamedTuple
 
 DEADLINE = 30.0  # seconds; the read takes 1 to 3 s under emulation (shared facts, lvm.md)
 

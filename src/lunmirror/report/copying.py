@@ -7,6 +7,7 @@ wrote to the volume: both are counted in sysfs, by the second.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from lunmirror.desired import Desired, Volume
 from lunmirror.host import paths
@@ -17,7 +18,6 @@ from lunmirror.lvm.devices import text
 from lunmirror.lvm.read import DmLine, read_status
 from lunmirror.model import Present, Report
 from lunmirror.plain import count
-from lunmirror.record import NamedTuple
 from lunmirror.report.health import is_copying
 from lunmirror.report.risk import facts_of
 

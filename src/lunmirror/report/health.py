@@ -4,13 +4,14 @@
 will mend is nothing to do for nobody, and missing redundancy all the same.
 """
 
+from typing import NamedTuple
+
 from lunmirror.desired import Desired, Disk, Volume
 from lunmirror.exits import Exit
 from lunmirror.layers.mount.facts import MountState
 from lunmirror.layers.session.facts import NoSession, Session
 from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.model import Kind, Present, Report, Unknown, World
-from lunmirror.record import NamedTuple
 from lunmirror.report.risk import Copy, copies, facts_of, past_of, whole_legs
 
 FULL, REBUILDING, DEGRADED, DOWN = "full", "rebuilding", "degraded", "out of service"

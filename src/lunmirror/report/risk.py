@@ -14,6 +14,7 @@ second question, a wrong "yes" costs data.
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from lunmirror.desired import Desired, Volume
 from lunmirror.journal import Entry
@@ -21,7 +22,6 @@ from lunmirror.layers.disk.facts import Gone, Lun, NoDisk, Spanning
 from lunmirror.layers.group.facts import Member, NoGroup, VolumeGroup
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
 from lunmirror.model import Absent, Present, Seen, Unknown, World
-from lunmirror.record import NamedTuple
 
 ACCESS = "access"  # the data stay safe, but cannot be used until another server is back
 DATA = "access and data"

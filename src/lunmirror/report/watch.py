@@ -5,11 +5,11 @@ Pure but for the two functions that it is given; pausing, drawing and stopping a
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
 
 from lunmirror.desired import Desired
 from lunmirror.model import Report
 from lunmirror.plain import shown
-from lunmirror.record import NamedTuple
 from lunmirror.report.copying import Reading, Speed, speeds
 from lunmirror.report.health import DEGRADED, FULL, REBUILDING, Health, health
 from lunmirror.report.table import Paint

@@ -250,7 +250,6 @@ HEAVY = [
     "tomllib",
     "dataclasses",
     "pathlib",
-    "argparse",
     "difflib",
     "ipaddress",
 ]

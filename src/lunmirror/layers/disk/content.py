@@ -9,13 +9,14 @@ years: the UUID of what has one; of all else the first sector that is not zeros,
 signature" alone would also be what is left of our own physical volume once its label is damaged.
 """
 
+from typing import NamedTuple
+
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.disk.facts import Blank, Device, Holds, OwnTable, Unreadable
 from lunmirror.lvm.read import read_status
 from lunmirror.model import Unknown
 from lunmirror.plain import count
-from lunmirror.record import NamedTuple
 
 MIB = 1 << 20
 HEAD = 4 * MIB  # LVM's and every file system's first structures lie in here

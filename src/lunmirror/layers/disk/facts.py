@@ -1,8 +1,9 @@
 """What can be known of a LUN's disk, without trusting a name: everything hangs on the session it came from."""
 
+from typing import NamedTuple
+
 from lunmirror.host import paths
 from lunmirror.model import Guard, Present, Run, World
-from lunmirror.record import NamedTuple
 
 
 class Device(NamedTuple):

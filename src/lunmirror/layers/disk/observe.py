@@ -1,5 +1,7 @@
 """From live sessions down to the disk of each LUN, its partition, its physical volume or its content."""
 
+from typing import NamedTuple
+
 from lunmirror.desired import Desired, Disk
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
@@ -14,7 +16,6 @@ from lunmirror.lvm.places import Places
 from lunmirror.lvm.read import Lvm, read_lvm
 from lunmirror.model import ABSENT, Observed, Present, Seen, Unknown, World
 from lunmirror.plain import count
-from lunmirror.record import NamedTuple
 
 
 class _Found(NamedTuple):

@@ -1,6 +1,6 @@
 """What can be known of the file system on a volume."""
 
-from lunmirror.record import NamedTuple
+from typing import NamedTuple
 
 
 class FileSystem(NamedTuple):

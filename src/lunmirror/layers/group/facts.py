@@ -1,7 +1,8 @@
 """What can be known of a volume group."""
 
+from typing import NamedTuple
+
 from lunmirror.desired import Desired, Disk
-from lunmirror.record import NamedTuple
 
 HOST_TAG = "lunmirror.host="  # followed by /etc/machine-id of the host that made the group
 

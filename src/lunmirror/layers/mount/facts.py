@@ -1,8 +1,7 @@
 """What can be known of a mount: its line in fstab, and the kernel's mount table."""
 
 from collections.abc import Mapping
-
-from lunmirror.record import NamedTuple
+from typing import NamedTuple
 
 
 class Mounted(NamedTuple):

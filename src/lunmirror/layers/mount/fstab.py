@@ -1,10 +1,11 @@
 """fstab(5) as bytes: finds the lines that speak of a mount, and puts ours in place without touching another byte."""
 
+from typing import NamedTuple
+
 from lunmirror.desired import Volume
 from lunmirror.host import paths
 from lunmirror.layers.mount.names import is_lasting
 from lunmirror.mountinfo import unescape
-from lunmirror.record import NamedTuple
 
 # What keeps boot and shutdown from hanging (systemd.mount(5), present in systemd 252; behaviour read in
 # src/fstab-generator/fstab-generator.c and src/core/mount.c):

@@ -5,13 +5,14 @@ label. So the name must be seen to be our volume's (udev's link leads to it, or 
 udev must know of nobody else who claims it (/run/udev/links, one entry for each claimant).
 """
 
+from typing import NamedTuple
+
 from lunmirror.desired import Volume
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.filesystem.facts import FileSystem
 from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.model import ABSENT, Absent, Present, Seen, Unknown
-from lunmirror.record import NamedTuple
 
 TAGS = {
     "UUID": f"{paths.DEV_DISK}/by-uuid/",

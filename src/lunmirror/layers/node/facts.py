@@ -1,10 +1,10 @@
 """What can be known of a node record: one file of open-iscsi's database."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from lunmirror.desired import Path
 from lunmirror.model import Present, World
-from lunmirror.record import NamedTuple
 from lunmirror.secret import Secret
 
 

@@ -5,8 +5,7 @@ surrogateescape.
 """
 
 from collections.abc import Mapping
-
-from lunmirror.record import NamedTuple
+from typing import NamedTuple
 
 KEY_ROOM, VALUE_ROOM, LINE_ROOM = 128, 256, 2048  # bytes, with the NUL (usr/idbm.h); beyond it the stack is written
 END = b"# END RECORD"

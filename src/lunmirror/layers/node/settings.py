@@ -4,9 +4,9 @@ Meanings, defaults and limits: shared facts, open-iscsi.md; open-iscsi's usr/idb
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from lunmirror.desired import Chap, Server
-from lunmirror.record import NamedTuple
 from lunmirror.secret import Secret
 
 AUTHMETHOD = "node.session.auth.authmethod"

@@ -1,8 +1,9 @@
 """What can be known of a SCSI disk beside its content, from sysfs: how long the kernel waits for it, and whether it may
 forget what it acknowledged."""
 
+from typing import NamedTuple
+
 from lunmirror.desired import Desired, Disk
-from lunmirror.record import NamedTuple
 
 THROUGH = ("write through", "none")  # drivers/scsi/sd.c, sd_cache_types; the other two begin with "write back"
 

@@ -1,7 +1,8 @@
 """What can be known of a session: its object in sysfs, and whether the portal of a missing one answers."""
 
+from typing import NamedTuple
+
 from lunmirror.desired import Timeouts
-from lunmirror.record import NamedTuple
 
 # What a session keeps from its login on, read-only in sysfs: field of desired.Timeouts -> attribute.
 LIVE = {

@@ -1,6 +1,7 @@
 """From sysfs to one session for each declared path. No program is asked; portals are, whether they accept a connection."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from lunmirror.desired import Desired, Path
 from lunmirror.host import paths
@@ -10,7 +11,6 @@ from lunmirror.layers.session.facts import NoSession, Session
 from lunmirror.lvm.devices import silent
 from lunmirror.model import ABSENT, Absent, Observed, Present, Seen, Unknown, World
 from lunmirror.plain import count, number, same_address
-from lunmirror.record import NamedTuple
 
 IFACE = "default"
 PROBE = 3.0  # seconds for a portal to accept a connection

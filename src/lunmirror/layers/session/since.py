@@ -6,10 +6,10 @@ last one is told, as what it is; and nothing, where the kernel's log has forgott
 """
 
 import re
+from typing import NamedTuple
 
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
-from lunmirror.record import NamedTuple
 
 DEADLINE = 5.0  # seconds; it reads memory
 COMMAND = (paths.DMESG, "--kernel", "--time-format", "iso")  # util-linux 2.24

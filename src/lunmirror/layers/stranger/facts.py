@@ -1,6 +1,6 @@
 """What can be known of a stranger: a device with a UUID of ours that is not the declared disk."""
 
-from lunmirror.record import NamedTuple
+from typing import NamedTuple
 
 
 class Stranger(NamedTuple):

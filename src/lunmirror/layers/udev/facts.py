@@ -1,6 +1,6 @@
 """What can be known of our file of udev rules."""
 
-from lunmirror.record import NamedTuple
+from typing import NamedTuple
 
 NAME = "rules"  # the layer has this one resource
 

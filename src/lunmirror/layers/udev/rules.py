@@ -4,11 +4,12 @@ The match is by ID_PATH, which udev's own 60-persistent-storage.rules set before
 handle_scsi_iscsi): server, port, target and LUN, which is what a disk is known by here. Never by serial number.
 """
 
+from typing import NamedTuple
+
 from lunmirror.desired import Desired, Disk, Path
 from lunmirror.layers.node.facts import spelt
 from lunmirror.lvm.luns import numbers
 from lunmirror.model import World
-from lunmirror.record import NamedTuple
 
 # What stands in a rule as itself. Everything else may be a pattern, an alternative or the end of a value to udev
 # (udev(7): * ? [] | and the quote), and has no escape that every version knows: such a value is never written.

@@ -4,11 +4,12 @@ The tags by which lunmirror remembers its own work live in LVM's metadata, in th
 they speak of: they survive every crash.
 """
 
+from typing import NamedTuple
+
 from lunmirror.desired import Volume
 from lunmirror.host import paths
 from lunmirror.journal import Sight
 from lunmirror.model import ABSENT, Present, Seen
-from lunmirror.record import NamedTuple
 
 # Set by the very lvcreate that makes a volume, removed after mkfs: "made by us, not yet formatted".
 UNFORMATTED = "lunmirror.unformatted"

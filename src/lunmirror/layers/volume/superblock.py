@@ -10,10 +10,11 @@ On disk (drivers/md/dm-raid.c, struct dm_raid_superblock; drivers/md/md-bitmap.h
 superblock at the start of the leg's metadata volume, the bitmap's superblock 4 KiB behind it, its bits after that.
 """
 
+from typing import NamedTuple
+
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.model import ABSENT, Present, Seen, Unknown
-from lunmirror.record import NamedTuple
 
 BLOCK = 4096  # bytes: what one read is counted in; O_DIRECT wants whole sectors, of 4 KiB on some disks
 MOST = 66  # blocks: both superblocks and the bits of 2^21 regions, more than LVM ever makes

@@ -4,13 +4,14 @@ import json
 
 import pytest
 
-from lunmirror import telling
-from lunmirror.arguments import parse
+from lunmirror.cli import look, passes
+from lunmirror.cli.commands import status
+from lunmirror.cli.look import Scene
+from lunmirror.cli.parser import parse
 from lunmirror.errors import UsageError
 from lunmirror.host.protocol import Ran
 from lunmirror.host.waiting import Interrupted
 from lunmirror.model import ABSENT, Finding, Kind, Ref
-from lunmirror.telling import Scene
 from unit.report.worlds import ONLY_LEFT, desired, lv, world
 from unit.report.worlds import report as report_of
 
@@ -71,13 +72,12 @@ class Machine:
         return dict.fromkeys(endpoints, "")
 
     def scene(self, *line: str) -> Scene:
-        command = parse(list(line))
-        return Scene(command, desired(), self, self.look, self.pause, self.show, lambda: self.width, False)
+        return Scene(parse(list(line)), desired(), self, self.look, self.pause, self.show, lambda: self.width, False)
 
-    def status(self, *line: str, timeout: int | None = None) -> telling.Told:
-        command = parse(["status", *line])
-        telling.check_options(command)
-        return telling.status(self.scene("status", *line), timeout)
+    def status(self, *line: str) -> passes.Reported:
+        scene = self.scene("status", *line)
+        status.check(scene.args)
+        return look.status(scene)
 
 
 COPY = [("Aa", n, "recover") for n in range(10)]
@@ -119,13 +119,13 @@ def test_waiting_ends_when_all_is_whole() -> None:
 
 def test_waiting_ends_in_time() -> None:
     machine = Machine(DEAD)
-    result, *_ = machine.status("--wait", "synced", "--timeout", "7s", timeout=7)
+    result, *_ = machine.status("--wait", "synced", "--timeout", "7s")
     assert (result, machine.time) == (3, 7.0)
 
 
 def test_no_time_at_all_is_one_look() -> None:
     machine = Machine(DEAD)
-    assert machine.status("--wait", "synced", timeout=0)[0] == 3
+    assert machine.status("--wait", "synced", "--timeout", "0s")[0] == 3
     assert (machine.looks, machine.time) == (1, 0.0)
 
 
@@ -211,12 +211,12 @@ def test_a_watch_goes_on_while_a_person_decides() -> None:
 def test_can_lose(server: str, state: tuple[str, int, str], expected: int) -> None:
     machine = Machine(state)
     for more in ((), ("--json",)):
-        result, report, text = telling.can_lose(machine.scene("can-lose", server, *more))
+        result, report, text = look.can_lose(machine.scene("can-lose", server, *more))
         assert (result, report.findings) == (expected, ())
         assert json.loads(text)["can_lose"] is not bool(expected) if more else text
 
 
 def test_a_server_that_is_not_declared() -> None:
     with pytest.raises(UsageError) as caught:
-        telling.can_lose(Machine(WHOLE).scene("can-lose", "filer"))
+        look.can_lose(Machine(WHOLE).scene("can-lose", "filer"))
     assert "did you mean filer" in caught.value.next

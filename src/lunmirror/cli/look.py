@@ -1,20 +1,22 @@
-"""The verbs that only tell: `status`, once or followed until all is whole, and `can-lose`.
+"""The verbs that only look: `status`, once or followed until all is whole, and `can-lose`.
 
 They change nothing and take no lock. What they need of the process (terminal, clock, host) comes in a Scene, so that
 tests can put on any.
 """
 
-from collections.abc import Callable
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
-from lunmirror import arguments
-from lunmirror.arguments import Command
+from lunmirror.cli import output, passes
+from lunmirror.cli.options import check_server
 from lunmirror.desired import Desired
-from lunmirror.errors import UsageError
 from lunmirror.exits import Exit
 from lunmirror.host.protocol import Reader
 from lunmirror.host.waiting import Interrupted
+from lunmirror.log import Log
 from lunmirror.model import Report
-from lunmirror.record import NamedTuple
 from lunmirror.report import copying, kernellog, verdict, watch
 from lunmirror.report import status as tree
 from lunmirror.report.health import WORDS, is_full, status_exit
@@ -22,7 +24,6 @@ from lunmirror.report.risk import losses
 from lunmirror.report.table import Paint
 
 SAMPLE = 1.0  # seconds between the two readings that tell a speed
-Told = tuple[Exit, Report, str]
 
 
 class Scene(NamedTuple):
@@ -31,7 +32,7 @@ class Scene(NamedTuple):
     show:    write to stdout at once; false if nobody reads it any more.
     columns: of the terminal that stdout is, 0 if it is none."""
 
-    command: Command
+    args: Namespace
     desired: Desired
     host: Reader
     look: Callable[[], Report]
@@ -41,40 +42,42 @@ class Scene(NamedTuple):
     color: bool
 
 
-def check_options(command: Command) -> None:
-    """Raises UsageError for options of `status` that do not go together."""
-    options = command.options
-    if options.get("--wait", "synced") != "synced":
-        raise UsageError(f"--wait cannot be {options['--wait']!r}", next="write --wait synced")
-    if "--timeout" in options and "--wait" not in options:
-        raise UsageError("--timeout is only for --wait", next="write --wait synced --timeout 10m")
-    for other in ("--wait", "--json"):
-        if "--watch" in options and other in options:
-            raise UsageError(f"--watch and {other} do not go together", next="leave out one of them, say --watch")
+def scene(args: Namespace, log: Log) -> Scene:
+    """This machine and this terminal. Raises ConfigError, HostError."""
+    from lunmirror.host.live import LiveHost
+    from lunmirror.reconcile import run_pass
+
+    host = LiveHost(log.note)
+    desired = passes.load(args, remember=False)
+
+    def look() -> Report:
+        host.forget()
+        return run_pass(args.verb, log.run, desired, host)
+
+    return Scene(args, desired, host, look, passes.pause, output.show, output.columns, output.colored(sys.stdout))
 
 
-def status(scene: Scene, timeout: int | None) -> Told:
-    """`timeout` in seconds, for --wait; None: as long as it takes."""
-    if "--watch" in scene.command.options:
+def status(scene: Scene) -> passes.Reported:
+    """With --watch or --wait until all is whole, or for as long as --timeout says."""
+    if scene.args.watch:
         return _watched(scene)
-    report = _waited(scene, timeout) if "--wait" in scene.command.options else scene.look()
+    report = _waited(scene, scene.args.timeout) if scene.args.wait else scene.look()
     result = status_exit(report, scene.desired)
-    if "--wait" in scene.command.options and result == Exit.DEGRADED and is_full(report, scene.desired):
+    if scene.args.wait and result == Exit.DEGRADED and is_full(report, scene.desired):
         result = Exit.CONVERGED  # what is degraded besides is not what was waited for
     beside = tree.Beside(_sampled(scene, report), kernellog.last_errors(report, scene.host))
-    if scene.command.json:
+    if scene.args.json:
         return result, report, tree.render_json(report, scene.desired, beside, result)
     return result, report, tree.render(report, scene.desired, scene.color, beside, result)
 
 
-def can_lose(scene: Scene) -> Told:
-    server = scene.command.words[0]
-    if server not in scene.desired.servers:
-        raise arguments.wrong(f"there is no server {server!r}", server, scene.desired.servers)
+def can_lose(scene: Scene) -> passes.Reported:
+    server = scene.args.server
+    check_server(server, scene.desired.servers)
     report = scene.look()
     silent = verdict.silent_servers(server, report, scene.desired, scene.host)
     result, found = verdict.verdict(server, report, scene.desired, silent)
-    if scene.command.json:
+    if scene.args.json:
         return result, report, verdict.render_json(server, report, found, result)
     return result, report, verdict.render(server, found, scene.color)
 
@@ -93,12 +96,12 @@ def _sampled(scene: Scene, report: Report) -> dict[str, copying.Speed]:
     return copying.speeds(first, _read(scene, report), report, scene.desired)
 
 
-def _frames(scene: Scene):
+def _frames(scene: Scene) -> Iterator[watch.Frame]:
     return watch.follow(scene.look, lambda report: _read(scene, report), scene.host.now, scene.desired)
 
 
 def _waited(scene: Scene, timeout: int | None) -> Report:
-    """The look at which all was whole, or a person is needed, or the time was over."""
+    """The look at which all was whole, or an administrator is needed, or the time was over."""
     end = None if timeout is None else scene.host.now() + timeout
     for frame in _frames(scene):
         refused = status_exit(frame.report, scene.desired) == Exit.REFUSED
@@ -109,7 +112,7 @@ def _waited(scene: Scene, timeout: int | None) -> Report:
     raise AssertionError("frames do not end")
 
 
-def _watched(scene: Scene) -> Told:
+def _watched(scene: Scene) -> passes.Reported:
     """Shown until all is whole, somebody interrupts, or nobody reads it any more."""
     report = None
     height, said = 0, ""

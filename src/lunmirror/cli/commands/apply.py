@@ -1,0 +1,35 @@
+"""`lunmirror apply`."""
+
+from argparse import Namespace
+
+from lunmirror.cli import options
+from lunmirror.cli.options import Parser
+from lunmirror.exits import Exit
+
+HELP = "bring this machine to the declared state"
+ABOUT = """
+Brings this machine to the declared state: looks, does what is missing, looks
+again, and ends. What is not declared is not touched, and what could lose data
+is refused. Only one runs at a time.
+"""
+EXAMPLE = "lunmirror apply --lock-wait 2m", "now, even if the timer's pass is still running"
+RELOGIN = """
+where timeouts are declared but not live, since a session keeps those of its login, log out and in again: one server
+at a time, only while every other leg of every volume with a leg there is in sync and can be reached, and with full
+sync waited for before the next. Mounted volumes stay in service; a raid1 copies what was written meanwhile, a volume
+of type mirror is copied in full. If copying takes longer than ten minutes it ends with 3, and the next `apply
+--relogin` goes on
+"""
+
+
+def arguments(parser: Parser) -> None:
+    options.json(parser)
+    parser.add("--detailed-exitcode", action="store_true", help="end with 2, not 0, if anything was changed")
+    parser.add("--relogin", action="store_true", help=" ".join(RELOGIN.split()))
+    options.lock_wait(parser)
+
+
+def run(args: Namespace) -> Exit:
+    from lunmirror.cli.passes import walk
+
+    return walk(args, args.lock_wait)

@@ -1,0 +1,30 @@
+"""`lunmirror check`."""
+
+from argparse import Namespace
+
+from lunmirror.cli import options, output
+from lunmirror.cli.options import Parser
+from lunmirror.exits import Exit
+
+HELP = "report whether the configuration is valid"
+ABOUT = """
+Reports whether the configuration is valid, with every mistake in it at once.
+Needs no root and looks at nothing else.
+"""
+EXAMPLE = "lunmirror check --config ./lunmirror.toml", "before the file is put in its place"
+
+
+def arguments(parser: Parser) -> None:
+    options.json(parser)
+
+
+def run(args: Namespace) -> Exit:
+    from lunmirror import config
+    from lunmirror.cli.passes import config_path
+
+    path = config_path(args)
+    desired = config.load(path, compiled="")
+    counts = {name: len(getattr(desired, name)) for name in ("servers", "disks", "groups", "volumes")}
+    if args.json:
+        return output.print_json({"schema": 1, "config": path, "right": True, **counts})
+    return output.print_text(f"{path} is right: {', '.join(f'{count} {name}' for name, count in counts.items())}\n")

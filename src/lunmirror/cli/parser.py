@@ -1,0 +1,152 @@
+"""The command line, understood: the table of verbs, and what is answered to a near miss."""
+
+import argparse
+from collections.abc import Iterable
+from typing import Protocol
+
+from lunmirror.cli import options
+from lunmirror.cli.commands import (
+    apply,
+    can_lose,
+    check,
+    choose,
+    completion,
+    drill,
+    explain,
+    plan,
+    schema,
+    status,
+    version,
+)
+from lunmirror.cli.commands import help as help_
+from lunmirror.cli.options import Parser, nearest
+from lunmirror.errors import UsageError
+from lunmirror.exits import Exit
+
+
+class Command(Protocol):
+    """A module of cli/commands (its docstring says what is what)."""
+
+    HELP: str
+    ABOUT: str
+    EXAMPLE: tuple[str, str]
+
+    def arguments(self, parser: Parser) -> None: ...
+
+    def run(self, args: argparse.Namespace) -> Exit: ...
+
+
+VERBS: dict[str, Command] = {
+    "check": check,
+    "plan": plan,
+    "apply": apply,
+    "status": status,
+    "can-lose": can_lose,
+    "choose": choose,
+    "drill": drill,
+    "schema": schema,
+    "explain": explain,
+    "completion": completion,
+    "help": help_,
+    "version": version,
+}
+
+# What people type who know other programs -> what they meant.
+MEANT_VERBS = {
+    **dict.fromkeys(("diff", "dry-run", "preview"), "`lunmirror plan` shows what apply would do"),
+    **dict.fromkeys(("show", "list", "ls", "doctor"), "`lunmirror status` shows the mirrors"),
+    **dict.fromkeys(("validate", "lint"), "`lunmirror check` checks the configuration"),
+    **dict.fromkeys(
+        ("run", "sync", "repair", "converge"), "`lunmirror apply` brings the machine to the declared state"
+    ),
+    **dict.fromkeys(("log", "logs", "history"), "the log is in the journal: `journalctl -u lunmirror`"),
+}
+MEANT_OPTIONS = {
+    **dict.fromkeys(("--dry-run", "--check", "--noop", "-n"), "`lunmirror plan` shows what apply would do"),
+    **dict.fromkeys(("-v", "--verbose", "--debug"), "--log-level debug logs more"),
+    **dict.fromkeys(("-q", "--quiet", "--silent"), "--log-level error logs less"),
+    **dict.fromkeys(("-c", "--config-file", "-f"), "--config PATH names the configuration"),
+    **dict.fromkeys(("-j", "--format", "--output", "-o"), "--json prints one JSON document"),
+    **dict.fromkeys(
+        ("--force", "--yes", "-y"), "nothing is forced: what may be overwritten is named in the configuration"
+    ),
+}
+
+
+def parse(line: list[str]) -> argparse.Namespace:
+    """The verb (`verb`, '' for none) and its arguments. Options may stand anywhere, values after a space or `=`.
+    Raises UsageError."""
+    args = argparse.Namespace(verb="")
+    head = whole()
+    rest = head.read(line, args)
+    at = _first_plain(rest)
+    if at is None or rest[at] not in VERBS:
+        for name in _unknown(rest[:at], head.options):
+            raise UsageError(f"there is no option {name}", next=_option_meant(name, head.options))
+    if at is None:
+        if args.help or args.version:
+            return args
+        raise UsageError("a verb is missing", next=head.hint())
+    args.verb = verb = rest.pop(at)
+    if verb not in VERBS:
+        usual = f"the verbs are {', '.join(VERBS)}"
+        raise UsageError(f"there is no verb {verb!r}", next=MEANT_VERBS.get(verb) or nearest(verb, VERBS, usual))
+    if args.help or args.version:
+        return args
+    parser = of_verb(verb)
+    for name in _unknown(rest, parser.options):
+        raise UsageError(f"{verb} has no option {name}", next=_option_meant(name, parser.options))
+    if extra := [word for word in parser.read(rest, args) if word != "--"]:
+        raise UsageError(f"{verb}: {extra[0]!r} is too much", next=parser.hint())
+    return args
+
+
+def whole() -> Parser:
+    """What may stand before any verb."""
+    width = max(map(len, VERBS))
+    verbs = "\n".join(f"  {verb:{width}}  {command.HELP}" for verb, command in VERBS.items())
+    parser = Parser(
+        "lunmirror",
+        usage="lunmirror [--config PATH] [--log-level LEVEL] VERB [OPTION...]",
+        description="Keeps LVM mirrors over two iSCSI servers as declared.",
+        epilog=f"verbs:\n{verbs}\n\n`lunmirror help VERB` shows the options of one. Exit codes and more: man lunmirror",
+    )
+    options.common(parser)
+    return parser
+
+
+def of_verb(verb: str) -> Parser:
+    """The parser of one verb, with what may stand anywhere."""
+    command = VERBS[verb]
+    line, purpose = command.EXAMPLE
+    epilog = f"example:\n  {line}\n      {purpose}"
+    parser = Parser(f"lunmirror {verb}", description=command.ABOUT.strip(), epilog=epilog)
+    command.arguments(parser)
+    options.common(parser)
+    return parser
+
+
+def _first_plain(words: list[str]) -> int | None:
+    """Where the first word is that is no option; after `--` every word is plain."""
+    for number, word in enumerate(words):
+        if word == "--":
+            return number + 1 if number + 1 < len(words) else None
+        if not word.startswith("-") or word == "-":
+            return number
+    return None
+
+
+def _unknown(words: list[str], known: Iterable[str]) -> Iterable[str]:
+    for word in words:
+        if word == "--":
+            return
+        name = word.partition("=")[0]
+        if name.startswith("-") and name != "-" and not name[1:].isdigit() and name not in known:
+            yield name
+
+
+def _option_meant(name: str, known: Iterable[str]) -> str:
+    having = [verb for verb in VERBS if name in of_verb(verb).options]
+    if having:
+        return f"{name} is an option of {', '.join(having)}"
+    return MEANT_OPTIONS.get(name) or nearest(name, known, f"the options are {', '.join(known)}")

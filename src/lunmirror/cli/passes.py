@@ -1,0 +1,114 @@
+"""What all verbs share that look at the machine."""
+
+import os
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Callable
+
+from lunmirror import config
+from lunmirror.cli import needs, output
+from lunmirror.desired import Desired
+from lunmirror.errors import LunmirrorError
+from lunmirror.exits import Exit
+from lunmirror.host import waiting
+from lunmirror.log import Log
+from lunmirror.model import Report
+
+Reported = tuple[Exit, Report, str]
+
+
+def config_path(args: Namespace) -> str:
+    """Absolute, since a pass changes its working directory."""
+    return os.path.abspath(args.config)
+
+
+def load(args: Namespace, remember: bool = True) -> Desired:
+    """The desired state, once the kernel has what it needs. Raises ConfigError, HostError."""
+    desired = config.load(config_path(args), remember=remember)
+    needs.check_modules(desired)
+    return desired
+
+
+def report(args: Namespace, look: Callable[[Log], Reported]) -> Exit:
+    """Check what every look at the machine needs, look, print the report, and write the closing line of the log."""
+    needs.check_packages()
+    started = time.monotonic()
+    log = Log(args.verb, os.urandom(4).hex(), args.log_level, color=output.colored(sys.stderr))
+    try:
+        waiting.heed_signals()
+        needs.check_machine()
+        result, seen, text = look(log)
+        for step in seen.steps:
+            log.planned(step)
+        for finding in seen.findings:
+            log.finding(finding)
+        output.show(text)
+    except LunmirrorError as error:
+        log.close(error.exit, time.monotonic() - started, error=error.what)
+        raise
+    except Exception as bug:
+        log.close(Exit.FAILED, time.monotonic() - started, error=f"internal error: {type(bug).__name__}")
+        raise
+    log.close(result, time.monotonic() - started, seen)
+    return result
+
+
+def walk(
+    args: Namespace, lock_wait: float | None, choose: Callable[[Desired], Desired] = lambda desired: desired
+) -> Exit:
+    """One pass over all layers. It changes the machine, under the run lock, if `lock_wait` (seconds) is given.
+    `choose` puts an administrator's choice into the desired state."""
+    return report(args, lambda log: _walk(args, log, lock_wait, choose))
+
+
+def _walk(args: Namespace, log: Log, lock_wait: float | None, choose: Callable[[Desired], Desired]) -> Reported:
+    from contextlib import nullcontext
+
+    from lunmirror.contest import Contest
+    from lunmirror.execute import Executor
+    from lunmirror.host import contested
+    from lunmirror.host.live import LiveHost
+    from lunmirror.reconcile import run_pass
+    from lunmirror.report.result import exit_of
+    from lunmirror.runlock import held
+
+    changes = lock_wait is not None
+    host = LiveHost(log.note)
+    desired = choose(load(args, remember=changes))
+    with nullcontext(False) if lock_wait is None else held(args.verb, lock_wait) as waited:
+        if waited:
+            desired = choose(load(args))  # it may have changed meanwhile
+        executor = Executor(host, log.outcome) if changes else None
+
+        def one_pass() -> Report:
+            host.forget()
+            contest = Contest(contested.load())
+            detailed = getattr(args, "detailed_exitcode", False)
+            seen = run_pass(args.verb, log.run, desired, host, executor, detailed, contest)
+            if changes:
+                contested.save(contest.past, contest.present)
+            return seen
+
+        if executor is not None and getattr(args, "relogin", False):
+            from lunmirror.relogin import Stage, renew
+
+            seen = renew(Stage(desired, host, executor, one_pass, pause))
+        else:
+            seen = one_pass()
+    return exit_of(seen), seen, _rendered(args, seen, desired)
+
+
+def pause(seconds: float) -> None:
+    """Raises Interrupted."""
+    waiting.until(lambda: False, seconds)
+
+
+def _rendered(args: Namespace, seen: Report, desired: Desired) -> str:
+    if args.json:
+        from lunmirror.report import as_json
+
+        return as_json.render(seen, desired)
+    from lunmirror.report import table
+
+    return table.render(seen, desired, output.colored(sys.stdout))
