@@ -191,7 +191,7 @@ def program(lib):
 
 def try_out(lib, python):
     """It starts, and understands the shipped example, with this Python and nothing but these folders."""
-    start = f"import sys; sys.path.insert(0, {str(lib)!r}); from lunmirror.cli import main; sys.exit(main(sys.argv[1:]))"
+    start = f"import sys; sys.path.insert(0, {str(lib)!r}); from lunmirror.cli.main import main; sys.exit(main(sys.argv[1:]))"
     example = lib / "lunmirror/files/etc/lunmirror.toml"
     done = subprocess.run([python, "-ISB", "-c", start, "--config", example, "check"], capture_output=True, text=True)
     if done.returncode:
