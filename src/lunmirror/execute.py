@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from lunmirror.host import paths
 from lunmirror.host.protocol import ActionFailed, Host, Ran
+from lunmirror.lvm.command import under_settings
 from lunmirror.model import (
     AwaitPath,
     AwaitPortals,
@@ -58,7 +59,7 @@ class Executor:
 
     def _together(self, steps: list[Step]) -> list[Outcome]:
         """Programs that may run at the same time: only `Run` steps are ever marked so."""
-        runs = tuple((s.action.argv, s.action.deadline) for s in steps if isinstance(s.action, Run))
+        runs = tuple((under_settings(s.action.argv), s.action.deadline) for s in steps if isinstance(s.action, Run))
         try:
             for step in steps:
                 for guard in step.guards:
@@ -83,7 +84,7 @@ class Executor:
         host = self.host
         match step.action:
             case Run(argv, deadline, stdin, ok) as run:
-                ran = host.run(argv, deadline, stdin)
+                ran = host.run(under_settings(argv), deadline, stdin)
                 if ran.rc not in ok:
                     raise ActionFailed(self._why(run, ran))
                 if run.makes:

@@ -38,6 +38,8 @@ class Entry(NamedTuple):
     boot:     the boot (its id) in which it was last seen or started, of a raid1; "" if that was not noted.
     copying:  PV UUIDs that were seen being brought up to date from those in `running`, of a raid1.
     instance: the activation (the kernel's diskseq of the device) in which that was seen, in `boot`; "" for none.
+    layout:   LVM's word for a layout whose legs cannot be told, in which it was seen since: what is noted above may be old
+              by now, and no leg is started alone on it. "" for none.
     """
 
     volume: str
@@ -51,6 +53,7 @@ class Entry(NamedTuple):
     boot: str = ""
     copying: tuple[str, ...] = ()
     instance: str = ""
+    layout: str = ""
 
 
 def path_of(lv_uuid: str) -> str:
@@ -79,6 +82,7 @@ def parse(raw: Seen) -> Seen:
             entry.boot,
             *entry.copying,
             entry.instance,
+            entry.layout,
             *entry.last,
             *entry.last.values(),
         )
@@ -119,7 +123,7 @@ def advance(
     if entry is None:
         return Entry(volume, running, now, seqno, {}, boot=sight.boot, **shown)
     followed = _followed(entry, running, sight)
-    moved = entry._replace(volume=volume, boot=sight.boot or entry.boot, **shown)
+    moved = entry._replace(volume=volume, boot=sight.boot or entry.boot, layout="", **shown)
     if entry.running == running:
         return entry if moved == entry else moved
     gone = {pv: now for pv in entry.running if pv not in running}
@@ -188,4 +192,6 @@ def unseen_before(entry: Entry | None, boot: str) -> bool:
 
 def fit_to_start(entry: Entry | None, legs: tuple[str, ...]) -> tuple[str, ...]:
     """Of the legs in view (PV UUIDs), those on which the volume may be started alone; none if its past is unknown."""
-    return tuple(pv for pv in legs if entry is not None and not entry.diverged and pv in entry.running)
+    if entry is None or entry.diverged or entry.layout:
+        return ()
+    return tuple(pv for pv in legs if pv in entry.running)

@@ -7,8 +7,11 @@ none needs to.
 
 import re
 
+from lunmirror.lvm.command import SETTINGS
+
 _VALUES = (
     (r"\bvg0/testlv\b", "VOLUME"),
+    (r"lunmirror\.lun=\S+", "PLACE"),
     (r"iqn\.[^ ]+", "TARGET"),
     (r"(192\.168\.1\.\d+|\[[0-9a-f:]+\]):3260(,\d+)?", "PORTAL"),
     (r"lunmirror\.host=\S+", "HOSTTAG"),
@@ -34,6 +37,8 @@ _VALUES = (
 
 
 def shape(argv: tuple[str, ...]) -> str:
+    if argv[-2:] == SETTINGS:
+        argv = argv[:-2]
     line = " ".join(argv)
     for pattern, name in _VALUES:
         line = re.sub(pattern, name, line)
@@ -62,8 +67,9 @@ CONTRACTS = {
     "iscsiadm -m node -o new -T TARGET -p PORTAL -I default": BLANK,
     "iscsiadm -m node -T TARGET -p PORTAL -I default --login": BLANK,
     "iscsiadm -m node -T TARGET -p PORTAL -I default --logout": BUDGET,
-    "lvm fullreport -a --nolocking --reportformat json --units b --nosuffix --binary --devices DEVICES REPORT": HERE,
+    "lvm fullreport -a --nolocking --reportformat json --units b --nosuffix --binary --foreign --shared --devices DEVICES REPORT": HERE,
     "dmsetup status": HERE,
+    "lvm lvmconfig activation": "tests/lab/test_by_hand.py",
     "dmesg --kernel --time-format iso": "tests/lab/test_never_hang.py",
     "blkid -p -o export DISKS": HERE,
     "blkid -p -o export DM": HERE,
@@ -78,6 +84,8 @@ CONTRACTS = {
     LVM("pvcreate", "--uuid PVUUID --norestorefile -y DISKS"): REFUSALS,
     LVM("vgcreate", "--setautoactivation n --addtag HOSTTAG GROUP DISKS"): HERE,
     LVM("vgchange", "--setautoactivation n GROUP"): BOOT,
+    LVM("pvresize", "DISKS"): "tests/lab/test_by_hand.py",
+    LVM("pvchange", "--addtag PLACE DISKS"): "tests/lab/test_by_hand.py",
     LVM("vgextend", "GROUP DISKS"): GROWTH,
     LVM("vgextend", "--restoremissing GROUP DISKS"): OUTAGES,
     LVM("vgreduce", "GROUP DISKS"): OUTAGES,

@@ -228,13 +228,19 @@ def test_so_is_one_that_was_renamed_before() -> None:
     assert (refused.exit, refused.host.changed) == (4, [])
 
 
-def test_one_that_was_put_aside_under_another_name_is_no_reason() -> None:
-    """It is there, so nobody removed it; what is declared is another one, in the room that is left."""
+def test_one_that_was_put_aside_under_another_name_has_to_be_let_go_first() -> None:
+    """A volume that somebody renamed is the same volume; another one in its place is made when lunmirror is to forget it."""
     stage = converged(text())
     stage.world.unmount("/mnt/test")
     stage.world.deactivate("testlv")
     rename(stage.world, "testlv", "aside")
 
+    said = stage.apply().finding(Kind.REFUSED)
+    assert "`lvrename vg0 aside testlv`" in said
+    assert [name for name, _ in stage.world.metas()["vg0"].lvs] == ["aside"]
+    (journal,) = [path for path in stage.world.files if path.startswith("/var/lib/lunmirror/volumes/")]
+    assert f"`mv {journal} /root/`" in said
+    del stage.world.files[journal]
     assert stage.settle().exit == 0
     assert sorted(name for name, _ in stage.world.metas()["vg0"].lvs) == ["aside", "testlv"]
 

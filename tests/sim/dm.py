@@ -40,6 +40,8 @@ class Active:
     mismatches: int = 0  # sectors, as the last scrub counted them
     stand_ins: tuple[str, ...] = ()  # LVM's devices in the place of what was out of view when it was started
     diskseq: int = 0  # another one after every activation
+    real: int = 0  # the minor of VG-LV-real, on which its legs run while it has snapshots
+    watched: bool = True  # dmeventd was asked to watch it
 
     @property
     def bytes(self) -> int:
@@ -52,7 +54,7 @@ class Active:
 
     def answering(self) -> str:
         """How reads of the volume end: ok, hang or error."""
-        answers = [_answer(leg) for leg in self.legs if leg.letter != "D"]
+        answers = [_answer(leg) for leg in self.legs if leg.letter not in "D-"]
         if "hang" in answers:
             return "hang"
         return "ok" if "ok" in answers else "error"

@@ -141,6 +141,26 @@ class Lvm:
         self.commit(replace(meta, pvs=(*meta.pvs, *new)))
         return 0, "", ""
 
+    def pvresize(self, place: str) -> Answer:
+        area = self._area(place)
+        meta = next((m for m in self.groups().values() if area.pv in dict(m.pvs)), None)
+        if meta is None:
+            raise Refused(f"  {place} is in no group that this machine knows to resize it in")
+        if area.size < dict(meta.pvs)[area.pv]:
+            raise Harm(f"{place} is shrunk")
+        self.commit(replace(meta, pvs=tuple((pv, area.size if pv == area.pv else size) for pv, size in meta.pvs)))
+        return 0, "", ""
+
+    def pvchange(self, place: str, add: str, out: tuple[str, ...]) -> Answer:
+        area = self._area(place)
+        meta = next((m for m in self.groups().values() if area.pv in dict(m.pvs)), None)
+        if meta is None:
+            raise Refused(f"  {place} is in no group")
+        self.whole(meta)
+        kept = tuple(one for one in meta.pv_tags if one[0] != area.pv or one[1] not in (add, *out))
+        self.commit(replace(meta, pv_tags=(*kept, (area.pv, add))))
+        return 0, "", ""
+
     def vgreduce(self, name: str, place: str) -> Answer:
         """Take an empty member out; without a place those that are missing."""
         meta = self.group(name)
@@ -201,7 +221,9 @@ class Lvm:
             raise Refused(f"  {count} legs on {len(pvs)} devices")
         number = f"{self.world.number():06d}"
         uuid = f"lv{number[2:]}-llll-llll-llll-llll-llll-{number}"
-        lv = Lv(uuid, kind, extents, tuple(enumerate(pvs)), tags, log, pvs[-1] if log == "disk" else "")
+        if older := [there for there, one in meta.lvs if one.born == name]:
+            raise Harm(f"a second {name} is made beside the first, which somebody renamed {older[0]}")
+        lv = Lv(uuid, kind, extents, tuple(enumerate(pvs)), tags, log, pvs[-1] if log == "disk" else "", name)
         changed = meta.with_lv(name, replace(lv, half=partly and kind == "raid1"))
         self._room(changed)
         for pv in pvs:
@@ -225,7 +247,7 @@ class Lvm:
         hidden = [pv for pv in lv.pvs if pv not in self.seen]
         if hidden and (lv.type != "raid1" or not degraded or len(hidden) == len(lv.pvs)):
             raise Refused(f"  Refusing activation of partial LV {group}/{name}.  Use '--activationmode partial'")
-        if lv.half:
+        if lv.half or lv.skip or not self.world.may_activate(group):
             return 0, "", ""  # flagged to be skipped: measured, nothing is activated, and nothing said
         if not any(a.uuid == lv.uuid for a in self.world.actives):
             self.start(meta, name)
@@ -244,12 +266,15 @@ class Lvm:
             legs.append(
                 ActiveLeg(number, pv, seen[2] if seen else None, data, "A" if usable or lv.type != "raid1" else "D")
             )
+        for leg in legs:
+            leg.letter = "-" if leg.pv == lv.tracked else leg.letter
         away = frozenset(leg.pv for leg in legs if leg.letter == "D")
         for leg in legs:
             leg.data.dirty = False  # as soon as it is active the kernel tidies the trace away
             leg.data.failed |= away
         active = Active(meta.name, name, lv.uuid, lv.type, lv.extents, legs, 0, {}, lv.log or "core")
         active.diskseq = self.world.number()
+        active.watched = self.world.monitoring
         parts = [f"{kind}_{leg.number}" for leg in legs if leg.disk is None for kind in ("rimage", "rmeta")]
         active.stand_ins = tuple(f"{name}_{part}-missing_0_0" for part in parts)
         self._numbers(active)
@@ -327,7 +352,9 @@ class Lvm:
         return None
 
     def _numbers(self, active: Active) -> None:
-        taken = {a.minor for a in self.world.actives} | {m for a in self.world.actives for m in a.subs.values()}
+        taken = {n for a in self.world.actives for n in (a.minor, a.real)} | {
+            m for a in self.world.actives for m in a.subs.values()
+        }
         taken |= {active.minor, *active.subs.values()} if active.minor else set()
         free = (n for n in range(1, 1000) if n not in taken)
         stem = {"raid1": "_rimage_", "mirror": "_mimage_"}.get(active.type, "")
@@ -336,7 +363,11 @@ class Lvm:
             names += [f"{active.name}_rmeta_{leg.number}" for leg in active.legs]
         if active.type == "mirror" and active.log == "disk":
             names.append(f"{active.name}_mlog")
+        meta = self.world.metas().get(active.group)
+        snapshots = lv.snapshots if meta and (lv := meta.lv(active.name)) else ()
+        names += [name for name, *_ in snapshots]
         active.subs = {name: active.subs.get(name) or next(free) for name in names}
+        active.real = (active.real or next(free)) if snapshots else 0
         active.minor = active.minor or next(free)
 
     def tag(self, group: str, name: str, tag: str, add: bool) -> Answer:
@@ -401,6 +432,8 @@ class Lvm:
             raise Refused("  Conversion of an inactive volume is not what this machine knows")
         if active.ratio()[0] != active.ratio()[1]:
             raise Refused(f"  Unable to convert {group}/{name}: not in sync")
+        if lv.tracked or lv.snapshots:
+            raise Refused(f"  Cannot convert {group}/{name}: a leg is tracked, or it has snapshots")
         (pv,) = self._pvs(meta, (place,))
         if pv in lv.pvs:
             raise Refused(f"  {place} holds a leg of {name} already")
@@ -526,6 +559,8 @@ class Lvm:
             raise Refused("  New size given is not larger than existing size", 5)
         changed = meta.with_lv(name, replace(lv, extents=extents))
         self._room(changed)
+        if lv.snapshots and self._active(lv):
+            raise Refused("  Snapshot origin volumes can be resized only while inactive: try lvchange -an.")
         self.commit(changed)
         if active := self._active(lv):
             old = active.bytes
@@ -567,6 +602,8 @@ class Lvm:
             "pv_major": "8" if seen else "0",
             "pv_minor": minor,
             "pe_start": str(PE_START),
+            "pv_tags": "",
+            "dev_size": str(seen[0].size if seen else 0),
         }
 
     def copies(self, pv: str) -> int:
@@ -574,8 +611,10 @@ class Lvm:
         return len([n for n in nodes if n and n[1].pv == pv and n[0].session.answering == "ok"])
 
     def _section(self, meta: Meta) -> dict[str, list[dict[str, str]]]:
+        tags = {pv: ",".join(tag for one, tag in meta.pv_tags if one == pv) for pv, _ in meta.pvs}
         pvs = [
             self._pv_row(pv, meta.name, meta.total(pv) * EXTENT, meta.free(pv) * EXTENT, pv in meta.missing)
+            | {"pv_tags": tags[pv]}
             for pv, _ in meta.pvs
         ]
         vg = {
@@ -587,7 +626,8 @@ class Lvm:
             "vg_seqno": str(meta.seqno),
             "vg_tags": ",".join(meta.tags),
             "vg_systemid": meta.system_id,
-            "vg_exported": "0",
+            "vg_exported": str(int(meta.exported)),
+            "vg_lock_type": meta.lock_type,
             "vg_autoactivation": str(int(meta.autoactivation)),
         }
         lvs: list[dict[str, str]] = []
@@ -620,7 +660,20 @@ class Lvm:
             row["lv_device_open"] = "1"
         row["raid_mismatch_count"] = str(active.mismatches if active else 0) if lv.type == "raid1" else ""
         lvs.append(row)
-        segs.append({"lv_uuid": lv.uuid, "segtype": lv.type, "seg_size_pe": str(lv.extents)})
+        row["lv_permissions"] = (
+            lv.permissions if lv.permissions != "writeable" or not self.world.read_only else ("read-only-override")
+        )
+        row["lv_skip_activation"] = str(int(lv.skip))
+        seg = {"lv_uuid": lv.uuid, "segtype": lv.type, "seg_size_pe": str(lv.extents)}
+        watched = "monitored" if active and active.watched else "not monitored" if active else ""
+        segs.append(seg | ({"seg_monitor": watched} if lv.type in ("raid1", "mirror") else {}))
+        for snapshot, pv, extents in lv.snapshots:
+            uuid = f"{snapshot[-8:]:_>8}-cow-{lv.uuid}"
+            roles = "public,snapshot,thicksnapshot"
+            minor = active.subs.get(snapshot) if active else None
+            lvs.append(self._row(uuid, snapshot, "", "linear", roles, extents, minor, "", (), "") | {"origin": name})
+            segs.append({"lv_uuid": uuid, "segtype": "linear", "seg_size_pe": str(extents)})
+            placed.append({"pv_uuid": pv, "lv_uuid": uuid, "pvseg_size": str(extents)})
         if lv.type == "linear":
             placed.append({"pv_uuid": lv.pvs[0], "lv_uuid": lv.uuid, "pvseg_size": str(lv.extents)})
             return
@@ -641,9 +694,11 @@ class Lvm:
         tags = lv.tags if "_rmeta_" in sub else ()  # recorded so: a tag given to lvcreate is on these too
         minor = active.subs.get(sub) if active else None
         shown, above = (sub, "") if lv.half and "_rmeta_" in sub else (f"[{sub}]", parent)
-        lvs.append(
-            self._row(uuid, shown, above, "linear", f"private,{lv.type},{role}", extents, minor, partial, tags, "")
-        )
+        kind = "raid" if lv.type == "raid1" else lv.type
+        row = self._row(uuid, shown, above, "linear", f"private,{kind},{role}", extents, minor, partial, tags, "")
+        if lv.tracked == pv and role == "image":  # visible by itself, and yet no volume
+            row |= {"lv_name": sub, "lv_parent": "", "lv_permissions": "read-only"}
+        lvs.append(row)
         segs.append({"lv_uuid": uuid, "segtype": "linear", "seg_size_pe": str(extents)})
         placed.append({"pv_uuid": pv, "lv_uuid": uuid, "pvseg_size": str(extents)})
 
@@ -664,6 +719,9 @@ class Lvm:
             "lv_health_status": health,
             "mirror_log": log,
             "lv_tags": ",".join(tags),
+            "origin": "",
+            "lv_permissions": "writeable",
+            "lv_skip_activation": "0",
         }
 
 

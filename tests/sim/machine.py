@@ -6,6 +6,7 @@ from typing import NamedTuple
 from lunmirror.errors import HostError
 from lunmirror.host.files import matches
 from lunmirror.host.protocol import ActionFailed, Ran
+from lunmirror.lvm.command import SETTINGS
 from lunmirror.model import ABSENT, Present, Seen, Unknown
 from sim import programs
 from sim.disks import Harm
@@ -218,8 +219,9 @@ class SimHost:
             raise ActionFailed("no answer came in time")
 
     def run(self, argv: tuple[str, ...], deadline: float, stdin: bytes = b"") -> Ran:
-        self.lines.append(argv)
-        return self._run(argv, deadline, stdin, self._change("run", " ".join(argv)))
+        plain = argv[:-2] if argv[-2:] == SETTINGS else argv  # as a plan shows it
+        self.lines.append(plain)
+        return self._run(argv, deadline, stdin, self._change("run", " ".join(plain)))
 
     def _run(self, argv: tuple[str, ...], deadline: float, stdin: bytes, fault: str) -> Ran:
         if fault == "fails":

@@ -17,6 +17,11 @@ class Lv:
     tags: tuple[str, ...] = ()
     log: str = ""
     log_pv: str = ""
+    born: str = ""  # the name that it was made under
+    snapshots: tuple[tuple[str, str, int], ...] = ()  # (name, PV UUID, extents) of what holds the blocks of before
+    permissions: str = "writeable"
+    skip: bool = False  # flagged to be left out of activations
+    tracked: str = ""  # the PV UUID of a leg that was split off, and is to be merged again
     half: bool = False  # lvcreate died while it cleared a raid1's metadata volumes: not hidden yet, never activated
 
     @property
@@ -27,7 +32,8 @@ class Lv:
         """Extents."""
         legs = sum(1 for leg in self.pvs if leg == pv)
         own = 1 if self.type == "raid1" else 0
-        return legs * (self.extents + own) + (1 if self.log_pv == pv else 0)
+        kept = sum(extents for _, on, extents in self.snapshots if on == pv)
+        return legs * (self.extents + own) + (1 if self.log_pv == pv else 0) + kept
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,9 @@ class Meta:
     lvs: tuple[tuple[str, Lv], ...] = field(default=())
     system_id: str = ""
     autoactivation: bool = True
+    pv_tags: tuple[tuple[str, str], ...] = ()  # (PV UUID, tag)
+    exported: bool = False
+    lock_type: str = ""
     strays: tuple[tuple[str, str, int], ...] = ()  # parts of a leg of no volume: (name, PV UUID, extents)
 
     def lv(self, name: str) -> Lv | None:

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Callable
 
+from lunmirror.lvm.command import SETTINGS
 from sim import iscsi, storage
+from sim.disks import Harm
 from sim.lvm import Answer, Lvm, answered
 from sim.world import World
 
@@ -16,10 +18,13 @@ class Unheard(AssertionError):
 
 def answer(world: World, argv: tuple[str, ...], stdin: bytes, partly: bool) -> Answer:
     """`partly`: the machine dies in the middle of it; what is left behind then."""
-    line = " ".join(argv)
+    settled = argv[-2:] == SETTINGS
+    line = " ".join(argv[:-2] if settled else argv)
     for pattern, handler in PROGRAMS:
         match = re.fullmatch(pattern, line)
         if match:
+            if argv[0] == "lvm" and argv[1] not in ("fullreport", "lvmconfig", "systemid") and not settled:
+                raise Harm(f"lvm {argv[1]} is run under whatever settings the machine has")
             return handler(world, match, stdin, partly)
     raise Unheard(f"no simulated program answers: {line}")
 
@@ -56,11 +61,22 @@ def _lvcreate(lvm: Lvm, m: re.Match, partly: bool) -> Answer:
     return lvm.lvcreate(m["name"], m["group"], kind, count, log, int(m["extents"]), tags, _places(m), partly)
 
 
+def _activation(world: World) -> Answer:
+    """What lvm.conf sets of its section, as `lvmconfig` prints it (seen: 2.03.16)."""
+    lists = world.volume_list
+    shown = "" if lists is None else "\tvolume_list=[" + ",".join(f'"{one}"' for one in lists) + "]\n"
+    return 0, f"activation {{\n\tmonitoring={int(world.monitoring)}\n{shown}}}\n", ""
+
+
 D = r"--devices (?P<devices>\S+)"
 V = r"(?P<group>[\w.+-]+)/(?P<name>[\w.+-]+)"
 NODE = r"(?P<node>/dev/\S+)"
 PROGRAMS: tuple[tuple[str, Handler], ...] = (
-    (rf"lvm fullreport -a --nolocking --reportformat json --units b --nosuffix --binary {D} --config .*", _report),
+    (
+        r"lvm fullreport -a --nolocking --reportformat json --units b --nosuffix --binary --foreign --shared"
+        rf" {D} --config .*",
+        _report,
+    ),
     (
         rf"lvm pvcreate {D} --uuid (?P<uuid>\S+) --norestorefile (?P<wipe>-y )?{NODE}",
         _lvm(lambda v, m, p: v.pvcreate(m["uuid"], m["node"], bool(m["wipe"]))),
@@ -69,6 +85,11 @@ PROGRAMS: tuple[tuple[str, Handler], ...] = (
         rf"lvm vgcreate {D} --setautoactivation n --addtag (?P<tag>\S+) (?P<name>\S+) (?P<places>/dev/.*)",
         _lvm(lambda v, m, p: v.vgcreate(m["name"], m["tag"], _places(m), p)),
     ),
+    (
+        rf"lvm pvchange {D} --addtag (?P<tag>\S+)(?P<out>(?: --deltag \S+)*) {NODE}",
+        _lvm(lambda v, m, p: v.pvchange(m["node"], m["tag"], tuple(m["out"].split()[1::2]))),
+    ),
+    (rf"lvm pvresize {D} {NODE}", _lvm(lambda v, m, p: v.pvresize(m["node"]))),
     (rf"lvm vgchange {D} --setautoactivation n (?P<name>\S+)", _lvm(lambda v, m, p: v.no_events(m["name"]))),
     (
         rf"lvm vgextend {D} --restoremissing (?P<name>\S+) {NODE}",
@@ -135,6 +156,8 @@ PROGRAMS: tuple[tuple[str, Handler], ...] = (
         _lvm(lambda v, m, p: v.extend(m["group"], m["name"], int(m["extents"]), _places(m))),
     ),
     (r"dmesg --kernel --time-format iso", lambda w, m, s, p: (0, "", "")),
+    (r"lvm lvmconfig activation", lambda w, m, s, p: _activation(w)),
+    (r"lvm systemid", lambda w, m, s, p: (0, f"  system ID: {w.system_id}\n", "")),
     (r"dmsetup status", lambda w, m, s, p: storage.dmsetup(w)),
     (rf"blkid -p -o export {NODE}", lambda w, m, s, p: storage.blkid(w, m["node"])),
     (

@@ -25,12 +25,27 @@ def hanging(world: World, devices: tuple[str, ...]) -> str:
     return ""
 
 
+def snapshots_of(world: World, active: Active) -> tuple[str, ...]:
+    """The names of an active volume's snapshots: with one of them its own device only leads to VG-LV-real."""
+    meta = world.metas().get(active.group)
+    lv = meta.lv(active.name) if meta else None
+    return tuple(name for name, *_ in lv.snapshots) if lv else ()
+
+
 def dmsetup(world: World) -> Answer:
     lines = []
     for active in world.actives:
         stem = f"{active.group.replace('-', '--')}-{active.name.replace('-', '--')}"
-        lines.append(f"{stem}: {active.line()}\n")
-        for sub in active.subs:
+        snapshots = snapshots_of(world, active)
+        if snapshots:
+            sectors = active.extents * 8192
+            lines.append(f"{stem}: 0 {sectors} snapshot-origin \n{stem}-real: {active.line()}\n")
+        else:
+            lines.append(f"{stem}: {active.line()}\n")
+        for name in snapshots:
+            held = f"{active.group.replace('-', '--')}-{name.replace('-', '--')}"
+            lines.append(f"{held}: 0 {sectors} snapshot 16/8192 16\n{held}-cow: 0 8192 linear \n")
+        for sub in set(active.subs) - set(snapshots):
             sectors = 8192 if "_rmeta_" in sub or sub.endswith("_mlog") else active.extents * 8192
             lines.append(f"{active.group.replace('-', '--')}-{sub.replace('-', '--')}: 0 {sectors} linear \n")
         for name in active.stand_ins:
@@ -283,7 +298,18 @@ def mount(world: World, m: re.Match) -> Answer | Hang:
     if over:
         raise Harm(f"something is mounted at {m['path']} already")
     flags = [f for f in m["flags"].split(",") if f not in ("_netdev", "defaults")]
-    world.mounts.append(Mount(40 + world.number(), m["path"], volume, fs.type, ("rw", *(flags or ["relatime"]))))
+    lv = world.metas()[volume.group].lv(volume.name)
+    if world.read_only or lv.permissions == "read-only":
+        flags = ["ro", *(f for f in flags if f != "rw")]  # "source write-protected, mounted read-only"
+    world.mounts.append(
+        Mount(
+            40 + world.number(),
+            m["path"],
+            volume,
+            fs.type,
+            tuple(flags) if "ro" in flags else ("rw", *(flags or ["relatime"])),
+        )
+    )
     world.version += 1
     return 0, "", ""
 

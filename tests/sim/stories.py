@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from lunmirror.model import Kind
+from sim import byhand
 from sim.disks import Impossible
 from sim.iscsi import login
 from sim.lvm import Lvm
@@ -262,6 +263,27 @@ def foreign_host() -> Stage:
     return stage
 
 
+def enlarged_luns() -> Stage:
+    """Both LUNs were enlarged on their servers, and the volume is to have what is there now."""
+    stage = converged(text(size="256MiB", partition=False))
+    byhand.enlarge(stage.world, 2 << 30)
+    return stage.configure(text(size="1GiB", partition=False))
+
+
+def renamed_disk() -> Stage:
+    """A disk has another name in the configuration than when its physical volume was made."""
+    return converged(text()).configure(
+        text().replace("[disks.right]", "[disks.rechts]").replace('"right"', '"rechts"')
+    )
+
+
+def under_a_snapshot() -> Stage:
+    """A leg died while the volume had a snapshot on the other; the server is back."""
+    stage = converged(text())
+    byhand.snapshot(stage.world, "testlv", stage.desired.disks["left"].pv_uuid)
+    return back(outage(stage, "filer2"), "filer2")
+
+
 def interrupted(stage: Stage, verb: str) -> Stage:
     """Passes until an LVM command with this verb is killed half-way."""
 
@@ -305,6 +327,9 @@ STORIES: dict[str, Callable[[], Stage]] = {
     "overwritten partitions": lambda: overwritten(partition=True),
     "a leg moves": lambda: moved("raid1"),
     "a leg of a mirror moves": lambda: moved("mirror"),
+    "enlarged LUNs": enlarged_luns,
+    "a disk renamed": renamed_disk,
+    "a leg dead under a snapshot": under_a_snapshot,
     "a dead leg is replaced": lambda: replaced("raid1"),
     "a lost leg of a mirror is replaced": lambda: replaced("mirror"),
 }

@@ -107,10 +107,20 @@ def _volume(world: World, active, put, links, empty) -> None:
     links[base] = f"/sys/devices/virtual/block/dm-{active.minor}"
     put(f"{base}/dm/uuid", f"LVM-{plain}")
     empty.add(f"/sys/dev/block/253:{active.minor}/slaves")
+    if active.real:
+        put(f"/sys/dev/block/253:{active.minor}/slaves/dm-{active.real}", "")
+        empty.add(f"/sys/dev/block/253:{active.real}/slaves")
+        under = f"/sys/class/block/dm-{active.real}"
+        links[under] = f"/sys/devices/virtual/block/dm-{active.real}"
+        put(f"{under}/dm/uuid", f"LVM-{plain}-real")
+        put(f"{under}/dm/name", f"{name}-real")
+        put(f"{under}/dev", f"253:{active.real}")
+        put(f"{under}/size", active.bytes // 512)
+        put(f"/sys/dev/block/253:{active.real}/diskseq", active.diskseq)
     put(f"{base}/dm/name", name)
     put(f"{base}/size", active.bytes // 512)
     put(f"{base}/dev", f"253:{active.minor}")
-    put(f"/sys/dev/block/253:{active.minor}/diskseq", active.diskseq)
+    put(f"/sys/dev/block/253:{active.minor}/diskseq", active.diskseq + (1000 if active.real else 0))
     links[f"/dev/mapper/{name}"] = links[f"/dev/{active.group}/{active.name}"] = f"/dev/dm-{active.minor}"
     put(f"/dev/dm-{active.minor}", "")
     source = active.source()
@@ -127,7 +137,7 @@ def _volume(world: World, active, put, links, empty) -> None:
             kernel = f"{found.kernel}1" if found.partition and found.lun.part.pv else found.kernel
             put(f"/sys/class/block/{kernel}/holders/dm-{active.minor}", "")
             stem = {"raid1": "_rimage_", "mirror": "_mimage_"}.get(active.type, "")
-            on = active.subs.get(f"{active.name}{stem}{leg.number}") if stem else active.minor
+            on = active.subs.get(f"{active.name}{stem}{leg.number}") if stem else active.real or active.minor
             put(f"/sys/dev/block/253:{on}/slaves/{kernel}", "")
 
 

@@ -44,6 +44,10 @@ class World:
     asked: dict[tuple[str, str], float] = field(default_factory=dict)  # logins that iscsid is busy with -> ready when
     copying: bool = True  # False: the kernel's throttle holds the legs' copying at nothing
     systemd: bool = True
+    system_id: str = ""
+    volume_list: tuple[str, ...] | None = None  # activation/volume_list: the groups that may be activated; None: all
+    read_only: bool = False  # activation/read_only_volume_list names every group
+    monitoring: bool = True  # activation/monitoring: dmeventd is asked to watch what is activated
     version: int = 0  # goes up with everything that a reader could see
     serial: int = 0
 
@@ -165,20 +169,21 @@ class World:
         busy = any(m.active is active for m in self.mounts) or active.ratio()[0] < active.ratio()[1]
         if active.type == "linear" or not busy:
             return
-        if active.type == "mirror" and any(leg.letter == "D" for leg in active.legs):
+        if active.type == "mirror" and any(leg.letter == "D" for leg in active.legs) and active.watched:
             self._to_linear(active, [leg for leg in active.legs if leg.letter != "D"])  # dmeventd tries again
             return
-        failed = [leg for leg in active.legs if leg.letter != "D" and answer_of(leg.disk) == "error"]
-        if not failed or len(failed) == len([leg for leg in active.legs if leg.letter != "D"]):
+        failed = [leg for leg in active.legs if leg.letter not in "D-" and answer_of(leg.disk) == "error"]
+        if not failed or len(failed) == len([leg for leg in active.legs if leg.letter not in "D-"]):
             return
         good = [leg for leg in active.legs if leg.letter == "A"]
         if active.type == "raid1" and good and all(leg in failed for leg in good):
             return  # md never fails the last leg in sync, whatever else it has (drivers/md/raid1.c, raid1_error)
         for leg in failed:
             leg.letter = "D"
-        left = [leg for leg in active.legs if leg.letter != "D"]
+        left = [leg for leg in active.legs if leg.letter not in "D-"]
         if active.type == "mirror":
-            self._to_linear(active, left)
+            if active.watched:
+                self._to_linear(active, left)
             return
         for leg in left:
             leg.data.events += 1
@@ -219,7 +224,7 @@ class World:
         if active.scrub:
             self._scrub(active, seconds)
         for leg in active.legs:
-            if leg.letter == "D" or leg.copied >= active.bytes or answer_of(leg.disk) != "ok":
+            if leg.letter in "D-" or leg.copied >= active.bytes or answer_of(leg.disk) != "ok":
                 continue
             leg.copied = min(active.bytes, leg.copied + SPEED * seconds)
             if leg.copied >= active.bytes:
@@ -250,6 +255,8 @@ class World:
 
     def _write(self, active: Active) -> None:
         """One write that the application is told to be safe: it is, if every leg that did not fail has it."""
+        if active.type == "mirror" and any(leg.letter == "D" for leg in active.legs):
+            return  # the kernel holds the writes back until somebody takes the leg out
         legs = active.writable()
         if active.type == "mirror" and any(leg.letter == "D" for leg in active.legs):
             return  # the kernel holds it back until somebody has repaired the mirror
@@ -330,6 +337,9 @@ class World:
             self.advance(2.0)
         self.reload_units()
         self.version += 1
+
+    def may_activate(self, group: str) -> bool:
+        return self.volume_list is None or group in self.volume_list
 
     def activate_whole_groups(self) -> None:
         """What udev's rules do when the last physical volume of a group appears."""

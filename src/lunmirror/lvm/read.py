@@ -27,11 +27,12 @@ class VgRow(NamedTuple):
     system_id: str
     exported: bool
     autoactivation: bool | None = None  # LVM's own events may start it; None where LVM does not tell
+    lock_type: str = ""  # who keeps several hosts apart in a shared group: sanlock, dlm; "" for a group of one host
 
 
 class PvRow(NamedTuple):
     """`device` is '' when LVM does not see the volume at all. Sizes are bytes; `start` is where its first extent
-    begins, in bytes, -1 if unknown."""
+    begins, in bytes, -1 if unknown; `room` is the size of the device itself, 0 if unknown."""
 
     device: str
     number: str
@@ -42,11 +43,15 @@ class PvRow(NamedTuple):
     size: int
     free: int
     start: int = -1
+    room: int = 0
+    tags: tuple[str, ...] = ()
 
 
 class LvRow(NamedTuple):
     """Visible and hidden volumes alike; hidden names come in brackets. `pvs` maps PV UUID to extents used,
-    `at` to the first of them, counted from the volume's start (-1 if unknown)."""
+    `at` to the first of them, counted from the volume's start (-1 if unknown). `origin`: the volume that it is a snapshot
+    of. `permissions` in LVM's own words: writeable, read-only, read-only-override. `skip`: it is not activated unless
+    one insists. `watch`: whether dmeventd watches it, in LVM's own words; "" where it need not."""
 
     group: str
     name: str
@@ -67,6 +72,10 @@ class LvRow(NamedTuple):
     segtypes: tuple[str, ...]
     pvs: dict[str, int]
     at: Mapping[str, int] = {}
+    origin: str = ""
+    permissions: str = ""
+    skip: bool = False
+    watch: str = ""
 
 
 class Lvm(NamedTuple):
@@ -199,6 +208,7 @@ def _vg(row: dict) -> VgRow:
         system_id=row["vg_systemid"],
         exported=_flag(row["vg_exported"]),
         autoactivation={"1": True, "0": False}.get(row.get("vg_autoactivation", "")),
+        lock_type=row.get("vg_lock_type", "").replace("none", ""),
     )
 
 
@@ -214,14 +224,18 @@ def _pv(row: dict) -> PvRow:
         size=int(row["pv_size"]),
         free=int(row["pv_free"]),
         start=int(row.get("pe_start") or -1),
+        room=int(row.get("dev_size") or 0) if seen else 0,
+        tags=_list(row.get("pv_tags", "")),
     )
 
 
-def _segments(rows: list) -> dict[str, tuple[tuple[str, int], ...]]:
-    """LV UUID -> (segment type, extents) of each segment."""
-    found: dict[str, tuple[tuple[str, int], ...]] = {}
+def _segments(rows: list) -> dict[str, list[tuple[str, int, str]]]:
+    """LV UUID -> (segment type, extents, whether dmeventd watches it) of each segment."""
+    found: dict[str, list[tuple[str, int, str]]] = {}
     for row in rows:
-        found[row["lv_uuid"]] = (*found.get(row["lv_uuid"], ()), (row["segtype"], int(row["seg_size_pe"])))
+        found.setdefault(row["lv_uuid"], []).append(
+            (row["segtype"], int(row["seg_size_pe"]), row.get("seg_monitor", ""))
+        )
     return found
 
 
@@ -248,7 +262,7 @@ def _lv(row: dict, group: str, segments: dict, placed: dict, first: dict) -> LvR
         layout=_list(row["lv_layout"]),
         role=_list(row["lv_role"]),
         size=int(row["lv_size"]),
-        extents=sum(extents for _, extents in mine),
+        extents=sum(extents for _, extents, _ in mine),
         active=row["lv_active"] in ("active", "1"),
         suspended=_flag(row["lv_suspended"]),
         open=_flag(row["lv_device_open"]),
@@ -257,7 +271,11 @@ def _lv(row: dict, group: str, segments: dict, placed: dict, first: dict) -> LvR
         log=row["mirror_log"],
         tags=_list(row["lv_tags"]),
         mismatches=int(row.get("raid_mismatch_count") or 0),  # empty for what is no raid
-        segtypes=tuple(dict.fromkeys(segtype for segtype, _ in mine)),
+        segtypes=tuple(dict.fromkeys(segtype for segtype, _, _ in mine)),
         pvs=placed.get(row["lv_uuid"], {}),
         at=first.get(row["lv_uuid"], {}),
+        origin=row.get("origin", "").strip("[]"),
+        permissions=row.get("lv_permissions", ""),
+        skip=_flag(row.get("lv_skip_activation", "")),
+        watch=next((watch for _, _, watch in mine if watch), ""),
     )

@@ -20,6 +20,7 @@ from lunmirror.desired import Desired, Volume
 from lunmirror.journal import Entry
 from lunmirror.layers.disk.facts import Gone, Lun, NoDisk, Spanning
 from lunmirror.layers.group.facts import Member, NoGroup, VolumeGroup
+from lunmirror.layers.volume import undeclared
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
 from lunmirror.model import Absent, Present, Seen, Unknown, World
 
@@ -29,7 +30,7 @@ UNSURE = "cannot be said"
 
 KINDS = ("linear", "raid1", "mirror")
 LETTERS = {  # device-mapper's own words: dm-raid.rst and dm-raid1.c
-    "raid1": {"A": "in sync", "a": "being rebuilt", "D": "dead"},
+    "raid1": {"A": "in sync", "a": "being rebuilt", "D": "dead", "-": "split off, without what was written since"},
     "mirror": {
         "A": "in sync",
         "D": "dead: a write failed",
@@ -81,7 +82,8 @@ def losses(server: str, seen: World, desired: Desired, silent: Mapping[str, str]
     silent: servers that were asked just now and do not answer, with the reason: for some seconds after a death the
     kernel still believes in their sessions (shared facts, lvm.md).
     """
-    found = (_loss(volume, server, seen, desired, silent or {}) for volume in desired.volumes.values())
+    everything = (*desired.volumes.values(), *undeclared.volumes(desired, seen))
+    found = (_loss(volume, server, seen, desired, silent or {}) for volume in everything)
     return tuple(loss for loss in found if loss)
 
 
@@ -125,7 +127,7 @@ def _whole_at_rest(facts: LogicalVolume, past: Entry | None) -> frozenset[str]:
     say of each other on their own disks."""
     if facts.type == "linear":
         return frozenset(facts.legs[0].pvs)
-    if past is None or past.diverged:
+    if past is None or past.diverged or past.layout:
         return frozenset()
     whole = set(past.running) - set(past.rebuild)
     if facts.type == "raid1":
@@ -192,6 +194,8 @@ def _weigh(
     doubt = _doubt(facts) or _duplicated(facts, seen)
     if doubt:
         return UNSURE, doubt
+    if facts.active and facts.type == "mirror" and facts.watch == "not monitored":
+        return ACCESS, "dmeventd does not watch it, so whoever writes to it would wait for ever when a leg dies"
     if any(c.good for c in there):
         return "", ""
     idle = [f"{c.place} is in sync, but cannot be reached: {c.away}" for c in there if not c.lack]
@@ -209,7 +213,8 @@ def _only_here(volume: Volume, facts: LogicalVolume, here: list[Copy], desired: 
     if facts.type != "linear":
         return f"all its legs are there, on {place}"
     if len(volume.legs) < 2:
-        return f"it is linear, as declared: its only copy is there, on {place}"
+        as_declared = ", as declared" if volume.legs else ""
+        return f"it is linear{as_declared}: its only copy is there, on {place}"
     gone = ", ".join(desired.disks[d].server for d in volume.legs if d not in here[0].disks)
     past = past_of(facts)
     since = f" since {past.since}" if past and past.last else ""
@@ -218,8 +223,12 @@ def _only_here(volume: Volume, facts: LogicalVolume, here: list[Copy], desired: 
 
 def _doubt(facts: LogicalVolume) -> str:
     """Why device-mapper's letters are not enough here; '' if they are."""
-    if facts.type not in KINDS:
-        return f"it is a {facts.type}, which lunmirror does not work with"
+    if facts.type not in KINDS or facts.altered:
+        return f"its layout ({facts.altered or facts.type}) is none that lunmirror works with"
+    if facts.active and facts.type == "mirror" and facts.snapshots:
+        return (
+            f"it has snapshots ({', '.join(facts.snapshots)}), and LVM warns that a mirror under one may stand still"
+        )
     if not facts.active and facts.type == "raid1" and not isinstance(facts.testimony, Present):
         said = f": {facts.testimony.reason}" if isinstance(facts.testimony, Unknown) else ""
         return f"it is not active, and what its legs say of each other cannot be read{said}"

@@ -196,9 +196,11 @@ def render(
         lines.append("")
         count = "1 step" if len(report.steps) == 1 else f"{len(report.steps)} steps"
         lines.append(f"{count} would bring it to what is declared; `lunmirror plan` shows what.")
-    # Notes are for `plan` and `apply`, but for those that tell how the next outage will go.
+    # Notes are for `plan` and `apply`, but for those that tell how the next outage will go, and what nobody looks after.
     said: list[Finding] = [
-        f for f in report.findings if f.kind is not Kind.NOTE or f.ref.layer in ("node", "session")
+        f
+        for f in report.findings
+        if f.kind is not Kind.NOTE or f.ref.layer in ("node", "session") or _is_undeclared(f, desired)
     ]
     if said:
         lines += ["", *(finding_text(f, paint) for f in said)]
@@ -206,6 +208,10 @@ def render(
     code = "32" if result == 0 else "33" if result == 3 else "31"
     lines += ["", f"{paint(WORDS[result], code)} (exit {int(result)})"]
     return "\n".join(lines) + "\n"
+
+
+def _is_undeclared(finding: Finding, desired: Desired) -> bool:
+    return finding.ref.layer in ("volume", "mount") and finding.ref.name not in desired.volumes
 
 
 def _shown(tree: Any) -> Any:

@@ -94,7 +94,8 @@ def test_much_on_standard_error_hurts_nobody(host: LiveHost, script: Script) -> 
     assert ran.err.endswith("the end\n")
 
 
-def test_half_an_answer_is_none(host: LiveHost, script: Script) -> None:
+def test_half_an_answer_is_none(host: LiveHost, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "OUTPUT_KEPT", 4 << 20)
     chatty = script("[os.write(1, b'x' * 100_000) for _ in range(100)]")
     ran = host.query((chatty,), 10)
     assert (ran.rc, len(ran.out)) == (None, child.OUTPUT_KEPT)

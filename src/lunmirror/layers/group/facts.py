@@ -7,9 +7,19 @@ from lunmirror.desired import Desired, Disk
 HOST_TAG = "lunmirror.host="  # followed by /etc/machine-id of the host that made the group
 
 
+PLACE_TAG = "lunmirror.lun="  # followed by server, target and LUN of the disk that carries the physical volume
+
+
+def place_tag(disk: Disk) -> str:
+    """What is noted of a physical volume whose UUID does not follow from its disk: adopted, or made under a former name of
+    the disk. Out of sight, nothing else tells on which disk it is."""
+    return f"{PLACE_TAG}{disk.server}/{disk.target}/{disk.lun}"
+
+
 class Member(NamedTuple):
     """One physical volume of a group. `disk` is the declared disk it is on, or was made for if it is out of
-    sight; '' for one that no declared disk explains. Sizes are bytes."""
+    sight; '' for one that no declared disk explains. Sizes are bytes; `room`: what its device has for extents, 0 if
+    that cannot be told; `places`: our tags that say on which LUN it is."""
 
     uuid: str
     device: str  # /dev path, '' if LVM does not see it
@@ -18,12 +28,14 @@ class Member(NamedTuple):
     free: int
     missing: bool  # flagged MISSING in the metadata, or not visible at all
     strayed_from: str = ""  # the disk it was made for, where it turned up on another one
+    room: int = 0
+    places: tuple[str, ...] = ()
 
 
 class VolumeGroup(NamedTuple):
     """Sizes are bytes. `members` includes those that cannot be seen now. `host` is the machine id in our tag, ''
     if the group carries none; `here` this machine's own; `system_id` LVM's owner mark.
-    `autoactivation`: LVM's own events start the group as soon as all of it is there; None where LVM does not tell.
+    `lock_type`: of a group that several hosts share. `autoactivation`: LVM's own events start the group as soon as all of it is there; None where LVM does not tell.
     `others`: volumes in it that are not declared."""
 
     uuid: str
@@ -38,15 +50,21 @@ class VolumeGroup(NamedTuple):
     exported: bool
     autoactivation: bool | None = None
     others: tuple[str, ...] = ()
+    lock_type: str = ""
+    system: str = ""  # this machine's own system ID in LVM; only asked for where the group has one
 
     def member(self, disk: str) -> Member | None:
         return next((m for m in self.members if m.disk == disk), None)
 
     def anothers(self, take_from: str) -> str:
         """Why the group is not this host's to use, '' if it is. `take_from`: the machine id that the configuration
-        consents to take it from. (Groups with another host's system id are not shown by LVM at all.)"""
+        consents to take it from."""
         if self.exported:
             return "it was given away with `vgexport`"
+        if self.lock_type:
+            return f"several hosts share it (lock type {self.lock_type})"
+        if self.system_id and self.system_id != self.system:
+            return f"it has LVM's system ID {self.system_id!r}; this machine's is {self.system or 'none'}"
         if self.elsewhere(take_from):
             return f"it was made by the host with machine id {self.host}; this one is {self.here}"
         if self.stranger:

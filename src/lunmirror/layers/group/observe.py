@@ -4,10 +4,10 @@ from lunmirror.desired import Desired, Group
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.disk.facts import Lun, own, shown
-from lunmirror.layers.group.facts import HOST_TAG, Homonyms, Member, NoGroup, VolumeGroup
+from lunmirror.layers.group.facts import HOST_TAG, PLACE_TAG, Homonyms, Member, NoGroup, VolumeGroup, place_tag
 from lunmirror.lvm.devices import text
 from lunmirror.lvm.origin import candidates, labels
-from lunmirror.lvm.read import Lvm, PvRow, VgRow, read_lvm
+from lunmirror.lvm.read import DEADLINE, Lvm, PvRow, VgRow, read_lvm
 from lunmirror.model import Observed, Present, Seen, Unknown, World
 
 
@@ -19,7 +19,7 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
     here = text(reader, paths.MACHINE_ID)
     if len(here) != 32 or here.strip("0123456789abcdef"):  # machine-id(5); "uninitialized" during a first boot
         return dict.fromkeys(desired.groups, Unknown(f"{paths.MACHINE_ID} cannot be read: whose group is it?"))
-    known = _known(desired, seen)
+    known = _known(desired, seen, lvm.facts)
     made_for = {d.pv_uuid: d.name for d in desired.disks.values() if d.pv_uuid}
     volumes = set(desired.volumes)
     return {
@@ -27,11 +27,17 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
     }
 
 
-def _known(desired: Desired, seen: World) -> dict[str, tuple[str, Lun | None]]:
+def _known(desired: Desired, seen: World, lvm: Lvm) -> dict[str, tuple[str, Lun | None]]:
     """PV UUID -> the declared disk it is on (and its Lun) or, out of sight, the disk it was made for."""
     known: dict[str, tuple[str, Lun | None]] = {
         d.pv_uuid: (d.name, None) for d in desired.disks.values() if d.pv_uuid
     }
+    replaced = {disk.replaces for disk in desired.disks.values()}
+    # Of two tables for one LUN it is the one that is replaced: what replaces it was made by its own name.
+    noted = {place_tag(d): d.name for d in sorted(desired.disks.values(), key=lambda d: d.name in replaced)}
+    for pv in lvm.pvs:
+        for name in (noted[tag] for tag in pv.tags if tag in noted):
+            known.setdefault(pv.uuid, (name, None))
     for name, state in seen["disk"].items():
         if (
             isinstance(state, Present)
@@ -41,6 +47,12 @@ def _known(desired: Desired, seen: World) -> dict[str, tuple[str, Lun | None]]:
         ):
             known[state.facts.pv.uuid] = (name, state.facts)
     return known
+
+
+def _system(reader: Reader) -> str:
+    """This machine's own system ID; "" for none, or if it cannot be told. A program more, where a group has one."""
+    said = reader.once("system ID", lambda: reader.query((paths.LVM, "systemid"), DEADLINE))
+    return said.out.partition("system ID:")[2].strip() if said.rc == 0 else ""
 
 
 def _others(group: Group, lvm: Lvm, declared: set[str]) -> tuple[str, ...]:
@@ -65,7 +77,9 @@ def _group(
     if len(rows) > 1:
         return Present(Homonyms(tuple(row.uuid for row in rows)))
     if rows:
-        return Present(_facts(rows[0], lvm, known, made_for, here)._replace(others=_others(group, lvm, declared)))
+        facts = _facts(rows[0], lvm, known, made_for, here)
+        system = _system(reader) if facts.system_id else ""
+        return Present(facts._replace(others=_others(group, lvm, declared), system=system))
     hidden = [d for d in group.disks if not (isinstance(s := seen["disk"][d], Present) and isinstance(s.facts, Lun))]
     if hidden:
         # Its members may all lie on what cannot be seen: out of sight is not absent.
@@ -107,11 +121,20 @@ def _facts(row: VgRow, lvm: Lvm, known: dict, made_for: dict[str, str], here: st
         system_id=row.system_id,
         exported=row.exported,
         autoactivation=row.autoactivation,
+        lock_type=row.lock_type,
     )
+
+
+def _room(pv: PvRow) -> int:
+    """Bytes; LVM keeps nothing behind the extents unless it was told to."""
+    return max(0, pv.room - pv.start) if pv.room and pv.start >= 0 else 0
 
 
 def _member(pv: PvRow, known: dict[str, tuple[str, Lun | None]], made_for: dict[str, str]) -> Member:
     disk, lun = known.get(pv.uuid, ("", None))
     device = lun.place.node if lun and lun.place else pv.device
     owner = made_for.get(pv.uuid, disk)
-    return Member(pv.uuid, device, disk, pv.size, pv.free, pv.missing, owner if owner != disk else "")
+    places = tuple(tag for tag in pv.tags if tag.startswith(PLACE_TAG))
+    return Member(
+        pv.uuid, device, disk, pv.size, pv.free, pv.missing, owner if owner != disk else "", _room(pv), places
+    )

@@ -12,7 +12,15 @@ import json
 
 from lunmirror.desired import Desired, Disk, Group
 from lunmirror.layers.disk.facts import Lun, devices_guarded
-from lunmirror.layers.group.facts import HOST_TAG, Homonyms, NoGroup, VolumeGroup, successors, whole_but_for
+from lunmirror.layers.group.facts import (
+    HOST_TAG,
+    Homonyms,
+    NoGroup,
+    VolumeGroup,
+    place_tag,
+    successors,
+    whole_but_for,
+)
 from lunmirror.lvm.command import change, place_of
 from lunmirror.model import Drift, Finding, Kind, Plan, Present, Ref, Risk, Run, Step, Unknown, World
 
@@ -94,6 +102,7 @@ def _keep(
     leaving = successors(desired, group.name, facts)
     findings = [*_missing(ref, key, facts, leaving), *_replaced(ref, facts, group, desired)]
     steps, told = _events_off(ref, key, facts, seen)
+    steps += _noted_places(ref, facts, desired, seen)
     findings += told
     joining = [d for d in group.disks if not facts.member(d) and (d in ready or Ref("disk", d) in waits_for)]
     if joining and whole_but_for(facts, leaving):
@@ -121,6 +130,24 @@ def _keep(
             what = f"group {group.name} also has {member.device}, which is not declared"
             findings.append(Finding(ref, Kind.NOTE, what, next="nothing is done to it", key=f"{key}.disks"))
     return Plan(steps, tuple(findings))
+
+
+def _noted_places(ref: Ref, facts: VolumeGroup, desired: Desired, seen: World) -> tuple[Step, ...]:
+    """Steps that note, in the group's metadata, on which LUN each member is whose UUID does not tell."""
+    if not facts.whole:
+        return ()
+    devices = tuple(m.device for m in facts.members)
+    steps = []
+    for member in facts.members:
+        disk = desired.disks.get(member.disk)
+        if disk is None or disk.pv_uuid in ("", member.uuid) or member.places == (place_tag(disk),):
+            continue
+        old = tuple(word for tag in member.places if tag != place_tag(disk) for word in ("--deltag", tag))
+        run = Run(change(devices, "pvchange", "--addtag", place_tag(disk), *old, member.device))
+        title = f"note that the physical volume {member.uuid} is the one of disk {disk.name}"
+        drift = Drift(f"disks.{disk.name}", "known by its LUN when it is out of sight", "an UUID that does not tell")
+        steps.append(Step(ref, title, run, (drift,), guards=devices_guarded(seen, run)))
+    return tuple(steps)
 
 
 def _events_off(ref: Ref, key: str, facts: VolumeGroup, seen: World) -> tuple[tuple[Step, ...], tuple[Finding, ...]]:
@@ -161,6 +188,15 @@ def _foreign(group: Group, ref: Ref, key: str, facts: VolumeGroup) -> Plan | Non
         return _refuse(
             ref, f"group {group.name} is exported", why, f"`vgimport {group.name}` if this host is to own it", key
         )
+    if facts.lock_type:
+        next = "leave it to the cluster; or make it this host's alone: `vgchange --lock-type none`, once no other host uses it"
+        return _refuse(ref, f"group {group.name} is shared", why, next, key)
+    if facts.system_id and facts.system_id != facts.system:
+        next = (
+            f"if that is this machine's former name, or the other host is off it for good: `vgchange --systemid"
+            f' "{facts.system}" --config \'local{{extra_system_ids=["{facts.system_id}"]}}\' {group.name}`'
+        )
+        return _refuse(ref, f"group {group.name} belongs to another host, as LVM sees it", why, next, key)
     if facts.elsewhere(group.take_from):
         return _refuse(
             ref,

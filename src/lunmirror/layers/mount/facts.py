@@ -17,6 +17,12 @@ class Mounted(NamedTuple):
     flags: tuple[str, ...] = ()
 
 
+class Undeclared(NamedTuple):
+    """Where a volume is mounted that lunmirror looked after, and that is not declared any more."""
+
+    paths: tuple[str, ...]
+
+
 class MountState(NamedTuple):
     """fstab:   the whole file's bytes; `line` our line in it (without its end), '' if there is none.
     mounted: what the kernel has at the declared path, topmost; None if nothing.

@@ -7,7 +7,7 @@ lvm.md). The mount table tells all that is needed.
 from lunmirror.desired import Desired, Volume
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
-from lunmirror.layers.mount.facts import Mounted, MountState
+from lunmirror.layers.mount.facts import Mounted, MountState, Undeclared
 from lunmirror.layers.mount.fstab import Line, about, devices, entries, is_ours
 from lunmirror.layers.mount.names import Verdict, judge, node
 from lunmirror.layers.volume.facts import LogicalVolume
@@ -16,13 +16,19 @@ from lunmirror.mountinfo import Entry, at, read_mounts
 
 
 def observe(desired: Desired, reader: Reader, world: World) -> Observed:
-    """Every volume with a declared mount, by volume id."""
+    """Every volume with a declared mount, by volume id; and where those are mounted that are not declared any more."""
     wanted = [v for v in desired.volumes.values() if v.mount is not None]
-    if not wanted:
+    left = [
+        (id, s.facts)
+        for id, s in world.get("volume", {}).items()
+        if id not in desired.volumes and isinstance(s, Present)
+    ]
+    if not wanted and not left:
         return {}
     look = _Look(reader)
     layers = [world.get(name, {}) for name in ("volume", "filesystem")]
-    return {v.id: look.at(v, *(layer.get(v.id) for layer in layers)) for v in wanted}
+    found = {v.id: look.at(v, *(layer.get(v.id) for layer in layers)) for v in wanted}
+    return found | {id: state for id, facts in left if (state := look.of(facts))}
 
 
 class _Look:
@@ -35,6 +41,11 @@ class _Look:
         self.lines = entries(self.fstab.facts) if isinstance(self.fstab, Present) else ()
         # Where that cannot be told, a reload too many does no harm; one too few would never be made up for.
         self.systemd = not isinstance(reader.folder(paths.SYSTEMD_RUNNING), Absent)
+
+    def of(self, facts: LogicalVolume) -> Seen | None:
+        """Where an undeclared volume is mounted; None if it is not."""
+        paths = () if isinstance(self.mounts, Unknown) else self._elsewhere(facts.number, "")
+        return Present(Undeclared(paths)) if paths else None
 
     def at(self, volume: Volume, seen: Seen | None, filesystem: Seen | None) -> Seen:
         if isinstance(self.mounts, Unknown):

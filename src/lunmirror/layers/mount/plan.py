@@ -7,7 +7,7 @@ from lunmirror.desired import Desired, Volume
 from lunmirror.host import paths
 from lunmirror.layers.filesystem.facts import FileSystem
 from lunmirror.layers.mount import fstab
-from lunmirror.layers.mount.facts import Mounted, MountState
+from lunmirror.layers.mount.facts import Mounted, MountState, Undeclared
 from lunmirror.layers.volume.facts import UNFORMATTED, LogicalVolume
 from lunmirror.model import (
     Drift,
@@ -45,11 +45,28 @@ def plan(desired: Desired, world: World, pending: frozenset[Ref]) -> Plan:
     for mounter in asked:
         mounter.stand_on(asked)
     findings = [finding for mounter in asked for finding in mounter.findings()]
+    findings += _undeclared(world)
     able = [mounter for mounter in asked if mounter.able]
     steps = _lines(able)
     steps += _reload(able, steps)
     steps += [step for mounter in able for step in mounter.steps()]
     return Plan(tuple(steps), tuple(findings))
+
+
+def _undeclared(world: World) -> list[Finding]:
+    found = [(id, state.facts) for id, state in world.get(LAYER, {}).items() if isinstance(state, Present)]
+    return [
+        Finding(
+            Ref(LAYER, id),
+            Kind.NOTE,
+            f"volume {id} is mounted at {', '.join(facts.paths)}, and not declared: nobody looks after it",
+            "lunmirror looked after it before it was taken out of the configuration, or renamed",
+            "see what is said of the volume; nothing is done to the mount, nor to its line in fstab",
+            f"groups.{id.partition('/')[0]}.volumes",
+        )
+        for id, facts in found
+        if isinstance(facts, Undeclared)
+    ]
 
 
 def _lines(mounters: "list[_Mounter]") -> list[Step]:
@@ -90,6 +107,7 @@ class _Mounter:
         seen = world.get("volume", {}).get(volume.id)
         known = isinstance(seen, Present) and isinstance(seen.facts, LogicalVolume)
         self.number = seen.facts.number if known else ""
+        self.permissions = seen.facts.permissions if known else ""
         self.after: tuple[Ref, ...] = ()
         self.inside: tuple[Ref, ...] = ()  # mounts that come first, since the mount point lies in them
         self.trouble: Finding | None = None
@@ -181,7 +199,9 @@ class _Mounter:
         top = self.state.mounted
         if top is None or not self._is_ours(top) or not top.readonly or "ro" in self.volume.mount.options:
             return
-        if "ro" in top.flags and "rw" in top.options:
+        if self.permissions.startswith("read-only"):
+            why, next = "its volume is read-only", f"see what is said of volume {self.volume.id}"
+        elif "ro" in top.flags and "rw" in top.options:
             why = "someone mounted it so"
             next = f"`mount -o remount,rw {self.path}`, or declare the option ro"
         else:

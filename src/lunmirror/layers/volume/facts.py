@@ -70,6 +70,14 @@ class LogicalVolume(NamedTuple):
     strays: tuple[str, ...] = ()  # parts of a leg that an interrupted command never made part of it
     orphans: tuple[str, ...] = ()  # device-mapper's names of sub-volumes that LVM does not know
     loose: tuple[str, ...] = ()  # it is not active, and these sub-volumes of it are
+    snapshots: tuple[str, ...] = ()  # names of its snapshots: its legs then run under VG-LV-real in device-mapper
+    permissions: str = "writeable"  # LVM's own word; read-only-override where lvm.conf says so for this machine
+    skip: bool = False  # LVM is told to leave it out of every activation
+    watch: str = ""  # whether dmeventd watches its legs, in LVM's own words; "" where LVM does not tell
+    tracked: tuple[str, ...] = ()  # parts that were split off with --trackchanges, and are to be merged again
+    altered: str = ""  # LVM's word for a layout that is none of lunmirror's, or that changes right now; "" for none
+    holds: str = ""  # the type of the file system on it; only asked before it is extended, "" for none or not known
+    barred: str = ""  # it is not active, and why LVM's configuration would not let it be
     testimony: Seen = (
         ABSENT  # of a raid1 that is not active, or a leg of which returns: Present(superblock.Accounts) or Unknown
     )

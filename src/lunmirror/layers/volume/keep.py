@@ -1,20 +1,17 @@
 """A volume that is there, active and in sync: brought to the declared type, legs and size while it is in use."""
 
-from lunmirror.layers.volume import leftover, replace
+from lunmirror.layers.volume import layout, leftover, replace
 from lunmirror.layers.volume.facts import GROW, UNFORMATTED, LogicalVolume
 from lunmirror.layers.volume.subject import Subject
 from lunmirror.model import Drift, Kind, Plan, Risk
 
-TYPES = ("linear", "raid1", "mirror")
+EXT = {"ext2", "ext3", "ext4"}  # one driver mounts all of them under whichever name it is asked
 TARGETS = {"linear": "linear", "raid1": "raid", "mirror": "mirror"}  # type -> device-mapper's target
 HEALTH = ("", "partial", "refresh needed", "mismatches exist")  # lvm2 up to 2.03.38; a new word means: hands off
 
 
 def misplaced(of: Subject, facts: LogicalVolume) -> Plan | None:
     """A layout that is not ours to touch: another type, a leg on a disk not declared for it, two on one server."""
-    if facts.type not in TYPES:
-        why = f"it is a {facts.type or 'volume without segments'}, which lunmirror does not work with"
-        return of.find(Kind.REFUSED, "is not what is declared", why, "declare another name, or convert it", "type")
     if facts.health not in HEALTH:
         why = f"LVM reports its health as {facts.health!r}, which lunmirror does not know"
         return of.find(Kind.BLOCKED, "is left alone", why, "see `lvs -a -o+lv_health_status`")
@@ -40,6 +37,9 @@ def misplaced(of: Subject, facts: LogicalVolume) -> Plan | None:
 
 def reshape(of: Subject, facts: LogicalVolume) -> Plan | None:
     volume = of.volume
+    changes = facts.type == "mirror" and (volume.type, volume.log) != (facts.type, facts.log)
+    if changes and (held := layout.ungrowable(of, facts)):
+        return held
     if facts.type == "mirror" and volume.type == "raid1":
         unfit = of.unfit(tuple(of.disks(facts)), 1)  # a leg of raid1 needs one extent for its own metadata
         drift = Drift(f"{volume.key}.type", "raid1", "mirror")
@@ -73,11 +73,14 @@ def add_leg(of: Subject, facts: LogicalVolume) -> Plan | None:
         # In service all the same: a mirror that dmeventd made linear, with its server still away.
         why = f"its leg on disk {disk} is missing, and a member of its group is out of sight"
         return of.find(Kind.DEGRADED, "runs without full redundancy", why, "bring the missing server back", "legs")
-    if obstacle := leftover.obstacle(of, facts):
+    if obstacle := layout.ungrowable(of, facts, Kind.DEGRADED, "runs without full redundancy") or leftover.obstacle(
+        of, facts
+    ):
         return obstacle
     clear = leftover.clear(of, facts)
+    needed = facts.extents + (1 if volume.type == "raid1" else 0)
     if not of.after and not clear:
-        unfit = of.unfit((disk,), facts.extents + (1 if volume.type == "raid1" else 0))
+        unfit = of.unfit((disk,), needed)
         if unfit:
             return unfit
     kind = ("--type", volume.type, "-m", "1") if facts.type == "linear" else ("-m", "+1")
@@ -93,7 +96,8 @@ def add_leg(of: Subject, facts: LogicalVolume) -> Plan | None:
         Drift(f"{volume.key}.legs", ", ".join(volume.legs), ", ".join(has) or "none known"),
         Risk.ONLINE,
     )
-    return Plan((*way.steps, *clear, *added.steps))
+    larger = () if of.after or clear else of.enlarge((disk,), needed)
+    return Plan((*way.steps, *clear, *larger, *added.steps))
 
 
 def disown(of: Subject, facts: LogicalVolume) -> Plan | None:
@@ -113,12 +117,17 @@ def grow(of: Subject, facts: LogicalVolume) -> Plan | None:
     if facts.extents > wanted:
         why = f"it has {facts.extents} extents, {wanted} are declared, and nothing is ever shrunk"
         return of.find(Kind.REFUSED, "is larger than declared", why, "declare at least its present size", "size")
-    unfit = of.unfit(volume.legs, wanted - facts.extents)
+    declared = volume.filesystem.type if volume.filesystem else ""
+    if declared and facts.holds not in ("", declared) and not {declared, facts.holds} <= EXT:
+        why = f"it holds {facts.holds}, {declared} is declared: that file system would not follow, and nothing is ever shrunk"
+        return of.find(Kind.REFUSED, "is not extended", why, "see what is said of its file system", "size")
+    unfit = layout.ungrowable(of, facts) or of.unfit(volume.legs, wanted - facts.extents)
     if unfit:
         return unfit
     drift = Drift(f"{volume.key}.size", f"{wanted} extents", f"{facts.extents} extents")
     extend = of.lvm("lvextend", "-l", str(wanted), volume.id, *of.places(volume.legs))
-    steps = [of.step(f"extend {volume.id} to {of.size_text()}", extend, drift, Risk.ONLINE)]
+    larger = of.enlarge(volume.legs, wanted - facts.extents)
+    steps = [*larger, of.step(f"extend {volume.id} to {of.size_text()}", extend, drift, Risk.ONLINE)]
     if volume.filesystem and GROW not in facts.tags:
         tag = of.lvm("lvchange", "--addtag", GROW, volume.id)
         steps.insert(0, of.step(f"note on {volume.id} that its file system is to grow", tag, drift))

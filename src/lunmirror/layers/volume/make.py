@@ -17,6 +17,7 @@ def make(of: Subject) -> Plan:
     if names := [d for d in volume.legs if _refused(of, d)]:
         why = f"the write cache of disk {', '.join(names)} is not as declared"
         return of.find(Kind.BLOCKED, "is not made", why, "see what is said of its cache")
+    own = 1 if volume.type == "raid1" else 0  # for its metadata
     if not of.after:
         unfit = of.unfit(volume.legs, of.wanted_extents())
         if unfit:
@@ -30,8 +31,10 @@ def make(of: Subject) -> Plan:
     extents = str(of.wanted_extents()) if of.group else f"<{of.size_text()}>"
     # -y answers only "wipe the old signature in these free extents?": the group is ours, they are free.
     words = (*shape, "-n", volume.name, "-l", extents, *tag, "-y", "-W", "y", "-Z", "y", volume.group)
-    return of.steps(
+    made = of.steps(
         f"make {volume.type} volume {volume.id} with a leg on {', '.join(volume.legs)}",
         of.lvm("lvcreate", *words, *of.places(volume.legs)),
         Drift(volume.key, f"{volume.type}, {of.size_text()}", "none"),
     )
+    larger = () if of.after else of.enlarge(volume.legs, of.wanted_extents() + own)
+    return Plan((*larger, *made.steps))

@@ -1,5 +1,7 @@
 """A logical volume: its layout from LVM's metadata, its health from device-mapper's own status line."""
 
+import re
+
 from lunmirror import journal
 from lunmirror.desired import Desired, Volume
 from lunmirror.host import paths
@@ -8,60 +10,41 @@ from lunmirror.layers.disk.facts import shown
 from lunmirror.layers.group.facts import VolumeGroup
 from lunmirror.layers.volume import superblock
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
+from lunmirror.layers.volume.index import REAL, Index, part, type_of
+from lunmirror.layers.volume.missing import removed, undeclared
 from lunmirror.lvm.devices import names, text
 from lunmirror.lvm.origin import origins
 from lunmirror.lvm.places import Places
-from lunmirror.lvm.read import NO_TABLE, DmLine, Lvm, LvRow, read_lvm, read_status
+from lunmirror.lvm.read import DEADLINE, NO_TABLE, DmLine, Lvm, LvRow, read_lvm, read_status
 from lunmirror.model import ABSENT, Observed, Present, Seen, Unknown, World
+from lunmirror.mountinfo import read_mounts
 from lunmirror.plain import count
 
 
 def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
-    """Present(LogicalVolume), Absent or Unknown, for each declared volume."""
+    """Present(LogicalVolume), Absent or Unknown, for each declared volume, and for each in a declared group that is not
+    declared and that the journal knows."""
     lvm = read_lvm(reader, shown(seen))
     status = read_status(reader)
+    blind = next((answer for answer in (lvm, status) if isinstance(answer, Unknown)), None)
+    if blind:
+        return dict.fromkeys(desired.volumes, blind)
+    index, places = Index(lvm.facts, status.facts), Places(desired, reader)
     found = {}
-    for volume in desired.volumes.values():
+    for volume in (*desired.volumes.values(), *undeclared(desired, index, reader)):
         group = seen["group"][volume.group]
         theirs = _anothers(group, desired.groups[volume.group].take_from)
-        for blind in (lvm, status, group, theirs):
+        for blind in (group, theirs):
             if isinstance(blind, Unknown):
                 found[volume.id] = blind
                 break
         else:
             visible = isinstance(group, Present) and isinstance(group.facts, VolumeGroup)
-            places = Places(desired, reader)
-            state = _volume(volume, group.facts, lvm.facts, status.facts, reader, places) if visible else ABSENT
-            found[volume.id] = _removed(volume, lvm.facts, reader) if state is ABSENT else state
+            row, rows, mine = index.about(volume)
+            known = row and visible
+            state = _volume(volume, row, rows, group.facts, lvm.facts, mine, reader, places) if known else ABSENT
+            found[volume.id] = removed(volume, index, desired, reader) if state is ABSENT else state
     return found
-
-
-def _removed(volume: Volume, lvm: Lvm, reader: Reader) -> Seen:
-    """Absent, unless the journal remembers the volume: then somebody removed it, with all that was on it, and LVM may
-    still have its metadata from before. Made anew it would be formatted over that."""
-    files = reader.folder(paths.JOURNAL_DIR)
-    if isinstance(files, Unknown):
-        decide = f"see why {paths.JOURNAL_DIR} cannot be read, and mend that"
-        return Unknown(f"whether it was there before cannot be told: {files.reason}", decide)
-    there = {row.uuid for row in lvm.lvs}
-    for name in sorted(files.facts) if isinstance(files, Present) else ():
-        uuid, _, kind = name.rpartition(".")
-        if kind != "json" or uuid in there:
-            continue
-        file = journal.path_of(uuid)
-        past = journal.parse(reader.read(file))
-        if isinstance(past, Unknown):
-            why = f"{file} is of a volume that is not in sight, maybe this one: {past.reason}"
-            decide = f"bring every server back first; if every declared volume is there then, move {file} away"
-            return Unknown(why, decide)
-        if isinstance(past, Present) and past.facts.volume == volume.id:
-            why = f"it was there ({uuid}, on legs noted {past.facts.since}), and is not any more: somebody removed it"
-            decide = (
-                f"if it was removed by mistake, `vgcfgrestore --list {volume.group}` shows what can be brought back; a new,"
-                f" blank one needs another name: {file} keeps this one from being made anew"
-            )
-            return Unknown(why, decide)
-    return ABSENT
 
 
 def _anothers(group: Seen, take_from: str) -> Seen:
@@ -73,32 +56,36 @@ def _anothers(group: Seen, take_from: str) -> Seen:
 
 def _volume(
     volume: Volume,
+    row: LvRow,
+    rows: list[LvRow],
     group: VolumeGroup,
     lvm: Lvm,
     status: dict[str, tuple[DmLine, ...]],
     reader: Reader,
     places: Places,
 ) -> Seen:
-    rows = [r for r in lvm.lvs if r.group == volume.group]
-    row = next((r for r in rows if r.name == volume.name and not r.parent), None)
-    if row is None:
-        return ABSENT
     dm = volume.dm
     lines = status.get(dm, ())
+    number = row.number
     empty = NO_TABLE in lines
     active = bool(lines) and not empty
     if active and not row.active and (other := _another(dm, row, reader)):
         return Unknown(other)
     if active != row.active and not empty:
         return Unknown("LVM and device-mapper disagree on whether it is active: it is being changed right now")
-    kind = _type(row)
+    if active and lines[0].target == "snapshot-origin":
+        lines, number = status.get(f"{dm}{REAL}", ()), _beneath(row.number, f"{dm}{REAL}", reader)
+        if not lines or not number:
+            return Unknown(f"it has snapshots, and {dm}{REAL}, on which its legs run then, cannot be seen")
+    kind = type_of(row)
     line = lines[0] if len(lines) == 1 else None
     letters, done, total, action = health(kind, line) if active else ("", 0, 0, "")
     legs = _legs(row, rows, kind, letters)
     misled = _misled(row, rows, kind, group, reader, places) if active else ()
-    adrift = tuple(pv for pv in _adrift(row, rows, kind, lvm, reader) if pv not in misled) if active else ()
+    below = row._replace(number=number)
+    adrift = tuple(pv for pv in _adrift(below, rows, kind, lvm, reader) if pv not in misled) if active else ()
     half_made, strays = _unhidden(row, rows)
-    asked = [leg for leg in legs if not active or leg.letter not in ("A", "a") or set(leg.pvs) & set(adrift)]
+    asked = [leg for leg in legs if not active or leg.letter not in ("A", "a", "-") or set(leg.pvs) & set(adrift)]
     speak = kind == "raid1" and asked and not half_made
     journal_file = reader.read(journal.path_of(row.uuid))
     return Present(
@@ -127,11 +114,19 @@ def _volume(
             past_raw=journal_file.facts if isinstance(journal_file, Present) else None,
             today=reader.date(),
             boot=_boot(reader) if kind == "raid1" else "",
-            instance=_instance(row, reader) if kind == "raid1" and active else "",
+            instance=_instance(number, reader) if kind == "raid1" and active else "",
             half_made=half_made,
             strays=strays,
             orphans=_orphans(dm, row, rows, status),
             loose=() if active else _loose(row, rows, empty),
+            snapshots=tuple(r.name for r in rows if r.origin == row.name),
+            permissions=row.permissions or "writeable",
+            skip=row.skip,
+            watch=row.watch or ("not monitored" if active and kind == "mirror" else ""),
+            holds=_holds(volume, row, group, reader) if active and not row.suspended else "",
+            altered=_altered(row, rows, kind),
+            barred="" if active else _barred(row, volume, group, reader),
+            tracked=tuple(r.name for r in rows if _is_tracked(r, row)),
             testimony=_testimony(row, rows, asked, group, lvm, reader) if speak else ABSENT,
         )
     )
@@ -148,21 +143,69 @@ def _another(dm: str, row: LvRow, reader: Reader) -> str:
     return f"{paths.MAPPER}/{dm} is another volume: this machine has a second group named {row.group}, on other disks"
 
 
-def _part(name: str, whole: str) -> tuple[str, str]:
-    """(kind, number) of a name that LVM gives to a sub-volume of `whole`; two empty ones of any other name."""
-    kind, _, number = name.removeprefix(f"{whole}_").partition("_")
-    is_one = name.startswith(f"{whole}_") and kind in ("rimage", "rmeta", "mimage") and count(number) is not None
-    return (kind, number) if is_one else ("", "")
+def _beneath(number: str, name: str, reader: Reader) -> str:
+    """ "major:minor" of the device of this name that the device `number` stands on; '' if it cannot be told."""
+    slaves = reader.folder(f"{paths.SYS}/dev/block/{number}/slaves")
+    for kernel in slaves.facts if isinstance(slaves, Present) else ():
+        if text(reader, f"{paths.SYS_BLOCK}/{kernel}/dm/name") == name:
+            return text(reader, f"{paths.SYS_BLOCK}/{kernel}/dev")
+    return ""
+
+
+def _altered(row: LvRow, rows: list[LvRow], kind: str) -> str:
+    """LVM's word for what is not as lunmirror makes it: of the volume, or of its images; "" for nothing."""
+    if kind not in ("linear", "raid1", "mirror"):
+        return kind or "volume without segments"
+    inner = [word for image in _images(row, rows) for word in image.segtypes if word != "linear"]
+    parts = [row] if kind == "linear" else _images(row, rows)
+    moving = any(sum(one.pvs.values()) < one.extents for one in parts)  # the rest of it lies on pvmove0
+    return inner[0] if inner else "pvmove" if moving else ""
+
+
+def _holds(volume: Volume, row: LvRow, group: VolumeGroup, reader: Reader) -> str:
+    """The type of the file system on a volume that is to be extended: a file system that is not the declared one does not
+    follow it, and nothing is ever shrunk again."""
+    if not volume.filesystem or volume.size.in_extents(group.extent_size) <= row.extents:
+        return ""
+    mounts = read_mounts(reader)
+    for entry in mounts.facts if isinstance(mounts, Present) else ():
+        if entry.number == row.number:
+            return entry.type
+    ran = reader.query((paths.BLKID, "-p", "-o", "export", f"{paths.MAPPER}/{volume.dm}"), DEADLINE)
+    found = re.search(r"^TYPE=(\S+)$", ran.out, re.MULTILINE)
+    return found[1] if ran.rc == 0 and found else ""
+
+
+def _barred(row: LvRow, volume: Volume, group: VolumeGroup, reader: Reader) -> str:
+    """Why LVM's configuration keeps the volume from being active on this machine. Asked only about one that is not."""
+    said = reader.once("activation", lambda: reader.query((paths.LVM, "lvmconfig", "activation"), DEADLINE))
+    found = re.search(r"^\s*volume_list\s*=\s*(\[[^\]]*\]|\"[^\"]*\")", said.out, re.MULTILINE)
+    if said.rc != 0 or not found:
+        return ""
+    names = set(re.findall(r'"([^"]*)"', found[1]))
+    tags = {f"@{tag}" for tag in (*row.tags, *group.tags)}
+    # "@*" asks for a tag that the machine itself has, as tags/ in the configuration gives them: LVM knows.
+    if names & {volume.group, volume.id, "@*", *tags}:
+        return ""
+    return f"activation/volume_list in LVM's configuration names neither it nor its group: {found[1]}"
+
+
+def _is_tracked(row: LvRow, whole: LvRow) -> bool:
+    """An image that `lvconvert --splitmirrors --trackchanges` took out of the volume: visible, yet not a volume by itself
+    (lvm2 2.03.16: role private). What an interrupted lvconvert leaves is public."""
+    is_image = not row.parent and part(row.name, whole.name)[0] == "rimage"
+    return is_image and "private" in row.role and "image" in row.role
 
 
 def _unhidden(row: LvRow, rows: list[LvRow]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Parts of a raid1 that LVM shows by themselves: (metadata of legs that the volume has, what belongs to no leg of it).
     LVM reserves such names. It makes metadata volumes by themselves, clears them, and only then hides them."""
     legs = {r.name for r in rows if r.parent == row.name}
+    tracked = {r.name for r in rows if _is_tracked(r, row)}
     own, stray = [], []
     for name in sorted(r.name for r in rows if not r.parent):
-        kind, number = _part(name, row.name)
-        if kind in ("rmeta", "rimage"):
+        kind, number = part(name, row.name)
+        if kind in ("rmeta", "rimage") and name not in tracked:
             (own if f"{row.name}_rimage_{number}" in legs else stray).append(name)
     return tuple(own), tuple(stray)
 
@@ -176,8 +219,8 @@ def _loose(row: LvRow, rows: list[LvRow], empty: bool) -> tuple[str, ...]:
 def _orphans(dm: str, row: LvRow, rows: list[LvRow], status: dict[str, tuple[DmLine, ...]]) -> tuple[str, ...]:
     """Device-mapper's devices that are named like sub-volumes of this one, and are none in LVM's metadata. LVM's own
     stand-ins for physical volumes that are out of view (lv_rimage_1-missing_0_0) have other names."""
-    known = {_part(r.name, row.name) for r in rows}
-    return tuple(sorted(name for name in status if (part := _part(name, dm)) != ("", "") and part not in known))
+    known = {part(r.name, row.name) for r in rows}
+    return tuple(sorted(name for name in status if (one := part(name, dm)) != ("", "") and one not in known))
 
 
 def _adrift(row: LvRow, rows: list[LvRow], kind: str, lvm: Lvm, reader: Reader) -> tuple[str, ...]:
@@ -194,12 +237,12 @@ def _misled(
     parts = [row] if kind == "linear" else [r for r in rows if r.parent == row.name]  # a log or its metadata, too
     disks = {m.uuid: m.disk for m in group.members}
     found: dict[str, None] = {}
-    for part in parts:
+    for one in parts:
         on = (
-            o for name in names(reader, f"{paths.SYS}/dev/block/{part.number}/slaves") for o in origins(reader, name)
+            o for name in names(reader, f"{paths.SYS}/dev/block/{one.number}/slaves") for o in origins(reader, name)
         )
-        if part.number and any(not places.allow(origin, disks.get(pv, "")) for origin in on for pv in part.pvs):
-            found |= dict.fromkeys(part.pvs)
+        if one.number and any(not places.allow(origin, disks.get(pv, "")) for origin in on for pv in one.pvs):
+            found |= dict.fromkeys(one.pvs)
     return tuple(found)
 
 
@@ -221,9 +264,9 @@ def _boot(reader: Reader) -> str:
     return boot if len(boot) == 36 and not boot.strip("0123456789abcdef-") else ""
 
 
-def _instance(row: LvRow, reader: Reader) -> str:
+def _instance(number: str, reader: Reader) -> str:
     """The kernel's sequence number of the active device (Linux 5.15): no other activation in this boot has the same."""
-    found = text(reader, f"{paths.SYS}/dev/block/{row.number}/diskseq") if row.number else ""
+    found = text(reader, f"{paths.SYS}/dev/block/{number}/diskseq") if number else ""
     return found if count(found) else ""
 
 
@@ -252,21 +295,22 @@ def _testimony(row: LvRow, rows: list[LvRow], legs: list[Leg], group: VolumeGrou
     return Present(superblock.Accounts(found))
 
 
-def _type(row: LvRow) -> str:
-    """One word for the layout; a volume of mixed segments is none that we know."""
-    return row.segtypes[0] if len(row.segtypes) == 1 else "+".join(row.segtypes)
-
-
 def _legs(row: LvRow, rows: list[LvRow], kind: str, letters: str) -> tuple[Leg, ...]:
     if kind == "linear":
         return (Leg(row.name, tuple(row.pvs), ""),)
     images = _images(row, rows)
     padded = letters.ljust(len(images))
-    return tuple(Leg(i.name, tuple(i.pvs), padded[n].strip()) for n, i in enumerate(images))
+    inner = {
+        r.name: r.pvs for r in rows
+    }  # of an image that carries integrity data it is another that lies on the disk
+    return tuple(
+        Leg(i.name, tuple(i.pvs or inner.get(i.origin, ())), padded[n].strip()) for n, i in enumerate(images)
+    )
 
 
 def _images(row: LvRow, rows: list[LvRow]) -> list[LvRow]:
     images = [r for r in rows if r.parent == row.name and ("_rimage_" in r.name or "_mimage_" in r.name)]
+    images += [r for r in rows if _is_tracked(r, row)]
     return sorted(images, key=_ordinal)
 
 

@@ -17,7 +17,7 @@ While legs are not in sync, nothing but healing is done to a volume.
 """
 
 from lunmirror.desired import Desired
-from lunmirror.layers.volume import choose, heal, keep, leftover, misled, replace
+from lunmirror.layers.volume import choose, heal, keep, layout, leftover, misled, replace, undeclared
 from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.layers.volume.make import make
 from lunmirror.layers.volume.start import start
@@ -35,7 +35,9 @@ def plan(desired: Desired, seen: World, pending: frozenset[Ref]) -> Plan:
     steps = tuple(once.values())
     if not steps:
         steps = _retirements(subjects)  # last of all, and alone
-    return Plan(steps, tuple(f for p in plans for f in p.findings))
+    beside = [undeclared.plan(Subject(v, desired, seen, pending)) for v in undeclared.volumes(desired, seen)]
+    findings = tuple(f for p in (*plans, *beside) for f in p.findings)
+    return Plan((*(s for p in beside for s in p.steps), *steps), findings)
 
 
 def _retirements(subjects: list[Subject]) -> tuple[Step, ...]:
@@ -88,22 +90,23 @@ def _plan_volume(of: Subject, admissions: tuple[Step, ...]) -> Plan:
 
 
 def _tend(of: Subject, facts: LogicalVolume, admissions: tuple[Step, ...], admitting: bool) -> Plan:
-    decided = choose.chosen(of, facts) or heal.divided(of, facts)
+    decided = layout.strange(of, facts) or choose.chosen(of, facts) or heal.divided(of, facts)
     if decided:
         return decided
     if answer := leftover.tidy(of, facts):
         return answer
     if not facts.active:
-        begun = start(of, facts)
+        begun = layout.unstartable(of, facts) or start(of, facts)
         return Plan((*admissions, *begun.steps), begun.findings)
     if answer := misled.answer(of, facts):
         return Plan((*admissions, *answer.steps), answer.findings)
-    refusal = keep.misplaced(of, facts)
-    if refusal:
-        return refusal
     noted = (*heal.note(of, facts), *admissions)
+    refusal = layout.other(of, facts) or keep.misplaced(of, facts)
+    if refusal:
+        return Plan((*noted, *refusal.steps), refusal.findings)
+    said = layout.beside(of, facts)
     if admitting:
-        return Plan(noted)  # what follows is planned in the next round, from what LVM says then
+        return Plan(noted, said)  # what follows is planned in the next round, from what LVM says then
     for question in (
         choose.drop_given_up,
         replace.repair,
@@ -117,6 +120,7 @@ def _tend(of: Subject, facts: LogicalVolume, admissions: tuple[Step, ...], admit
     ):
         answer = question(of, facts)
         if answer:
-            return Plan((*noted, *answer.steps), answer.findings)
+            return Plan((*noted, *answer.steps), (*answer.findings, *said))
     # Last, and when nothing is left to note: it writes the journal, too.
-    return Plan(noted) if noted else choose.scrub(of, facts) or Plan()
+    last = Plan(noted) if noted else choose.scrub(of, facts) or Plan()
+    return Plan(last.steps, (*last.findings, *said))

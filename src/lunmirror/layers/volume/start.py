@@ -33,6 +33,8 @@ def start(of: Subject, facts: LogicalVolume) -> Plan:
     if facts.type == "mirror":
         if isinstance(facts.past, Unknown) and not hidden:
             return _unremembered(of, facts, facts.past)
+        if (entry := of.past(facts)) and entry.layout and not hidden:
+            return _unremembered(of, facts, Unknown(f"it was seen as a {entry.layout} since its legs were noted"))
         if lost := _lost(of, facts, hidden):
             return _start_mirror(of, facts, lost)
     if isinstance(facts.testimony, Unknown):
@@ -155,6 +157,8 @@ def _unfit(of: Subject, facts: LogicalVolume, entry: journal.Entry | None) -> st
         )
     if entry.diverged:
         return "its legs have each run without the other"
+    if entry.layout:
+        return f"it was seen as a {entry.layout} since its legs were noted, so it cannot be told whether the leg in view is up to date"
     names = ", ".join(of.server_of(pv) for pv in entry.running)
     return f"since {entry.since} it ran on server {names} alone: the leg in view is older"
 

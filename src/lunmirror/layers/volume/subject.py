@@ -131,11 +131,51 @@ class Subject:
             if member is None:
                 why = f"disk {disk} has no physical volume in group {self.volume.group}"
                 return self.find(Kind.BLOCKED, "cannot be changed yet", why, f"see what is said of disk {disk}")
-            free = member.free // self.group.extent_size
+            free = (member.free + self._unused(member)) // self.group.extent_size
             if free < extents:
                 why = f"disk {disk} has {free} free extents of {self.group.extent_size} bytes, {extents} are needed"
-                return self.find(Kind.REFUSED, "does not fit", why, f"enlarge disk {disk} or declare less", "size")
+                return self.find(Kind.REFUSED, "does not fit", why, self._how_to_enlarge(disk), "size")
         return None
+
+    def _unused(self, member: Member) -> int:
+        """Bytes that the device has and the physical volume does not use yet, in whole extents: its LUN was enlarged."""
+        assert self.group
+        beyond = member.room - member.size
+        return beyond - beyond % self.group.extent_size if member.room and beyond > 0 else 0
+
+    def _how_to_enlarge(self, disk: str) -> str:
+        declared, state = self.desired.disks[disk], self.seen.get("disk", {}).get(disk)
+        facts = getattr(state, "facts", None)
+        whole, place = getattr(facts, "whole", None), getattr(facts, "place", None)
+        if whole and place and declared.partition and whole.size - place.size > 4 * self.group.extent_size:
+            return (
+                f"{whole.node} is larger than its partition: have partition 1 reach to its end (`growpart {whole.node} 1`);"
+                " the next pass goes on from there"
+            )
+        return (
+            f"enlarge LUN {declared.lun} on server {declared.server}, and have this machine see it (`iscsiadm -m session"
+            " -R`); or declare less"
+        )
+
+    def enlarge(self, disks: tuple[str, ...], extents: int) -> tuple[Step, ...]:
+        """Steps that let physical volumes use all of their devices, where that many more extents need it."""
+        if not self.group:
+            return ()
+        members = [(d, m) for d in disks if (m := self.group.member(d)) and m.free < extents * self.group.extent_size]
+        return tuple(
+            self.step(
+                f"let the physical volume of disk {disk} use all of {member.device}",
+                self.lvm("pvresize", member.device),
+                Drift(
+                    f"{self.volume.key}.size",
+                    f"{member.room} bytes of {member.device} in use",
+                    f"{member.size} bytes",
+                ),
+                Risk.ONLINE,
+            )
+            for disk, member in members
+            if member.device and self._unused(member)
+        )
 
     # -- answers --------------------------------------------------------------------------------------------------
 

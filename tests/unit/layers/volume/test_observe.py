@@ -2,7 +2,8 @@
 
 import pytest
 
-from lunmirror.layers.volume.observe import _orphans, _part
+from lunmirror.layers.volume.index import part as part_of
+from lunmirror.layers.volume.observe import _orphans
 from lunmirror.lvm.read import DmLine, LvRow
 
 
@@ -26,7 +27,7 @@ def row(name: str, parent: str = "testlv") -> LvRow:
     ],
 )
 def test_only_lvms_own_names_are_parts(name, part):
-    assert _part(name, "testlv") == part
+    assert part_of(name, "testlv") == part
 
 
 def test_a_stand_in_for_what_is_out_of_view_is_no_orphan():

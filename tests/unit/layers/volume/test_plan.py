@@ -4,7 +4,7 @@ import pytest
 
 from lunmirror.desired import Desired, Disk, Filesystem, Group, Portal, Server, Size, Timeouts, Volume
 from lunmirror.gate import pass_through
-from lunmirror.journal import Entry, parse, render
+from lunmirror.journal import Entry, advance, fit_to_start, parse, render
 from lunmirror.layers.disk.facts import Device, Lun
 from lunmirror.layers.group.facts import Member, VolumeGroup
 from lunmirror.layers.session.facts import NoSession, Session
@@ -466,9 +466,23 @@ KEEPING = [
     (lv(), wanted("mirror"), Kind.REFUSED),
     (lv(), wanted("linear", ("left",)), Kind.REFUSED),
     (lv(pvs=(A, C)), wanted(), Kind.REFUSED),
-    (lv(type="raid5"), wanted(), Kind.REFUSED),
     (lv(health="something new"), wanted(), Kind.BLOCKED),
 ]
+
+
+@pytest.mark.parametrize(
+    ("word", "said"), [("raid5", "raid5"), ("cache", "splitcache"), ("thin-pool", "pool"), ("", "segments")]
+)
+def test_a_layout_without_legs_is_left_alone_and_what_was_noted_is_not_relied_on(word: str, said: str) -> None:
+    """A cache takes the mirror under it out of sight: an outage meanwhile would be seen by nobody."""
+    facts = lv(type=word, past=BOTH)._replace(legs=(), altered=word or "volume without segments")
+    answer = planned(Present(facts))
+    assert [f.kind for f in answer.findings] == [Kind.REFUSED]
+    assert said in answer.findings[0].why + answer.findings[0].next
+    (entry,) = notes(answer)
+    assert entry.running == BOTH.running
+    assert fit_to_start(entry, (A,)) == fit_to_start(entry, (A, B)) == ()
+    assert advance(entry, "vg0/lv", (A, B), 9, "t9").layout == ""
 
 
 @pytest.mark.parametrize(("facts", "desired", "expected"), KEEPING)

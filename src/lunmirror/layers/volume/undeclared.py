@@ -1,0 +1,50 @@
+"""Volumes that lunmirror looked after and that are not declared any more: renamed by hand, or taken out of the
+configuration. Nothing is done to them, and they are spoken of; what is newest on them is noted all the same, since they
+may be declared again."""
+
+from lunmirror import journal
+from lunmirror.desired import Desired, Size, Volume
+from lunmirror.layers.volume.facts import LogicalVolume
+from lunmirror.layers.volume.subject import Subject
+from lunmirror.model import Finding, Kind, Plan, Present, World
+
+
+def volumes(desired: Desired, seen: World) -> tuple[Volume, ...]:
+    """What was seen of them, put as if it were declared: with a leg on each disk that has one."""
+    states = ((id, state.facts) for id, state in seen.get("volume", {}).items() if isinstance(state, Present))
+    return tuple(_as_declared(id, facts) for id, facts in states if id not in desired.volumes)
+
+
+def _as_declared(id: str, facts: LogicalVolume) -> Volume:
+    group, _, name = id.partition("/")
+    return Volume(group, name, Size(extents=facts.extents), facts.type, facts.log, ())
+
+
+def plan(of: Subject) -> Plan:
+    state = of.seen["volume"][of.volume.id]
+    assert isinstance(state, Present)
+    facts: LogicalVolume = state.facts
+    entry = of.past(facts)
+    steps = ()
+    if entry and facts.running and not of.anothers():
+        # Under the name that it was declared by: that is how the next pass knows it for the one that is missed.
+        now_on = journal.advance(entry, entry.volume, facts.running, of.seqno, facts.today, facts.sight)
+        steps = of.note_legs(facts, now_on)
+    return Plan(steps, (_said(of, facts, entry),))
+
+
+def _said(of: Subject, facts: LogicalVolume, entry: journal.Entry | None) -> Finding:
+    was = f" as {entry.volume}" if entry and entry.volume != of.volume.id else ""
+    use = "in use" if facts.open else "active" if facts.active else "not active"
+    whole = "" if facts.synced or not facts.active else "; its legs are not in sync, and nothing repairs it"
+    back = f"declare it as [groups.{of.volume.group}.volumes.{of.volume.name}]"
+    if was:
+        back += f", or give it its name back: `lvrename {of.volume.group} {of.volume.name} {entry.volume.partition('/')[2]}`"
+    return Finding(
+        of.ref,
+        Kind.NOTE,
+        f"volume {of.volume.id} is not declared, and not looked after; it is {use}{whole}",
+        f"lunmirror looked after it{was}, and the configuration does not name it any more",
+        f"{back}; or have lunmirror forget it: `mv {journal.path_of(facts.uuid)} /root/`",
+        f"groups.{of.volume.group}.volumes",
+    )
