@@ -74,6 +74,7 @@ soak: wheel lab-image
 	@SOAK=$(or $(SOAK),900) LUNMIRROR_WHEEL=$(WHEEL) $(BIN)/pytest -q -s tests/lab/test_soak.py --evidence docs/evidence.md
 
 bench: wheel lab-image
+	@$(BIN)/python contrib/bench/native.py
 	@$(PYTHON) contrib/lab/bench.py --wheel $(WHEEL)
 
 # The program with its dependencies in an environment of its own under the prefix, a link to it in bin, and the files

@@ -33,7 +33,7 @@ CONFIG = "/etc/lunmirror/lunmirror.toml"
 # What lunmirror gives its children (host/child.py), so that the yardstick runs in the same surroundings.
 CHILD = {"LC_ALL": "C", "LANG": "C", "TZ": "UTC", "HOME": "/", "LVM_SUPPRESS_FD_WARNINGS": "1"}
 PYTHON = ["python3", "-c", "pass"]
-BOUND = 2.0  # times the yardstick: what issue 2 allows
+BOUND = 3.0  # times the yardstick: what issue 13 allows
 MOST_CHILDREN = 2
 SERVERS = {"filer1": (1, "192.168.1.115"), "filer2": (2, "192.168.1.120")}
 LUN_BYTES = 32 << 20
