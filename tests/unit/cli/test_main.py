@@ -1,5 +1,6 @@
 """The command line: what each verb needs, says and ends with, without a machine behind it."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -488,6 +489,29 @@ def test_a_run_with_nothing_to_do_imports_nothing_heavy(driver: Callable[..., su
     }
     assert heavy.isdisjoint(out.split())
     assert err == ""
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("more", "colored"),
+    [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True), ({"TERM": "dumb"}, False)],
+)
+def test_no_color_holds_for_the_report_and_for_the_log(
+    driver: Callable[..., subprocess.Popen], more: dict[str, str], colored: bool
+) -> None:
+    ours, terminal = os.openpty()
+    environment = {"PATH": "/usr/bin:/bin", "TERM": "xterm"} | more
+    body = "from lunmirror.errors import HostError; raise HostError('no way')"
+    run = driver(body, "apply", env=environment, stdout=terminal, stderr=terminal)
+    assert run.wait() == 1
+    os.close(terminal)
+    said = b""
+    with contextlib.suppress(OSError):  # EIO: nobody has it open any more
+        while chunk := os.read(ours, 65536):
+            said += chunk
+    os.close(ours)
+    assert b"run ended" in said
+    assert (b"\x1b" in said) is colored
 
 
 @pytest.mark.real
