@@ -6,7 +6,10 @@ costs the interpreter ten to thirty times as much to define (record.py, docs/per
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 class Ref(NamedTuple):
@@ -19,10 +22,10 @@ class Ref(NamedTuple):
         return f"{self.layer} {self.name}"
 
 
-class Present(NamedTuple):
+class Present(NamedTuple, Generic[T_co]):
     """It was looked at, and it is there."""
 
-    facts: object
+    facts: T_co
 
 
 class Absent(NamedTuple):
@@ -38,9 +41,14 @@ class Unknown(NamedTuple):
 
 
 ABSENT = Absent()
-Seen = Present | Absent | Unknown
-Observed = Mapping[str, Seen]  # one layer: resource name -> what was seen
-World = Mapping[str, Observed]  # layer name -> its observations, lower layers only while planning
+Seen: TypeAlias = Present[T_co] | Absent | Unknown
+Observed: TypeAlias = Mapping[str, Seen[Any]]  # one layer: resource name -> what was seen
+World: TypeAlias = Mapping[str, Observed]  # layer name -> its observations, lower layers only while planning
+
+
+def facts_of(state: Seen[Any] | None, kind: type[T]) -> T | None:
+    """What was seen, if it was, and is of this kind; None for absent, unknown, or anything else."""
+    return state.facts if isinstance(state, Present) and isinstance(state.facts, kind) else None
 
 
 class Drift(NamedTuple):

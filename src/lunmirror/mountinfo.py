@@ -40,19 +40,19 @@ def _unescaped(part: bytes) -> bytes:
     return b"\\" + part
 
 
-def read_mounts(reader: Reader) -> Seen:
+def read_mounts(reader: Reader) -> Seen[tuple[Entry, ...]]:
     """Present(tuple of Entry in the kernel's order) or Unknown."""
     return reader.once("mounts", lambda: _read(reader))  # two layers ask in one pass
 
 
-def _read(reader: Reader) -> Seen:
+def _read(reader: Reader) -> Seen[tuple[Entry, ...]]:
     seen = reader.read(paths.MOUNTINFO)
     if isinstance(seen, Present):
         return parse(seen.facts)
     return Unknown(f"the mount table {paths.MOUNTINFO} cannot be read: {getattr(seen, 'reason', 'it is absent')}")
 
 
-def parse(raw: bytes) -> Seen:
+def parse(raw: bytes) -> Seen[tuple[Entry, ...]]:
     """Present(tuple of Entry), or Unknown if any line is not as documented: a mount overlooked is a volume in use
     taken for one that is free."""
     entries = []

@@ -58,7 +58,7 @@ class Pass:
                 break
             outcomes = executor.take(todo)
             self.outcomes += outcomes
-            self.contest.mended(outcomes)
+            self.contest.mended(tuple(outcomes))
             for shaken in (other for other in LAYERS if other.name in layer.shakes):
                 self.seen[shaken.name] = shaken.observe(self.desired, self.reader, self.seen)
             taken |= {o.step for o in outcomes}

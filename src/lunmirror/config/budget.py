@@ -89,7 +89,11 @@ def stall_of(timeouts: Timeouts) -> int:
     """The longest pause, in seconds, when a server dies silently under these timeouts."""
     if _pings_are_off(timeouts):
         return _unnoticed(timeouts) + timeouts.replacement_timeout + timeouts.margin
-    return sum(getattr(timeouts, name) for name in STALL_PARTS) + timeouts.margin
+    return _parts(timeouts) + timeouts.margin
+
+
+def _parts(timeouts: Timeouts) -> int:
+    return sum(int(getattr(timeouts, name)) for name in STALL_PARTS)
 
 
 def arithmetic(timeouts: Timeouts) -> str:
@@ -119,7 +123,7 @@ def hung_arithmetic(timeouts: Timeouts) -> str:
 
 def patience(timeouts: Timeouts) -> int:
     """Seconds that a command must be able to live, to be there still when a short outage is over."""
-    return sum(getattr(timeouts, name) for name in STALL_PARTS) + PATIENCE
+    return _parts(timeouts) + PATIENCE
 
 
 def patience_arithmetic(timeouts: Timeouts) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -105,12 +106,15 @@ def _server(row: list[Any]) -> Server:
         portals=tuple(Portal(*portal) for portal in server.portals),
         timeouts=Timeouts(*server.timeouts),
         settings=tuple((name, value) for name, value in server.settings),
-        chap=server.chap and _chap(*server.chap),
+        chap=_chap(server.chap),
     )
 
 
-def _chap(outgoing: list[str], mutual: list[str] | None) -> Chap:
-    return Chap(Credentials(*outgoing), mutual and Credentials(*mutual))
+def _chap(row: Sequence[Any] | None) -> Chap | None:
+    if not row:
+        return None
+    outgoing, mutual = row
+    return Chap(Credentials(*outgoing), Credentials(*mutual) if mutual else None)
 
 
 def _group(row: list[Any]) -> Group:

@@ -49,7 +49,7 @@ def margins(document: Any) -> dict[str, tuple[int, str]]:
     return found
 
 
-def each(tables: dict | None) -> Iterator[tuple[str, Any]]:
+def each(tables: dict[str, Any] | None) -> Iterator[tuple[str, Any]]:
     """The tables that could be read, with their names."""
     return ((name, table) for name, table in (tables or {}).items() if table is not None)
 
@@ -373,7 +373,7 @@ def _labels(document: Any, problems: Problems) -> None:
             )
 
 
-def _undeclared(key: Key, kind: str, name: str, known: dict, problems: Problems) -> None:
+def _undeclared(key: Key, kind: str, name: str, known: dict[str, Any], problems: Problems) -> None:
     near = problems.nearest(name, known)
     next = f"did you mean {near}?" if near else f"declare it as [{kind}s.{name}]"
     problems.add(key, f"there is no {kind} {quoted(name)}", why=f"no [{kind}s.{name}] is declared", next=next)

@@ -84,9 +84,12 @@ def main(root: str = ".") -> None:
 def _head() -> str:
     raid1, mirror = budget.MARGINS["raid1"], budget.MARGINS["mirror"]
     least = {margin: budget.SMALLEST_BUDGET - budget.MARGIN + margin for margin in (raid1, mirror)}
-    sums = lambda seconds, margin: (  # noqa: E731
-        budget.arithmetic(budget.resolve(seconds, {}, margin).timeouts) if seconds >= least[margin] else "too short"
-    )
+
+    def sums(seconds: int, margin: int) -> str:
+        if seconds < least[margin]:
+            return "too short"
+        return budget.arithmetic(budget.resolve(seconds, {}, margin).timeouts)
+
     lengths = (*least.values(), 10, 15, 30, 60)
     rows = (f"| {seconds}s | {sums(seconds, raid1)} | {sums(seconds, mirror)} |" for seconds in lengths)
     waits = ((seconds, budget.resolve(seconds, {}).timeouts) for seconds in lengths)

@@ -73,7 +73,7 @@ def _fill(made: schema.Table, name: str, value: Any, key: Key, problems: Problem
         }
 
 
-def _right_name(judge: TypeAdapter, name: str, key: Key, problems: Problems) -> bool:
+def _right_name(judge: TypeAdapter[Any], name: str, key: Key, problems: Problems) -> bool:
     try:
         judge.validate_python(name)
     except ValidationError as error:

@@ -4,7 +4,6 @@ Every function takes any TOML value, returns what lunmirror keeps of it, and rai
 """
 
 import re
-from typing import Any
 
 from lunmirror.config.problems import Wrong, quoted, shown
 
@@ -34,7 +33,7 @@ _IN_DEV = re.compile(
 )
 
 
-def line(value: Any, what: str = "a text", most: int = VALUE_BYTES) -> str:
+def line(value: object, what: str = "a text", most: int = VALUE_BYTES) -> str:
     """One line of printable text, not empty, at most `most` bytes of UTF-8."""
     if not isinstance(value, str):
         raise Wrong(f"must be {what} in quotes, not {shown(value)}")
@@ -51,16 +50,17 @@ def line(value: Any, what: str = "a text", most: int = VALUE_BYTES) -> str:
     return value
 
 
-def trimmed(value: Any, what: str = "a text", most: int = VALUE_BYTES) -> str:
+def trimmed(value: object, what: str = "a text", most: int = VALUE_BYTES) -> str:
     """One line without spaces at its ends: open-iscsi strips them, so they would read as drift for ever."""
-    if line(value, what, most) != value.strip():
-        raise Wrong(f"{quoted(value)} begins or ends with a space", next="remove the space")
-    return value
+    text = line(value, what, most)
+    if text != text.strip():
+        raise Wrong(f"{quoted(text)} begins or ends with a space", next="remove the space")
+    return text
 
 
-def own(value: Any) -> str:
+def own(value: object) -> str:
     """A name that lunmirror itself gives: of a server or a disk."""
-    line(value, "a name")
+    value = line(value, "a name")
     if not re.fullmatch(OWN_NAME, value):
         raise Wrong(
             f"{quoted(value)} is not a name that lunmirror takes",
@@ -71,17 +71,17 @@ def own(value: Any) -> str:
     return value
 
 
-def group(value: Any) -> str:
+def group(value: object) -> str:
     """The name of a volume group, by LVM's rules."""
-    _lvm(value, "volume group")
+    value = _lvm(value, "volume group")
     if _IN_DEV.fullmatch(value):
         raise Wrong(f"{quoted(value)} cannot name a volume group: /dev/{value} already exists", next="rename it")
     return value
 
 
-def volume(value: Any) -> str:
+def volume(value: object) -> str:
     """The name of a logical volume, by LVM's rules."""
-    _lvm(value, "logical volume")
+    value = _lvm(value, "logical volume")
     for start in _RESERVED_STARTS:
         if value.startswith(start):
             raise Wrong(f"{quoted(value)} cannot name a volume: LVM keeps names that begin with {start} for itself")
@@ -96,13 +96,13 @@ def fits_device_mapper(group_name: str, volume_name: str) -> bool:
     return doubled + HIDDEN_BYTES <= DM_NAME_BYTES
 
 
-def target(value: Any) -> str:
+def target(value: object) -> str:
     """An iSCSI target name: iqn., eui. or naa., as RFC 7143 (and RFC 3980) write them, spelled as the server announces it.
 
     Capital letters mean nothing to iSCSI (RFC 3722), and are kept all the same: open-iscsi names its records by the
     spelling, sends it to the server as it stands, and servers in the field have them. An underscore is taken in the last part although the RFC knows none: storage servers in the field use it.
     """
-    line(value, "a target name")
+    value = line(value, "a target name")
     if len(value) > TARGET_BYTES:
         raise Wrong(f"{quoted(value)} is too long: a target name has at most {TARGET_BYTES} bytes")
     if re.fullmatch(TARGET_PATTERN[1:-1], value):
@@ -120,9 +120,9 @@ def target(value: Any) -> str:
     )
 
 
-def machine(value: Any) -> str:
+def machine(value: object) -> str:
     """The machine that owned a volume group: its machine-id, or another LVM system ID."""
-    line(value, "a machine-id", 128)
+    value = line(value, "a machine-id", 128)
     if not re.fullmatch(MACHINE_PATTERN, value):
         raise Wrong(
             f"{quoted(value)} is not a machine-id",
@@ -131,9 +131,9 @@ def machine(value: Any) -> str:
     return value
 
 
-def label(value: Any) -> str:
+def label(value: object) -> str:
     """A file-system label; how long it may be depends on the file system."""
-    line(value, "a label", 16)
+    value = line(value, "a label", 16)
     if " " in value or "/" in value or value.startswith("-"):
         raise Wrong(
             f"{quoted(value)} cannot be a label",
@@ -143,27 +143,27 @@ def label(value: Any) -> str:
     return value
 
 
-def consent(value: Any) -> str:
+def consent(value: object) -> str:
     """The words that say what may be lost."""
     return trimmed(value, "the words that name what may be lost", 1024)
 
 
-def username(value: Any) -> str:
+def username(value: object) -> str:
     """A CHAP name."""
     return trimmed(value, "a CHAP name")
 
 
-def password_file(value: Any) -> str:
+def password_file(value: object) -> str:
     """The file of a secret: a path, or the bare name of a systemd credential."""
-    line(value, "the name of a file", 1024)
+    value = line(value, "the name of a file", 1024)
     if value in (".", "..") or value.endswith("/"):
         raise Wrong(f"{quoted(value)} is a folder", next="name the file that holds the secret")
     return value
 
 
-def mount_path(value: Any) -> str:
+def mount_path(value: object) -> str:
     """An absolute path in its plain form, and none of the system's own."""
-    line(value, "a path", PATH_BYTES)
+    value = line(value, "a path", PATH_BYTES)
     if not value.startswith("/"):
         raise Wrong(f"{quoted(value)} is not an absolute path", next="write the whole path, beginning with /")
     plain = "/" + "/".join(part for part in value.split("/") if part not in ("", "."))
@@ -188,11 +188,12 @@ _SYSTEM_PATHS = re.compile("/|/usr|/usr/bin|/usr/lib|/usr/lib64|/usr/sbin|/var|/
 _SYSTEM_TREES = re.compile("/(bin|boot|dev|etc|lib|lib32|lib64|libx32|proc|run|sbin|sys)(/.*)?")
 
 
-def _lvm(value: Any, what: str) -> None:
-    line(value, f"the name of a {what}")
+def _lvm(value: object, what: str) -> str:
+    value = line(value, f"the name of a {what}")
     if not re.fullmatch(LVM_NAME, value) or value in (".", ".."):
         raise Wrong(
             f"{quoted(value)} cannot name a {what}",
             why="LVM's names have the characters a-z A-Z 0-9 + _ . - and do not begin with -",
             next="rename it",
         )
+    return value

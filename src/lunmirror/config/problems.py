@@ -45,7 +45,7 @@ class Problems:
 
     def add(self, key: Key, what: str, *, why: str = "", next: str = "", place: str = "") -> None:
         """Note one fault at a key."""
-        self.found.append(Problem(key, *(_clean(text) for text in (what, why, next)), place))
+        self.found.append(Problem(key, _clean(what), _clean(why), _clean(next), place))
         self._touched.update(key[:end] for end in range(1, len(key) + 1))
 
     def add_wrong(self, key: Key, wrong: Wrong) -> None:

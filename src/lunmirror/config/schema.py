@@ -33,40 +33,50 @@ def key(
     written: where its value ends up on the machine; effect: when a changed value takes effect.
     limits:  pydantic's own (ge, le, min_length, max_length).
     """
-    extra = {"x-unit": unit, "x-default": "" if required else default, "x-written": written, "x-effect": effect}
+    extra: dict[str, Any] = {
+        "x-unit": unit,
+        "x-default": "" if required else default,
+        "x-written": written,
+        "x-effect": effect,
+    }
     choice = {} if required else {"default": value}
     return Field(title=title, description=meaning, examples=examples, json_schema_extra=extra, **choice, **limits)
 
 
-def _text(judge: Any, **schema: Any) -> Any:
-    return Annotated[Any, PlainValidator(judge), WithJsonSchema({"type": "string", **schema})]
+def _string(**schema: str | int) -> WithJsonSchema:
+    """A value that is written as a text in TOML."""
+    return WithJsonSchema({"type": "string", **schema})
 
 
-def _duration(least: int, most: int) -> Any:
-    return _text(partial(units.duration, least=least, most=most), pattern=units.DURATION_PATTERN)
+def _seconds(least: int, most: int) -> PlainValidator:
+    return PlainValidator(partial(units.duration, least=least, most=most))
 
 
-Duration = _duration(0, units.LONGEST)
-ReplacementTimeout = _duration(1, units.LONGEST)
-Ping = _duration(0, 600)
-LoginTimeout = _duration(1, 600)
-CommandTimeout = _duration(1, units.LONGEST)
-BootWait = _duration(0, 3600)
-Size = _text(units.size, pattern=units.SIZE_PATTERN)
-Bytes = _text(units.size_in_bytes, pattern=units.SIZE_PATTERN)
-Portal = _text(portals.portal, pattern=portals.PORTAL_PATTERN)
-Target = _text(names.target, pattern=names.TARGET_PATTERN, maxLength=names.TARGET_BYTES)
-OwnName = _text(names.own, pattern=f"^{names.OWN_NAME}$")
-GroupName = _text(names.group, pattern=f"^{names.LVM_NAME}$")
-VolumeName = _text(names.volume, pattern=f"^{names.LVM_NAME}$")
-Machine = _text(names.machine, pattern=names.MACHINE_PATTERN)
-Consent = _text(names.consent, maxLength=1024)
-Username = _text(names.username, maxLength=names.VALUE_BYTES)
-PasswordFile = _text(names.password_file, maxLength=1024)
-Label = _text(names.label, maxLength=16)
-MountOption = _text(mountoptions.mount_option, maxLength=names.VALUE_BYTES)
-MountPath = _text(names.mount_path, pattern="^/", maxLength=names.PATH_BYTES)
-MkfsOption = _text(names.line, maxLength=names.VALUE_BYTES)
+_DURATION = _string(pattern=units.DURATION_PATTERN)
+
+Duration = Annotated[Any, _seconds(0, units.LONGEST), _DURATION]
+ReplacementTimeout = Annotated[Any, _seconds(1, units.LONGEST), _DURATION]
+Ping = Annotated[Any, _seconds(0, 600), _DURATION]
+LoginTimeout = Annotated[Any, _seconds(1, 600), _DURATION]
+CommandTimeout = Annotated[Any, _seconds(1, units.LONGEST), _DURATION]
+BootWait = Annotated[Any, _seconds(0, 3600), _DURATION]
+Size = Annotated[Any, PlainValidator(units.size), _string(pattern=units.SIZE_PATTERN)]
+Bytes = Annotated[Any, PlainValidator(units.size_in_bytes), _string(pattern=units.SIZE_PATTERN)]
+Portal = Annotated[Any, PlainValidator(portals.portal), _string(pattern=portals.PORTAL_PATTERN)]
+Target = Annotated[
+    Any, PlainValidator(names.target), _string(pattern=names.TARGET_PATTERN, maxLength=names.TARGET_BYTES)
+]
+OwnName = Annotated[Any, PlainValidator(names.own), _string(pattern=f"^{names.OWN_NAME}$")]
+GroupName = Annotated[Any, PlainValidator(names.group), _string(pattern=f"^{names.LVM_NAME}$")]
+VolumeName = Annotated[Any, PlainValidator(names.volume), _string(pattern=f"^{names.LVM_NAME}$")]
+Machine = Annotated[Any, PlainValidator(names.machine), _string(pattern=names.MACHINE_PATTERN)]
+Consent = Annotated[Any, PlainValidator(names.consent), _string(maxLength=1024)]
+Username = Annotated[Any, PlainValidator(names.username), _string(maxLength=names.VALUE_BYTES)]
+PasswordFile = Annotated[Any, PlainValidator(names.password_file), _string(maxLength=1024)]
+Label = Annotated[Any, PlainValidator(names.label), _string(maxLength=16)]
+MountOption = Annotated[Any, PlainValidator(mountoptions.mount_option), _string(maxLength=names.VALUE_BYTES)]
+MountPath = Annotated[Any, PlainValidator(names.mount_path), _string(pattern="^/", maxLength=names.PATH_BYTES)]
+MkfsOption = Annotated[Any, PlainValidator(names.line), _string(maxLength=names.VALUE_BYTES)]
 Settings = Annotated[
     dict[str, Any],
     PlainValidator(settings.settings),
@@ -573,7 +583,7 @@ def table_of(field: FieldInfo) -> tuple[type[Table] | None, Any]:
     for part in _parts(field.annotation):
         if isinstance(part, type) and issubclass(part, Table):
             return part, None
-        arguments = getattr(part, "__args__", ())
+        arguments: tuple[Any, ...] = getattr(part, "__args__", ())
         if getattr(part, "__origin__", None) is dict and issubclass(arguments[1], Table):
             return arguments[1], arguments[0]
     return None, None

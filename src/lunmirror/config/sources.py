@@ -6,6 +6,9 @@ there is an error. When lunmirror runs as root, a file that somebody else could 
 
 import os
 import stat
+from typing import TypeAlias
+
+Fault: TypeAlias = tuple[str, str, str, str]  # path, what, why, next
 
 MOST_BYTES = 1 << 20  # of one file
 MOST_FILES = 256  # in conf.d
@@ -18,7 +21,7 @@ def read(path: str) -> list[tuple[str, str]]:
 
     Raises ConfigError naming every file that cannot be used.
     """
-    faults: list[tuple[str, str, str, str]] = []
+    faults: list[Fault] = []
     path = os.path.abspath(path)
     folder = os.path.dirname(path)
     texts = [_read_file(path, faults, main=True)]
@@ -44,7 +47,7 @@ def distrust(status: os.stat_result) -> str:
     return ""
 
 
-def _parts(folder: str, faults: list) -> list[str]:
+def _parts(folder: str, faults: list[Fault]) -> list[str]:
     try:
         names = os.listdir(folder)
     except FileNotFoundError:
@@ -63,7 +66,7 @@ def _parts(folder: str, faults: list) -> list[str]:
     return [os.path.join(folder, name) for name in names]
 
 
-def _read_file(path: str, faults: list, main: bool = False) -> tuple[str, str] | None:
+def _read_file(path: str, faults: list[Fault], main: bool = False) -> tuple[str, str] | None:
     try:
         # O_NONBLOCK: opening a FIFO must not wait for a writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
@@ -103,7 +106,7 @@ def _all_of(descriptor: int) -> bytes:
     return content
 
 
-def _decoded(path: str, content: bytes, faults: list) -> tuple[str, str] | None:
+def _decoded(path: str, content: bytes, faults: list[Fault]) -> tuple[str, str] | None:
     if len(content) > MOST_BYTES:
         faults.append((path, "the file is larger than 1 MiB", "no configuration is", "is it the right file?"))
         return None
@@ -116,13 +119,13 @@ def _decoded(path: str, content: bytes, faults: list) -> tuple[str, str] | None:
         return None
 
 
-def _distrust_targets(files: list[str], faults: list) -> None:
+def _distrust_targets(files: list[str], faults: list[Fault]) -> None:
     """Whoever can write to the folder behind a link can put another file there."""
     for folder in dict.fromkeys(os.path.dirname(os.path.realpath(file)) for file in files if os.path.islink(file)):
         _distrust_folder(folder, faults)
 
 
-def _distrust_folder(folder: str, faults: list) -> None:
+def _distrust_folder(folder: str, faults: list[Fault]) -> None:
     try:
         reason = distrust(os.stat(folder))
     except (OSError, ValueError):

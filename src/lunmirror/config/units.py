@@ -71,7 +71,7 @@ def _bytes(value: str, number: int, fraction: str, unit: str) -> int:
     if unit not in BYTES:
         raise _wrong_unit(value, unit)
     scaled = int(f"{number}{fraction}") * BYTES[unit]
-    count, rest = divmod(scaled, 10 ** len(fraction))
+    count, rest = divmod(scaled, int("1" + "0" * len(fraction)))
     if rest:
         raise Wrong(f"{quoted(value)} is not a whole number of bytes", next="write it in a smaller unit")
     if count <= 0:

@@ -73,7 +73,9 @@ class Cut:
         ran = self.host.run((paths.NFT, "-j", "list", "table", "inet", TABLE), DEADLINE)
         try:
             rules = [item["rule"] for item in json.loads(ran.out)["nftables"] if "rule" in item]
-            return sum(part["counter"]["packets"] for rule in rules for part in rule["expr"] if "counter" in part)
+            return sum(
+                int(part["counter"]["packets"]) for rule in rules for part in rule["expr"] if "counter" in part
+            )
         except (ValueError, KeyError, TypeError):
             return None
 

@@ -21,7 +21,7 @@ _QUIET = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # a pipe or a terminal in a
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR)
 
 
-def read(path: str) -> Seen:
+def read(path: str) -> Seen[bytes]:
     """Present(bytes), Absent, or Unknown."""
     try:
         return Present(_content(path))
@@ -36,7 +36,7 @@ def read(path: str) -> Seen:
         return Unknown(f"cannot read {path!r}: {error}")
 
 
-def link(path: str) -> Seen:
+def link(path: str) -> Seen[str]:
     """Present(the path with every symbolic link resolved), Absent, or Unknown."""
     try:
         # The kernel resolves it whole: os.path.realpath asks of each part of the path, and sysfs is deep.
@@ -51,7 +51,7 @@ def link(path: str) -> Seen:
         return Unknown(f"cannot resolve {path!r}: {error}")
 
 
-def folder(path: str) -> Seen:
+def folder(path: str) -> Seen[tuple[str, ...]]:
     """Present(tuple of names, sorted) of a real folder, or of one that links of root's alone lead to; Absent; Unknown."""
     try:
         number = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)

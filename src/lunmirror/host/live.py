@@ -7,6 +7,7 @@ Interrupted, when somebody asked us to stop: then nothing further is begun.
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any, TypeVar
 
 from lunmirror.host import child, files, iscsilock, words
 from lunmirror.host.child import Job
@@ -14,6 +15,8 @@ from lunmirror.host.protocol import ActionFailed, Ran
 from lunmirror.host.stuck import Stuck
 from lunmirror.host.waiting import stop_if_asked, until
 from lunmirror.model import Seen
+
+T = TypeVar("T")
 
 VALUE_DEADLINE = 10.0  # seconds that a write to sysfs may take
 
@@ -28,7 +31,7 @@ class LiveHost:
         self.note = note
         self.stuck = Stuck()
         self.answers: dict[tuple[str, ...], Ran] = {}
-        self.found: dict[str, object] = {}
+        self.found: dict[str, Any] = {}
         child.settle()
 
     # Reading
@@ -38,25 +41,26 @@ class LiveHost:
             self.answers[argv] = self._run(Job(argv, deadline, changes=False))
         return self.answers[argv]
 
-    def once(self, name: str, look: Callable[[], object]) -> object:
+    def once(self, name: str, look: Callable[[], T]) -> T:
         if name not in self.found:
             self.found[name] = look()
-        return self.found[name]
+        found: T = self.found[name]
+        return found
 
     def forget(self) -> None:
         self.answers.clear()
         self.found.clear()
 
-    def read(self, path: str) -> Seen:
+    def read(self, path: str) -> Seen[bytes]:
         return files.read(path)
 
     def glob(self, pattern: str) -> tuple[str, ...]:
         return files.glob(pattern)
 
-    def link(self, path: str) -> Seen:
+    def link(self, path: str) -> Seen[str]:
         return files.link(path)
 
-    def folder(self, path: str) -> Seen:
+    def folder(self, path: str) -> Seen[tuple[str, ...]]:
         return files.folder(path)
 
     def reach(self, endpoints: tuple[tuple[str, int], ...], deadline: float) -> dict[tuple[str, int], str]:

@@ -4,9 +4,11 @@ Reads answer `Present`, `Absent` or `Unknown`, never an exception, so that no ca
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 from lunmirror.model import Seen
+
+T = TypeVar("T")
 
 # As the C library and LVM say them, in small letters.
 CAUSES = ("read-only file", "no space left", "too many open files", "permission denied")
@@ -33,49 +35,60 @@ class Ran(NamedTuple):
         return self.trouble or f"{self.argv[0].rsplit('/', 1)[-1]} ended with exit code {self.rc}{said}"
 
 
-class Reader:
+class Reader(Protocol):
     """Reading only. Observers get this and nothing more."""
 
     def query(self, argv: tuple[str, ...], deadline: float) -> Ran:
         """Run a program that changes nothing. The answer is remembered until the next change through this host,
         or until `forget`."""
+        ...
 
     def forget(self) -> None:
         """Whoever watches the machine asks anew: nothing is remembered after this."""
+        ...
 
-    def once(self, name: str, look: Callable[[], object]) -> object:
+    def once(self, name: str, look: Callable[[], T]) -> T:
         """What `look` finds, remembered by that name until the next change through this host, as queries are."""
+        ...
 
-    def read(self, path: str) -> Seen:
+    def read(self, path: str) -> Seen[bytes]:
         """Present(bytes), Absent, or Unknown."""
+        ...
 
     def glob(self, pattern: str) -> tuple[str, ...]:
         """Existing paths that match, sorted. Only for /sys, /dev, /run and folders whose absence means 'none'."""
+        ...
 
-    def link(self, path: str) -> Seen:
+    def link(self, path: str) -> Seen[str]:
         """Present(str): the path with every symbolic link resolved; Absent if it does not exist."""
+        ...
 
-    def folder(self, path: str) -> Seen:
+    def folder(self, path: str) -> Seen[tuple[str, ...]]:
         """Present(tuple of names, sorted) of a real folder, or of one that links of root's alone lead to; Absent; Unknown
         for anything else."""
+        ...
 
     def reach(self, endpoints: tuple[tuple[str, int], ...], deadline: float) -> dict[tuple[str, int], str]:
         """Connect to every (address, port) at once, close again. '' = answers; else why not. Seconds."""
+        ...
 
     def now(self) -> float:
         """Seconds on a clock that only moves forward."""
+        ...
 
     def date(self) -> str:
         """The wall clock, UTC, ISO 8601 with seconds: for people and for the journal, never for a decision."""
+        ...
 
 
-class Host(Reader):
+class Host(Reader, Protocol):
     """Changing. Only the executor gets this. Every method raises `ActionFailed` with the reason."""
 
     def run(self, argv: tuple[str, ...], deadline: float, stdin: bytes = b"") -> Ran: ...
 
     def run_together(self, runs: tuple[tuple[tuple[str, ...], float], ...]) -> tuple[Ran, ...]:
         """Run several programs at once: (argv, deadline) each; answers in the same order."""
+        ...
 
     def write(
         self, path: str, content: bytes, before: bytes | None, mode: int, scratch: str = "", locked: bool = False
@@ -83,9 +96,11 @@ class Host(Reader):
 
     def no_room(self, folder: str) -> str:
         """Why nothing can be written below a folder, in words; '' if that is not certain."""
+        ...
 
     def flush(self, path: str) -> None:
         """Bring a file that another program wrote to the disk, and its name too. One that is not there is no failure."""
+        ...
 
     def remove(self, path: str, before: bytes, locked: bool = False) -> None: ...
 
@@ -97,10 +112,12 @@ class Host(Reader):
 
     def await_portals(self, endpoints: tuple[tuple[str, int], ...], deadline: float) -> None:
         """Wait until every (address, port) accepts connections, at most `deadline` seconds. Silence is no failure."""
+        ...
 
     def await_sessions(self, wanted: tuple[tuple[str, str, int], ...], deadline: float) -> None:
         """Wait until a session to each (target, address, port) is logged in, at most `deadline` seconds. That one is
         late is no failure."""
+        ...
 
 
 class ActionFailed(Exception):

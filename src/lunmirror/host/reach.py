@@ -10,6 +10,7 @@ import select
 import socket
 import time
 from collections.abc import Callable
+from typing import Any
 
 from lunmirror.host import paths, words
 from lunmirror.host.child import Job, run_all
@@ -91,6 +92,7 @@ class Probe:
         self.why = ""
         self.open: dict[int, socket.socket] = {}
         for address, port in addresses:
+            target: tuple[Any, ...]
             try:
                 if family := _family(address):
                     kind, target = socket.SOCK_STREAM, (address, port)

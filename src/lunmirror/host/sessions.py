@@ -23,5 +23,5 @@ def _text(path: str) -> str:
     seen = files.read(path)
     if not isinstance(seen, Present):
         return ""
-    text = seen.facts.decode(errors="replace").strip()
+    text: str = seen.facts.decode(errors="replace").strip()
     return text if path.endswith("/state") else text.lower()

@@ -68,7 +68,7 @@ def _loss(one: Loss) -> dict[str, Any]:
     return {"volume": one.volume, "loses": one.loses, "why": one.why}
 
 
-def _see(seen: Seen | None, kind: type) -> tuple[Any, dict[str, Any]]:
+def _see(seen: Seen[Any] | None, kind: type) -> tuple[Any, dict[str, Any]]:
     """(facts of the wanted kind or None, what to say instead)."""
     match seen:
         case Present(facts) if isinstance(facts, kind):

@@ -20,7 +20,7 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
 
 
 def _disks(desired: Desired, disk: Disk, reader: Reader, seen: World) -> tuple[Patience, ...]:
-    found = []
+    found: list[str] = []
     for path in desired.paths_to(disk):
         session = seen["session"].get(path.name)
         if not isinstance(session, Present) or not isinstance(session.facts, Session):
