@@ -1,4 +1,5 @@
+from lunmirror.layers.filesystem.growth import plan_growth
 from lunmirror.layers.filesystem.observe import observe
-from lunmirror.layers.filesystem.plan import plan, plan_growth
+from lunmirror.layers.filesystem.plan import plan
 
 __all__ = ["observe", "plan", "plan_growth"]

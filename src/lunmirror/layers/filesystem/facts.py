@@ -1,6 +1,6 @@
 """What can be known of the file system on a volume."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 
 class FileSystem(NamedTuple):
@@ -29,3 +29,6 @@ class Other(NamedTuple):
 
     what: str
     tags: tuple[str, ...] = ()
+
+
+Facts: TypeAlias = Bare | FileSystem | Other

@@ -5,16 +5,17 @@ data). So a volume counts as bare only if its first bytes were really read as we
 """
 
 from collections.abc import Iterator
+from typing import Any
 
-from lunmirror.desired import Desired, Volume
+from lunmirror.desired import Desired
 from lunmirror.host import paths
 from lunmirror.host.protocol import Ran, Reader
 from lunmirror.layers.disk.facts import shown
-from lunmirror.layers.filesystem.facts import Bare, FileSystem, Other
+from lunmirror.layers.filesystem.facts import Bare, Facts, FileSystem, Other
 from lunmirror.layers.volume.facts import LogicalVolume
-from lunmirror.lvm import read_lvm
+from lunmirror.lvm import Lvm, read_lvm
 from lunmirror.lvm.devices import text
-from lunmirror.model import Observed, Present, Seen, Unknown, World
+from lunmirror.model import Observed, Present, Seen, Unknown, World, facts_of
 from lunmirror.mountinfo import Entry, read_mounts
 from lunmirror.plain import count
 
@@ -36,11 +37,11 @@ XFS_IN_PROGRESS = 126  # offset in bytes of sb_inprogress (xfsprogs, libxfs/xfs_
 
 def observe(desired: Desired, reader: Reader, world: World) -> Observed:
     """Every volume with a declared file system, by volume id."""
-    wanted = [v for v in desired.volumes.values() if v.filesystem is not None]
+    wanted = [(v, v.filesystem.type) for v in desired.volumes.values() if v.filesystem is not None]
     if not wanted:
         return {}
     look = _Look(desired, reader, world)
-    return {v.id: look.at(v, world.get("volume", {}).get(v.id)) for v in wanted}
+    return {v.id: look.at(type, world.get("volume", {}).get(v.id)) for v, type in wanted}
 
 
 class _Look:
@@ -55,10 +56,11 @@ class _Look:
         self.mounts = read_mounts(reader)
         self.tags = _tags(read_lvm(reader, shown(world)))
 
-    def at(self, volume: Volume, seen: Seen | None) -> Seen:
-        if not isinstance(seen, Present):
+    def at(self, type: str, seen: Seen[Any] | None) -> Seen[Facts]:
+        """What is on the volume, for which a file system of this type is declared."""
+        lv = facts_of(seen, LogicalVolume)
+        if lv is None:
             return Unknown(getattr(seen, "reason", "the volume does not exist"))
-        lv: LogicalVolume = seen.facts
         if not lv.active or not lv.number:
             return Unknown("the volume is not active")
         if lv.misled:
@@ -67,17 +69,17 @@ class _Look:
             )
         if lv.suspended:
             return Unknown("the volume is suspended: reading it would hang")
-        if isinstance(self.mounts, Unknown):
-            return self.mounts
-        if isinstance(self.tags, Unknown):
-            return self.tags
+        if not isinstance(self.mounts, Present):
+            return Unknown(getattr(self.mounts, "reason", "there is no mount table"))
+        if not isinstance(self.tags, Present):
+            return Unknown(getattr(self.tags, "reason", "LVM has no report"))
         if lv.uuid not in self.tags.facts:
             return Unknown("LVM does not show the volume any more")
         tags = self.tags.facts[lv.uuid]
         mount = _whole(e for e in self.mounts.facts if e.number == lv.number)
         if mount is None:
             return _Probe(self.reader, lv, self.deadline, tags).result()
-        if {mount.type, volume.filesystem.type} <= EXT and mount.type != volume.filesystem.type:
+        if {mount.type, type} <= EXT and mount.type != type:
             return _mounted(_Probe(self.reader, lv, self.deadline, tags).result(), mount)
         errors = self._errors(lv) if mount.type in EXT else 0
         return Present(FileSystem(mount.type, "", "", mounted=True, path=mount.path, tags=tags, errors=errors))
@@ -90,7 +92,7 @@ class _Look:
         return count(text(self.reader, f"{paths.SYS}/fs/ext4/{kernel}/errors_count")) or 0
 
 
-def _tags(lvm: Seen) -> Seen:
+def _tags(lvm: Seen[Lvm]) -> Seen[dict[str, tuple[str, ...]]]:
     """Present(volume UUID -> tags) or Unknown."""
     return Present({row.uuid: row.tags for row in lvm.facts.lvs}) if isinstance(lvm, Present) else lvm
 
@@ -101,7 +103,7 @@ def _whole(entries: Iterator[Entry]) -> Entry | None:
     return found[0] if found else None
 
 
-def _mounted(probed: Seen, mount: Entry) -> Seen:
+def _mounted(probed: Seen[Facts], mount: Entry) -> Seen[Facts]:
     """What was read on a volume that is in use."""
     if isinstance(probed, Present) and isinstance(probed.facts, FileSystem):
         return Present(probed.facts._replace(mounted=True, path=mount.path))
@@ -114,7 +116,7 @@ class _Probe:
     def __init__(self, reader: Reader, lv: LogicalVolume, deadline: float, tags: tuple[str, ...]) -> None:
         self.reader, self.node, self.deadline, self.tags = reader, f"{paths.MAPPER}/{lv.dm}", deadline, tags
 
-    def result(self) -> Seen:
+    def result(self) -> Seen[Facts]:
         ran = self.reader.query((paths.BLKID, "-p", "-o", "export", self.node), self.deadline)
         if ran.rc == NOT_FOUND_OR_NOT_READ:
             return self._nothing_found()
@@ -124,7 +126,7 @@ class _Probe:
             return Unknown(f"what is on {self.node} cannot be told: {ran.why}")
         return self._found(ran)
 
-    def _nothing_found(self) -> Seen:
+    def _nothing_found(self) -> Seen[Facts]:
         head = self._head()
         if isinstance(head, Unknown):
             return head
@@ -133,7 +135,7 @@ class _Probe:
                 return Unknown(f"{paths.BLKID} finds nothing on {self.node}, yet {name} superblock begins there")
         return Present(Bare(self.tags))
 
-    def _found(self, ran: Ran) -> Seen:
+    def _found(self, ran: Ran) -> Seen[Facts]:
         values = _export(ran.out)
         if not values:
             return Unknown(f"{paths.BLKID} gave an answer about {self.node} that cannot be read: {ran.out[:200]!r}")
@@ -148,7 +150,7 @@ class _Probe:
         uuid, label = values.get("UUID", "").lower(), values.get("LABEL", "")
         return Present(FileSystem(values["TYPE"], uuid, label, mounted=False, complete=complete, tags=self.tags))
 
-    def _head(self) -> Seen:
+    def _head(self) -> Present[str] | Unknown:
         """Present(the first HEAD bytes in hexadecimal): proof that the volume can be read at all."""
         ran = self.reader.query((paths.OD, "-A", "n", "-v", "-t", "x1", "-N", str(HEAD), self.node), self.deadline)
         if ran.rc != 0:
