@@ -136,6 +136,10 @@ def _volume(world: World, active, put, links, empty) -> None:
         if found:
             kernel = f"{found.kernel}1" if found.partition and found.lun.part.pv else found.kernel
             put(f"/sys/class/block/{kernel}/holders/dm-{active.minor}", "")
+            sid, number = found.session.sid, found.number
+            scsi = f"/sys/class/iscsi_session/session{sid}/device/target{sid}:0:0/{sid}:0:0:{number}"
+            inside = "" if kernel == found.kernel else f"/{kernel}"
+            put(f"{scsi}/block/{found.kernel}{inside}/holders/dm-{active.minor}", "")
             stem = {"raid1": "_rimage_", "mirror": "_mimage_"}.get(active.type, "")
             on = active.subs.get(f"{active.name}{stem}{leg.number}") if stem else active.real or active.minor
             put(f"/sys/dev/block/253:{on}/slaves/{kernel}", "")

@@ -107,7 +107,7 @@ def _scsi_disks(desired: Desired, disk: Disk, reader: Reader, seen: World) -> _F
     live = [s for s in sessions if s.live]
     if not live:
         return Unknown(_why(sessions[0])) if sessions else ABSENT
-    folders = [folder for session in live for folder in luns.blocks(reader, _in_use(reader, session, disk), disk.lun)]
+    folders = [folder for session in live for folder in luns.blocks(reader, session.sid, disk.lun)]
     if not folders:
         return Present(NoDisk(_scsi_host(reader, live[0]), luns.patterns(live[0].sid, disk.lun)))
     states = {folder: text(reader, f"{_scsi(folder)}/state") for folder in folders}
@@ -121,18 +121,6 @@ def _scsi_disks(desired: Desired, disk: Disk, reader: Reader, seen: World) -> _F
     if unknown := _unknown_to_udev(reader, devices):
         return Present(NoDisk("", (unknown,)))
     return _Found(text(reader, f"{_scsi(running[0])}/wwid"), devices)
-
-
-def _in_use(reader: Reader, session: Session, disk: Disk) -> str:
-    """The session that counts where several of one kind lead to the LUN (node.session.nr_sessions): a live one whose
-    disk something is built on, else the first. Each further one only shows the same disk once more."""
-    for sid in (session.sid, *session.twins) if session.twins else ():
-        if text(reader, f"{paths.SYS_SESSIONS}/{sid}/state") != "LOGGED_IN":
-            continue
-        for folder in luns.blocks(reader, sid, disk.lun):
-            if reader.glob(f"{folder}/holders/*") or reader.glob(f"{folder}/*/holders/*"):
-                return sid
-    return session.sid
 
 
 def _why(session: Session) -> str:

@@ -17,7 +17,8 @@ LIVE = {
 class Session(NamedTuple):
     """A session object of the kernel. `state` is LOGGED_IN, FAILED or FREE; times are seconds, None if the
     attribute reads `off` or is not a number. `sid` is the kernel's name, "session3".
-    `twins` are further sessions of the same target and portal: each shows the same disks once more.
+    `twins` are further sessions of the same target and portal: each shows the same disks once more. It is the live one
+    whose disks something is built on, else the first.
     `besides`: (sid, interface) of sessions that do so through another interface than open-iscsi's default.
     `urgent`: it is not live, and a volume with a leg behind it is not active: worth waiting for.
     `silence`: it reads LOGGED_IN, but its portal was asked just now and does not answer, and why; '' if it does. For

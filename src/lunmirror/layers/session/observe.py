@@ -92,7 +92,8 @@ def _session(path: Path, kernels: tuple[_Kernel, ...], reader: Reader, seen: Wor
     if same:
         quiet, keeper = silent(reader), _keeper(reader)
         found = (_facts(k.sid, reader)._replace(silence=quiet.get(k.sid, ""), keeper=keeper) for k in same)
-        sessions = sorted(found, key=lambda s: (not s.live, len(s.sid), s.sid))
+        used = {k.sid for k in same if len(same) > 1 and _is_used(k.sid, reader)}
+        sessions = sorted(found, key=lambda s: (not s.live, s.sid not in used, len(s.sid), s.sid))
         if sessions[0].state in UNSET:
             return Unknown(f"the state of {sessions[0].sid} cannot be read")
         bound = (k for k in mine if k not in same and any(_at(place, addresses, path) for place in k.endpoints))
@@ -101,6 +102,12 @@ def _session(path: Path, kernels: tuple[_Kernel, ...], reader: Reader, seen: Wor
     if vague := [k.sid for k in mine if not k.endpoints]:
         return Unknown(f"{vague[0]} is for this target, but not yet or no more tied to a portal")
     return ABSENT
+
+
+def _is_used(sid: str, reader: Reader) -> bool:
+    """Something is built on a disk of this session: of several of one kind it is the one that counts."""
+    blocks = f"{paths.SYS_SESSIONS}/{sid}/device/target*/*:*:*:*/block/*"
+    return bool(reader.glob(f"{blocks}/holders/*") or reader.glob(f"{blocks}/*/holders/*"))
 
 
 def _joined(sid: str, reader: Reader) -> bool:
