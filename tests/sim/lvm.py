@@ -47,9 +47,8 @@ class Lvm:
             pv = found[1].pv if found else ""
             if not pv or (found[1] is found[0].lun.body and found[0].lun.table and found[0].lun.table.whole):
                 continue
-            place = (found[0].session.server.name, found[0].session.target, found[0].number)
-            if self.world.declared.get(pv, place) != place:
-                raise Harm(f"LVM is shown {device}, a stranger: {pv} on {place}")
+            if self.world.is_strange(found[1], found[0]):
+                raise Harm(f"LVM is shown {device}, a stranger with {pv}")
             if pv in met:
                 raise Harm(f"LVM is shown {pv} twice: on {met[pv]} and on {device}")
             met[pv] = device

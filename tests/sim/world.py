@@ -114,6 +114,11 @@ class World:
     def disk_of(self, area: Area) -> ScsiDisk | None:
         return next((d for d in self.disks() if area is d.lun.body or area is d.lun.part), None)
 
+    def is_strange(self, area: Area, disk: ScsiDisk) -> bool:
+        """It carries a declared disk's UUID, and is another LUN."""
+        place = (disk.session.server.name, disk.session.target, disk.number)
+        return self.declared.get(area.pv, place) != place
+
     def area_of(self, pv: str) -> Area | None:
         return next((a for a in self.areas() if a.pv == pv), None)
 
@@ -201,7 +206,7 @@ class World:
         if meta is None:
             return  # nothing that it could write to
         lv = meta.lv(active.name)
-        if set(lv.pvs) <= set(lvm.seen) or any(lvm.copies(pv) > 1 for pv, _ in meta.pvs):
+        if any(lvm.copies(pv) > 1 or self.is_strange(*seen[::2]) for pv, seen in lvm.seen.items()):
             return  # a copy is in sight: LVM finds nothing missing, or refuses to write beside duplicates
         kept = tuple((leg.number, leg.pv) for leg in left)
         kind = "linear" if len(kept) == 1 else "mirror"
