@@ -199,6 +199,7 @@ def test_what_is_not_known_is_no_fault(kernel: Kernel) -> None:
     kernel.mine.mkdir()
     assert modules.fault("iscsi_tcp") is None, "no index"
     kernel.mine.rmdir()
+    assert modules.fault("iscsi_tcp") is None, "an empty directory: hidden from us"
     kernel.installed.rmdir()
     assert modules.fault("iscsi_tcp") is None, "no modules at all"
 
