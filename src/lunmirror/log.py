@@ -95,6 +95,7 @@ class Log:
     def _make_logger(self) -> Any:
         import structlog
 
+        render: list[Any]
         if self._is_terminal():
             render = [_plain, structlog.dev.ConsoleRenderer(colors=self.color)]
         else:

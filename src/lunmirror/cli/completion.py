@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from lunmirror.cli import parser
+from lunmirror.cli.options import Parser
 
 
 class Argument(NamedTuple):
@@ -29,12 +30,12 @@ def script(shell: str) -> str:
     return makers[shell]()
 
 
-def arguments(of: parser.Parser) -> list[Argument]:
+def arguments(of: Parser) -> list[Argument]:
     """What one parser takes, in its order."""
     return [_argument(of, action) for action in of.known]
 
 
-def _argument(of: parser.Parser, action: argparse.Action) -> Argument:
+def _argument(of: Parser, action: argparse.Action) -> Argument:
     offers = of.offers.get(action.dest, "")
     words = tuple(map(str, action.choices or ()))
     if offers == "keys":

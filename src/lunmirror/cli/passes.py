@@ -20,7 +20,7 @@ Reported = tuple[Exit, Report, str]
 
 def config_path(args: Namespace) -> str:
     """Absolute, since a pass changes its working directory."""
-    return os.path.abspath(args.config)
+    return os.path.abspath(str(args.config))
 
 
 def load(args: Namespace, remember: bool = True) -> Desired:

@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 
-from lunmirror.cli import output
+from lunmirror.cli import options, output
 from lunmirror.cli.options import Parser
 from lunmirror.exits import Exit
 
@@ -25,5 +25,5 @@ def run(args: Namespace) -> Exit:
     asked = getattr(args, "about", args.verb)  # `help VERB`, else `VERB --help`
     if asked and asked not in parser.VERBS:
         usual = f"the verbs are {', '.join(parser.VERBS)}"
-        raise UsageError(f"there is no verb {asked!r}", next=parser.nearest(asked, parser.VERBS, usual))
+        raise UsageError(f"there is no verb {asked!r}", next=options.nearest(asked, parser.VERBS, usual))
     return output.print_text((parser.of_verb(asked) if asked else parser.whole()).format_help())
