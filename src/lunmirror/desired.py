@@ -125,6 +125,18 @@ class Volume(NamedTuple):
         return f"{self.group}/{self.name}"
 
     @property
+    def mounted(self) -> Mount:
+        """Its mount; asked only where one is declared."""
+        assert self.mount is not None
+        return self.mount
+
+    @property
+    def formatted(self) -> Filesystem:
+        """Its file system; asked only where one is declared."""
+        assert self.filesystem is not None
+        return self.filesystem
+
+    @property
     def dm(self) -> str:
         """Its name in device-mapper: hyphens are doubled (lvm2, libdm/libdm-string.c)."""
         return f"{self.group.replace('-', '--')}-{self.name.replace('-', '--')}"

@@ -4,15 +4,13 @@ Read through: mount(8) and mount options of ext4 and xfs of util-linux 2.38, sys
 Documentation/filesystems/ext4 and admin-guide/xfs.
 """
 
-from typing import Any
-
 from lunmirror.config.names import VALUE_BYTES, trimmed
 from lunmirror.config.problems import Wrong, quoted
 
 
-def mount_option(given: Any) -> str:
+def mount_option(given: object) -> str:
     """One mount option, as it stands between the commas of an fstab line. Raises Wrong."""
-    trimmed(given, "a mount option", VALUE_BYTES)
+    given = trimmed(given, "a mount option", VALUE_BYTES)
     if "," in given or " " in given or '"' in given or "#" in given:
         raise Wrong(
             f"{quoted(given)} is not one mount option",

@@ -54,6 +54,15 @@ class Line(NamedTuple):
         return f"line {self.number}: {self.raw.decode(errors='backslashreplace').strip()}"
 
 
+class Write(NamedTuple):
+    """A change of one line: the whole file then, the line as it is to be and as it is, whether there was one."""
+
+    content: bytes
+    line: str
+    observed: str
+    replaces: bool
+
+
 def entries(fstab: bytes) -> tuple[Line, ...]:
     """The lines that mean something to mount: no blank ones, no comments, at least device and path."""
     found = []
@@ -73,7 +82,7 @@ def devices(volume: Volume) -> tuple[str, str]:
 def about(lines: tuple[Line, ...], volume: Volume, aliases: tuple[int, ...]) -> tuple[Line, ...]:
     """The lines that name the volume's device or its mount point. `aliases` are numbers of lines known to mean our
     device though they call it otherwise."""
-    path = _plain(volume.mount.path.encode())
+    path = _plain(volume.mounted.path.encode())
     return tuple(line for line in lines if line.path == path or is_ours(line, volume, aliases))
 
 
@@ -84,8 +93,8 @@ def is_ours(line: Line, volume: Volume, aliases: tuple[int, ...]) -> bool:
 def declared(volume: Volume, boot_wait: int, device: bytes = b"") -> bytes:
     """Our line for this volume, without its newline. `boot_wait` is in seconds; `device`: the first field as it stands
     in fstab, kept."""
-    options = ",".join(options_for(volume.mount.options, boot_wait))
-    fields = (volume.mount.path, volume.filesystem.type, options)
+    options = ",".join(options_for(volume.mounted.options, boot_wait))
+    fields = (volume.mounted.path, volume.formatted.type, options)
     first = device or escape(devices(volume)[0].encode())
     return b" ".join((first, *(escape(f.encode()) for f in fields), *DUMP_AND_PASS))
 

@@ -5,14 +5,14 @@ label. So the name must be seen to be our volume's (udev's link leads to it, or 
 udev must know of nobody else who claims it (/run/udev/links, one entry for each claimant).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lunmirror.desired import Volume
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.filesystem.facts import FileSystem
 from lunmirror.layers.volume.facts import LogicalVolume
-from lunmirror.model import ABSENT, Absent, Present, Seen, Unknown
+from lunmirror.model import ABSENT, Present, Seen, Unknown, facts_of
 
 TAGS = {
     "UUID": f"{paths.DEV_DISK}/by-uuid/",
@@ -46,13 +46,15 @@ def is_lasting(device: bytes) -> bool:
     return node(device).startswith(f"{paths.DEV_DISK}/")
 
 
-def judge(device: bytes, volume: Volume, seen: Seen | None, filesystem: Seen | None, reader: Reader) -> Verdict:
+def judge(
+    device: bytes, volume: Volume, seen: Seen[Any] | None, filesystem: Seen[Any] | None, reader: Reader
+) -> Verdict:
     """What a first field of fstab, none of LVM's own names, means. `seen` and `filesystem` are those layers' words."""
     place = node(device)
     if not place:
         return Verdict(False)
     leads = reader.link(place)
-    lv = seen.facts if isinstance(seen, Present) and isinstance(seen.facts, LogicalVolume) else None
+    lv = facts_of(seen, LogicalVolume)
     if lv is None or not lv.number:
         return _stopped(place, leads, volume, seen, lv)
     mine = f"/dev/dm-{lv.number.partition(':')[2]}"
@@ -70,7 +72,9 @@ def judge(device: bytes, volume: Volume, seen: Seen | None, filesystem: Seen | N
     return Verdict(True)
 
 
-def _stopped(place: str, leads: Seen, volume: Volume, seen: Seen | None, lv: LogicalVolume | None) -> Verdict:
+def _stopped(
+    place: str, leads: Seen[str], volume: Volume, seen: Seen[Any] | None, lv: LogicalVolume | None
+) -> Verdict:
     """The volume has no device now, so the name must lead nowhere, and can be ours."""
     if isinstance(leads, Present):
         return Verdict(False, "", f"it leads to {leads.facts}")
@@ -79,7 +83,11 @@ def _stopped(place: str, leads: Seen, volume: Volume, seen: Seen | None, lv: Log
     folder, _, value = place.rpartition("/")
     is_new = seen is ABSENT  # it is about to be made, and its file system with it
     if f"{folder}/" == TAGS["LABEL"]:
-        declared = bool(volume.filesystem.label) and value == _encoded(volume.filesystem.label)
+        declared = (
+            volume.filesystem is not None
+            and bool(volume.filesystem.label)
+            and value == _encoded(volume.filesystem.label)
+        )
         return Verdict(declared or not is_new, "", "it leads nowhere")
     if f"{folder}/" == TAGS["UUID"]:
         return Verdict(not is_new, "", "it leads nowhere")
@@ -87,10 +95,10 @@ def _stopped(place: str, leads: Seen, volume: Volume, seen: Seen | None, lv: Log
     return Verdict(folder == f"{paths.DEV_DISK}/by-id" and (value in names or (lv is not None and "-LVM-" in value)))
 
 
-def _is_read(place: str, filesystem: Seen | None) -> bool:
+def _is_read(place: str, filesystem: Seen[Any] | None) -> bool:
     """blkid has read the name off our volume itself: udev may not have come to it yet."""
-    facts = filesystem.facts if isinstance(filesystem, Present) else None
-    if not isinstance(facts, FileSystem):
+    facts = facts_of(filesystem, FileSystem)
+    if facts is None:
         return False
     if facts.uuid and place.lower() == TAGS["UUID"] + facts.uuid:
         return True
@@ -103,9 +111,10 @@ def _claims(place: str, reader: Reader) -> tuple[str, ...] | Unknown:
         return ()
     name = place.removeprefix(paths.DEV.rstrip("/")).replace("\\", "\\x5c").replace("/", "\\x2f")
     seen = reader.folder(f"{paths.UDEV_LINKS}/{name}")
-    if isinstance(seen, Present):
-        return seen.facts
-    return () if isinstance(seen, Absent) else seen
+    if isinstance(seen, Unknown):
+        return seen
+    names: tuple[str, ...] = seen.facts if isinstance(seen, Present) else ()
+    return names
 
 
 def _encoded(value: str) -> str:

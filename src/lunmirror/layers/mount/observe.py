@@ -4,6 +4,8 @@ A path with something mounted on it is never touched: even listing it hangs whil
 lvm.md). The mount table tells all that is needed.
 """
 
+from typing import Any
+
 from lunmirror.desired import Desired, Volume
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
@@ -11,18 +13,17 @@ from lunmirror.layers.mount.facts import Mounted, MountState, Undeclared
 from lunmirror.layers.mount.fstab import Line, about, devices, entries, is_ours
 from lunmirror.layers.mount.names import Verdict, judge, node
 from lunmirror.layers.volume.facts import LogicalVolume
-from lunmirror.model import Absent, Observed, Present, Seen, Unknown, World
+from lunmirror.model import Absent, Observed, Present, Seen, Unknown, World, facts_of
 from lunmirror.mountinfo import Entry, at, read_mounts
 
 
 def observe(desired: Desired, reader: Reader, world: World) -> Observed:
     """Every volume with a declared mount, by volume id; and where those are mounted that are not declared any more."""
     wanted = [v for v in desired.volumes.values() if v.mount is not None]
-    left = [
-        (id, s.facts)
-        for id, s in world.get("volume", {}).items()
-        if id not in desired.volumes and isinstance(s, Present)
-    ]
+    others = (
+        (id, facts_of(s, LogicalVolume)) for id, s in world.get("volume", {}).items() if id not in desired.volumes
+    )
+    left = [(id, facts) for id, facts in others if facts]
     if not wanted and not left:
         return {}
     look = _Look(reader)
@@ -42,19 +43,19 @@ class _Look:
         # Where that cannot be told, a reload too many does no harm; one too few would never be made up for.
         self.systemd = not isinstance(reader.folder(paths.SYSTEMD_RUNNING), Absent)
 
-    def of(self, facts: LogicalVolume) -> Seen | None:
+    def of(self, facts: LogicalVolume) -> Present[Undeclared] | None:
         """Where an undeclared volume is mounted; None if it is not."""
-        paths = () if isinstance(self.mounts, Unknown) else self._elsewhere(facts.number, "")
-        return Present(Undeclared(paths)) if paths else None
+        places = self._elsewhere(facts.number, "")
+        return Present(Undeclared(places)) if places else None
 
-    def at(self, volume: Volume, seen: Seen | None, filesystem: Seen | None) -> Seen:
-        if isinstance(self.mounts, Unknown):
-            return self.mounts
+    def at(self, volume: Volume, seen: Seen[Any] | None, filesystem: Seen[Any] | None) -> Seen[MountState]:
+        if not isinstance(self.mounts, Present):
+            return Unknown(getattr(self.mounts, "reason", "there is no mount table"))
         if isinstance(self.fstab, Unknown):
             return Unknown(f"{paths.FSTAB} cannot be read: {self.fstab.reason}")
-        known = isinstance(seen, Present) and isinstance(seen.facts, LogicalVolume)
-        number = seen.facts.number if known else ""
-        path = volume.mount.path
+        lv = facts_of(seen, LogicalVolume)
+        number = lv.number if lv else ""
+        path = volume.mounted.path
         top = at(self.mounts.facts, path)
         verdicts = self._verdicts(volume, seen, filesystem)
         aliases = tuple(number for number, verdict in verdicts.items() if verdict.ours)
@@ -80,11 +81,11 @@ class _Look:
         )
 
     def _elsewhere(self, number: str, path: str) -> tuple[str, ...]:
-        if not number:
+        if not number or not isinstance(self.mounts, Present):
             return ()
         return tuple(e.path for e in self.mounts.facts if e.number == number and e.path != path)
 
-    def _verdicts(self, volume: Volume, seen: Seen | None, filesystem: Seen | None) -> dict[int, Verdict]:
+    def _verdicts(self, volume: Volume, seen: Seen[Any] | None, filesystem: Seen[Any] | None) -> dict[int, Verdict]:
         """By number, for each line at our mount point that names its device otherwise than LVM does."""
         here = (line for line in about(self.lines, volume, ()) if not is_ours(line, volume, ()))
         return {line.number: judge(line.device, volume, seen, filesystem, self.reader) for line in here}
@@ -116,7 +117,7 @@ class _Look:
     def _unit_names(self, volume: Volume, line: Line | None) -> bool:
         """systemd's unit for our path exists and names our device. One made from an older fstab would have systemd
         unmount what is mounted by hand (systemd #1741, #1938)."""
-        seen = self.reader.read(f"{paths.GENERATED_UNITS}/{unit_name(volume.mount.path)}")
+        seen = self.reader.read(f"{paths.GENERATED_UNITS}/{unit_name(volume.mounted.path)}")
         lines = seen.facts.split(b"\n") if isinstance(seen, Present) else ()
         names = (*devices(volume), *(filter(None, [node(line.device)]) if line else ()))
         return any(f"What={device}".encode() in lines for device in names)
