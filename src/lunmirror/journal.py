@@ -31,7 +31,13 @@ class Entry(NamedTuple):
     seqno:    the group's metadata sequence number then.
     last:     PV UUID -> when that leg was last known to be in sync, for legs that dropped out.
     diverged: PV UUIDs that ran without those in `running` knowing: a person must choose.
-    rebuild:  PV UUIDs whose content a person gave up: never refreshed, only copied anew in full.
+    rebuild:  PV UUIDs of legs that are distrusted: their content is believed by nobody, whatever the kernel's letters say.
+              Such a leg starts nothing, is the source of nothing, is never refreshed, and is made equal by a copy in
+              full of exactly that leg. Never in `running`.
+    counters: UUID of a leg's metadata volume -> what its event counter can no more be below (docs/facts/md-events.md).
+    rest:     the same -> what it was when the volume was last started, read at rest.
+    counted:  the boot and the activation in which `counters` were last read in service; "" for none.
+    why:      PV UUID -> a word of REASONS, for those in `rebuild`; one without a word was given up by a choice.
     scrub:    what is still to be done sector by sector once it is whole: "" for nothing. After a choice its legs are
               compared: "wanted", "running". After an unclean end they are made equal, then compared: "repair",
               "repairing", "checking".
@@ -54,6 +60,21 @@ class Entry(NamedTuple):
     copying: tuple[str, ...] = ()
     instance: str = ""
     layout: str = ""
+    why: dict[str, str] = {}  # noqa: RUF012, nobody changes it
+    counters: dict[str, int] = {}  # noqa: RUF012
+    rest: dict[str, int] = {}  # noqa: RUF012
+    counted: str = ""
+
+
+# Why a leg is distrusted, in words for an administrator.
+GIVEN_UP, OLDER, RUBBISH, MISLED = "given up", "older", "rubbish", "misled"
+REASONS = {
+    GIVEN_UP: "its content was given up",
+    OLDER: "its content is older than what the volume held",
+    RUBBISH: "its own metadata is rubbish",
+    MISLED: "it ran on a device that is not the declared disk",
+    "cache": "its server was restarted, and may have lost writes that it had acknowledged",
+}
 
 
 def path_of(lv_uuid: str) -> str:
@@ -85,8 +106,15 @@ def parse(raw: Seen) -> Seen:
             entry.layout,
             *entry.last,
             *entry.last.values(),
+            *entry.why,
+            *entry.why.values(),
+            *entry.counters,
+            *entry.rest,
+            entry.counted,
         )
-        if not (all(isinstance(word, str) for word in words) and isinstance(entry.seqno, int) and entry.running):
+        numbers = (entry.seqno, *entry.counters.values(), *entry.rest.values())
+        counted = all(isinstance(number, int) for number in numbers)
+        if not (all(isinstance(word, str) for word in words) and counted and entry.running):
             return Unknown("its journal is not as lunmirror writes it")
         if entry.scrub and entry.scrub not in SCRUBS:
             return Unknown("its journal is not as lunmirror writes it")
@@ -102,11 +130,13 @@ def render(entry: Entry) -> bytes:
 
 class Sight(NamedTuple):
     """What the kernel shows of an active raid1 beside the legs that it runs on: in which boot, in which activation
-    (diskseq), and which legs (PV UUIDs) it is bringing up to date. Empty where that does not matter or cannot be read."""
+    (diskseq), which legs (PV UUIDs) it is bringing up to date, and all the legs that it has. Empty where that does not
+    matter or cannot be read."""
 
     boot: str = ""
     instance: str = ""
     copying: tuple[str, ...] = ()
+    legs: tuple[str, ...] = ()
 
 
 NOTHING = Sight()
@@ -123,7 +153,9 @@ def advance(
     if entry is None:
         return Entry(volume, running, now, seqno, {}, boot=sight.boot, **shown)
     followed = _followed(entry, running, sight)
-    moved = entry._replace(volume=volume, boot=sight.boot or entry.boot, layout="", **shown)
+    # What was distrusted is gone with the leg: another one on the same physical volume is a copy in full.
+    kept = tuple(pv for pv in entry.rebuild if pv not in running and (not sight.legs or pv in sight.legs))
+    moved = trusting(entry, kept)._replace(layout="", volume=volume, boot=sight.boot or entry.boot, **shown)
     if entry.running == running:
         return entry if moved == entry else moved
     gone = {pv: now for pv in entry.running if pv not in running}
@@ -132,7 +164,6 @@ def advance(
         since=now,
         seqno=seqno,
         last={pv: when for pv, when in {**entry.last, **gone}.items() if pv not in running},
-        rebuild=tuple(pv for pv in entry.rebuild if pv not in running),
     )
     if followed or set(entry.running) & set(running):
         return moved
@@ -162,7 +193,39 @@ def choose(
     anew in full, and a scrub at the end, where the volume's type knows one."""
     last = {pv: when for pv, when in (entry.last if entry else {}).items() if pv in lose}
     boot = entry.boot if entry else ""
-    return Entry(volume, tuple(sorted(keep)), now, seqno, last, (), tuple(sorted(lose)), scrub, boot)
+    why = dict.fromkeys(lose, GIVEN_UP)  # what was noted of the counters was noted of another content, maybe
+    return Entry(volume, tuple(sorted(keep)), now, seqno, last, (), tuple(sorted(lose)), scrub, boot, why=why)
+
+
+def distrust(entry: Entry, legs: tuple[str, ...], reason: str, now: str) -> Entry:
+    """The entry after these legs (PV UUIDs) turned out to be not worth believing, for a reason of REASONS. It has to be on
+    the disk before anything acts on it. At least one leg must be left in `running`: of legs none of which is believed,
+    none can be the source, and an administrator decides.
+
+    Whoever tells that a leg must be distrusted plans this note; the pass's next round plans what follows from it."""
+    left = tuple(pv for pv in entry.running if pv not in legs)
+    if not left:
+        raise ValueError("every leg in sync would be distrusted")
+    fell = {pv: now for pv in entry.running if pv in legs}
+    return entry._replace(
+        running=left,
+        since=now if fell else entry.since,
+        last={**entry.last, **fell},
+        rebuild=tuple(sorted({*entry.rebuild, *legs})),
+        why={**entry.why, **dict.fromkeys(legs, reason)},
+        copying=tuple(pv for pv in entry.copying if pv not in legs),
+    )
+
+
+def trusting(entry: Entry, rebuild: tuple[str, ...]) -> Entry:
+    """The entry with these legs distrusted and no others of those that were: the rest is being copied in full, or gone."""
+    return entry._replace(rebuild=rebuild, why={pv: word for pv, word in entry.why.items() if pv in rebuild})
+
+
+def reason(entry: Entry, pv: str) -> str:
+    """Why this leg is distrusted, as a clause; '' if it is not."""
+    word = entry.why.get(pv, GIVEN_UP)
+    return REASONS.get(word, word) if pv in entry.rebuild else ""
 
 
 # In words, for a person who reads a plan.
@@ -180,9 +243,27 @@ BEGUN = {"running": "wanted", "repairing": "repair", "checking": "repair"}
 
 def restarted(entry: Entry, boot: str, unclean: bool) -> Entry:
     """The entry of a volume that is (about to be) started. `unclean`: its last end may have left its legs unequal."""
-    scrub = BEGUN.get(entry.scrub, entry.scrub)
+    scrub = BEGUN.get(entry.scrub, entry.scrub) or ("wanted" if entry.layout else "")
     # A comparison after a choice says what differs; it does not mend. So the repair goes first.
     return entry._replace(scrub="repair" if unclean else scrub, boot=boot or entry.boot, copying=(), instance="")
+
+
+def at_rest(entry: Entry, counters: dict[str, int], every: bool) -> Entry:
+    """The entry of a volume that is about to be started from legs whose counters were read so. `every` leg was: what was
+    noted of others is of legs that are no more."""
+    noted, rest = ({}, {}) if every else (entry.counters, entry.rest)
+    return entry._replace(counters={**noted, **counters}, rest={**rest, **counters}, counted="")
+
+
+def in_service(entry: Entry, counters: dict[str, int], activation: str) -> Entry:
+    """The entry after the counters of the running legs were read in this activation; the same object while it has not
+    been written to. The first write raises them by one for good; what goes up and down again is at most one."""
+    sure = {part: max(now - 1, min(now, entry.rest.get(part, now - 2) + 1)) for part, now in counters.items()}
+    risen = {part: now for part, now in sure.items() if part not in entry.rest or now > entry.rest[part]}
+    if len(risen) < len(counters):
+        return entry
+    known = {part: max(now, entry.counters.get(part, 0)) for part, now in risen.items()}
+    return entry._replace(counters={**entry.counters, **known}, counted=activation)
 
 
 def unseen_before(entry: Entry | None, boot: str) -> bool:

@@ -102,6 +102,7 @@ CONTRACTS = {
     LVM("lvchange", "-a n VOLUME"): OUTAGES,
     LVM("lvchange", "-a y --activationmode degraded VOLUME"): OUTAGES,
     LVM("lvchange", "--refresh VOLUME"): OUTAGES,
+    LVM("lvchange", "-y --rebuild DISKS VOLUME"): "tests/lab/test_rollback.py",
     LVM("lvchange", "--syncaction repair VOLUME"): OUTAGES,
     LVM("lvchange", "--syncaction check VOLUME"): OUTAGES,
     LVM("lvconvert", "-y --repair --use-policies VOLUME"): OUTAGES,

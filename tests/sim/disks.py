@@ -20,12 +20,17 @@ class Impossible(AssertionError):
 class Leg:
     """One copy of one volume, where it lies on a disk. `writes` are the acknowledged writes that are in it; `events`
     is md's counter in the leg's own superblock, `failed` the legs (PV UUIDs) that it knows it ran without, `dirty`
-    whether its bitmap has a bit set; `fs` the file system, as blkid and mount see it."""
+    whether its bitmap has a bit set; `fs` the file system, as blkid and mount see it. `recovering`: its superblock's
+    recovery offset is not the end, because it is (or was, when the volume stopped) being brought in sync: "bitmap" or
+    "full". `behind`: PV UUID of a leg that it ran without -> the writes that its bitmap does not count as missing
+    there: those from before that leg dropped out, whether that leg has them or not."""
 
     writes: frozenset[int] = frozenset()
     events: int = 0
     failed: frozenset[str] = frozenset()
     dirty: bool = False
+    recovering: str = ""
+    behind: dict[str, frozenset[int]] = field(default_factory=dict)
     fs: "FileSystem | None" = None
 
 

@@ -39,9 +39,20 @@ class Active:
     scrubbed: float = 0.0  # bytes
     mismatches: int = 0  # sectors, as the last scrub counted them
     stand_ins: tuple[str, ...] = ()  # LVM's devices in the place of what was out of view when it was started
+    stamped: bool = False  # its legs' counters were raised, as each activation does once for good
     diskseq: int = 0  # another one after every activation
     real: int = 0  # the minor of VG-LV-real, on which its legs run while it has snapshots
     watched: bool = True  # dmeventd was asked to watch it
+
+    def stamp(self) -> None:
+        """With its first write, or at its stop, an activation raises the counters of its legs (docs/facts/md-events.md)."""
+        if self.type != "raid1" or self.stamped:
+            return
+        alive = [leg for leg in self.legs if leg.letter in "Aa"]
+        now = max((leg.data.events for leg in alive), default=0) + 1
+        for leg in alive:
+            leg.data.events = now
+        self.stamped = True
 
     @property
     def bytes(self) -> int:

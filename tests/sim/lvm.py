@@ -271,6 +271,8 @@ class Lvm:
         for leg in legs:
             leg.data.dirty = False  # as soon as it is active the kernel tidies the trace away
             leg.data.failed |= away
+            for pv in away - {leg.pv}:
+                leg.data.behind.setdefault(pv, leg.data.writes)
         active = Active(meta.name, name, lv.uuid, lv.type, lv.extents, legs, 0, {}, lv.log or "core")
         active.diskseq = self.world.number()
         active.watched = self.world.monitoring
@@ -288,18 +290,28 @@ class Lvm:
         if lv.type != "linear" and new:
             for leg in alive if lv.type == "raid1" else alive[1:]:
                 leg.letter, leg.copied = "a" if lv.type == "raid1" else "A", 0
+                leg.data.recovering = "full"
             return
-        source = alive[0] if lv.type != "raid1" else max(alive, key=lambda leg: leg.data.events)
-        self._keeps_all(active, source, by_hand)
+        if lv.type == "raid1":
+            self._assemble(active, alive, by_hand)
+            return
+        self._keeps_all(active, alive[0], by_hand)
+        for leg in alive[1:]:
+            leg.copied = 0 if lv.type == "mirror" else leg.copied
+
+    def _assemble(self, active: Active, alive: list[ActiveLeg], by_hand: bool) -> None:
+        """drivers/md/dm-raid.c: super_load takes the leg with the most events for the freshest, and of several the first.
+        super_validate makes a leg out of sync only if the freshest one names it as failed, or by its own recovery offset.
+        How many events a leg has does not matter for that."""
+        source = max(alive, key=lambda leg: leg.data.events)
         for leg in alive:
-            if lv.type == "raid1" and leg.data.events < source.data.events:
-                leg.letter, leg.copied = "a", active.bytes * 0.9
-            elif lv.type == "mirror" and leg is not source:
-                leg.data.writes, leg.data.fs, leg.copied = leg.data.writes, leg.data.fs, 0
-        now = source.data.events + 1
+            if leg.pv in source.data.failed and not leg.data.recovering:
+                leg.data.recovering = "bitmap"
+            if leg.data.recovering:
+                leg.letter, leg.copied = "a", active.bytes * (0.0 if leg.data.recovering == "full" else 0.9)
         for leg in alive:
             if leg.letter == "A":
-                leg.data.events = now
+                self._keeps_all(active, leg, by_hand)
 
     def _keeps_all(self, active: Active, source: ActiveLeg, by_hand: bool) -> None:
         """Whoever starts a volume from a leg that lacks acknowledged writes loses them without a word."""
@@ -401,7 +413,12 @@ class Lvm:
         own = data.writes & frozenset(self.world.acknowledged.get(active.uuid, set()))
         if source and own - source.data.writes:
             raise Harm(f"refresh of {active.name} mixes two histories")
+        data.recovering = data.recovering or "bitmap"
+        if source:
+            data.events = source.data.events = source.data.events + 1
         leg.data, leg.disk, leg.letter, leg.copied = data, disk, "a", active.bytes * 0.9  # only what changed
+        for one in active.legs:
+            one.data.failed -= {leg.pv}
 
     def lvremove(self, selection: str, group: str, name: str) -> Answer:
         """Only what is asked for under the lock as well: `selection` are LVM's own conditions."""
@@ -456,9 +473,31 @@ class Lvm:
             raise Harm(f"a leg of {name} is copied from a disk that is gone")
         active.type, active.log = type_, changed.log or "core"
         active.legs.append(ActiveLeg(number, pv, self.seen[pv][2], data, "a" if type_ == "raid1" else "A", 0))
+        if lv.type == "linear" and type_ == "raid1":
+            active.legs[0].data.events, active.legs[0].data.failed, active.legs[0].data.behind = 0, frozenset(), {}
+        data.events = active.legs[0].data.events
         if type_ == "mirror":
             active.legs[-1].data.writes = frozenset()
+        data.recovering = "full"
         self._numbers(active)
+        return 0, "", ""
+
+    def remake(self, group: str, name: str, places: tuple[str, ...]) -> Answer:
+        """lvchange --rebuild of an active raid1 in sync: these legs are copied anew in full from the others."""
+        meta = self.group(group)
+        lv = self._lv(meta, name)
+        self.whole(meta)
+        active = self._active(lv)
+        pvs = self._pvs(meta, places)
+        if lv.type != "raid1" or active is None or active.ratio()[0] != active.ratio()[1] or active.scrub:
+            raise Refused(f"  Unable to replace devices in {group}/{name} while it is not in-sync.")
+        if not set(pvs) < set(lv.pvs) or any(leg.letter != "A" for leg in active.legs):
+            raise Refused(f"  {group}/{name} does not contain devices that can be rebuilt")
+        self.commit(meta)
+        for leg in active.legs:
+            if leg.pv in pvs:
+                leg.letter, leg.copied, leg.data.recovering = "a", 0, "full"
+        self._keeps_all(active, active.source(), by_hand=True)
         return 0, "", ""
 
     def drop(self, group: str, name: str, left: int, place: str) -> Answer:
@@ -507,6 +546,8 @@ class Lvm:
         data = self.seen[pv][0].legs[lv.uuid] = Leg()
         self.commit(meta.with_lv(name, replace(lv, legs=legs)))
         fresh = ActiveLeg(dead[0].number, pv, self.seen[pv][2], data, "a", 0)
+        data.recovering = "full"
+        data.events = active.source().data.events
         active.legs = [fresh if leg is dead[0] else leg for leg in active.legs]
         for leg in active.legs:
             leg.data.failed -= {dead[0].pv}
@@ -518,6 +559,7 @@ class Lvm:
         if active and any(m.active is active for m in self.world.mounts):
             raise Refused(f"  Logical volume {group}/{name} in use.")
         if active:
+            active.stamp()
             self.world.actives.remove(active)
             self.world.version += 1
         return 0, "", ""
@@ -688,7 +730,8 @@ class Lvm:
             self._sub(lv, active, f"{name}_mlog", name, "log", 1, lv.log_pv, meta, lvs, segs, placed)
 
     def _sub(self, lv: Lv, active: Active | None, sub: str, parent: str, role: str, extents: int, pv: str, meta: Meta, lvs: list, segs: list, placed: list) -> None:  # fmt: skip
-        uuid = f"{sub[-8:]:_>8}-{lv.uuid}"  # ends with the number of the leg: "_rmeta_0-…"
+        serial = dict(lv.legs_born).get(pv, 0) if "_rmeta_" in sub else 0
+        uuid = f"{sub[-8:]:_>8}-{serial}-{lv.uuid}"  # ends with the number of the leg: "_rmeta_0-…"
         partial = "partial" if pv in self.absent(meta) else ""
         tags = lv.tags if "_rmeta_" in sub else ()  # recorded so: a tag given to lvcreate is on these too
         minor = active.subs.get(sub) if active else None

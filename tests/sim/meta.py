@@ -22,6 +22,7 @@ class Lv:
     permissions: str = "writeable"
     skip: bool = False  # flagged to be left out of activations
     tracked: str = ""  # the PV UUID of a leg that was split off, and is to be merged again
+    legs_born: tuple[tuple[str, int], ...] = ()  # of a raid1: PV UUID -> another number whenever a leg is made anew
     half: bool = False  # lvcreate died while it cleared a raid1's metadata volumes: not hidden yet, never activated
 
     @property
@@ -58,6 +59,10 @@ class Meta:
         return dict(self.lvs).get(name)
 
     def with_lv(self, name: str, lv: Lv) -> "Meta":
+        old = self.lv(name)
+        known = dict(old.legs_born) if old and old.type == "raid1" else {}
+        born = tuple((pv, known.get(pv, self.seqno)) for pv in lv.pvs) if lv.type == "raid1" else ()
+        lv = replace(lv, legs_born=born)
         return replace(self, lvs=tuple(sorted({**dict(self.lvs), name: lv}.items())))
 
     def total(self, pv: str) -> int:

@@ -138,6 +138,10 @@ PROGRAMS: tuple[tuple[str, Handler], ...] = (
         _lvm(lambda v, m, p: v.drop(m["group"], m["name"], int(m["left"]), m["node"])),
     ),
     (
+        rf"lvm lvchange {D} -y(?P<which>(?: --rebuild /dev/\S+)+) {V}",
+        _lvm(lambda v, m, p: v.remake(m["group"], m["name"], tuple(m["which"].split()[1::2]))),
+    ),
+    (
         rf"lvm lvconvert {D} -y --repair {V} {NODE}",
         _lvm(lambda v, m, p: v.rebuild(m["group"], m["name"], m["node"])),
     ),

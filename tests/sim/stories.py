@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from lunmirror.model import Kind
+from lunmirror import journal
+from lunmirror.host import paths
+from lunmirror.model import Kind, Present
 from sim import byhand
 from sim.disks import Impossible
 from sim.iscsi import login
@@ -297,6 +299,26 @@ def interrupted(stage: Stage, verb: str) -> Stage:
     raise Impossible(f"no {verb} in this story")
 
 
+def believed_no_more(stage: Stage, disk: str, reason: str = journal.OLDER) -> Stage:
+    """The journal says since just now that the leg on this disk is not to be believed."""
+    (path,) = (p for p in stage.world.files if p.startswith(paths.JOURNAL_DIR))
+    entry = journal.parse(Present(stage.world.files[path])).facts
+    entry = journal.distrust(entry, (stage.desired.disks[disk].pv_uuid,), reason, "2026-01-05T00:00:00Z")
+    stage.world.files[path] = journal.render(entry)
+    return stage
+
+
+def distrusted(kind: str, disk: str, at_rest: bool = False) -> Stage:
+    """A leg is not to be believed, in service; or on a volume that is stopped."""
+    stage = converged(text(type=kind))
+    believed_no_more(stage, disk)
+    if at_rest:
+        stage.world.event_activation = False
+        stage.world.unmount("/mnt/test")
+        stage.world.deactivate("testlv")
+    return stage
+
+
 STORIES: dict[str, Callable[[], Stage]] = {
     "blank raid1 ext4 on partitions": blank,
     "blank mirror on disks": lambda: blank(type="mirror", partition=False),
@@ -332,4 +354,9 @@ STORIES: dict[str, Callable[[], Stage]] = {
     "a leg dead under a snapshot": under_a_snapshot,
     "a dead leg is replaced": lambda: replaced("raid1"),
     "a lost leg of a mirror is replaced": lambda: replaced("mirror"),
+    "the first leg is distrusted": lambda: distrusted("raid1", "left"),
+    "the second leg is distrusted": lambda: distrusted("raid1", "right"),
+    "a leg is distrusted at rest": lambda: distrusted("raid1", "left", at_rest=True),
+    "a leg of a mirror is distrusted": lambda: distrusted("mirror", "right"),
+    "the first leg of a mirror is distrusted at rest": lambda: distrusted("mirror", "left", at_rest=True),
 }

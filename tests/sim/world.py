@@ -39,6 +39,8 @@ class World:
     given_up: set[str] = field(default_factory=set)  # PV UUIDs whose loss the configuration consents to
     mixed: set[str] = field(default_factory=set)  # volumes whose histories the kernel itself mixed at boot
     unequal: set[str] = field(default_factory=set)  # raid1 volumes whose legs differ in writes nobody was told of
+    copied: dict[str, int] = field(default_factory=dict)  # PV UUID -> how often a leg on it was copied in full
+    cut_between: int = 0  # 1 or 2: that leg has the superblock that the other lacks after the next power cut
     boots: int = 1
     event_activation: bool = True  # udev activates a group as soon as all of it is there
     asked: dict[tuple[str, str], float] = field(default_factory=dict)  # logins that iscsid is busy with -> ready when
@@ -190,9 +192,12 @@ class World:
             if active.watched:
                 self._to_linear(active, left)
             return
+        active.stamp()
         for leg in left:
             leg.data.events += 1
             leg.data.failed |= {one.pv for one in failed}
+            for one in failed:
+                leg.data.behind.setdefault(one.pv, leg.data.writes)
             if all(one.letter == "a" for one in left) and len(left) == 1:
                 leg.letter, leg.copied = "A", active.bytes  # md has nothing left to compare it with
         self.version += 1
@@ -242,18 +247,30 @@ class World:
         active.mismatches = 2560 if active.uuid in self.unequal else 0
         if active.scrub == "repair":
             self.unequal.discard(active.uuid)
+            good = [leg for leg in active.legs if leg.letter == "A"]
+            for leg in good[1:]:  # from the lowest-numbered one (drivers/md/raid1.c, process_checks)
+                leg.data.writes = good[0].data.writes
         active.scrub = ""
         self.version += 1
 
     def _in_sync(self, active: Active, leg: ActiveLeg) -> None:
         source = next((one for one in active.legs if one.letter == "A" and one is not leg), None)
         leg.letter = "A"
+        full = leg.data.recovering in ("full", "")
+        leg.data.recovering = ""
+        if full:
+            if len(active.legs) == 2:
+                self.unequal.discard(active.uuid)
+            self.copied[leg.pv] = self.copied.get(leg.pv, 0) + 1
         if source:
-            leg.data.writes, leg.data.fs = source.data.writes, copy.copy(source.data.fs)
+            had = frozenset() if full else source.data.behind.get(leg.pv, source.data.writes)
+            kept = frozenset() if full else leg.data.writes
+            leg.data.writes, leg.data.fs = kept | (source.data.writes - had), copy.copy(source.data.fs)
             leg.data.events = source.data.events
             leg.data.failed = frozenset()
             for one in active.legs:
                 one.data.failed -= {leg.pv}
+                one.data.behind.pop(leg.pv, None)
             if all(one.letter == "A" for one in active.legs) and any(one.data.dirty for one in active.legs):
                 self.unequal.discard(active.uuid)  # its bitmap had kept all that was under way
         self.version += 1
@@ -269,6 +286,7 @@ class World:
         if not legs or waiting or not any(leg.letter == "A" or active.source() is leg for leg in legs):
             return
         number = self.number()
+        active.stamp()
         for leg in legs:
             leg.data.writes |= {number}
         self.acknowledged.setdefault(active.uuid, set()).add(number)
@@ -307,6 +325,7 @@ class World:
         active = self.active(name)
         if any(m.active is active for m in self.mounts):
             raise Impossible("a mounted volume is not deactivated")
+        active.stamp()
         self.actives.remove(active)
         self.version += 1
 
@@ -326,6 +345,8 @@ class World:
                     leg.data.dirty = True
                 if len(good) > 1:
                     self.unequal.add(active.uuid)
+                    if active.stamped and self.cut_between:  # of two superblocks one was written
+                        good[self.cut_between - 1].data.events += 1
         self.boots += 1
         self.mounts, self.actives, self.units = [], [], {}
         for session in self.sessions:
@@ -381,6 +402,8 @@ class World:
             if active:
                 source = active.source()
                 held = source.data.writes if source else held
+                for leg in active.legs if active.type == "raid1" else ():
+                    held = held & leg.data.writes if leg.letter == "A" else held
             if writes - held:
                 gone[uuid] = writes - held
         return gone

@@ -16,13 +16,14 @@ second question, a wrong "yes" costs data.
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from lunmirror import journal
 from lunmirror.desired import Desired, Volume
 from lunmirror.journal import Entry
 from lunmirror.layers.disk.facts import Gone, Lun, NoDisk, Spanning
 from lunmirror.layers.group.facts import Member, NoGroup, VolumeGroup
-from lunmirror.layers.volume import undeclared
+from lunmirror.layers.volume import trust, undeclared
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
-from lunmirror.model import Absent, Present, Seen, Unknown, World
+from lunmirror.model import ABSENT, Absent, Present, Seen, Unknown, World
 
 ACCESS = "access"  # the data stay safe, but cannot be used until another server is back
 DATA = "access and data"
@@ -129,7 +130,7 @@ def _whole_at_rest(facts: LogicalVolume, past: Entry | None) -> frozenset[str]:
         return frozenset(facts.legs[0].pvs)
     if past is None or past.diverged or past.layout:
         return frozenset()
-    whole = set(past.running) - set(past.rebuild)
+    whole = set(past.running) - set(past.rebuild) - set(trust.judge(facts).older)
     if facts.type == "raid1":
         return (
             frozenset(whole - facts.testimony.facts.accused())
@@ -186,7 +187,7 @@ def _weigh(
     if lost:
         return UNSURE, f"its leg {lost.name} lies on no declared disk, so its server is not known"
     past = past_of(facts)
-    torn = facts.torn(past.rebuild if past else ())
+    torn = facts.torn(past.rebuild if past else ()) or trust.judge(facts).torn
     if torn or (past and past.diverged):
         return DATA, "its legs each ran without the other, and each holds writes that the other lacks"
     if not there:
@@ -241,7 +242,7 @@ def _doubt(facts: LogicalVolume) -> str:
     if facts.mismatches:
         return f"its legs differ: the last comparison counted {facts.mismatches} sectors"
     letters = {leg.letter for leg in facts.legs}
-    if facts.type == "raid1" and letters == {"A"} and not facts._replace(adrift=(), misled=()).synced:
+    if facts.type == "raid1" and letters == {"A"} and not facts._replace(adrift=(), misled=(), past=ABSENT).synced:
         # Letters and ratio, since either alone lies (shared facts, lvm.md).
         return f"device-mapper says that every leg is in sync, but counts only {facts.done} of {facts.total}"
     return ""
@@ -302,8 +303,10 @@ def _lack(leg: Leg, facts: LogicalVolume) -> str:
     past = past_of(facts)
     if facts.is_misled(leg):
         return "on a disk that is not the declared one"
-    if past and set(leg.pvs) & set(past.rebuild):
-        return "to be copied anew: its content was given up"
+    if past and (why := next((journal.reason(past, pv) for pv in leg.pvs if pv in past.rebuild), "")):
+        return f"to be copied anew in full: {why}"
+    if why := next(filter(None, (trust.evidence(trust.judge(facts), pv) for pv in leg.pvs)), ""):
+        return f"not to be believed: {why}"
     if facts.is_adrift(leg):
         return "on a table that leads to a disk that is gone"
     if not facts.active:

@@ -134,7 +134,7 @@ WORDS = {
     "linear, as declared": "it is linear, as declared: its only copy is there, on disk left",
     "a mirror made linear": "without its leg on server filer2 since 2026-01-02T00:00:00Z",
     "two histories": "each holds writes that the other lacks",
-    "one given up, refreshed by hand": "to be copied anew: its content was given up",
+    "one given up, refreshed by hand": "to be copied anew in full: its content was given up",
     "journal torn": "it cannot be read",
     "letters ahead of the count": "counts only 3 of 10",
     "found to differ": "counted 128 sectors",

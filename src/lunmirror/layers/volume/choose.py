@@ -7,7 +7,8 @@ is compared.
 """
 
 from lunmirror import journal
-from lunmirror.layers.volume.facts import LogicalVolume
+from lunmirror.layers.volume import trust
+from lunmirror.layers.volume.facts import Leg, LogicalVolume
 from lunmirror.layers.volume.subject import Subject
 from lunmirror.model import Drift, Kind, Plan, Risk, Step
 
@@ -20,9 +21,12 @@ def chosen(of: Subject, facts: LogicalVolume) -> Plan | None:
     keep = tuple(pv for leg in facts.legs for pv in leg.pvs if of.server_of(pv) == server)
     lose = tuple(pv for leg in facts.legs for pv in leg.pvs if pv not in keep)
     entry = of.past(facts)
-    if entry and not entry.diverged and (entry.rebuild or entry.scrub in ("wanted", "running")):
-        kept = ", ".join(of.server_of(pv) for pv in entry.running if pv not in entry.rebuild)
-        if server in [of.server_of(pv) for pv in entry.rebuild]:
+    chose = (
+        tuple(pv for pv in entry.rebuild if entry.why.get(pv, journal.GIVEN_UP) == journal.GIVEN_UP) if entry else ()
+    )
+    if entry and not entry.diverged and (chose or entry.scrub in ("wanted", "running")):
+        kept = ", ".join(of.server_of(pv) for pv in entry.running)
+        if server not in map(of.server_of, entry.running):
             why = f"server {kept} was chosen ({entry.since}), and what server {server} held is given up already"
             next = f"nothing: the next passes make the leg on server {server} anew from server {kept}"
             return of.find(Kind.REFUSED, f"cannot be kept from server {server} any more", why, next)
@@ -45,13 +49,20 @@ def _is_in_question(of: Subject, facts: LogicalVolume, entry: journal.Entry | No
         return True
     if facts.torn(entry.rebuild if entry else ()):
         return True
-    hidden = [leg for leg in facts.legs if not of.in_view(leg)]
+    verdict = trust.judge(facts)
+    if verdict.torn or (verdict.older and not facts.active and trust.believing(facts, entry, verdict) is None):
+        return True
+    hidden = [leg for leg in facts.legs if not of.in_view(leg) or set(leg.pvs) & set(facts.distrusted)]
     visible = tuple(pv for leg in facts.legs if leg not in hidden for pv in leg.pvs)
-    if facts.active or not visible:
+    if facts.active:
         return False
+    if not visible:
+        return any(of.in_view(leg) for leg in hidden)  # those are distrusted
     if hidden:
         # A mirror is not started without a leg that may return; a person may decide that it will not.
         return facts.type == "mirror" or not journal.fit_to_start(entry, visible)
+    if entry and entry.layout:
+        return facts.type == "mirror"
     return facts.type == "mirror" and not (entry and set(facts.legs[0].pvs) <= set(entry.running))
 
 
@@ -67,23 +78,83 @@ def _stop_first(of: Subject, facts: LogicalVolume, server: str) -> Plan:
     )
 
 
-def drop_given_up(of: Subject, facts: LogicalVolume) -> Plan | None:
-    """Take out a leg that was given up, so that it is made anew in full; None if there is none to take out now."""
+def remake(of: Subject, facts: LogicalVolume) -> Plan | None:
+    """Make a distrusted leg equal, by a copy in full of exactly that leg from those that are believed; None if there is
+    none, or it is out of view.
+
+    | the leg                    | what is done                                                          |
+    |----------------------------|-----------------------------------------------------------------------|
+    | of a raid1, out of service, or on a device that is not the declared disk | dropped; keep.add_leg adds it again |
+    | of a raid1, in service     | lvchange --rebuild: from then on md reads nothing of it but its copy  |
+    | of a segtype mirror        | dropped; keep.add_leg adds it again                                   |
+
+    The journal forgets the distrust only when LVM has done that: a pass that dies before then does it again.
+    """
     entry = of.past(facts)
-    legs = [leg for leg in facts.legs if entry and set(leg.pvs) & set(entry.rebuild)]
-    if not legs or facts.type != "raid1" or not of.group or not of.group.whole:
+    legs = [leg for leg in facts.legs if entry and set(leg.pvs) & set(facts.distrusted)]
+    if entry is None or not legs or not all(of.in_view(leg) for leg in legs):
         return None
     others = [leg for leg in facts.legs if leg not in legs]
-    if any(leg.letter != "A" or not facts.is_in_place(leg) for leg in others):
+    if not others:
+        return _nothing_else(of, facts, entry)
+    if not of.group or not of.group.whole or any(leg.letter != "A" or not facts.is_in_place(leg) for leg in others):
         return None
-    if legs[0].letter in ("A", "a") and not facts.is_misled(legs[0]):
+    if facts.type == "raid1" and all(leg.letter not in ("A", "a") or facts.is_misled(leg) for leg in legs):
+        return Plan((_drop(of, entry, legs[0]),))
+    if any(leg.letter != "A" for leg in legs) or (facts.type == "mirror" and facts.done != facts.total):
+        return None  # LVM does neither while it copies
+    if facts.type == "mirror":
+        return Plan((_drop(of, entry, legs[0], fewer=len(facts.legs) - 2),))
+    if facts.action != "idle":
+        why = f"{untrusted(of, entry, legs)}; and device-mapper is at a {facts.action}"
+        return of.find(Kind.DEGRADED, "has a leg that is not to be believed", why, "nothing: the next pass goes on")
+    return _rebuild(of, facts, entry, legs)
+
+
+def untrusted(of: Subject, entry: journal.Entry, legs: list[Leg]) -> str:
+    pvs = [pv for leg in legs for pv in leg.pvs]
+    return "; ".join(f"the leg on server {of.server_of(pv)}: {journal.reason(entry, pv)}" for pv in pvs)
+
+
+def unbelieved(of: Subject, facts: LogicalVolume) -> Plan | None:
+    """What is said while a leg is distrusted and nothing can be done about it yet; None if there is none in service."""
+    entry = of.past(facts)
+    legs = [leg for leg in facts.legs if entry and leg.letter in ("A", "a") and set(leg.pvs) & set(facts.distrusted)]
+    if not entry or not legs:
         return None
-    names = ", ".join(of.server_of(pv) for pv in legs[0].pvs)
-    devices = [m.device for pv in legs[0].pvs if (m := of.member(pv))]
-    return of.steps(
-        f"drop the leg of {of.volume.id} on server {names}, which was given up",
-        of.lvm("lvconvert", "-y", "-m", "-1", of.volume.id, *devices),
-        Drift(f"{of.volume.key}.legs", "a leg with the chosen history", "a leg with the other one"),
+    why = f"{untrusted(of, entry, legs)}; it is copied anew in full once every other leg is in sync and every disk in view"
+    return of.find(Kind.DEGRADED, "has a leg that is not to be believed", why, "bring back what is missing")
+
+
+def _nothing_else(of: Subject, facts: LogicalVolume, entry: journal.Entry) -> Plan:
+    good = ", ".join(of.server_of(pv) for pv in entry.running)
+    why = f"{untrusted(of, entry, list(facts.legs))}; server {good} has what it lacks"
+    next = f"stop what uses it, then `lvchange -a n {of.volume.id}`; the next pass starts it on server {good}"
+    return of.find(Kind.REFUSED, "runs on a leg that is not to be believed", why, next)
+
+
+def _rebuild(of: Subject, facts: LogicalVolume, entry: journal.Entry, legs: list[Leg]) -> Plan:
+    names = ", ".join(of.server_of(pv) for leg in legs for pv in leg.pvs)
+    good = ", ".join(of.server_of(pv) for leg in facts.legs if leg not in legs for pv in leg.pvs)
+    words = [word for leg in legs for pv in leg.pvs for word in ("--rebuild", of.device_of(pv))]
+    copied = facts.size * len(legs)
+    again = of.step(
+        f"copy the leg of {of.volume.id} on server {names} anew in full ({copied} bytes) from server {good}",
+        of.lvm("lvchange", "-y", *words, of.volume.id),
+        Drift(f"{of.volume.key}.legs", "every leg to be believed", untrusted(of, entry, legs)),
+        Risk.ONLINE,
+    )
+    pvs = {pv for leg in legs for pv in leg.pvs}
+    kept = tuple(pv for pv in entry.rebuild if pv not in pvs)
+    return Plan((again, *of.note_legs(facts, journal.trusting(entry, kept))))
+
+
+def _drop(of: Subject, entry: journal.Entry, leg: Leg, fewer: int = -1) -> Step:
+    names = ", ".join(of.server_of(pv) for pv in leg.pvs)
+    return of.step(
+        f"drop the leg of {of.volume.id} on server {names}, to copy it anew in full",
+        of.lvm("lvconvert", "-y", "-m", str(fewer), of.volume.id, *map(of.device_of, leg.pvs)),
+        Drift(f"{of.volume.key}.legs", "every leg to be believed", untrusted(of, entry, [leg])),
         Risk.ONLINE,
     )
 

@@ -8,13 +8,15 @@ from typing import NamedTuple
 
 from lunmirror.desired import Volume
 from lunmirror.host import paths
-from lunmirror.journal import Sight
+from lunmirror.journal import Entry, Sight
 from lunmirror.model import ABSENT, Present, Seen
 
 # Set by the very lvcreate that makes a volume, removed after mkfs: "made by us, not yet formatted".
 UNFORMATTED = "lunmirror.unformatted"
 # Set before lvextend, removed after the file system has grown.
 GROW = "lunmirror.grow"
+
+TARGETS = {"linear": "linear", "raid1": "raid", "mirror": "mirror"}  # type -> device-mapper's target
 
 SCRUBS = ("check", "repair")  # raid's sync actions that go over legs which are in sync
 
@@ -66,6 +68,7 @@ class LogicalVolume(NamedTuple):
     today: str = ""  # the wall clock when it was looked at
     boot: str = ""  # of a raid1: the id of this boot; "" if it cannot be read
     instance: str = ""  # of an active raid1: the kernel's diskseq, another one after every activation
+    counters: dict[str, int] = {}  # noqa: RUF012  PV UUID -> its event counter, where it was read in service
     half_made: tuple[str, ...] = ()  # metadata volumes of a raid1 that are not hidden in it yet
     strays: tuple[str, ...] = ()  # parts of a leg that an interrupted command never made part of it
     orphans: tuple[str, ...] = ()  # device-mapper's names of sub-volumes that LVM does not know
@@ -86,7 +89,7 @@ class LogicalVolume(NamedTuple):
     def synced(self) -> bool:
         """Every leg alive and in sync: letters and ratio both, since either alone lies (shared facts, lvm.md); and none
         adrift, which no letter shows before the next write."""
-        if self.adrift or self.misled:
+        if self.adrift or self.misled or self.distrusted:
             return False
         if self.type == "linear":
             return True
@@ -96,8 +99,21 @@ class LogicalVolume(NamedTuple):
 
     @property
     def running(self) -> tuple[str, ...]:
-        """PV UUIDs of the legs that hold all that was ever written; empty while that cannot be told."""
-        if not self.active:
+        """PV UUIDs of the legs that hold all that was ever written; empty while that cannot be told. A leg that is
+        distrusted is none of them, whatever its letter says."""
+        return tuple(pv for pv in self._in_sync if pv not in self.distrusted)
+
+    @property
+    def distrusted(self) -> tuple[str, ...]:
+        """PV UUIDs of the legs that are to be copied anew in full, by the journal's word, and are not yet."""
+        entry = self.past.facts if isinstance(self.past, Present) else None
+        gone = entry.rebuild if isinstance(entry, Entry) else ()
+        return tuple(pv for leg in self.legs for pv in leg.pvs if pv in gone) if gone else ()
+
+    @property
+    def _in_sync(self) -> tuple[str, ...]:
+        """The same by the kernel's word alone."""
+        if not self.active or self.unclear:
             return ()
         if self.type == "linear":
             return () if self.misled else self.legs[0].pvs
@@ -106,11 +122,25 @@ class LogicalVolume(NamedTuple):
         return tuple(pv for leg in self.legs if leg.letter == "A" and self.is_in_place(leg) for pv in leg.pvs)
 
     @property
+    def unclear(self) -> str:
+        """Device-mapper's word for what an active volume runs as, if LVM's metadata say otherwise: which legs are good
+        cannot be told then; "" if it can."""
+        odd = self.active and self.target and self.target != TARGETS.get(self.type, self.target)
+        return self.target if odd else ""
+
+    @property
+    def activation(self) -> str:
+        """The boot and the activation of an active raid1; "" where they cannot be told."""
+        return f"{self.boot}/{self.instance}" if self.active and self.boot and self.instance else ""
+
+    @property
     def sight(self) -> Sight:
         """What the journal keeps of it beside `running`. Only the letter a is a copy under way: D may be revived."""
         behind = (leg for leg in self.legs if leg.letter == "a" and self.is_in_place(leg))
-        copying = tuple(pv for leg in behind for pv in leg.pvs) if self.type == "raid1" else ()
-        return Sight(self.boot, self.instance, copying)
+        copying = (
+            tuple(pv for leg in behind for pv in leg.pvs if pv not in self.distrusted) if self.type == "raid1" else ()
+        )
+        return Sight(self.boot, self.instance, copying, tuple(pv for leg in self.legs for pv in leg.pvs))
 
     @property
     def failed(self) -> bool:

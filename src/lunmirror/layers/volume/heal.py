@@ -18,6 +18,7 @@ names a running leg as failed has a history of its own.
 """
 
 from lunmirror import journal
+from lunmirror.layers.volume import choose, trust
 from lunmirror.layers.volume.facts import Leg, LogicalVolume, anew
 from lunmirror.layers.volume.subject import Subject
 from lunmirror.model import Drift, Kind, Plan, Risk, Step, Unknown
@@ -28,7 +29,7 @@ def divided(of: Subject, facts: LogicalVolume) -> Plan | None:
     active volume also the answer where that cannot be told: then no leg is let in."""
     entry = of.past(facts)
     given_up = entry.rebuild if entry else ()
-    torn = facts.torn(given_up)
+    torn = facts.torn(given_up) or trust.judge(facts).torn
     if torn and not (entry and entry.diverged):
         return _torn(of, facts, entry, torn[0])
     if facts.active and isinstance(facts.past, Unknown):
@@ -76,9 +77,9 @@ def _torn(of: Subject, facts: LogicalVolume, entry: journal.Entry | None, pair: 
     refusal = of.finding(
         Kind.REFUSED,
         "has two histories",
-        f"the leg on server {of.server_of(one)} says of itself that it ran without the one on server"
-        f" {of.server_of(other)}, and the other way round: each holds writes that the other lacks, and started together"
-        " they would be mixed without a word",
+        f"the legs on server {of.server_of(one)} and server {of.server_of(other)} say of themselves that each is newer"
+        " than the other in something (which legs it ran without, how many events it counted): each holds writes that"
+        " the other lacks, and started together they would be mixed without a word",
         f"decide which side to keep, look at both if you must (read-only), then `lunmirror choose {of.volume.id}"
         f" --keep {of.server_of(one)}` (or the other)",
     )
@@ -90,6 +91,8 @@ def _torn(of: Subject, facts: LogicalVolume, entry: journal.Entry | None, pair: 
 def note(of: Subject, facts: LogicalVolume) -> tuple[Step, ...]:
     """The journal follows what the volume runs on."""
     entry = of.past(facts)
+    if entry and facts.unclear:
+        return of.note_legs(facts, entry._replace(layout=facts.unclear))
     running = facts.running or _source(facts, entry)
     if not running:
         return ()
@@ -97,7 +100,9 @@ def note(of: Subject, facts: LogicalVolume) -> tuple[Step, ...]:
     if facts.type == "raid1" and journal.unseen_before(entry, facts.boot):
         # Somebody else started it, so how it ended before that cannot be read any more.
         now_on = journal.restarted(now_on, facts.boot, unclean=True)
-    return of.note_legs(facts, now_on)
+    if facts.counters:
+        now_on = journal.in_service(now_on, facts.counters, facts.activation)
+    return of.note_legs(facts, trust.believing(facts, now_on, trust.judge(facts)) or now_on)
 
 
 def _source(facts: LogicalVolume, entry: journal.Entry | None) -> tuple[str, ...]:
@@ -139,7 +144,7 @@ def mend(of: Subject, facts: LogicalVolume) -> Plan | None:
         return None
     dead = [leg for leg in facts.legs if leg.letter not in ("A", "a") or facts.is_adrift(leg)]
     if not dead:
-        return of.find(
+        return choose.unbelieved(of, facts) or of.find(
             Kind.DEGRADED,
             "is being copied: redundancy is not full yet",
             f"device-mapper shows {_letters(facts)}, {_percent(facts)} in sync",
@@ -148,7 +153,7 @@ def mend(of: Subject, facts: LogicalVolume) -> Plan | None:
     if facts.failed:
         return _all_failed(of, facts)
     given_up = entry.rebuild if (entry := of.past(facts)) else ()
-    # A refresh lets every leg join: none is done while one that was given up is still part of the volume.
+    # A refresh lets every leg join: none is done while one that is distrusted is still part of the volume.
     wary = any(set(leg.pvs) & set(given_up) for leg in facts.legs)
     back = [] if wary else [leg for leg in dead if of.in_view(leg) and all(of.disks_of(leg))]
     if facts.type == "raid1" and back and not any(m.missing for leg in back for m in map(of.member, leg.pvs) if m):

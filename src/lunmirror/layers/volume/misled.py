@@ -32,7 +32,7 @@ def answer(of: Subject, facts: LogicalVolume) -> Plan | None:
             " the next pass starts it on its own disks",
         )
     noted = _note(of, facts)
-    if dropped := choose.drop_given_up(of, facts):
+    if dropped := choose.remake(of, facts):
         return Plan((*noted, *dropped.steps), dropped.findings)
     if facts.type == "raid1":
         next_ = f"bring server {names} back: the leg is then dropped from that device and copied anew, in full; and {hide}"
@@ -49,6 +49,5 @@ def _note(of: Subject, facts: LogicalVolume):
         return ()
     now_on = journal.advance(entry, of.volume.id, facts.running, of.seqno, facts.today, facts.sight)
     if facts.type == "raid1":
-        lost = tuple(sorted({*now_on.rebuild, *facts.misled}))
-        now_on = now_on._replace(rebuild=lost)
+        now_on = journal.distrust(now_on, facts.misled, journal.MISLED, facts.today)
     return of.note_legs(facts, now_on)

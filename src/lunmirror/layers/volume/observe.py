@@ -88,6 +88,11 @@ def _volume(
     asked = [leg for leg in legs if not active or leg.letter not in ("A", "a", "-") or set(leg.pvs) & set(adrift)]
     speak = kind == "raid1" and asked and not half_made
     journal_file = reader.read(journal.path_of(row.uuid))
+    past = journal.parse(journal_file)
+    boot = _boot(reader) if kind == "raid1" else ""
+    instance = _instance(row, reader) if kind == "raid1" and active else ""
+    activation = f"{boot}/{instance}" if boot and instance else ""
+    counters = _counters(row, rows, legs, past, activation, group, lvm, reader) if activation else {}
     return Present(
         LogicalVolume(
             uuid=row.uuid,
@@ -110,11 +115,12 @@ def _volume(
             adrift=adrift,
             misled=misled,
             mismatches=row.mismatches,
-            past=journal.parse(journal_file),
+            past=past,
             past_raw=journal_file.facts if isinstance(journal_file, Present) else None,
             today=reader.date(),
-            boot=_boot(reader) if kind == "raid1" else "",
-            instance=_instance(number, reader) if kind == "raid1" and active else "",
+            boot=boot,
+            instance=instance,
+            counters=counters,
             half_made=half_made,
             strays=strays,
             orphans=_orphans(dm, row, rows, status),
@@ -275,7 +281,7 @@ def _testimony(row: LvRow, rows: list[LvRow], legs: list[Leg], group: VolumeGrou
     Only legs on declared disks are read, each proven through its session."""
     devices = {m.uuid: m.device for m in group.members if m.device and m.disk and not m.strayed_from}
     starts = {pv.uuid: pv.start for pv in lvm.pvs}
-    found = {}
+    found, rubbish = {}, {}
     for leg in legs:
         meta = next(
             (r for r in rows if r.parent == row.name and r.name == leg.name.replace("_rimage_", "_rmeta_")), None
@@ -290,9 +296,25 @@ def _testimony(row: LvRow, rows: list[LvRow], legs: list[Leg], group: VolumeGrou
         answer = superblock.read(reader, devices[pv], offset, meta.size)
         if isinstance(answer, Unknown):
             return answer
-        if isinstance(answer, Present):
-            found[pv] = answer.facts
-    return Present(superblock.Accounts(found))
+        if isinstance(answer, Present) and isinstance(answer.facts, superblock.Rubbish):
+            rubbish[pv] = answer.facts.why
+        elif isinstance(answer, Present):
+            found[pv] = answer.facts._replace(part=meta.uuid)
+    return Present(superblock.Accounts(found, rubbish))
+
+
+def _counters(row: LvRow, rows: list[LvRow], legs: tuple[Leg, ...], past: Seen, activation: str, group: VolumeGroup, lvm: Lvm, reader: Reader) -> dict[str, int]:  # fmt: skip
+    """UUID of its metadata volume -> the event counter, of each leg of a raid1 in service; none if they cannot be read, or
+    were since it is active on these legs."""
+    good = [leg for leg in legs if leg.letter == "A"]
+    entry = past.facts if isinstance(past, Present) else None
+    if entry is None or not good:
+        return {}
+    if entry.counted == activation and set(entry.running) == {pv for leg in good for pv in leg.pvs}:
+        return {}
+    said = _testimony(row, rows, good, group, lvm, reader)
+    found = said.facts.legs.values() if isinstance(said, Present) else ()
+    return {leg.part: leg.events for leg in found} if len(found) == len(good) else {}
 
 
 def _legs(row: LvRow, rows: list[LvRow], kind: str, letters: str) -> tuple[Leg, ...]:

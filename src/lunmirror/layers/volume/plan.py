@@ -8,7 +8,7 @@
 | inactive                                 | activated, on the good legs alone if need be                    | start.py |
 | two histories                            | refused, until a person chooses                                 | heal.py  |
 | a leg whose disk is replaced             | the new one first, in full; then the old one goes               | replace.py |
-| a leg that a person gave up              | dropped, copied anew in full, compared                          | choose.py |
+| a leg that is distrusted                 | copied anew in full, exactly that leg                           | choose.py |
 | legs dead or behind                      | admitted and refreshed, if they are back                        | heal.py  |
 | another type, fewer legs, smaller        | lvconvert, lvextend                                             | keep.py  |
 | larger, or a leg where none is declared  | refused: nothing is ever shrunk or dropped                      | keep.py  |
@@ -17,7 +17,7 @@ While legs are not in sync, nothing but healing is done to a volume.
 """
 
 from lunmirror.desired import Desired
-from lunmirror.layers.volume import choose, heal, keep, layout, leftover, misled, replace, undeclared
+from lunmirror.layers.volume import choose, heal, keep, layout, leftover, misled, replace, trust, undeclared
 from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.layers.volume.make import make
 from lunmirror.layers.volume.start import start
@@ -67,9 +67,9 @@ def _admissions(subjects: list[Subject]) -> dict[str, tuple[Step, ...]]:
 def _plan_volume(of: Subject, admissions: tuple[Step, ...]) -> Plan:
     if of.group and of.group.strayed:
         names = ", ".join(f"what was made for disk {m.strayed_from} is on {m.disk}" for m in of.group.strayed)
-        return of.find(
-            Kind.BLOCKED, "is left alone", f"its disks are swapped: {names}", "see what is said of the disks"
-        )
+        why = f"its disks are swapped: {names}"
+        found = of.find(Kind.BLOCKED, "is left alone", why, "see what is said of the disks")
+        return Plan(_noted(of, facts) if (facts := _facts(of)) and not of.anothers() else (), found.findings)
     if why := of.anothers():
         return of.find(
             Kind.BLOCKED, "is left alone", f"its group is not this host's: {why}", "see what is said of the group"
@@ -89,10 +89,19 @@ def _plan_volume(of: Subject, admissions: tuple[Step, ...]) -> Plan:
             return of.find(Kind.BLOCKED, "cannot be made yet", why, "see what is said of the group")
 
 
+def _noted(of: Subject, facts: LogicalVolume) -> tuple[Step, ...]:
+    """What the journal must know: noted in every pass that can see it, whatever else is refused."""
+    return heal.note(of, facts) if facts.active and not isinstance(facts.past, Unknown) else ()
+
+
 def _tend(of: Subject, facts: LogicalVolume, admissions: tuple[Step, ...], admitting: bool) -> Plan:
-    decided = layout.strange(of, facts) or choose.chosen(of, facts) or heal.divided(of, facts)
-    if decided:
-        return decided
+    if answer := layout.strange(of, facts):
+        return answer
+    chosen, divided = choose.chosen(of, facts), heal.divided(of, facts)
+    if chosen and not chosen.steps:  # refused, which is no reason to forget what is seen
+        return Plan(divided.steps if divided else _noted(of, facts), chosen.findings)
+    if chosen or divided:
+        return chosen or divided
     if answer := leftover.tidy(of, facts):
         return answer
     if not facts.active:
@@ -105,10 +114,12 @@ def _tend(of: Subject, facts: LogicalVolume, admissions: tuple[Step, ...], admit
     if refusal:
         return Plan((*noted, *refusal.steps), refusal.findings)
     said = layout.beside(of, facts)
+    if trust.judge(facts).older:  # a leg that returns is not to be believed: what follows is for the next round
+        return Plan(heal.note(of, facts), said)
     if admitting:
         return Plan(noted, said)  # what follows is planned in the next round, from what LVM says then
     for question in (
-        choose.drop_given_up,
+        choose.remake,
         replace.repair,
         heal.mend,
         keep.reshape,

@@ -21,7 +21,7 @@ def repair(of: Subject, facts: LogicalVolume) -> Plan | None:
     legs = [leg for leg in facts.legs if of.leaves(leg) and leg.letter != "A" and not of.in_view(leg)]
     if not legs or facts.type != "raid1":
         return None
-    if any(leg.letter != "A" for leg in facts.legs if leg not in legs):
+    if any(leg.letter != "A" or set(leg.pvs) & set(facts.distrusted) for leg in facts.legs if leg not in legs):
         why = "the other legs are not all in sync, and the old leg may hold what they lack"
         return of.find(Kind.DEGRADED, "waits to have a leg replaced", why, "nothing, if it is being copied")
     new = of.leaving[next(pv for pv in legs[0].pvs if pv in of.leaving)]

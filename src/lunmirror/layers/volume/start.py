@@ -4,6 +4,7 @@
 |---------------------------------------------|-------------------------------------------------------------------|
 | every leg in view                           | activated; a raid1 that ended uncleanly is made equal afterwards  |
 | raid1, the good legs in view                | journal first, then activated degraded, LVM shown those alone     |
+| raid1, a leg in view is older (trust.py)    | the same, without it; it is copied anew in full (choose.remake)   |
 | mirror, a leg away for certain or stale     | journal first, the leg given up (`--repair`), the rest activated  |
 | mirror, a leg that may be there in a moment | blocked: giving a leg up costs a full copy                        |
 | only legs in view that fell behind          | refused                                                           |
@@ -17,8 +18,7 @@ whichever that is.
 
 from lunmirror import journal
 from lunmirror.layers.session.facts import NoSession, Session
-from lunmirror.layers.volume import heal
-from lunmirror.layers.volume.choose import go_over
+from lunmirror.layers.volume import choose, heal, trust
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
 from lunmirror.layers.volume.subject import Subject
 from lunmirror.layers.volume.superblock import Accounts
@@ -26,10 +26,50 @@ from lunmirror.model import Drift, Kind, Plan, Present, Risk, Step, Unknown
 
 
 def start(of: Subject, facts: LogicalVolume) -> Plan:
+    verdict = trust.judge(facts)
+    if not verdict.older or isinstance(facts.past, Unknown):
+        return _start(of, facts)
+    entry = of.past(facts)
+    if entry is None and all(of.in_view(leg) for leg in facts.legs):
+        good = tuple(pv for pv in _unaccused(facts) if pv not in verdict.older)
+        entry = journal.Entry(of.volume.id, good, facts.today, of.seqno, {}) if good else None
+    known = trust.believing(facts, entry, verdict)
+    if known is None:
+        return _all_older(of, facts, verdict)
+    answer = _start(of, facts._replace(past=Present(known)))
+    return answer if answer.steps else Plan(of.note_legs(facts, known), answer.findings)
+
+
+def _unaccused(facts: LogicalVolume) -> tuple[str, ...]:
+    """PV UUIDs of the legs in sync by their own word, and by that of the others."""
+    word = _word(facts)
+    behind = word.accused() | {pv for pv, leg in word.legs.items() if leg.recovering}
+    return tuple(sorted(pv for leg in facts.legs for pv in leg.pvs if pv not in behind))
+
+
+def _word(facts: LogicalVolume) -> Accounts:
+    return facts.testimony.facts if isinstance(facts.testimony, Present) else Accounts({})
+
+
+def _all_older(of: Subject, facts: LogicalVolume, verdict: trust.Verdict) -> Plan:
+    why = "; ".join(f"the leg on server {of.server_of(pv)}: {said}" for pv, (_, said) in verdict.older.items())
+    if entry := of.past(facts):
+        why += f"; the newest, as noted {entry.since}, was on server {', '.join(map(of.server_of, entry.running))}"
+    one = next(leg for leg in facts.legs if set(leg.pvs) & set(verdict.older))
+    next_ = (
+        "if servers put back an earlier state of their disks, have them bring back the newest; or, if what is newer may be"
+        f" lost, {_choice(of, one)}"
+    )
+    return of.find(
+        Kind.REFUSED, "is not started: every leg that could be the source is older than it was", why, next_
+    )
+
+
+def _start(of: Subject, facts: LogicalVolume) -> Plan:
     given_up = of.past(facts).rebuild if of.past(facts) else ()
     hidden = [leg for leg in facts.legs if not of.in_view(leg) or set(leg.pvs) & set(given_up)]
     if hidden and len(hidden) == len(facts.legs):
-        return of.find(Kind.BLOCKED, "is not active", f"server {_servers(of, hidden)} is away", _BRING_BACK)
+        return _none_left(of, facts)
     if facts.type == "mirror":
         if isinstance(facts.past, Unknown) and not hidden:
             return _unremembered(of, facts, facts.past)
@@ -52,6 +92,29 @@ def start(of: Subject, facts: LogicalVolume) -> Plan:
     return _start_degraded(of, facts, hidden)
 
 
+def _none_left(of: Subject, facts: LogicalVolume) -> Plan:
+    """No leg is in view, or none of those in view is to be believed."""
+    away = [leg for leg in facts.legs if not of.in_view(leg)]
+    there = [leg for leg in facts.legs if leg not in away]
+    entry = of.past(facts)
+    if not there or entry is None:
+        return of.find(Kind.BLOCKED, "is not active", f"server {_servers(of, away)} is away", _BRING_BACK)
+    why = choose.untrusted(of, entry, there)
+    if not away:  # only by a hand in the journal
+        return of.find(Kind.REFUSED, "is not active", why, f"say which leg is kept: {_choice(of, there[0])}")
+    why = f"server {_servers(of, away)} is away, and {why}"
+    return of.find(
+        Kind.REFUSED,
+        "is not active",
+        why,
+        f"{_BRING_BACK}; or, if what it holds may be lost, {_choice(of, there[0])}",
+    )
+
+
+def _choice(of: Subject, leg: Leg) -> str:
+    return f"`lunmirror choose {of.volume.id} --keep {_servers(of, [leg])}`"
+
+
 _BRING_BACK = "bring it back; the next pass activates it"
 
 
@@ -68,8 +131,8 @@ def _unremembered(of: Subject, facts: LogicalVolume, past: Unknown) -> Plan:
 
 def _has_traces(facts: LogicalVolume) -> bool:
     """Whether its last end left what the journal must be told before a start tidies it away."""
-    word = facts.testimony.facts if isinstance(facts.testimony, Present) else Accounts({})
-    return bool(word.accused()) or word.unclean
+    word = _word(facts)
+    return bool(word.accused() or word.unclean or trust.judge(facts).older)
 
 
 def _servers(of: Subject, legs: list[Leg]) -> str:
@@ -85,7 +148,7 @@ def _foretold(of: Subject, facts: LogicalVolume) -> tuple[Step, ...]:
     """What follows once it is active (choose.scrub), for a plan to show."""
     if not (isinstance(facts.testimony, Present) and facts.testimony.facts.unclean):
         return ()
-    return (go_over(of, "repair", "an end that was not clean")._replace(after=(of.ref,)),)
+    return (choose.go_over(of, "repair", "an end that was not clean")._replace(after=(of.ref,)),)
 
 
 def _note_start(of: Subject, facts: LogicalVolume) -> tuple[Step, ...]:
@@ -97,9 +160,8 @@ def _note_start(of: Subject, facts: LogicalVolume) -> tuple[Step, ...]:
         return of.note_legs(facts, journal.advance(entry, of.volume.id, first, of.seqno, facts.today))
     if facts.type != "raid1":
         return ()
-    word = facts.testimony.facts if isinstance(facts.testimony, Present) else Accounts({})
+    word, good = _word(facts), _unaccused(facts)
     behind = word.accused()
-    good = tuple(sorted(pv for leg in facts.legs for pv in leg.pvs if pv not in behind))
     if entry is None and good and (behind or word.unclean):
         entry = journal.Entry(of.volume.id, good, facts.today, of.seqno, {})
     if entry is None:
@@ -107,7 +169,13 @@ def _note_start(of: Subject, facts: LogicalVolume) -> tuple[Step, ...]:
     if behind and good and not set(good) & set(entry.running):
         # The journal fell asleep before the legs changed places; what the good ones say is on them.
         entry = entry._replace(running=good, since=facts.today, last=dict.fromkeys(behind, facts.today))
-    return of.note_legs(facts, journal.restarted(entry, facts.boot, word.unclean))
+    return of.note_legs(facts, _counted(of, facts, journal.restarted(entry, facts.boot, word.unclean)))
+
+
+def _counted(of: Subject, facts: LogicalVolume, entry: journal.Entry) -> journal.Entry:
+    legs = _word(facts).legs
+    every = len(legs) == len(facts.legs)
+    return journal.at_rest(entry, {leg.part: leg.events for leg in legs.values()}, every)
 
 
 # A raid1 on fewer legs
@@ -121,16 +189,29 @@ def _start_degraded(of: Subject, facts: LogicalVolume, hidden: list[Leg]) -> Pla
     if not good:
         return _refuse(of, facts, away, visible)
     assert entry is not None
-    word = facts.testimony.facts if isinstance(facts.testimony, Present) else Accounts({})
+    word = _word(facts)
     now_on = journal.advance(entry, of.volume.id, good, of.seqno, facts.today)
-    now_on = journal.restarted(now_on, facts.boot, word.unclean)
+    now_on = _counted(of, facts, journal.restarted(now_on, facts.boot, word.unclean))
     only = ", ".join(of.server_of(pv) for pv in good)
     activate = of.step(
         f"activate volume {of.volume.id} on server {only} alone",
         of.lvm("lvchange", "-a", "y", "--activationmode", "degraded", of.volume.id, devices=_devices(of, good)),
-        Drift(of.volume.key, "active", f"inactive, server {away} away"),
+        Drift(of.volume.key, "active", f"inactive; {_why_without(of, facts, hidden)}"),
     )
     return Plan((*of.note_legs(facts, now_on), activate))
+
+
+def _why_without(of: Subject, facts: LogicalVolume, hidden: list[Leg]) -> str:
+    """Why it starts without these legs, and what that costs."""
+    away = [leg for leg in hidden if not of.in_view(leg)]
+    there = [leg for leg in hidden if leg not in away]
+    words = [f"server {_servers(of, away)} away"] if away else []
+    if there and (entry := of.past(facts)):
+        verdict = trust.judge(facts._replace(past=Present(journal.trusting(entry, ()))))
+        said = "; ".join(filter(None, (trust.evidence(verdict, pv) for leg in there for pv in leg.pvs)))
+        words.append(f"{choose.untrusted(of, entry, there)}{f' ({said})' if said else ''}")
+        words.append(f"to be copied anew in full, {facts.size * len(there)} bytes")
+    return "; ".join(words)
 
 
 def _devices(of: Subject, good: tuple[str, ...]) -> tuple[str, ...]:
@@ -246,7 +327,7 @@ def _taken(of: Subject, pv: str) -> bool:
 
 def _grey(of: Subject, hidden: list[Leg]) -> str:
     """Why a leg out of view may be there all the same: the kernel still has its session, though nothing answers."""
-    for leg in hidden:
+    for leg in (one for one in hidden if not of.in_view(one)):
         for pv in leg.pvs:
             for state in of.sessions(pv):
                 if isinstance(state, Present) and isinstance(state.facts, Session) and state.facts.silence:

@@ -60,6 +60,10 @@ class Subject:
         """The group's member with this UUID."""
         return next((m for m in self.group.members if m.uuid == pv), None) if self.group else None
 
+    def device_of(self, pv: str) -> str:
+        """The device of this physical volume, '' if it is out of view."""
+        return member.device if (member := self.member(pv)) else ""
+
     def disks_of(self, leg: Leg) -> list[str]:
         """The declared disks this leg lies on; '' for a physical volume on none of them."""
         return [m.disk if (m := self.member(pv)) else "" for pv in leg.pvs]

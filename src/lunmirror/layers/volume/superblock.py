@@ -20,23 +20,36 @@ BLOCK = 4096  # bytes: what one read is counted in; O_DIRECT wants whole sectors
 MOST = 66  # blocks: both superblocks and the bits of 2^21 regions, more than LVM ever makes
 DEADLINE = 10.0  # seconds for one read of at most 264 KiB
 
+DONE = (1 << 64) - 1  # MaxSector: as a recovery offset, that nothing is left to be copied
 _BITS = BLOCK + 256  # offset of the first bit
 
 
 class Superblock(NamedTuple):
     """One leg's word. `position` is its number in the array, `failed` the numbers of the legs it ran without;
-    `dirty`: writes had begun that may not have come to an end on every leg."""
+    `dirty`: writes had begun that may not have come to an end on every leg. `recovering`: it was being copied, and that
+    had not come to its end. `part`: the UUID of the metadata volume, another one for a leg made anew. How `events` moves:
+    docs/facts/md-events.md."""
 
     position: int
     events: int
     failed: frozenset[int]
     dirty: bool
+    recovering: bool = False
+    part: str = ""
+
+
+class Rubbish(NamedTuple):
+    """The metadata of a leg could be read, and is not dm-raid's."""
+
+    why: str
 
 
 class Accounts(NamedTuple):
-    """PV UUID -> that leg's superblock, of every leg in view that has one."""
+    """PV UUID -> that leg's superblock, of every leg in view that has one; and PV UUID -> what is wrong with it, of those
+    whose metadata could be read and is rubbish."""
 
     legs: dict[str, Superblock]
+    rubbish: dict[str, str] = {}  # noqa: RUF012, nobody changes it
 
     def accused(self, among: frozenset[str] | None = None) -> frozenset[str]:
         """The legs that another (of those in `among`; None: any) ran without."""
@@ -62,8 +75,8 @@ class Accounts(NamedTuple):
 
 
 def read(reader: Reader, node: str, offset: int, size: int) -> Seen:
-    """Present(Superblock) of the metadata volume of `size` bytes that begins at byte `offset` of the device `node`;
-    Absent if none was ever written there; Unknown if that cannot be told. Past the page cache, in a child with a
+    """Present(Superblock) of the metadata volume of `size` bytes that begins at byte `offset` of the device `node`, or
+    Present(Rubbish); Absent if none was ever written there; Unknown if that cannot be told. Past the page cache, in a child with a
     deadline."""
     if offset < 0 or offset % BLOCK or size < 2 * BLOCK:
         return Unknown(f"where its metadata lies on {node} cannot be told")
@@ -88,13 +101,13 @@ def parse(raw: bytes, length: int) -> Seen:
     if len(raw) != length:
         return Unknown(f"only {len(raw)} of {length} bytes of a leg's metadata could be read")
     if raw[:4] != b"DmRd":
-        return Unknown("a leg's metadata is not as dm-raid writes it") if raw[:BLOCK].strip(b"\0") else ABSENT
+        return Present(Rubbish("its metadata is not as dm-raid writes it")) if raw[:BLOCK].strip(b"\0") else ABSENT
     devices, position = _number(raw, 8, 4), _number(raw, 12, 4)
     events, failed = _number(raw, 16, 8), _number(raw, 24, 8)
     if not 0 <= position < devices <= 64:
-        return Unknown(f"a leg's metadata is not as dm-raid writes it: leg {position} of {devices}")
+        return Present(Rubbish(f"its metadata is not as dm-raid writes it: leg {position} of {devices}"))
     numbers = frozenset(n for n in range(devices) if failed >> n & 1)
-    return Present(Superblock(position, events, numbers, _is_dirty(raw)))
+    return Present(Superblock(position, events, numbers, _is_dirty(raw), _number(raw, 32, 8) != DONE))
 
 
 def _is_dirty(raw: bytes) -> bool:

@@ -178,7 +178,7 @@ START = [
 def test_start(past, hidden, expected):
     answer = planned(Present(lv(letters="  ", active=False, ratio=(0, 0), past=past)), vg=group(hidden=hidden))
     if isinstance(expected, Kind):
-        assert (answer.steps, [f.kind for f in answer.findings]) == ((), [expected])
+        assert (commands(answer), [f.kind for f in answer.findings]) == ([], [expected])
     else:
         assert commands(answer) == [expected]
 
@@ -225,7 +225,7 @@ SILENT = Present(NoSession("no answer within 3 s"))
 def test_a_mirror_without_a_leg(right, past, expected):
     answer = mirror_away(right, past)
     if isinstance(expected, Kind):
-        assert (answer.steps, [f.kind for f in answer.findings]) == ((), [expected])
+        assert (commands(answer), [f.kind for f in answer.findings]) == ([], [expected])
         assert "lunmirror choose vg0/lv --keep filer1" in answer.findings[0].next
         return
     assert commands(answer) == expected
@@ -391,13 +391,14 @@ def test_a_volume_that_runs_otherwise_than_its_metadata_says_is_left_to_a_person
     answer = planned(
         Present(lv(type="mirror", letters="  ", ratio=(0, 0), target="linear", past=BOTH)), wanted("mirror")
     )
-    assert (answer.steps, [f.kind for f in answer.findings]) == ((), [Kind.REFUSED])
+    assert (commands(answer), [f.kind for f in answer.findings]) == ([], [Kind.REFUSED])
+    assert notes(answer)[0].layout == "linear"
 
 
 def test_the_other_side_cannot_be_chosen_while_a_choice_is_carried_out():
     facts = Present(lv(type="linear", pvs=(B,), past=GIVEN_UP))
     answer = planned(facts, wanted(choice=("vg0/lv", "filer1")))
-    assert (answer.steps, [f.kind for f in answer.findings]) == ((), [Kind.REFUSED])
+    assert (commands(answer), [f.kind for f in answer.findings]) == ([], [Kind.REFUSED])
     assert "filer2 was chosen" in answer.findings[0].why
 
 
@@ -490,7 +491,7 @@ def test_keeping(facts, desired, expected):
     facts = facts._replace(past_raw=render(BOTH), past=Present(Entry("vg0/lv", facts.running, "t0", 5, {})))
     answer = planned(Present(facts._replace(past_raw=render(facts.past.facts))), desired)
     if isinstance(expected, Kind):
-        assert (answer.steps, [f.kind for f in answer.findings]) == ((), [expected])
+        assert (commands(answer), [f.kind for f in answer.findings]) == ([], [expected])
     else:
         assert commands(answer) == expected
 

@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from lunmirror.host.protocol import Ran
-from lunmirror.layers.volume.superblock import Accounts, Superblock, parse, read
+from lunmirror.layers.volume.superblock import Accounts, Rubbish, Superblock, parse, read
 from lunmirror.model import ABSENT, Present, Unknown
 
 BLOCKS = 66
@@ -62,11 +62,21 @@ def test_none_was_ever_written():
     assert parse(bytes(SIZE), SIZE) is ABSENT
 
 
-@pytest.mark.parametrize(
-    "data", [raw()[:-1], b"", b"x" + raw()[1:], raw(position=2), raw(position=-1), raw(devices=65)]
-)
-def test_what_is_not_as_dm_raid_writes_it_is_unknown(data):
+@pytest.mark.parametrize("data", [raw()[:-1], b""])
+def test_what_could_not_be_read_whole_is_unknown(data):
     assert isinstance(parse(data, SIZE), Unknown)
+
+
+@pytest.mark.parametrize("data", [b"x" + raw()[1:], raw(position=2), raw(position=-1), raw(devices=65)])
+def test_what_is_not_as_dm_raid_writes_it_is_rubbish(data):
+    assert isinstance(parse(data, SIZE).facts, Rubbish)
+
+
+def test_a_leg_that_was_being_copied_says_so():
+    data = bytearray(raw(1))
+    struct.pack_into("<Q", data, 32, 4096)
+    assert facts(bytes(data)).recovering
+    assert not facts(raw(1)).recovering
 
 
 class Disk:

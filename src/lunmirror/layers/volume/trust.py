@@ -1,0 +1,93 @@
+"""Which legs of a raid1 are older than the others, or than what was noted: by their own event counters. Pure.
+
+dm-raid itself does not compare them: a leg that nobody names as failed is in sync for it, however old it is
+(drivers/md/dm-raid.c: super_load, super_validate). So a LUN that was put back to an earlier state would run, and be read
+from. How the counters move, and what was measured: docs/facts/md-events.md. What follows from that:
+
+| found                                                                | so                                     |
+|----------------------------------------------------------------------|----------------------------------------|
+| a counter below what was noted of that leg                           | older                                  |
+| no leg names it as failed, and its counter is below another's        | older                                  |
+| the same, one below, after an unclean end, in the activation noted   | equal: a power cut between two writes  |
+| a leg names another as failed that has more events than itself       | each newer in something: two histories |
+| its metadata is rubbish                                              | not to be believed                     |
+| a leg is named as failed, its counter not below what was noted       | it fell behind: the bitmap knows by what |
+"""
+
+from typing import NamedTuple
+
+from lunmirror import journal
+from lunmirror.layers.volume.facts import LogicalVolume
+from lunmirror.layers.volume.superblock import Accounts, Superblock
+from lunmirror.model import Present
+
+
+class Verdict(NamedTuple):
+    """`older`: PV UUID -> (a word of journal.REASONS, the evidence), of legs in view that are not to be believed.
+    `torn`: pairs of legs each of which is newer in something."""
+
+    older: dict[str, tuple[str, str]]
+    torn: tuple[tuple[str, str], ...]
+
+
+NOTHING = Verdict({}, ())
+
+
+def judge(facts: LogicalVolume) -> Verdict:
+    """What the legs in view, and the journal, say of each other. Legs that are distrusted already are not asked."""
+    if facts.type != "raid1" or not isinstance(facts.testimony, Present):
+        return NOTHING
+    entry = facts.past.facts if isinstance(facts.past, Present) else None
+    said: Accounts = facts.testimony.facts
+    asked = {pv: leg for pv, leg in said.legs.items() if pv not in facts.distrusted}
+    older = {pv: (journal.RUBBISH, why) for pv, why in said.rubbish.items() if pv not in facts.distrusted}
+    older |= {pv: (journal.OLDER, why) for pv, leg in asked.items() if (why := _below(entry, leg))}
+    if facts.active:
+        return Verdict(older, ())
+    rest = {pv: leg for pv, leg in asked.items() if pv not in older}
+    named = {n for leg in rest.values() for n in leg.failed}
+    torn = tuple(
+        (pv, other)
+        for pv, leg in rest.items()
+        for other, its in rest.items()
+        if its.position in leg.failed and leg.position not in its.failed and its.events > leg.events
+    )
+    if torn:
+        return Verdict(older, torn)
+    equals = {pv: leg for pv, leg in rest.items() if leg.position not in named and not leg.recovering}
+    most = max((leg.events for leg in equals.values()), default=0)
+    cut = any(leg.dirty for leg in equals.values())
+    for pv, leg in equals.items():
+        between = cut and leg.events == most - 1 and _in_this_activation(entry, leg)
+        if leg.events < most and not between:
+            older[pv] = (journal.OLDER, f"its counter is {leg.events}, the other's {most}")
+    return Verdict(older, ())
+
+
+def _below(entry: journal.Entry | None, leg: Superblock) -> str:
+    noted = entry.counters.get(leg.part, 0) if entry else 0
+    return f"its counter is {leg.events}, and was {noted} before" if leg.events < noted else ""
+
+
+def _in_this_activation(entry: journal.Entry | None, leg: Superblock) -> bool:
+    """Its content is of the activation that the journal noted last: the first write in it raised the counter for good."""
+    if entry is None or leg.part not in entry.rest:
+        return False
+    noted = max(entry.rest[leg.part], entry.counters.get(leg.part, 0))
+    return entry.rest[leg.part] < leg.events <= noted + 1
+
+
+def believing(facts: LogicalVolume, entry: journal.Entry | None, verdict: Verdict) -> journal.Entry | None:
+    """The entry with the legs distrusted that the verdict is about; None if no leg is left that could be the source.
+    `entry` is what was known before; None: nothing, of a volume every leg of which is in view."""
+    reasons = {pv: reason for pv, (reason, _) in verdict.older.items()}
+    if entry is None or not set(entry.running) - set(reasons):
+        return None
+    for pv, reason in reasons.items():
+        entry = journal.distrust(entry, (pv,), reason, facts.today)
+    return entry
+
+
+def evidence(verdict: Verdict, pv: str) -> str:
+    """Why a leg is not to be believed, as a clause; '' if the verdict is not about it."""
+    return verdict.older[pv][1] if pv in verdict.older else ""

@@ -1,0 +1,105 @@
+"""A leg that is not to be believed: it starts nothing, counts as no copy, is the source of nothing, and is copied anew in
+full, exactly that leg."""
+
+import pytest
+
+from lunmirror import journal
+from lunmirror.exits import Exit
+from lunmirror.host import paths
+from lunmirror.model import Kind, Present
+from lunmirror.report.health import health
+from lunmirror.report.risk import losses
+from sim.stage import DISKS, Stage, converged, text
+from sim.stories import STORIES, believed_no_more, distrusted
+
+TOLD = [name for name in STORIES if "distrusted" in name]
+OTHER = {"left": "right", "right": "left"}
+
+
+def entry(stage: Stage) -> journal.Entry:
+    (content,) = (c for p, c in stage.world.files.items() if p.startswith(paths.JOURNAL_DIR))
+    return journal.parse(Present(content)).facts
+
+
+def pv(stage: Stage, disk: str) -> str:
+    return stage.desired.disks[disk].pv_uuid
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_exactly_that_leg_is_copied_anew_in_full(name):
+    stage = STORIES[name]()
+    (which,) = (disk for disk in OTHER if pv(stage, disk) in entry(stage).rebuild)
+    before = dict(stage.world.copied)
+
+    stage.settle()
+
+    assert stage.world.copied == before | {pv(stage, which): before.get(pv(stage, which), 0) + 1}
+    assert entry(stage).running == tuple(sorted((pv(stage, "left"), pv(stage, "right"))))
+    assert (entry(stage).rebuild, entry(stage).why, entry(stage).diverged) == ((), {}, ())
+    assert not stage.apply().host.changed
+
+
+@pytest.mark.parametrize("which", OTHER)
+@pytest.mark.parametrize("kind", ["raid1", "mirror"])
+def test_it_counts_as_no_copy(kind, which):
+    """Though the kernel shows every leg in sync."""
+    stage = distrusted(kind, which)
+
+    report = stage.plan().report
+
+    [volume] = stage.desired.volumes.values()
+    assert health(volume, report.seen, stage.desired).state == "degraded"
+    [loss] = losses(DISKS[OTHER[which]], report.seen, stage.desired)
+    assert "older" in loss.why
+    assert losses(DISKS[which], report.seen, stage.desired) == ()
+
+
+@pytest.mark.parametrize("which", OTHER)
+def test_while_the_other_server_is_away_it_starts_nothing(which):
+    stage = distrusted("raid1", which, at_rest=True)
+    stage.world.cut(DISKS[OTHER[which]])
+    stage.world.reboot()
+
+    ran = stage.apply()
+
+    assert not stage.world.actives
+    assert ran.exit == Exit.REFUSED
+    assert "older" in ran.finding(Kind.REFUSED)
+
+
+@pytest.mark.parametrize("which", OTHER)
+def test_an_administrator_may_decide_that_it_is_kept_all_the_same(which):
+    """The other server never comes back."""
+    stage = distrusted("raid1", which, at_rest=True)
+    stage.world.cut(DISKS[OTHER[which]])
+    stage.world.reboot()
+    stage.apply()
+    stage.desired = stage.desired._replace(choice=("vg0/testlv", DISKS[which]))
+    for uuid in stage.world.acknowledged:
+        stage.world.acknowledged[uuid] = set(stage.world.area_of(pv(stage, which)).legs[uuid].writes)
+
+    stage.apply()
+
+    assert [m.path for m in stage.world.mounts] == ["/mnt/test"]
+    assert entry(stage).rebuild == (pv(stage, OTHER[which]),)
+
+
+def test_a_leg_that_died_is_not_refreshed_but_copied():
+    stage = converged(text())
+    stage.world.cut("filer2")
+    stage.world.advance(60.0)
+    stage.apply()
+    believed_no_more(stage, "right")
+    stage.world.restore("filer2")
+    stage.world.advance(10.0)
+
+    stage.settle()
+
+    assert stage.world.copied[pv(stage, "right")] == 2  # when it was made, and now
+    assert stage.world.active("testlv").line().split()[5] == "AA"
+
+
+def test_no_leg_is_left_to_believe():
+    stage = converged(text())
+    with pytest.raises(ValueError, match="every leg"):
+        believed_no_more(believed_no_more(stage, "left"), "right")
