@@ -187,7 +187,9 @@ def scrub(of: Subject, facts: LogicalVolume) -> Plan | None:
             f"check the disks and the network of both servers, then compare again: `lvchange --syncaction check"
             f" {of.volume.id}`",
         )
-    return Plan(of.note_legs(facts, entry._replace(scrub="")))
+    return Plan(
+        of.note_legs(facts, entry._replace(scrub="", counted=""))
+    )  # it raised the counters: they are read again
 
 
 def _begin(of: Subject, facts: LogicalVolume, entry: journal.Entry, action: str, then: str) -> Plan:

@@ -29,9 +29,10 @@ def divided(of: Subject, facts: LogicalVolume) -> Plan | None:
     active volume also the answer where that cannot be told: then no leg is let in."""
     entry = of.past(facts)
     given_up = entry.rebuild if entry else ()
-    torn = facts.torn(given_up) or trust.judge(facts).torn
+    verdict = trust.judge(facts)
+    torn = facts.torn(given_up) or verdict.torn
     if torn and not (entry and entry.diverged):
-        return _torn(of, facts, entry, torn[0])
+        return _torn(of, facts, entry, torn[0], verdict.why or "each names the other as failed")
     if facts.active and isinstance(facts.past, Unknown):
         why = f"{facts.past.reason}, and it may know of two histories"
         return of.find(Kind.BLOCKED, "is left alone", why, set_aside(facts))
@@ -67,7 +68,7 @@ def set_aside(facts: LogicalVolume) -> str:
     )
 
 
-def _torn(of: Subject, facts: LogicalVolume, entry: journal.Entry | None, pair: tuple[str, str]) -> Plan:
+def _torn(of: Subject, facts: LogicalVolume, entry: journal.Entry | None, pair: tuple[str, str], said: str) -> Plan:
     """The legs accuse each other on their own disks, and the journal does not know, was lost, or is another
     machine's. It is told, since the accusations are gone once somebody starts both together."""
     one, other = sorted(pair, key=lambda pv: pv not in (facts.running or (entry.running if entry else ())))
@@ -77,9 +78,9 @@ def _torn(of: Subject, facts: LogicalVolume, entry: journal.Entry | None, pair: 
     refusal = of.finding(
         Kind.REFUSED,
         "has two histories",
-        f"the legs on server {of.server_of(one)} and server {of.server_of(other)} say of themselves that each is newer"
-        " than the other in something (which legs it ran without, how many events it counted): each holds writes that"
-        " the other lacks, and started together they would be mixed without a word",
+        f"by the own words of the legs on server {of.server_of(one)} and server {of.server_of(other)} neither is certainly"
+        f" the newest ({said}): each may hold writes that the other lacks, and started together they would be mixed"
+        " without a word",
         f"decide which side to keep, look at both if you must (read-only), then `lunmirror choose {of.volume.id}"
         f" --keep {of.server_of(one)}` (or the other)",
     )

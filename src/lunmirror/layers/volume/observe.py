@@ -90,7 +90,7 @@ def _volume(
     journal_file = reader.read(journal.path_of(row.uuid))
     past = journal.parse(journal_file)
     boot = _boot(reader) if kind == "raid1" else ""
-    instance = _instance(row, reader) if kind == "raid1" and active else ""
+    instance = _instance(number, reader) if kind == "raid1" and active else ""
     activation = f"{boot}/{instance}" if boot and instance else ""
     counters = _counters(row, rows, legs, past, activation, group, lvm, reader) if activation else {}
     return Present(

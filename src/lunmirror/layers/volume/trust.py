@@ -8,6 +8,7 @@ from. How the counters move, and what was measured: docs/facts/md-events.md. Wha
 |----------------------------------------------------------------------|----------------------------------------|
 | a counter below what was noted of that leg                           | older                                  |
 | no leg names it as failed, and its counter is below another's        | older                                  |
+| the same, but the other's is beyond what was noted of it             | which is newer cannot be told          |
 | the same, one below, after an unclean end, in the activation noted   | equal: a power cut between two writes  |
 | a leg names another as failed that has more events than itself       | each newer in something: two histories |
 | its metadata is rubbish                                              | not to be believed                     |
@@ -24,13 +25,15 @@ from lunmirror.model import Present
 
 class Verdict(NamedTuple):
     """`older`: PV UUID -> (a word of journal.REASONS, the evidence), of legs in view that are not to be believed.
-    `torn`: pairs of legs each of which is newer in something."""
+    `torn`: pairs of legs each of which is newer in something, or of which that cannot be told; `why`: the evidence."""
 
     older: dict[str, tuple[str, str]]
     torn: tuple[tuple[str, str], ...]
+    why: str = ""
 
 
 NOTHING = Verdict({}, ())
+SWING = 2  # events: what an activation in service may add to what was noted of it, where nothing happened to its legs
 
 
 def judge(facts: LogicalVolume) -> Verdict:
@@ -53,15 +56,33 @@ def judge(facts: LogicalVolume) -> Verdict:
         if its.position in leg.failed and leg.position not in its.failed and its.events > leg.events
     )
     if torn:
-        return Verdict(older, torn)
+        return Verdict(older, torn, "one names the other as failed, which has counted more events than itself")
     equals = {pv: leg for pv, leg in rest.items() if leg.position not in named and not leg.recovering}
-    most = max((leg.events for leg in equals.values()), default=0)
+    first = max(equals, key=lambda pv: equals[pv].events, default="")
     cut = any(leg.dirty for leg in equals.values())
     for pv, leg in equals.items():
-        between = cut and leg.events == most - 1 and _in_this_activation(entry, leg)
-        if leg.events < most and not between:
-            older[pv] = (journal.OLDER, f"its counter is {leg.events}, the other's {most}")
+        gap = equals[first].events - leg.events
+        if not gap or (cut and gap == 1 and _in_this_activation(entry, leg)):
+            continue
+        if not (cut and gap == 1) and (doubt := _beyond(entry, equals[first])):
+            counts = f"the one has counted {equals[first].events} events, the other {leg.events}, and {doubt}"
+            return Verdict(older, ((first, pv),), counts)
+        older[pv] = (journal.OLDER, f"its counter is {leg.events}, the other's {equals[first].events}")
     return Verdict(older, ())
+
+
+def _beyond(entry: journal.Entry | None, leg: Superblock) -> str:
+    """Why the leg that has counted most may still not be the newest: a leg that was made anew began to count anew, so
+    that its disk, put back to a state from before that, has counted more. '' if what was noted of it rules that out."""
+    noted = entry.counters.get(leg.part, entry.rest.get(leg.part)) if entry else None
+    if noted is None:
+        return "what they had counted before is not known: it was not noted, or of other legs"
+    if leg.events > noted + SWING:
+        return (
+            f"the journal knows of {noted}: either the journal is older than what is on the disks (was it restored from a"
+            " backup?), or the disk that counts more was put back to a state from before its leg was made anew"
+        )
+    return ""
 
 
 def _below(entry: journal.Entry | None, leg: Superblock) -> str:

@@ -31,7 +31,6 @@ TABLE = {
     "equal": (stopped((34, (), CLEAN), (34, (), CLEAN), rest=REST), set()),
     "the second is older": (stopped((34, (), CLEAN), (33, (), CLEAN), rest=REST), {B}),
     "the first is older": (stopped((33, (), CLEAN), (34, (), CLEAN), rest=REST), {A}),
-    "nothing was noted": (stopped((33, (), CLEAN), (34, (), CLEAN)), {A}),
     "a power cut between two superblocks": (stopped((35, (), CUT), (34, (), CUT), rest=REST), set()),
     "the same the other way round": (stopped((34, (), CUT), (35, (), CUT), rest=REST), set()),
     "the same, where only one leg has bits": (stopped((34, (), CLEAN), (35, (), CUT), rest=REST), set()),
@@ -39,6 +38,7 @@ TABLE = {
     "after a power cut, older than at rest": (stopped((32, (), CLEAN), (34, (), CUT), rest=REST), {A}),
     "after a power cut, nothing was noted": (stopped((34, (), CUT), (35, (), CUT)), {A}),
     "after a power cut, another activation than noted": (stopped((37, (), CUT), (38, (), CUT), rest=REST), {A}),
+    "two activations later, as far as is known": (stopped((33, (), CLEAN), (35, (), CLEAN), rest=REST), {A}),
     "after a power cut, counted since": (
         stopped((37, (), CUT), (38, (), CUT), rest=REST, counters={A: 37, B: 37}),
         set(),
@@ -69,6 +69,21 @@ def test_which_legs_are_older(name):
 def test_each_newer_in_something():
     facts = stopped((34, (1,), CLEAN), (40, (), CLEAN), counters=REST)
     assert judge(facts).torn == ((A, B),)
+    answer = planned(Present(facts))
+    assert [f.kind for f in answer.findings] == [Kind.REFUSED]
+    assert notes(answer)[0].diverged
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        stopped((33, (), CLEAN), (34, (), CLEAN)),
+        stopped((34, (), CLEAN), (53, (), CLEAN), rest=REST, counters={A: 34, B: 34}),
+        stopped((34, (), CUT), (53, (), CUT), rest=REST, counters={A: 34, B: 34}),
+    ],
+)
+def test_the_one_that_counted_more_is_not_the_newest_where_it_may_have_begun_anew(facts):
+    assert judge(facts).torn == ((B, A),)
     answer = planned(Present(facts))
     assert [f.kind for f in answer.findings] == [Kind.REFUSED]
     assert notes(answer)[0].diverged
