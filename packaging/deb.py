@@ -57,12 +57,51 @@ def build(suite, out):
         return out / name, said.stdout
 
 
+def built(suite):
+    """The package of this tree, from the cache if nothing that goes into it has changed."""
+    total = hashlib.sha256()
+    for name in sorted(listed()):
+        if packed(name) and (ROOT / name).is_file():
+            total.update(f"{name}\0".encode() + (ROOT / name).read_bytes() + b"\0")
+    folder = chroots.CACHE / f"deb-{suite}-{total.hexdigest()[:16]}"
+    found = list(folder.glob("*.deb"))
+    return found[0] if found else build(suite, folder)[0]
+
+
+def as_version(package, number, folder):
+    """The same package as of another version, into `folder`: its program says so, too. For tests of upgrades."""
+    tree = folder / number
+    run("dpkg-deb", "-R", package, tree)
+    control = tree / "DEBIAN/control"
+    control.write_text(re.sub(r"^Version: .*$", f"Version: {number}", control.read_text(), flags=re.M))
+    (init,) = tree.rglob("lunmirror/__init__.py")
+    init.write_text(re.sub('__version__ = ".*"', f'__version__ = "{number}"', init.read_text()))
+    made = folder / f"lunmirror_{number}.deb"
+    run("dpkg-deb", "--root-owner-group", "-Znone", "-b", tree, made)
+    shutil.rmtree(tree)
+    return made
+
+
+def run(*words):
+    subprocess.run(list(map(str, words)), check=True, capture_output=True)
+
+
+def listed():
+    """What belongs to this tree, as git has it."""
+    asked = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True)
+    if asked.returncode == 0:
+        return asked.stdout.decode().split("\0")[:-1]
+    return [str(path.relative_to(ROOT)) for path in ROOT.rglob("*")]
+
+
+def packed(name):
+    return not name.startswith(("tests/", ".git", "dist/"))
+
+
 def source(tree, suite):
     """What git has of this tree, made ready for one release."""
-    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True)
-    names = listed.stdout.decode().split("\0")[:-1] if listed.returncode == 0 else [str(p.relative_to(ROOT)) for p in ROOT.rglob("*")]
-    for name in names:
-        if name.startswith(("tests/", ".git", "dist/")) or not ((ROOT / name).is_file() or (ROOT / name).is_symlink()):
+    for name in listed():
+        if not packed(name) or not ((ROOT / name).is_file() or (ROOT / name).is_symlink()):
             continue
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, tree / name, follow_symlinks=False)

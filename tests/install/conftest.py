@@ -1,9 +1,7 @@
 """Fresh systems of both releases, and what is to be installed there. Needs root, mmdebstrap and the package archive."""
 
 import functools
-import hashlib
 import os
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -38,33 +36,18 @@ def system(suite: str) -> Iterator[Callable[..., Chroot]]:
         yield lambda *packages: stack.enter_context(chroots.fresh(suite, *packages))
 
 
-@functools.cache
-def built(suite: str) -> Path:
-    """The package of this tree, kept under the hash of what goes into it."""
-    total = hashlib.sha256()
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    for name in sorted(subprocess.run(listed, cwd=ROOT, capture_output=True, check=True).stdout.split(b"\0")[:-1]):
-        path = ROOT / os.fsdecode(name)
-        if not name.startswith(b"tests/") and path.is_file():
-            total.update(name + b"\0" + path.read_bytes() + b"\0")
-    folder = chroots.CACHE / f"deb-{suite}-{total.hexdigest()[:16]}"
-    found = list(folder.glob("*.deb"))
-    return found[0] if found else deb.build(suite, folder)[0]
-
-
 @pytest.fixture
 def package(suite: str) -> Path:
-    return built(suite)
+    return deb.built(suite)
 
 
 @functools.cache
 def with_package(suite: str) -> list[Path]:
     """The layers of a system where the package was installed by apt-get, with the package archive in reach."""
+    package = deb.built(suite)
     with chroots.fresh(suite) as fresh:
-        fresh.put(built(suite), f"/packages/{built(suite).name}")
-        fresh.run(
-            "sh", "-c", f"apt-get update -qq && apt-get install -y -qq /packages/{built(suite).name}", network=True
-        )
+        fresh.put(package, f"/packages/{package.name}")
+        fresh.run("sh", "-c", f"apt-get update -qq && apt-get install -y -qq /packages/{package.name}", network=True)
         return keep(fresh, f"installed-{suite}")
 
 

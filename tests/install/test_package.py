@@ -1,10 +1,10 @@
 """The packages for Debian 12 and 13: installed from the package archive, then all else without a network."""
 
 import re
-import shutil
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
+import deb
 import pytest
 from chroots import Chroot
 
@@ -27,31 +27,10 @@ chmod 755 /usr/local/bin/systemctl
 """
 
 
-def version(package: Path) -> str:
-    return subprocess.run(
-        ["dpkg-deb", "-f", package, "Version"], capture_output=True, text=True, check=True
-    ).stdout.strip()
-
-
 @pytest.fixture
-def other(package: Path, tmp_path: Path):
-    """other("0.2.0"): the same package as of another version; its program says so, too."""
-
-    def repack(number: str) -> Path:
-        tree = tmp_path / number
-        subprocess.run(["dpkg-deb", "-R", package, tree], check=True)
-        control = tree / "DEBIAN/control"
-        control.write_text(re.sub(r"^Version: .*$", f"Version: {number}", control.read_text(), flags=re.M))
-        (init,) = tree.rglob("lunmirror/__init__.py")
-        init.write_text(re.sub('__version__ = ".*"', f'__version__ = "{number}"', init.read_text()))
-        built = tmp_path / f"lunmirror_{number}.deb"
-        subprocess.run(
-            ["dpkg-deb", "--root-owner-group", "-b", "-Znone", tree, built], check=True, capture_output=True
-        )
-        shutil.rmtree(tree)
-        return built
-
-    return repack
+def other(package: Path, tmp_path: Path) -> Callable[[str], Path]:
+    """other("0.2.0"): the same package as of another version."""
+    return lambda number: deb.as_version(package, number, tmp_path)
 
 
 def checked(system: Chroot) -> None:

@@ -7,11 +7,12 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from lunmirror import install
+from lunmirror import __version__, install
 from lunmirror.errors import UsageError
 
 pytestmark = pytest.mark.real
@@ -328,3 +329,23 @@ def test_release_frees_a_mount_whose_disks_are_gone(release: Release) -> None:
     release.table = {str(release.path): "253:9"}
     assert release.run(None) == ""
     assert not release.mounted.exists()
+
+
+def test_every_package_has_the_same_version() -> None:
+    own = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+    assert __version__ == own
+    assert (ROOT / "debian/changelog").read_text().startswith(f"lunmirror ({own}) ")
+    assert f"\nVersion:        {own}\n" in (ROOT / "packaging/lunmirror.spec").read_text()
+
+
+def test_what_is_pinned_is_what_is_needed() -> None:
+    """And no package asks its distribution for less than the program does."""
+    pinned = dict(re.findall(r"^([a-z0-9-]+)==([0-9.]+) ", (ROOT / "packaging/requirements.txt").read_text(), re.M))
+    control = (ROOT / "debian/control").read_text()
+    spec = (ROOT / "packaging/lunmirror.spec").read_text()
+    for needed in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]:
+        name, least = re.match(r"(\w+)>=([\d.]+)", needed).groups()
+        assert [int(n) for n in pinned[name].split(".")] >= [int(n) for n in least.split(".")]
+        assert f"python3-{name} (>= {least})" in control
+        assert f"python3-{name} >= {least}" in spec

@@ -1,0 +1,50 @@
+"""pip in an environment of one's own, and pipx: the program brings its files with it, and lays them down when told to."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from chroots import Chroot
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    words = ["wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
+    subprocess.run([sys.executable, "-m", "pip", *words], check=True)
+    return next(folder.glob("*.whl"))
+
+
+@pytest.fixture(params=["venv", "pipx"])
+def with_pip(request: pytest.FixtureRequest, system: Callable[..., Chroot], wheels: Path, wheel: Path) -> Chroot:
+    """Installed without a network, from wheels, by either."""
+    fresh = system("python3", "python3-venv", *(["pipx"] if request.param == "pipx" else []))
+    fresh.put(wheels, "/wheels")
+    fresh.put(wheel, f"/{wheel.name}")
+    offline = "PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels"
+    if request.param == "pipx":
+        fresh.run("sh", "-c", f"{offline} PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin pipx install /{wheel.name}")
+    else:
+        fresh.run("python3", "-m", "venv", "/opt/lunmirror")
+        fresh.run("sh", "-c", f"{offline} /opt/lunmirror/bin/pip install -q /{wheel.name}")
+        fresh.run("ln", "-s", "/opt/lunmirror/bin/lunmirror", "/usr/local/bin/lunmirror")
+    return fresh
+
+
+def test_the_program_lays_its_files_down(with_pip: Chroot) -> None:
+    before = with_pip.run("find", "/etc", "/usr").stdout.splitlines()
+
+    with_pip.run("lunmirror", "install-files")
+
+    example = "/usr/local/share/lunmirror/examples/lunmirror.toml"
+    assert "2 servers, 2 disks" in with_pip.run("lunmirror", "--config", example, "check").stdout
+    unit = with_pip.run("cat", "/usr/local/lib/systemd/system/lunmirror.service").stdout
+    assert "\nExecStart=/usr/local/bin/lunmirror apply\n" in unit
+    with_pip.run("test", "-x", "/usr/local/bin/lunmirror")
+
+    with_pip.run("lunmirror", "install-files", "--remove")
+    assert with_pip.run("find", "/etc", "/usr").stdout.splitlines() == before
