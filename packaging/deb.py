@@ -6,6 +6,7 @@ Debian 12's version has ~deb12 at its end, so that Debian 13's takes its place w
 """
 
 import argparse
+import functools
 import hashlib
 import re
 import shutil
@@ -57,6 +58,7 @@ def build(suite, out):
         return out / name, said.stdout
 
 
+@functools.cache
 def built(suite):
     """The package of this tree, from the cache if nothing that goes into it has changed."""
     total = hashlib.sha256()
