@@ -28,7 +28,7 @@ from lunmirror.errors import LunmirrorError  # noqa: E402
 
 PYVERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 LOCK = ROOT / "packaging/requirements.txt"
-NAMES = ("prefix", "sysconfdir", "unitdir", "libdir", "libexecdir", "datadir", "mandir")
+NAMES = ("prefix", "sysconfdir", "unitdir", "libdir", "libexecdir", "datadir", "mandir", "zshdir")
 AT_RUN_TIME = {"iscsiadm": "open-iscsi", "lvm": "lvm2"}  # program: Debian's package
 SEARCHED = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PASS_SECONDS = 330.0  # the longest pass that lunmirror.service allows, and a little more
@@ -111,12 +111,7 @@ def put_tree(asked):
 def take(asked):
     """Undo what was noted."""
     plan = layout(asked, "private")
-    enabled = sorted({unit.name for unit in under(asked.root, plan.names["sysconfdir"]).glob("systemd/system/*.wants/lunmirror*")})
-    if enabled:
-        raise Stop(
-            f"{' and '.join(enabled)} would be started at the next boot, and be gone\n"
-            f"  next: systemctl disable {' '.join(enabled)}; systemctl stop lunmirror.timer lunmirror-soon.timer; make uninstall"
-        )
+    install.check_disabled(asked.root, plan)
     with alone(asked.root):
         try:
             kept = install.remove(asked.root, note(plan))

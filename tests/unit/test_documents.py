@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lunmirror import __version__
-from lunmirror.cli import manual
+from lunmirror.cli import completion, manual
 from lunmirror.cli.parser import VERBS, of_verb
 from lunmirror.exits import Exit
 from lunmirror.host import paths
@@ -39,6 +39,12 @@ def test_the_manual_has_the_table() -> None:
 
 def test_the_manual_is_the_generated_one() -> None:
     assert (DOCS / "lunmirror.8").read_text() == manual.page(), "run `python -m lunmirror.cli.manual`"
+
+
+@pytest.mark.parametrize("shell", completion.FILES)
+def test_the_completion_is_the_generated_one(shell: str) -> None:
+    shipped = (completion.FOLDER / completion.FILES[shell]).read_text()
+    assert shipped == completion.script(shell), "run `python -m lunmirror.cli.completion`"
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -29,9 +29,12 @@ FILES = {
     "units/lvm2-monitor.service.d/lunmirror.conf",
     "units/open-iscsi.service.d/lunmirror.conf",
     "usr/libexec/lunmirror/release-mounts",
+    "usr/share/bash-completion/completions/lunmirror",
+    "usr/share/fish/vendor_completions.d/lunmirror.fish",
     "usr/share/lunmirror/cron/lunmirror",
     "usr/share/lunmirror/installed.json",
     "usr/share/man/man8/lunmirror.8",
+    "usr/share/zsh/site-functions/_lunmirror",
     *(f"usr/share/lunmirror/examples/{name}" for name in EXAMPLES),
 }
 
@@ -329,6 +332,25 @@ def test_release_frees_a_mount_whose_disks_are_gone(release: Release) -> None:
     release.table = {str(release.path): "253:9"}
     assert release.run(None) == ""
     assert not release.mounted.exists()
+
+
+def test_the_program_lays_the_same_files_down(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from lunmirror.cli.main import main
+
+    make("install-files", tmp_path / "made", f"DESTDIR={tmp_path}/made", "prefix=/usr", "sysconfdir=/etc", "unitdir=")
+    line = ["install-files", "--root", f"{tmp_path}/laid", "--prefix", "/usr", "--system", "debian"]
+
+    assert main(line) == 0
+
+    assert set(capsys.readouterr().out.split()) | {"/usr/share/lunmirror/installed.json"} == {
+        f"/{name}" for name in files(tmp_path / "made")
+    }
+    for name in files(tmp_path / "made"):
+        assert (tmp_path / "made" / name).read_bytes() == (tmp_path / "laid" / name).read_bytes(), name
+    assert main([*line, "--remove"]) == 0
+    assert files(tmp_path / "laid") == set()
+    assert main([*line, "--remove"]) == 1
+    assert "nothing was laid down here" in capsys.readouterr().err
 
 
 def test_every_package_has_the_same_version() -> None:

@@ -1,4 +1,5 @@
-"""Completion scripts for bash, zsh and fish, made from the parsers themselves.
+"""Completion scripts for bash, zsh and fish, made from the parsers themselves: `python -m lunmirror.cli.completion` writes
+those that are installed (contrib/completion). A test holds them to it.
 
 Names come from `lunmirror completion servers|volumes`, which needs no root, prints nothing but words of harmless
 characters, and no error.
@@ -6,10 +7,14 @@ characters, and no error.
 
 import argparse
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from lunmirror.cli import parser
 from lunmirror.cli.options import Parser
+
+FOLDER = Path(__file__).parents[3] / "contrib" / "completion"
+FILES = {"bash": "lunmirror", "zsh": "_lunmirror", "fish": "lunmirror.fish"}
 
 
 class Argument(NamedTuple):
@@ -319,3 +324,8 @@ def _fish_value(one: Argument) -> str:
 
 def _fish_quoted(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+if __name__ == "__main__":
+    for shell, name in FILES.items():
+        (FOLDER / name).write_text(script(shell))

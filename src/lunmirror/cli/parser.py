@@ -13,6 +13,7 @@ from lunmirror.cli.commands import (
     completion,
     drill,
     explain,
+    install_files,
     plan,
     schema,
     status,
@@ -47,6 +48,7 @@ VERBS: dict[str, Command] = {
     "schema": schema,
     "explain": explain,
     "completion": completion,
+    "install-files": install_files,
     "help": help_,
     "version": version,
 }

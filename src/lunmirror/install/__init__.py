@@ -2,6 +2,6 @@
 `make install` uses it before any dependency is there."""
 
 from lunmirror.install.files import File, Layout, layout
-from lunmirror.install.lay import NOTE, Laid, lay, remove
+from lunmirror.install.lay import NOTE, Laid, check_disabled, lay, read, remove
 
-__all__ = ["NOTE", "File", "Laid", "Layout", "lay", "layout", "remove"]
+__all__ = ["NOTE", "File", "Laid", "Layout", "check_disabled", "lay", "layout", "read", "remove"]

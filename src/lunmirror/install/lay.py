@@ -13,7 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from lunmirror.install.files import File
+from lunmirror.errors import HostError
+from lunmirror.install.files import File, Layout
 
 NOTE = "installed.json"
 
@@ -59,6 +60,17 @@ def lay(
     text = json.dumps({"schema": 1} | now._asdict(), indent=1, sort_keys=True) + "\n"
     _write(_at(root, note), text.encode(), 0o644)
     return now
+
+
+def check_disabled(root: str, plan: Layout) -> None:
+    """Raises HostError if a unit would be gone that the next boot starts."""
+    wanted = Path(_at(root, plan.names["sysconfdir"])).glob("systemd/system/*.wants/lunmirror*")
+    if units := " ".join(sorted({unit.name for unit in wanted})):
+        raise HostError(
+            f"enabled, and nothing was changed: {units}",
+            why="the next boot would start what is gone",
+            next=f"systemctl disable {units}; systemctl stop lunmirror.timer lunmirror-soon.timer; then again",
+        )
 
 
 def remove(root: str, note: str) -> list[str]:
