@@ -24,6 +24,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.real)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """A run takes minutes, and may be ended from outside: why a test failed is told at once."""
+    if report.failed and "tests/install" in report.nodeid:
+        print(f"\n{report.longreprtext}\n", flush=True)
+
+
 @pytest.fixture(params=chroots.SUITES, scope="session")
 def suite(request: pytest.FixtureRequest) -> str:
     return request.param
