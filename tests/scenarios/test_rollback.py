@@ -294,7 +294,7 @@ ROUNDS = st.tuples(
 
 
 @given(st.lists(ROUNDS, min_size=1, max_size=3))
-@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
 def test_whatever_is_put_back_nothing_acknowledged_is_lost(rounds):
     """One leg at a time is put back, to a state from before the last activation; the other has everything. It all ends in
     full redundancy, or with an administrator who is asked; never in Harm."""

@@ -83,7 +83,9 @@ def _start(of: Subject, facts: LogicalVolume) -> Plan:
     if not hidden:
         if isinstance(facts.past, Unknown) and _has_traces(facts):
             return _unremembered(of, facts, facts.past)
-        return Plan((*_note_start(of, facts), _activate(of, "inactive"), *_foretold(of, facts)))
+        return Plan(
+            (*_note_start(of, facts), _activate(of, f"inactive{_unproven(of, facts)}"), *_foretold(of, facts))
+        )
     if facts.type != "raid1":
         why = f"server {_servers(of, hidden)} is away, and a {facts.type} starts only whole"
         return of.find(Kind.BLOCKED, "is not active", why, _BRING_BACK)
@@ -116,6 +118,16 @@ def _choice(of: Subject, leg: Leg) -> str:
 
 
 _BRING_BACK = "bring it back; the next pass activates it"
+
+
+def _unproven(of: Subject, facts: LogicalVolume) -> str:
+    """What nothing tells of a mirror that is started whole: its log was in the kernel's memory."""
+    if facts.type != "mirror":
+        return ""
+    entry = of.past(facts)
+    word = f"good, as noted {entry.since}" if entry else "not noted anywhere"
+    first, others = _servers(of, [facts.legs[0]]), _servers(of, list(facts.legs[1:]))
+    return f"; the leg on server {first} ({word}) is copied over that on server {others}: nothing on the disks tells which is newer"
 
 
 def _unremembered(of: Subject, facts: LogicalVolume, past: Unknown) -> Plan:

@@ -64,20 +64,31 @@ def judge(facts: LogicalVolume) -> Verdict:
         gap = equals[first].events - leg.events
         if not gap or (cut and gap == 1 and _in_this_activation(entry, leg)):
             continue
-        if not (cut and gap == 1) and (doubt := _beyond(entry, equals[first])):
+        both_went_on = cut and gap == 1 and _went_on(entry, leg) and _went_on(entry, equals[first])
+        if not both_went_on and (doubt := _beyond(entry, equals[first])):
             counts = f"the one has counted {equals[first].events} events, the other {leg.events}, and {doubt}"
             return Verdict(older, ((first, pv),), counts)
         older[pv] = (journal.OLDER, f"its counter is {leg.events}, the other's {equals[first].events}")
     return Verdict(older, ())
 
 
+def _noted(entry: journal.Entry | None, leg: Superblock) -> int | None:
+    return entry.counters.get(leg.part, entry.rest.get(leg.part)) if entry else None
+
+
+def _went_on(entry: journal.Entry | None, leg: Superblock) -> bool:
+    """It has counted more than an activation does by itself since it was noted: it was scrubbed, or the journal is old."""
+    noted = _noted(entry, leg)
+    return noted is not None and leg.events > noted + SWING
+
+
 def _beyond(entry: journal.Entry | None, leg: Superblock) -> str:
     """Why the leg that has counted most may still not be the newest: a leg that was made anew began to count anew, so
     that its disk, put back to a state from before that, has counted more. '' if what was noted of it rules that out."""
-    noted = entry.counters.get(leg.part, entry.rest.get(leg.part)) if entry else None
+    noted = _noted(entry, leg)
     if noted is None:
         return "what they had counted before is not known: it was not noted, or of other legs"
-    if leg.events > noted + SWING:
+    if _went_on(entry, leg):
         return (
             f"the journal knows of {noted}: either the journal is older than what is on the disks (was it restored from a"
             " backup?), or the disk that counts more was put back to a state from before its leg was made anew"
