@@ -103,10 +103,11 @@ def _below(entry: journal.Entry | None, leg: Superblock) -> str:
 
 def _in_this_activation(entry: journal.Entry | None, leg: Superblock) -> bool:
     """Its content is of the activation that the journal noted last: the first write in it raised the counter for good."""
-    if entry is None or leg.part not in entry.rest:
+    noted = _noted(entry, leg)
+    if entry is None or noted is None:
         return False
-    noted = max(entry.rest[leg.part], entry.counters.get(leg.part, 0))
-    return entry.rest[leg.part] < leg.events <= noted + 1
+    rest = entry.rest.get(leg.part, -1)  # none: it was never at rest since it was made
+    return rest < leg.events <= max(rest, noted) + 1
 
 
 def believing(facts: LogicalVolume, entry: journal.Entry | None, verdict: Verdict) -> journal.Entry | None:

@@ -42,6 +42,10 @@ TABLE = {
         stopped((37, (), CUT), (38, (), CUT), rest=REST, counters={A: 37, B: 37}),
         set(),
     ),
+    "after a power cut, in the first activation": (
+        stopped((26, (), CUT), (25, (), CUT), counters={A: 24, B: 24}),
+        set(),
+    ),
     "it fell behind": (stopped((40, (1,), CLEAN), (34, (), CLEAN), rest=REST, counters={A: 34, B: 34}), set()),
     "it fell behind, and was put back": (stopped((40, (1,), CLEAN), (33, (), CLEAN), counters={A: 34, B: 34}), {B}),
     "alone, below what was noted": (stopped(None, (33, (), CLEAN), counters={A: 34, B: 34}), {B}),
