@@ -18,7 +18,9 @@ def mount_option(given: object) -> str:
             next='write each option as a text of its own: options = ["noatime", "nodiratime"]',
         )
     name = given.partition("=")[0]
-    why = REFUSED.get(given) or REFUSED.get(name) or next((w for p, w in KINDS.items() if name.startswith(p)), "")
+    why: str = (
+        REFUSED.get(given) or REFUSED.get(name) or next((w for p, w in KINDS.items() if name.startswith(p)), "")
+    )
     if why and given not in HARMLESS:
         raise Wrong(f"the mount option {quoted(given)} cannot be declared", why=why, next="remove it")
     return given

@@ -4,7 +4,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lunmirror.errors import UsageError
 
@@ -50,9 +50,9 @@ def _found(systems: dict[str, dict[str, list[str]]], host: str) -> str:
     return next(iter(systems))
 
 
-def _names(table: dict, system: dict, given: dict[str, str]) -> dict[str, str]:
+def _names(table: dict[str, Any], system: dict[str, Any], given: dict[str, str]) -> dict[str, str]:
     plain = {name: value for name, value in system.items() if isinstance(value, str)} | table["derived"]
-    values = table["names"] | plain
+    values: dict[str, str] = table["names"] | plain
     if given.get("prefix", values["prefix"]) not in table["elsewhere"]["known"]:
         values["unitdir"] = table["elsewhere"]["unitdir"]
     for name in given:
@@ -70,7 +70,7 @@ def _names(table: dict, system: dict, given: dict[str, str]) -> dict[str, str]:
     return values
 
 
-def _files(entry: dict, names: dict[str, str]) -> list[File]:
+def _files(entry: dict[str, Any], names: dict[str, str]) -> list[File]:
     found = sorted(DATA.glob(entry["from"]))
     assert found, f"{entry['from']} is not in the package"
     folder = os.path.normpath(entry["to"].format_map(names))

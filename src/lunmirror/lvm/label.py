@@ -13,7 +13,7 @@ SECTOR, LENGTH, DEADLINE = 512, 4096, 10.0  # bytes, bytes, seconds
 GROUPS = (6, 4, 4, 4, 4, 4, 6)  # how LVM writes a UUID
 
 
-def read_label(reader: Reader, node: str) -> Seen:
+def read_label(reader: Reader, node: str) -> Seen[str]:
     """Present(UUID), Absent if there is no label, Unknown if that cannot be told. Past the page cache, in a child."""
     argv = (paths.DD, f"if={node}", f"bs={LENGTH}", "skip=0", "count=1", "iflag=direct", "status=none")
     ran = reader.query(argv, DEADLINE)
@@ -22,7 +22,7 @@ def read_label(reader: Reader, node: str) -> Seen:
     return parse(ran.out.encode("utf-8", "surrogateescape"))
 
 
-def parse(raw: bytes) -> Seen:
+def parse(raw: bytes) -> Seen[str]:
     if len(raw) != LENGTH:
         return Unknown(f"only {len(raw)} of {LENGTH} bytes could be read")
     for start in range(0, 4 * SECTOR, SECTOR):

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from lunmirror.host import paths
 from lunmirror.host.protocol import Ran, Reader
@@ -99,14 +99,20 @@ class DmLine(NamedTuple):
     words: tuple[str, ...]
 
 
-def read_lvm(reader: Reader, kernels: tuple[str, ...]) -> Seen:
+Status: TypeAlias = dict[str, tuple[DmLine, ...]]  # device-mapper name -> its lines
+Row: TypeAlias = dict[str, str]
+Segment: TypeAlias = tuple[str, int, str]  # type, extents, whether dmeventd watches it
+Extents: TypeAlias = dict[str, dict[str, int]]  # LV UUID -> PV UUID -> extents
+
+
+def read_lvm(reader: Reader, kernels: tuple[str, ...]) -> Seen[Lvm]:
     """Present(Lvm) or Unknown. `kernels` are the devices of the kernel ("sdb1") that LVM may be shown; of these it is
     shown those that answer. None of them: Present, and empty."""
     # Several layers ask in one pass.
     return reader.once(f"lvm {','.join(kernels)}", lambda: _ask(reader, kernels))
 
 
-def _ask(reader: Reader, kernels: tuple[str, ...]) -> Seen:
+def _ask(reader: Reader, kernels: tuple[str, ...]) -> Seen[Lvm]:
     healthy, unhealthy = Devices(reader).apart(kernels)
     if not healthy:
         return Present(Lvm({}, (), (), unhealthy))
@@ -123,7 +129,7 @@ def _ask(reader: Reader, kernels: tuple[str, ...]) -> Seen:
 NO_TABLE = DmLine("", ())
 
 
-def read_status(reader: Reader) -> Seen:
+def read_status(reader: Reader) -> Seen[Status]:
     """Present(dict of device-mapper name -> tuple of DmLine) or Unknown. Reads no disk."""
     ran = reader.query((paths.DMSETUP, "status"), DEADLINE)
     if ran.rc != 0:
@@ -143,7 +149,7 @@ def read_status(reader: Reader) -> Seen:
     return Present(found)
 
 
-def _parse(ran: Ran, hidden: dict[str, str]) -> Seen:
+def _parse(ran: Ran, hidden: dict[str, str]) -> Seen[Lvm]:
     try:
         document = json.loads(ran.out)
         return Present(_assemble(document["report"], hidden))
@@ -154,7 +160,7 @@ def _parse(ran: Ran, hidden: dict[str, str]) -> Seen:
 _TEXT = {str}  # all that this report format has
 
 
-def _assemble(sections: list, hidden: dict[str, str]) -> Lvm:
+def _assemble(sections: list[dict[str, list[Row]]], hidden: dict[str, str]) -> Lvm:
     groups: dict[str, tuple[VgRow, ...]] = {}
     pvs: list[PvRow] = []
     lvs: list[LvRow] = []
@@ -196,7 +202,7 @@ def _positive(value: str) -> int:
     return number
 
 
-def _vg(row: dict) -> VgRow:
+def _vg(row: Row) -> VgRow:
     return VgRow(
         name=row["vg_name"],
         uuid=row["vg_uuid"],
@@ -212,7 +218,7 @@ def _vg(row: dict) -> VgRow:
     )
 
 
-def _pv(row: dict) -> PvRow:
+def _pv(row: Row) -> PvRow:
     seen = row["pv_name"].startswith("/")  # else "[unknown]" or "unknown device"
     return PvRow(
         device=row["pv_name"] if seen else "",
@@ -229,9 +235,9 @@ def _pv(row: dict) -> PvRow:
     )
 
 
-def _segments(rows: list) -> dict[str, list[tuple[str, int, str]]]:
+def _segments(rows: list[Row]) -> dict[str, list[Segment]]:
     """LV UUID -> (segment type, extents, whether dmeventd watches it) of each segment."""
-    found: dict[str, list[tuple[str, int, str]]] = {}
+    found: dict[str, list[Segment]] = {}
     for row in rows:
         found.setdefault(row["lv_uuid"], []).append(
             (row["segtype"], int(row["seg_size_pe"]), row.get("seg_monitor", ""))
@@ -239,10 +245,10 @@ def _segments(rows: list) -> dict[str, list[tuple[str, int, str]]]:
     return found
 
 
-def _placement(rows: list) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, int]]]:
+def _placement(rows: list[Row]) -> tuple[Extents, Extents]:
     """LV UUID -> PV UUID -> extents there, and the number of the first of them."""
-    found: dict[str, dict[str, int]] = {}
-    first: dict[str, dict[str, int]] = {}
+    found: Extents = {}
+    first: Extents = {}
     for row in rows:
         if row["lv_uuid"]:
             on, at = found.setdefault(row["lv_uuid"], {}), first.setdefault(row["lv_uuid"], {})
@@ -252,7 +258,7 @@ def _placement(rows: list) -> tuple[dict[str, dict[str, int]], dict[str, dict[st
     return found, first
 
 
-def _lv(row: dict, group: str, segments: dict, placed: dict, first: dict) -> LvRow:
+def _lv(row: Row, group: str, segments: dict[str, list[Segment]], placed: Extents, first: Extents) -> LvRow:
     mine = segments.get(row["lv_uuid"], ())
     return LvRow(
         group=group,

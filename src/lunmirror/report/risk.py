@@ -164,7 +164,7 @@ def _loss(volume: Volume, server: str, seen: World, desired: Desired, silent: Ma
     return Loss(server, volume.id, loses, why) if loses else None
 
 
-def _unseen(state: Seen, group: Seen | None) -> str:
+def _unseen(state: Seen[object], group: Seen[object] | None) -> str:
     """Why a volume that cannot be seen may hold data; '' if it is certain that there is none."""
     if isinstance(state, Unknown):
         return state.reason

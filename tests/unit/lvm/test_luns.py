@@ -3,10 +3,12 @@
 import pytest
 
 from lunmirror.desired import Disk
+from lunmirror.layers.disk.context import DiskContext
 from lunmirror.layers.disk.facts import NoDisk
-from lunmirror.layers.disk.plan import _wait_for
+from lunmirror.layers.disk.plan import wait_for
 from lunmirror.lvm import luns
-from lunmirror.model import AwaitPath, Ref
+from lunmirror.model import AwaitPath
+from sim.stage import compiled, text
 
 
 @pytest.mark.parametrize(("lun", "numbers"), [(1, (1,)), (255, (255,)), (256, (256, 16640)), (300, (300, 16684))])
@@ -20,6 +22,8 @@ def test_either_is_waited_for() -> None:
     """Found in the lab: a LUN 300 that came after the login was waited for under the other number, in vain."""
     disk = Disk("left", "filer1", "iqn.2006-01.com.example:one", 300)
     missing = NoDisk("host3", luns.patterns("session3", 300))
-    *_, wait = _wait_for(Ref("disk", "left"), disk, missing.host, missing.patterns).steps
+    desired = compiled(text())
+    ctx = DiskContext(disk, desired, {}, frozenset())
+    *_, wait = wait_for(ctx, missing.host, missing.patterns).steps
     assert isinstance(wait.action, AwaitPath)
     assert wait.action.patterns == luns.patterns("session3", 300)

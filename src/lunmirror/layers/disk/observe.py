@@ -1,6 +1,6 @@
 """From live sessions down to the disk of each LUN, its partition, its physical volume or its content."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from lunmirror.desired import Desired, Disk
 from lunmirror.host import paths
@@ -45,15 +45,18 @@ class _Placed(NamedTuple):
         return (*self.kernels, *(d.kernel for d in self.found.devices))
 
 
+State: TypeAlias = Seen[Lun | NoDisk | Spanning | Gone]
+
+
 def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
     """Present(Lun | NoDisk | Spanning | Gone), Absent (no session object at all) or Unknown, for each declared disk."""
     heirs = {(d.replaces, d.server, d.target, d.lun): d.name for d in desired.disks.values() if d.replaces}
-    found: dict[str, _Found | Seen] = {}
+    found: dict[str, _Found | State] = {}
     for disk in desired.disks.values():
         heir = heirs.get((disk.name, disk.server, disk.target, disk.lun))
         found[disk.name] = Present(Gone(heir)) if heir else _scsi_disks(desired, disk, reader, seen)
     owners = {d.kernel: name for name, f in found.items() if isinstance(f, _Found) for d in f.devices}
-    placed: dict[str, _Placed | Seen] = {
+    placed: dict[str, _Placed | State] = {
         name: _place(desired, desired.disks[name], f, reader, owners) if isinstance(f, _Found) else f
         for name, f in found.items()
     }
@@ -67,7 +70,7 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
     }
 
 
-def _place(desired: Desired, disk: Disk, found: _Found, reader: Reader, owners: dict[str, str]) -> "_Placed | Seen":
+def _place(desired: Desired, disk: Disk, found: _Found, reader: Reader, owners: dict[str, str]) -> "_Placed | State":
     whole = _whole(desired, disk, found.devices, reader, owners)
     if not isinstance(whole, Device):
         return whole
@@ -77,13 +80,13 @@ def _place(desired: Desired, disk: Disk, found: _Found, reader: Reader, owners: 
     return _Placed(found, whole, partition, uuid, at)
 
 
-def _strange(desired: Desired, placed: "dict[str, _Placed]", reader: Reader) -> dict[str, Seen]:
+def _strange(desired: Desired, placed: "dict[str, _Placed]", reader: Reader) -> dict[str, State]:
     """What stands in a declared disk's own place and is another one's: by its label, it was made for that, or two such
     places carry one UUID that was made for neither. LVM, shown both, would choose one of them by the name of its device
     (measured: docs/facts/copies.md), so it is shown none of these."""
     makers = {d.pv_uuid: d.name for d in desired.disks.values() if d.pv_uuid}
     every = [p.uuid for p in placed.values()]
-    found: dict[str, Seen] = {}
+    found: dict[str, State] = {}
     for name, p in placed.items():
         owner = makers.get(p.uuid, "")
         twice = not owner and bool(p.uuid) and every.count(p.uuid) > 1
@@ -95,7 +98,7 @@ def _strange(desired: Desired, placed: "dict[str, _Placed]", reader: Reader) -> 
     return found
 
 
-def _scsi_disks(desired: Desired, disk: Disk, reader: Reader, seen: World) -> _Found | Seen:
+def _scsi_disks(desired: Desired, disk: Disk, reader: Reader, seen: World) -> _Found | State:
     """The SCSI disks of the LUN through every live session, or why there is none."""
     sessions = []
     for path in desired.paths_to(disk):
@@ -115,8 +118,9 @@ def _scsi_disks(desired: Desired, disk: Disk, reader: Reader, seen: World) -> _F
     if not running:
         kernel = folders[0].rsplit("/", 1)[1]
         return Unknown(f"its disk {kernel} is {states[folders[0]] or 'in no known state'}")
-    devices = tuple(_device(reader, folder.rsplit("/", 1)[1]) for folder in running)
-    if None in devices:
+    looks = [_device(reader, folder.rsplit("/", 1)[1]) for folder in running]
+    devices = tuple(device for device in looks if device)
+    if len(devices) < len(looks):
         return Unknown("its disk vanished while being looked at, or cannot be looked at")
     if unknown := _unknown_to_udev(reader, devices):
         return Present(NoDisk("", (unknown,)))
@@ -172,7 +176,7 @@ def _device(reader: Reader, kernel: str) -> Device | None:
     )
 
 
-def _lun(desired: Desired, disk: Disk, placed: _Placed, reader: Reader, lvm: Seen) -> Seen:
+def _lun(desired: Desired, disk: Disk, placed: _Placed, reader: Reader, lvm: Seen[Lvm]) -> Seen[Lun]:
     if not isinstance(lvm, Present):
         return lvm
     (wwid, devices), whole, partition = placed.found, placed.whole, placed.partition
@@ -205,7 +209,7 @@ def _expected(desired: Desired, disk: Disk, lvm: Lvm) -> str:
 
 def _whole(
     desired: Desired, disk: Disk, devices: tuple[Device, ...], reader: Reader, owners: dict[str, str]
-) -> Device | Seen:
+) -> Device | State:
     """The device that stands for the LUN: its only SCSI disk, or the multipath map over its paths and no others. Paths
     through another interface's session to the same portal are paths as well, once multipath joins them."""
     places = Places(desired, reader)

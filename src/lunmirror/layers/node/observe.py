@@ -8,7 +8,7 @@ from lunmirror.host.protocol import Reader
 from lunmirror.layers.node.facts import Missing, Record, Torn
 from lunmirror.layers.node.record import overlong, settings_of, tear
 from lunmirror.layers.node.settings import PASSWORD, PASSWORD_IN, SECRET_KEYS, password_files
-from lunmirror.model import ABSENT, Absent, Observed, Present, Seen, Unknown, World
+from lunmirror.model import ABSENT, Absent, Observed, Present, Seen, Unknown, World, facts_of
 from lunmirror.plain import count, same_address
 from lunmirror.secret import Secret, secret_in
 
@@ -30,11 +30,10 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
     found = {path.name: _record(root, path, reader) for path in wanted}
     for target in dict.fromkeys(path.target for path in wanted):
         mine = [path for path in wanted if path.target == target]
-        first = next(
-            (p.name for p in mine if isinstance(s := found[p.name], Present) and isinstance(s.facts, Record)), ""
-        )
-        if first and (strays := _strays(root, mine, reader)):
-            found[first] = Present(found[first].facts._replace(strays=strays))
+        records = ((p.name, record) for p in mine if (record := facts_of(found[p.name], Record)))
+        first, record = next(records, ("", None))
+        if record and (strays := _strays(root, mine, reader)):
+            found[first] = Present(record._replace(strays=strays))
     missing = [path for path in wanted if isinstance(found[path.name], Absent)]
     return found | _announced(root, missing, reader)
 
@@ -61,7 +60,7 @@ def _root(reader: Reader) -> str | Unknown:
     return Unknown("iscsiadm is not installed: install open-iscsi (Debian), iscsi-initiator-utils (RHEL, Fedora)")
 
 
-def _record(root: str, path: Path, reader: Reader) -> Seen:
+def _record(root: str, path: Path, reader: Reader) -> Seen[Record | Torn]:
     """Present(Record | Torn), Absent only if every folder on the way was read whole, or Unknown."""
     candidates = []
     for file, tpgt in _candidates(root, path, reader):
@@ -134,7 +133,7 @@ def _names(folder: str, reader: Reader) -> tuple[str, ...] | Unknown:
     return listing.facts if isinstance(listing, Present) else ()
 
 
-def _judge(root: str, path: Path, reader: Reader, file: str, tpgt: int | None, raw: bytes) -> Seen:
+def _judge(root: str, path: Path, reader: Reader, file: str, tpgt: int | None, raw: bytes) -> Seen[Record | Torn]:
     if why := tear(raw):
         return Present(Torn(file, raw, why, tpgt))
     if why := overlong(raw):
@@ -174,7 +173,7 @@ def _secrets(path: Path, reader: Reader) -> tuple[dict[str, Secret], str]:
     return secrets, ""
 
 
-def _announced(root: str, missing: list[Path], reader: Reader) -> dict[str, Seen]:
+def _announced(root: str, missing: list[Path], reader: Reader) -> dict[str, Seen[Missing]]:
     """What the servers say of the targets that have no record: the record needs the portal group tag.
 
     Discovery with `nonpersistent` reads nothing from the records and writes none; plain discovery would reset those
@@ -183,7 +182,7 @@ def _announced(root: str, missing: list[Path], reader: Reader) -> dict[str, Seen
     if not missing:
         return {}
     silence = reader.reach(tuple({(p.portal.address, p.portal.port): None for p in missing}), PROBE)
-    answers: dict[str, Seen] = {}
+    answers: dict[str, Seen[Missing]] = {}
     for path in missing:
         portal, server = path.portal, path.server.name
         if why := silence[portal.address, portal.port]:
@@ -193,7 +192,7 @@ def _announced(root: str, missing: list[Path], reader: Reader) -> dict[str, Seen
     return answers
 
 
-def _tag(root: str, path: Path, reader: Reader) -> Seen:
+def _tag(root: str, path: Path, reader: Reader) -> Seen[Missing]:
     portal, server = path.portal, path.server.name
     ran = reader.query(
         (paths.ISCSIADM, "-m", "discovery", "-t", "st", "-p", str(portal), "-o", "nonpersistent", "-I", IFACE),
@@ -226,7 +225,7 @@ def _tag(root: str, path: Path, reader: Reader) -> Seen:
     return _one_tag(root, path, here, reader)
 
 
-def _tag_by_name(root: str, path: Path, offers: list[tuple[Portal, int, str]], reader: Reader) -> Seen:
+def _tag_by_name(root: str, path: Path, offers: list[tuple[Portal, int, str]], reader: Reader) -> Seen[Missing]:
     """The portal is declared by host name, the server announces addresses: a record by one of those would be a
     second session to the same disk."""
     for offer in offers:
@@ -239,7 +238,7 @@ def _tag_by_name(root: str, path: Path, offers: list[tuple[Portal, int, str]], r
     return _one_tag(root, path, offers, reader)
 
 
-def _one_tag(root: str, path: Path, offers: list[tuple[Portal, int, str]], reader: Reader) -> Seen:
+def _one_tag(root: str, path: Path, offers: list[tuple[Portal, int, str]], reader: Reader) -> Seen[Missing]:
     tags = sorted({tag for _, tag, _ in offers})
     if len(tags) > 1:
         return Unknown(f"server {path.server.name} announces {path.target} with several portal group tags ({tags})")

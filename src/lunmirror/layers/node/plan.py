@@ -62,7 +62,7 @@ def plan(desired: Desired, seen: World, pending: frozenset[Ref]) -> Plan:
     return Plan(tuple(steps), tuple(findings))
 
 
-def _plan_path(path: Path, state: Seen) -> Plan:
+def _plan_path(path: Path, state: Seen[object]) -> Plan:
     ref = Ref("node", path.name)
     if not isinstance(state, Present):
         return Plan(findings=(_blocked(ref, path, state),))
@@ -91,7 +91,7 @@ def _stray(ref: Ref, path: Path, portal: str) -> Finding:
     )
 
 
-def _blocked(ref: Ref, path: Path, state: Seen) -> Finding:
+def _blocked(ref: Ref, path: Path, state: Seen[object]) -> Finding:
     why = state.reason if isinstance(state, Unknown) else "it was not looked for"
     return Finding(
         ref,

@@ -2,9 +2,10 @@
 
 import pytest
 
+from lunmirror.layers.disk.context import DiskContext
 from lunmirror.layers.disk.facts import Device, Holds, Lun
-from lunmirror.layers.disk.unlisted import unlisted
-from lunmirror.model import Kind, Ref
+from lunmirror.layers.disk.fitness import unlisted
+from lunmirror.model import Kind
 from sim.stage import compiled, text
 
 DESIRED = compiled(text(partition=False))
@@ -14,7 +15,8 @@ SDB = Device("sdb", "/dev/sdb", 1 << 30, "8:16", "4", ())
 
 def found(what: str, expected: str = ""):
     lun = Lun(SDB, (SDB,), SDB, False, None, Holds(what), "", expected)
-    return unlisted(DESIRED, Ref("disk", "left"), LEFT, lun)
+    plan = unlisted(DiskContext(LEFT, DESIRED, {}, frozenset()), lun)
+    return plan and plan.findings[0]
 
 
 @pytest.mark.parametrize("disk", ["left", "right"])
