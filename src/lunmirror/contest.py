@@ -30,7 +30,11 @@ class Contest:
         steps, findings = [], list(planned.findings)
         for step in planned.steps:
             names = _names(step)
-            if names and not self._is_new(step.ref) and all(self.past.get(name, 0) >= MOST for name in names):
+            if (
+                names
+                and (_renews(step) or not self._is_new(step.ref))
+                and all(self.past.get(name, 0) >= MOST for name in names)
+            ):
                 self.present |= {name: self.past[name] for name in names}
                 findings.append(_contested(step))
             else:
@@ -40,6 +44,9 @@ class Contest:
     def mended(self, outcomes: tuple[Outcome, ...]) -> None:
         """These steps were taken."""
         for outcome in outcomes:
+            if _renews(outcome.step):  # done or not: it was tried
+                self.present |= {name: self.past.get(name, 0) + 1 for name in _names(outcome.step)}
+                continue
             if outcome.status != "done":
                 continue
             if isinstance(outcome.step.action, (Run, RemoveFile)):
@@ -54,13 +61,30 @@ class Contest:
 def _names(step: Step) -> tuple[str, ...]:
     """One for each setting that a step mends: where it is, what is declared, what was found instead. A kernel
     attribute's path has the session in it, so that a new session is another setting."""
+    if _renews(step):
+        return (f"{step.ref}: renewed",)
     if step.ref.layer not in LAYERS or not isinstance(step.action, (WriteFile, WriteValue)) or step.after:
         return ()
     path = step.action.path
     return tuple(f"{path}: {drift.key} = {drift.desired}, not {drift.observed}" for drift in step.drift)
 
 
+def _renews(step: Step) -> bool:
+    """It ends or begins a session that was stuck, or iscsid itself (layers/session/renew.py)."""
+    return step.ref.layer == "session" and isinstance(step.action, Run) and bool(step.server) and not step.after
+
+
 def _contested(step: Step) -> Finding:
+    if _renews(step):
+        return Finding(
+            step.ref,
+            Kind.REFUSED,
+            f"given up: {step.title}",
+            why=f"the last {MOST} passes did it, and the session was lost or stuck again each time",
+            next="look at the journal of iscsid and at the server's own log; lunmirror takes it up again when a pass has found"
+            " the session in order, or after a boot",
+            key=step.drift[0].key,
+        )
     said = "; ".join(f"{d.key} is {d.observed}, declared {d.desired}" for d in step.drift)
     return Finding(
         step.ref,

@@ -21,14 +21,21 @@ from lunmirror.model import (
     WriteValue,
 )
 
+WAITS = (AwaitPath, AwaitPortals, AwaitSessions)
 AT_ONCE = 8  # programs running side by side: forty logins at once outlasted their deadlines in the lab
 
 
 class Executor:
-    """Takes steps in order on one host; `tell` hears every outcome as soon as it is known."""
+    """Takes steps in order on one host; `tell` hears every outcome as soon as it is known, and `begin` hears of every
+    wait before it begins."""
 
-    def __init__(self, host: Host, tell: Callable[[Outcome], None] = lambda outcome: None) -> None:
-        self.host, self.tell = host, tell
+    def __init__(
+        self,
+        host: Host,
+        tell: Callable[[Outcome], None] = lambda outcome: None,
+        begin: Callable[[Step], None] = lambda step: None,
+    ) -> None:
+        self.host, self.tell, self.begin = host, tell, begin
 
     def take(self, steps: tuple[Step, ...]) -> list[Outcome]:
         """Outcomes in the order of the steps. A failed step skips the later steps of its own resource, no others."""
@@ -52,6 +59,8 @@ class Executor:
         try:
             for guard in step.guards:
                 self._check(guard)
+            if isinstance(step.action, WAITS):
+                self.begin(step)
             self._act(step)
         except ActionFailed as failure:
             return Outcome(step, "failed", self.host.now() - started, str(failure))

@@ -72,12 +72,12 @@ RULES: tuple[Callable[[Step, frozenset[str]], str], ...] = (
     _consumes_without_guard,
     _lvm_without_guard,
     _forbidden_word,
-    _second_server,
 )
 
 
 def pass_through(plan: Plan, disturbed: frozenset[str]) -> Plan:
-    """The plan without the steps that break a rule; each of those becomes a refusal that says which rule.
+    """The plan without the steps that break a rule; each of those becomes a refusal that says which rule. A step that
+    would disturb a second server only has to wait for another pass.
 
     `disturbed` holds the servers whose service this pass has disturbed, or will, before these steps.
     """
@@ -86,6 +86,11 @@ def pass_through(plan: Plan, disturbed: frozenset[str]) -> Plan:
     stopped: set[Ref] = set()
     for step in plan.steps:
         if step.ref in stopped:
+            continue
+        if why := _second_server(step, disturbed):
+            stopped.add(step.ref)
+            next_ = "nothing: the next pass does it, once the other server is back in order"
+            findings.append(Finding(step.ref, Kind.DEGRADED, f"not in this pass: {step.title}", why, next_))
             continue
         reason = next((r for r in (rule(step, disturbed) for rule in RULES) if r), "")
         if reason:

@@ -55,6 +55,10 @@ class Log:
         keys = _about(step) | {"duration": round(outcome.seconds, 3), "outcome": outcome.status}
         self._say(_OUTCOMES[outcome.status], step.title, keys | ({"error": outcome.error} if outcome.error else {}))
 
+    def waiting(self, step: Step) -> None:
+        """A wait begins: what is waited for, and how long at most."""
+        self._say("info", f"{step.title}, at most {step.action.deadline:g} s", _about(step) | {"outcome": "waiting"})
+
     def planned(self, step: Step) -> None:
         """One step would be taken."""
         self._keep_secrets_of(step)

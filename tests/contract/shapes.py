@@ -14,6 +14,7 @@ _VALUES = (
     (r"lunmirror\.lun=\S+", "PLACE"),
     (r"iqn\.[^ ]+", "TARGET"),
     (r"(192\.168\.1\.\d+|\[[0-9a-f:]+\]):3260(,\d+)?", "PORTAL"),
+    (r"--select tags=\S+ ", "--select MARK "),
     (r"lunmirror\.host=\S+", "HOSTTAG"),
     (r"lunmirror\.(unformatted|grow|scrubbing|scrub)", "TAG"),
     (r"/dev/mapper/\S+", "DM"),
@@ -45,7 +46,7 @@ def shape(argv: tuple[str, ...]) -> str:
     return line
 
 
-BLANK, BOOT, DRIFT, GROWTH, OUTAGES, MORE, BUDGET, REFUSALS, KILL = (
+BLANK, BOOT, DRIFT, GROWTH, OUTAGES, MORE, BUDGET, REFUSALS, KILL, HOSTS = (
     f"tests/lab/test_{name}.py"
     for name in (
         "blank_to_mounted",
@@ -57,6 +58,7 @@ BLANK, BOOT, DRIFT, GROWTH, OUTAGES, MORE, BUDGET, REFUSALS, KILL = (
         "budget",
         "refusals",
         "kill",
+        "hosts",
     )
 )
 HERE = "tests/lab/test_contract.py"
@@ -86,6 +88,8 @@ CONTRACTS = {
     LVM("vgchange", "--setautoactivation n GROUP"): BOOT,
     LVM("pvresize", "DISKS"): "tests/lab/test_by_hand.py",
     LVM("pvchange", "--addtag PLACE DISKS"): "tests/lab/test_by_hand.py",
+    LVM("vgchange", "--addtag HOSTTAG GROUP"): HOSTS,
+    LVM("vgchange", "--deltag HOSTTAG --addtag HOSTTAG --select MARK GROUP"): HOSTS,
     LVM("vgextend", "GROUP DISKS"): GROWTH,
     LVM("vgextend", "--restoremissing GROUP DISKS"): OUTAGES,
     LVM("vgreduce", "GROUP DISKS"): OUTAGES,
@@ -122,6 +126,7 @@ CONTRACTS = {
     "resize2fs DM": GROWTH,
     "xfs_growfs PATH": GROWTH,
     "systemctl daemon-reload": HERE,
+    "systemctl restart iscsid.service": "tests/lab/test_stuck_session.py",
     "mount -t ext3 -o OPTIONS /dev/VOLUME PATH": BLANK,
     "mount -t ext4 -o OPTIONS /dev/VOLUME PATH": HERE,
     "mount -t xfs -o OPTIONS /dev/VOLUME PATH": BLANK,

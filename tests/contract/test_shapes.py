@@ -8,7 +8,8 @@ from contract.shapes import CONTRACTS, shape
 from scenarios.test_relogin import changed_budget, changed_mirror, relogin
 from sim.machine import SimHost
 from sim.programs import Unheard
-from sim.stories import STORIES, blocked, chosen, degraded_start, mirror_without_a_leg
+from sim.stage import converged, text
+from sim.stories import STORIES, blocked, chosen, degraded_start, mirror_without_a_leg, restarted
 from sim.world import make_world
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +24,7 @@ def issued() -> dict[str, str]:
         "mirror": mirror_without_a_leg,
         "blocked": blocked,
         "chosen": lambda: chosen("filer1"),
+        "stuck": lambda: restarted(converged(text(disks=("left",), type="linear")), "filer1"),
     }.items():
         stage = story()
         for _ in range(3):

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
+from sim import hosts
 from sim.disks import Area, Harm, Leg
 from sim.dm import Active, ActiveLeg, answer_of
 from sim.meta import EXTENT, PE_START, Lv, Meta
@@ -78,7 +79,7 @@ class Lvm:
         if self.absent(meta):
             raise Refused(f"  Cannot change VG {meta.name} while PVs are missing.\n  See vgreduce --removemissing")
 
-    def commit(self, meta: Meta, flag_only_used: bool = False, by_hand: bool = True) -> None:
+    def commit(self, meta: Meta, flag_only_used: bool = False, by_hand: bool = True, takes: bool = False) -> None:
         """Write the next version to every member in view, which flags those that are not."""
         unseen = {pv for pv, _ in meta.pvs if pv not in self.seen}
         if flag_only_used:
@@ -87,6 +88,8 @@ class Lvm:
             raise Harm(
                 f"metadata of {meta.name} written while {unseen - meta.missing - self.world.given_up} is out of view: flagged as lost"
             )
+        if by_hand and not takes and (whose := hosts.stranger(self.world, meta.tags)):
+            raise Harm(f"metadata of {meta.name}, which belongs to {whose}, is written by this host")
         meta = replace(meta, seqno=meta.seqno + 1, missing=meta.missing | unseen)
         for pv, _ in meta.pvs:
             if pv in self.seen and pv not in meta.missing:
@@ -129,6 +132,19 @@ class Lvm:
             self.commit(meta)
         self.seen = seen
         return 0, f'  Volume group "{name}" successfully created\n', ""
+
+    def vgchange(self, name: str, words: str) -> Answer:
+        """--deltag and --addtag, all in one commit; by --select only if the group has the tag now. Measured: not
+        refused while a member is away, which is flagged as missing then."""
+        meta = self.group(name)
+        said = words.replace("'", "").split()
+        pairs = list(zip(said[::2], said[1::2], strict=True))
+        if any(flag == "--select" and value.split('"')[1] not in meta.tags for flag, value in pairs):
+            return 0, "", ""  # nothing is selected: nothing is done, and that is no failure
+        out = {value for flag, value in pairs if flag == "--deltag"}
+        tags = (*(t for t in meta.tags if t not in out), *(value for flag, value in pairs if flag == "--addtag"))
+        self.commit(replace(meta, tags=tuple(dict.fromkeys(tags))), takes=True)
+        return 0, f'  Volume group "{name}" successfully changed\n', ""
 
     def no_events(self, name: str) -> Answer:
         self.commit(replace(self.group(name), autoactivation=False))
@@ -256,6 +272,9 @@ class Lvm:
         """Load the tables. md takes the leg with the highest event count for the truth; a core-log mirror leg 0."""
         lv = meta.lv(name)
         assert lv
+        if by_hand and (whose := hosts.stranger(self.world, meta.tags)):
+            raise Harm(f"{name} is started, and its group belongs to {whose}")
+        hosts.alone(self.world, lv.uuid, name)
         legs = []
         for number, pv in lv.legs:
             seen = self.seen.get(pv)

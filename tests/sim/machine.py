@@ -53,6 +53,7 @@ class SimHost:
         self.world, self.fault = world, fault
         self.answers: dict[tuple[str, ...], Ran] = {}
         self.found: dict[str, object] = {}
+        self.in_vain: dict[tuple[str, str, int], float] = {}
         self.reads = self.changes = 0
         self.changed: list[Call] = []
         self.lines: list[tuple[str, ...]] = []  # every command line, asked or run
@@ -186,7 +187,12 @@ class SimHost:
     def _silence(self, address: str, deadline: float) -> str:
         server = next((s for s in self.world.servers.values() if address in s.addresses), None)
         state = server.state if server else "cut"
-        return {"up": "", "hung": "", "refusing": "connection refused"}.get(state, f"no answer within {deadline:g} s")
+        return {"up": "", "hung": "", "listening": "", "refusing": "connection refused"}.get(
+            state, f"no answer within {deadline:g} s"
+        )
+
+    def waited(self, session: tuple[str, str, int]) -> float:
+        return self.in_vain.get(session, 0.0)
 
     def now(self) -> float:
         return self.world.now
@@ -333,6 +339,7 @@ class SimHost:
             end = self.world.now + deadline
             while self.world.now < end and not self._live(wanted):
                 self.world.advance(0.5)
+            self.in_vain |= {one: deadline for one in wanted if not self._live((one,))}
             self._end(fault)
 
     def _live(self, wanted: tuple[tuple[str, str, int], ...]) -> bool:

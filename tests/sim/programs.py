@@ -90,6 +90,10 @@ PROGRAMS: tuple[tuple[str, Handler], ...] = (
         _lvm(lambda v, m, p: v.pvchange(m["node"], m["tag"], tuple(m["out"].split()[1::2]))),
     ),
     (rf"lvm pvresize {D} {NODE}", _lvm(lambda v, m, p: v.pvresize(m["node"]))),
+    (
+        rf"lvm vgchange {D} (?P<words>(?:--(?:deltag|addtag|select) \S+ )+)(?P<name>\S+)",
+        _lvm(lambda v, m, p: v.vgchange(m["name"], m["words"])),
+    ),
     (rf"lvm vgchange {D} --setautoactivation n (?P<name>\S+)", _lvm(lambda v, m, p: v.no_events(m["name"]))),
     (
         rf"lvm vgextend {D} --restoremissing (?P<name>\S+) {NODE}",
@@ -194,6 +198,7 @@ PROGRAMS: tuple[tuple[str, Handler], ...] = (
         r"mount -t (?P<type>\S+) -o (?P<flags>\S+) (?P<device>\S+) (?P<path>/\S+)",
         lambda w, m, s, p: storage.mount(w, m),
     ),
+    (r"systemctl restart iscsid\.service", lambda w, m, s, p: iscsi.restart(w)),
     (r"systemctl daemon-reload", lambda w, m, s, p: (w.reload_units(), (0, "", ""))[1]),
     (
         r"iscsiadm -m discovery -t st -p (?P<portal>\S+) -o nonpersistent -I default",

@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 
 from sim.disks import Impossible, Lun
 
-STATES = ("up", "cut", "refusing", "hung")  # cut: packets vanish; hung: accepts connections, answers nothing
+# cut: packets vanish; hung: accepts connections, answers nothing; listening: its targets are not defined yet, so that it
+# accepts and closes, which a session that is being recovered does not survive (docs/facts/sessions.md)
+STATES = ("up", "cut", "refusing", "hung", "listening")
 
 
 @dataclass
@@ -73,18 +75,21 @@ class Session:
     err_tmo: tuple[int, int, int] = (15, 30, 30)  # abort, lu_reset, tgt_reset
     state: str = "LOGGED_IN"
     clock: float = 0.0
+    stuck: bool = False  # iscsid cannot bind a connection to it any more
     disks: list[ScsiDisk] = field(default_factory=list)
     iface: str = "default"
 
     def tick(self, seconds: float) -> None:
         """As measured in the lab: silence, then FAILED and blocked, then FREE and failing fast; back within 4 s."""
-        if self.server.state == "up":
+        if self.server.state == "up" and not self.stuck:
             if self.state != "LOGGED_IN":
                 self._back(seconds)
             else:
                 self.clock = 0.0
             return
-        if self.server.state == "refusing" and self.state == "LOGGED_IN":
+        if self.server.state == "listening" and self.state != "LOGGED_IN":
+            self.stuck = True
+        if self.server.state in ("refusing", "listening") and self.state == "LOGGED_IN":
             self.state, self.clock = "FAILED", 0.0
         self.clock = max(self.clock, 0.0) + seconds
         if self.state == "LOGGED_IN" and self.clock >= self.recv_tmo + self.ping_tmo:

@@ -6,14 +6,14 @@ from dataclasses import replace
 from lunmirror import journal
 from lunmirror.host import paths
 from lunmirror.model import Kind, Present
-from sim import byhand
+from sim import byhand, hosts
 from sim.disks import Impossible
 from sim.iscsi import login
 from sim.lvm import Lvm
 from sim.machine import Call, Died
 from sim.stage import DISKS, SERVERS, Stage, converged, text
+from sim.world import MACHINE, make_world
 from sim.world import blank as blank_lun
-from sim.world import make_world
 
 
 def flag(stage: Stage) -> None:
@@ -258,10 +258,38 @@ def overwritten(partition: bool) -> Stage:
 
 def foreign_host() -> Stage:
     """The group is another host's."""
+    return tagged("lunmirror.host=0123456789abcdef0123456789abcdef")
+
+
+def tagged(*tags: str) -> Stage:
+    """Converged, and then somebody gave the group these tags, and no others."""
     stage = converged(text())
     for area in stage.world.areas():
         if area.meta and area.meta.name == "vg0":
-            area.meta = replace(area.meta, tags=("lunmirror.host=0123456789abcdef0123456789abcdef",))
+            area.meta = replace(area.meta, tags=tags)
+    stage.world.version += 1
+    return stage
+
+
+def taken_over() -> Stage:
+    """Another host made everything and is off for good; this one has the consent to take it over, and no state."""
+    stage = converged(text())
+    stage.world.event_activation = False
+    hosts.new_host(stage.world, "a", "0123456789abcdef0123456789abcdef", "iqn.1993-08.org.debian:01:000000000002")
+    hosts.die(stage.world, "a")
+    stage.world.event_activation = False
+    stage.apply()  # refused, and the sessions are there
+    return stage.configure(text().replace("[groups.vg0]\n", f'[groups.vg0]\ntake_from = "{MACHINE}"\n'))
+
+
+def restarted(stage: Stage, server: str) -> Stage:
+    """Its server was away for longer than the budget, listened before its targets were defined, and is whole again: its
+    session is stuck."""
+    stage.world.refuse(server)
+    stage.world.advance(60.0)
+    stage.world.servers[server].become("listening")
+    stage.world.advance(3.0)
+    stage.world.restore(server)
     return stage
 
 
@@ -347,6 +375,9 @@ STORIES: dict[str, Callable[[], Stage]] = {
     "a third leg half-added": lambda: interrupted(third_leg(), "lvconvert"),
     "overwritten disks": lambda: overwritten(partition=False),
     "overwritten partitions": lambda: overwritten(partition=True),
+    "taken over from another host": taken_over,
+    "adopted without a mark": tagged,
+    "marked by an older version": lambda: tagged(f"lunmirror.host={MACHINE}"),
     "a leg moves": lambda: moved("raid1"),
     "a leg of a mirror moves": lambda: moved("mirror"),
     "enlarged LUNs": enlarged_luns,

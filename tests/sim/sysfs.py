@@ -106,7 +106,7 @@ def _volume(world: World, active, put, links, empty) -> None:
     plain = ((meta.uuid if meta else "") + active.uuid).replace("-", "")
     links[base] = f"/sys/devices/virtual/block/dm-{active.minor}"
     put(f"{base}/dm/uuid", f"LVM-{plain}")
-    empty.add(f"/sys/dev/block/253:{active.minor}/slaves")
+    empty |= {f"/sys/dev/block/253:{active.minor}/slaves", f"{base}/holders"}
     if active.real:
         put(f"/sys/dev/block/253:{active.minor}/slaves/dm-{active.real}", "")
         empty.add(f"/sys/dev/block/253:{active.real}/slaves")
@@ -133,20 +133,26 @@ def _volume(world: World, active, put, links, empty) -> None:
     for sub, minor in active.subs.items():
         links[f"/sys/class/block/dm-{minor}"] = f"/sys/devices/virtual/block/dm-{minor}"
         put(f"/sys/class/block/dm-{minor}/dm/uuid", f"LVM-{plain}-{sub}")
+        put(f"/sys/class/block/dm-{minor}/dm/name", f"{active.group.replace('-', '--')}-{sub}")
         put(f"/sys/class/block/dm-{minor}/size", 8192)
+        put(f"/sys/class/block/dm-{minor}/holders/dm-{active.minor}", "")
+        put(f"/sys/class/block/dm-{active.minor}/slaves/dm-{minor}", "")
         empty.add(f"/sys/dev/block/253:{minor}/slaves")
     for leg in active.legs:
         found = leg.disk if leg.disk and not leg.disk.gone else None
         if found:
             kernel = f"{found.kernel}1" if found.partition and found.lun.part.pv else found.kernel
-            put(f"/sys/class/block/{kernel}/holders/dm-{active.minor}", "")
             sid, number = found.session.sid, found.number
             scsi = f"/sys/class/iscsi_session/session{sid}/device/target{sid}:0:0/{sid}:0:0:{number}"
             inside = "" if kernel == found.kernel else f"/{kernel}"
-            put(f"{scsi}/block/{found.kernel}{inside}/holders/dm-{active.minor}", "")
             stem = {"raid1": "_rimage_", "mirror": "_mimage_"}.get(active.type, "")
-            on = active.subs.get(f"{active.name}{stem}{leg.number}") if stem else active.real or active.minor
-            put(f"/sys/dev/block/253:{on}/slaves/{kernel}", "")
+            stems = [stem, "_rmeta_"] if active.type == "raid1" else [stem]
+            for part in stems:
+                on = active.subs.get(f"{active.name}{part}{leg.number}") if part else active.real or active.minor
+                put(f"/sys/class/block/{kernel}/holders/dm-{on}", "")
+                put(f"{scsi}/block/{found.kernel}{inside}/holders/dm-{on}", "")
+                put(f"/sys/class/block/dm-{on}/slaves/{kernel}", "")
+                put(f"/sys/dev/block/253:{on}/slaves/{kernel}", "")
 
 
 def _mountinfo(world: World) -> bytes:

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field, replace
 
 from sim.disks import Area, FileSystem, Harm, Impossible, Leg, Lun
 from sim.dm import SPEED, Active, ActiveLeg, answer_of
+from sim.hosts import Machine
 from sim.meta import Meta
 from sim.servers import ScsiDisk, Server, Session
 
 MACHINE = "3f0c8b1de3d94e6bb0a4a2f1c5d6e7f8"
+INITIATOR = "iqn.1993-08.org.debian:01:4f3e2d1c0b9a"
 FSTAB = b"# /etc/fstab: of somebody who likes tabs\n/dev/vda\t/\text4\terrors=remount-ro 0   1\n\n# the last line\n"
 UDEV = 0.5  # seconds until udev knows a new disk
 STEP = 0.5  # seconds: the grain of the clock
@@ -50,6 +52,7 @@ class World:
     volume_list: tuple[str, ...] | None = None  # activation/volume_list: the groups that may be activated; None: all
     read_only: bool = False  # activation/read_only_volume_list names every group
     monitoring: bool = True  # activation/monitoring: dmeventd is asked to watch what is activated
+    others: dict[str, "Machine"] = field(default_factory=dict)  # further hosts on the same servers (sim/hosts.py)
     version: int = 0  # goes up with everything that a reader could see
     serial: int = 0
 
@@ -57,6 +60,7 @@ class World:
         self.files = {
             "/etc/fstab": FSTAB,
             "/etc/machine-id": f"{MACHINE}\n".encode(),
+            "/etc/iscsi/initiatorname.iscsi": f"## DO NOT EDIT\nInitiatorName={INITIATOR}\n".encode(),
             "/usr/sbin/iscsiadm": b"\x7fELF\0/etc/iscsi/nodes\0/etc/iscsi/send_targets\0",
         } | self.files
         self._boot_id()

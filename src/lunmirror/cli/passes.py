@@ -79,7 +79,7 @@ def _walk(args: Namespace, log: Log, lock_wait: float | None, choose: Callable[[
     with nullcontext(False) if lock_wait is None else held(args.verb, lock_wait) as waited:
         if waited:
             desired = choose(load(args))  # it may have changed meanwhile
-        executor = Executor(host, log.outcome) if changes else None
+        executor = Executor(host, log.outcome, log.waiting) if changes else None
 
         def one_pass() -> Report:
             host.forget()

@@ -13,7 +13,8 @@ IQN = r"iqn\.[0-9]{4}-(0[1-9]|1[0-2])\.[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:
 EUI = r"eui\.[0-9A-Fa-f]{16}"
 NAA = r"naa\.([0-9A-Fa-f]{16}|[0-9A-Fa-f]{32})"
 TARGET_PATTERN = f"^({IQN}|{EUI}|{NAA})$"
-MACHINE_PATTERN = r"^[a-zA-Z0-9_][a-zA-Z0-9_.+-]{0,127}$"
+# A machine-id, or the whole mark of a group: MACHINE-ID/INITIATOR#N (layers/group/owner.py). What LVM's tags may hold.
+MACHINE_PATTERN = r"^[a-zA-Z0-9_][a-zA-Z0-9_.+/:#-]{0,299}$"
 
 TARGET_BYTES = 223  # RFC 7143, 4.2.7.1
 VALUE_BYTES = 255  # open-iscsi keeps a value in 256 bytes (usr/idbm.h, VALUE_MAXVAL)
@@ -121,12 +122,12 @@ def target(value: object) -> str:
 
 
 def machine(value: object) -> str:
-    """The machine that owned a volume group: its machine-id, or another LVM system ID."""
-    value = line(value, "a machine-id", 128)
+    """The host that owns a volume group: its machine-id, or its whole mark."""
+    value = line(value, "a machine-id", 300)
     if not re.fullmatch(MACHINE_PATTERN, value):
         raise Wrong(
-            f"{quoted(value)} is not a machine-id",
-            next="copy it from /etc/machine-id of the other machine, or from `vgs -o systemid`",
+            f"{quoted(value)} is not a machine-id, nor the mark of a group",
+            next="`lunmirror plan` shows the line to declare; or copy it from /etc/machine-id of the other machine",
         )
     return value
 

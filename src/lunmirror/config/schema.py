@@ -511,12 +511,17 @@ class Group(Table):
     )
     take_from: Machine | None = key(
         "Take from another machine",
-        "Consent to take over a group that belongs to another machine: the machine-id of that machine. Only after"
-        " it was made certain that the other machine no longer uses the disks.",
+        "Consent to take over a group that belongs to another machine: the machine-id of that machine, or the whole"
+        " mark as `plan` shows it (the only consent after a first takeover, or from a machine with the same"
+        " machine-id). Only after it was made certain that the other machine no longer uses the disks. A consent is"
+        " good for one takeover: each one changes the mark.",
         default="a group of another machine is refused",
-        written="the system ID or tag of the group, in LVM metadata",
-        effect="at the next pass",
-        examples=["4c4c4544004d3010805ac3c04f4b3532"],
+        written="the mark of the group (a tag, `lunmirror.host=`), in LVM metadata",
+        effect="at the next pass, in one write before anything is started, once every member is there",
+        examples=[
+            "4c4c4544004d3010805ac3c04f4b3532",
+            "4c4c4544004d3010805ac3c04f4b3532/iqn.1993-08.org.debian:01:b731244d6c79#1",
+        ],
     )
     volumes: dict[VolumeName, Volume] | None = key(
         "Volumes of the group",

@@ -32,6 +32,7 @@ class LiveHost:
         self.stuck = Stuck()
         self.answers: dict[tuple[str, ...], Ran] = {}
         self.found: dict[str, Any] = {}
+        self.in_vain: dict[tuple[str, str, int], float] = {}
         child.settle()
 
     # Reading
@@ -68,6 +69,9 @@ class LiveHost:
 
         stop_if_asked()
         return reach(endpoints, deadline, self.stuck, self.note)
+
+    def waited(self, session: tuple[str, str, int]) -> float:
+        return self.in_vain.get(session, 0.0)
 
     def date(self) -> str:
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -127,7 +131,8 @@ class LiveHost:
         from lunmirror.host.sessions import logged_in  # only a pass that logs in, or finds a session retrying, asks
 
         self._change()
-        until(lambda: logged_in(wanted), deadline)
+        if not until(lambda: logged_in(wanted), deadline):
+            self.in_vain |= {one: deadline for one in wanted if not logged_in((one,))}
 
     def _run(self, job: Job) -> Ran:
         stop_if_asked()

@@ -38,9 +38,11 @@ GENERATED_UNITS = "/run/systemd/generator"  # what systemd made of fstab
 MOUNTINFO = "/proc/self/mountinfo"
 FSTAB = "/etc/fstab"
 MACHINE_ID = "/etc/machine-id"
+INITIATOR = "/etc/iscsi/initiatorname.iscsi"  # there, wherever the node database is (shared facts, open-iscsi.md)
 LVM_ETC = "/etc/lvm"
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 ISCSID_PID = "/run/iscsid.pid"
+ISCSID_UNIT = "iscsid.service"  # so named by Debian, Fedora, RHEL and SUSE alike
 
 # Programs are found by name in PROGRAM_PATH, a fixed list: the caller's PATH is never used.
 PROGRAM_PATH = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")

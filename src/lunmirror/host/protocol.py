@@ -72,6 +72,9 @@ class Reader(Protocol):
         """Connect to every (address, port) at once, close again. '' = answers; else why not. Seconds."""
         ...
 
+    def waited(self, session: tuple[str, str, int]) -> float:
+        """Seconds that this run has waited in vain, at one time, for a session to (target, address, port) to log in."""
+
     def now(self) -> float:
         """Seconds on a clock that only moves forward."""
         ...

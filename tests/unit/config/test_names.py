@@ -90,7 +90,7 @@ REFUSED = [
             [],
         ],
     ),
-    (names.machine, ["", "a b", "../x", "-x", "x" * 129]),
+    (names.machine, ["", "a b", "../x", "-x", "x" * 301, 'x"y', "a,b"]),
     (names.label, ["", "a b", "-a", "a/b", "0123456789abcdefg"]),
     (names.consent, ["", " x", "a\nb", "x" * 1025]),
     (names.password_file, ["", "a\0b", "..", ".", "dir/", 5]),

@@ -70,7 +70,7 @@ def run(args: Namespace) -> Exit:
         host = LiveHost(log.note)
         with held(args.verb, args.lock_wait):
             desired = passes.load(args)
-            executor = Executor(host, log.outcome)
+            executor = Executor(host, log.outcome, log.waiting)
             color = output.colored(sys.stdout)
             return verb.rehearse(wish, desired, host, executor, log.run, log.progress, log.note, color)
 

@@ -9,7 +9,7 @@ from lunmirror.layers.disk.facts import devices_guarded
 from lunmirror.layers.group.facts import VolumeGroup
 from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.lvm import change, devices_of
-from lunmirror.model import Drift, Guard, Plan, Ref, Run, Step, World, facts_of
+from lunmirror.model import Drift, Guard, Plan, Ref, Run, Step, Unknown, World, facts_of
 
 LAYER = "filesystem"
 
@@ -24,6 +24,10 @@ class FilesystemContext(Context):
         self.volume, self.declared, self.volume_ref = volume, declared, Ref("volume", volume.id)
         self.lv = facts_of(self.below("volume", volume.id), LogicalVolume)
         self.group = facts_of(self.below("group", volume.group), VolumeGroup)
+        # Nothing of another host's is looked at, but in a prediction of what follows when it is taken over.
+        theirs = self.group.anothers() if self.group and Ref("group", volume.group) not in pending else ""
+        if theirs:
+            self.lv, self.state = None, Unknown(f"its group is not this host's: {theirs}")
 
     def written(self, *steps: Step) -> Plan:
         """Steps that write LVM's metadata. With a physical volume out of sight that would mark it MISSING for good

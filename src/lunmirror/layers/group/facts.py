@@ -3,9 +3,7 @@
 from typing import NamedTuple
 
 from lunmirror.desired import Desired, Disk
-
-HOST_TAG = "lunmirror.host="  # followed by /etc/machine-id of the host that made the group
-
+from lunmirror.layers.group.owner import Bond, bond, consents, read
 
 PLACE_TAG = "lunmirror.lun="  # followed by server, target and LUN of the disk that carries the physical volume
 
@@ -33,10 +31,11 @@ class Member(NamedTuple):
 
 
 class VolumeGroup(NamedTuple):
-    """Sizes are bytes. `members` includes those that cannot be seen now. `host` is the machine id in our tag, ''
-    if the group carries none; `here` this machine's own; `system_id` LVM's owner mark.
-    `lock_type`: of a group that several hosts share. `autoactivation`: LVM's own events start the group as soon as all of it is there; None where LVM does not tell.
-    `others`: volumes in it that are not declared."""
+    """Sizes are bytes. `members` includes those that cannot be seen now. `host` is the owner's mark (owner.py), '' if the
+    group carries none, and of several one that is not this host's; `here` this host as a mark; `system_id` LVM's owner mark.
+    `lock_type`: of a group that several hosts share. `autoactivation`: LVM's own events start the group as soon as all of it is
+    there; None where LVM does not tell.
+    `others`: volumes in it that are not declared. `active`: all volumes of it that are active on this host."""
 
     uuid: str
     extent_size: int
@@ -52,28 +51,42 @@ class VolumeGroup(NamedTuple):
     others: tuple[str, ...] = ()
     lock_type: str = ""
     system: str = ""  # this machine's own system ID in LVM; only asked for where the group has one
+    active: tuple[str, ...] = ()
 
     def member(self, disk: str) -> Member | None:
         return next((m for m in self.members if m.disk == disk), None)
 
-    def anothers(self, take_from: str) -> str:
-        """Why the group is not this host's to use, '' if it is. `take_from`: the machine id that the configuration
-        consents to take it from."""
+    def anothers(self) -> str:
+        """Why the group is not this host's to use, '' if it is. A consent to take it over does not make it so: only the
+        mark on the disks does."""
         if self.exported:
             return "it was given away with `vgexport`"
         if self.lock_type:
             return f"several hosts share it (lock type {self.lock_type})"
         if self.system_id and self.system_id != self.system:
             return f"it has LVM's system ID {self.system_id!r}; this machine's is {self.system or 'none'}"
-        if self.elsewhere(take_from):
-            return f"it was made by the host with machine id {self.host}; this one is {self.here}"
+        if self.elsewhere:
+            return f"it belongs to {read(self.host).words}; this one is {read(self.here).words}"
         if self.stranger:
             return "it only has the same name: none of its physical volumes lies on a declared disk"
         return ""
 
-    def elsewhere(self, take_from: str) -> bool:
-        """Another host made it, and the configuration does not consent to take it from that one."""
-        return bool(self.host) and self.host not in (self.here, take_from)
+    @property
+    def bond(self) -> Bond:
+        return bond(self.host, self.here)
+
+    @property
+    def elsewhere(self) -> bool:
+        """It carries the mark of another host."""
+        return self.bond in (Bond.OTHER, Bond.NAMESAKE)
+
+    def can_be_taken(self, take_from: str) -> bool:
+        """Another host's, with a consent to take it over, and every member in view: the group layer's plan does it."""
+        barred = (
+            self.exported or self.lock_type or (self.system_id and self.system_id != self.system) or self.stranger
+        )
+        consent = self.elsewhere and consents(take_from, self.host, self.here)
+        return consent and not barred and all(m.device for m in self.members)
 
     @property
     def stranger(self) -> bool:
@@ -99,7 +112,7 @@ class Homonyms(NamedTuple):
 
 
 class NoGroup(NamedTuple):
-    """All of the group's disks were looked at, and it is not there. `here` is this machine's id."""
+    """All of the group's disks were looked at, and it is not there. `here` is this host as a mark."""
 
     here: str
 

@@ -4,7 +4,8 @@ from lunmirror.desired import Desired, Group
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.disk.facts import Lun, own, shown
-from lunmirror.layers.group.facts import HOST_TAG, PLACE_TAG, Homonyms, Member, NoGroup, VolumeGroup, place_tag
+from lunmirror.layers.group.facts import PLACE_TAG, Homonyms, Member, NoGroup, VolumeGroup, place_tag
+from lunmirror.layers.group.owner import TAG, Bond, Mark, bond, initiator_of, read
 from lunmirror.lvm.devices import text
 from lunmirror.lvm.origin import candidates, labels
 from lunmirror.lvm.read import DEADLINE, Lvm, PvRow, VgRow, read_lvm
@@ -16,9 +17,10 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
     lvm = read_lvm(reader, shown(seen))
     if not isinstance(lvm, Present):
         return dict.fromkeys(desired.groups, lvm)
-    here = text(reader, paths.MACHINE_ID)
-    if len(here) != 32 or here.strip("0123456789abcdef"):  # machine-id(5); "uninitialized" during a first boot
+    machine = text(reader, paths.MACHINE_ID)
+    if len(machine) != 32 or machine.strip("0123456789abcdef"):  # machine-id(5); "uninitialized" during a first boot
         return dict.fromkeys(desired.groups, Unknown(f"{paths.MACHINE_ID} cannot be read: whose group is it?"))
+    here = Mark(machine, initiator_of(text(reader, paths.INITIATOR))).text
     known = _known(desired, seen, lvm.facts)
     made_for = {d.pv_uuid: d.name for d in desired.disks.values() if d.pv_uuid}
     volumes = set(desired.volumes)
@@ -78,6 +80,8 @@ def _group(
         return Present(Homonyms(tuple(row.uuid for row in rows)))
     if rows:
         facts = _facts(rows[0], lvm, known, made_for, here)
+        if facts.bond is Bond.NAMESAKE and not read(here).initiator:
+            return Unknown(f"{paths.INITIATOR} tells no initiator name: whose group is it?")
         system = _system(reader) if facts.system_id else ""
         return Present(facts._replace(others=_others(group, lvm, declared), system=system))
     hidden = [d for d in group.disks if not (isinstance(s := seen["disk"][d], Present) and isinstance(s.facts, Lun))]
@@ -108,7 +112,9 @@ def _namesake(group: Group, seen: World, known: dict, made_for: dict[str, str], 
 
 def _facts(row: VgRow, lvm: Lvm, known: dict, made_for: dict[str, str], here: str) -> VolumeGroup:
     members = tuple(_member(pv, known, made_for) for pv in lvm.pvs if pv.group == row.name)
-    host = next((tag.removeprefix(HOST_TAG) for tag in row.tags if tag.startswith(HOST_TAG)), "")
+    marks = sorted(tag.removeprefix(TAG) for tag in row.tags if tag.startswith(TAG))
+    # More than one mark is nobody's work but a hand's: the group is this host's only if every one of them is.
+    host = next((m for m in marks if bond(m, here) not in (Bond.OURS, Bond.OLDER)), marks[0] if marks else "")
     return VolumeGroup(
         uuid=row.uuid,
         extent_size=row.extent_size,
@@ -122,6 +128,7 @@ def _facts(row: VgRow, lvm: Lvm, known: dict, made_for: dict[str, str], here: st
         exported=row.exported,
         autoactivation=row.autoactivation,
         lock_type=row.lock_type,
+        active=tuple(r.name for r in lvm.lvs if r.group == row.name and r.active and not r.parent),
     )
 
 

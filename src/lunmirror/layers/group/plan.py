@@ -12,8 +12,8 @@ import json
 
 from lunmirror.desired import Desired, Disk, Group
 from lunmirror.layers.disk.facts import Lun, devices_guarded
+from lunmirror.layers.group import ownership
 from lunmirror.layers.group.facts import (
-    HOST_TAG,
     Homonyms,
     NoGroup,
     VolumeGroup,
@@ -21,6 +21,7 @@ from lunmirror.layers.group.facts import (
     successors,
     whole_but_for,
 )
+from lunmirror.layers.group.owner import read
 from lunmirror.lvm.command import change, place_of
 from lunmirror.model import Drift, Finding, Kind, Plan, Present, Ref, Risk, Run, Step, Unknown, World
 
@@ -54,14 +55,14 @@ def _plan_group(group: Group, desired: Desired, seen: World, pending: frozenset[
                 findings=(Finding(ref, Kind.BLOCKED, f"group {group.name} cannot be seen", reason, next, key),)
             )
         case _:
-            here = "<this machine>"
+            here = "<this host>"
     lacking = [d for d in group.disks if d not in ready and Ref("disk", d) not in pending]
     if lacking:
         why = f"disk {', '.join(lacking)} has no physical volume that may be used"
         next = "see what is said of the disk; the next pass goes on from here"
         return Plan(findings=(Finding(ref, Kind.BLOCKED, f"group {group.name} cannot be made yet", why, next, key),))
     places = [ready.get(d, place_of(desired.disks[d])) for d in group.disks]
-    words = ("--setautoactivation", "n", "--addtag", f"{HOST_TAG}{here}", group.name, *places)
+    words = ("--setautoactivation", "n", "--addtag", read(here).tag, group.name, *places)
     run = Run(change(tuple(places), "vgcreate", *words))
     step = Step(
         ref,
@@ -99,11 +100,14 @@ def _keep(
         return owner
     if facts.strayed:
         return Plan()  # the disk layer says what is wrong; nothing is done to this group meanwhile
+    if facts.elsewhere:
+        return ownership.take(group, ref, key, facts, seen)
     leaving = successors(desired, group.name, facts)
     findings = [*_missing(ref, key, facts, leaving), *_replaced(ref, facts, group, desired)]
-    steps, told = _events_off(ref, key, facts, seen)
-    steps += _noted_places(ref, facts, desired, seen)
-    findings += told
+    marked, spent = ownership.mark(group, ref, key, facts, seen)
+    events, told = _events_off(ref, key, facts, seen)
+    steps = (*marked, *events, *_noted_places(ref, facts, desired, seen))
+    findings += (*spent, *told)
     joining = [d for d in group.disks if not facts.member(d) and (d in ready or Ref("disk", d) in waits_for)]
     if joining and whole_but_for(facts, leaving):
         places = [ready.get(d, place_of(desired.disks[d])) for d in joining]
@@ -181,7 +185,7 @@ def _events_off(ref: Ref, key: str, facts: VolumeGroup, seen: World) -> tuple[tu
 
 
 def _foreign(group: Group, ref: Ref, key: str, facts: VolumeGroup) -> Plan | None:
-    why = facts.anothers(group.take_from)
+    why = facts.anothers()
     if not why:
         return None
     if facts.exported:
@@ -197,13 +201,9 @@ def _foreign(group: Group, ref: Ref, key: str, facts: VolumeGroup) -> Plan | Non
             f' "{facts.system}" --config \'local{{extra_system_ids=["{facts.system_id}"]}}\' {group.name}`'
         )
         return _refuse(ref, f"group {group.name} belongs to another host, as LVM sees it", why, next, key)
-    if facts.elsewhere(group.take_from):
-        return _refuse(
-            ref,
-            f"group {group.name} belongs to another host",
-            f"{why}. Two hosts writing one group destroy it",
-            f'make sure that host is off it for good, then declare under [{key}]: take_from = "{facts.host}"',
-            key,
+    if facts.elsewhere:
+        return (
+            None if ownership.consented(group, facts) else Plan(findings=(ownership.refusal(group, ref, key, facts),))
         )
     places = ", ".join(m.device or m.uuid for m in facts.members)
     finding = Finding(

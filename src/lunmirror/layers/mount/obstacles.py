@@ -17,6 +17,7 @@ from collections.abc import Callable
 from lunmirror.host import paths
 from lunmirror.layers.context import NOT_LOOKED_AT, reason_of
 from lunmirror.layers.filesystem.facts import FileSystem
+from lunmirror.layers.group.facts import VolumeGroup
 from lunmirror.layers.mount import fstab
 from lunmirror.layers.mount.context import LAYER, MountContext
 from lunmirror.layers.mount.facts import MountState
@@ -54,6 +55,10 @@ def stopped_outside(ctx: MountContext, outer: list[MountContext], stopped: set[R
 
 def _disorder(ctx: MountContext) -> str:
     """'' if the declared file system is there, finished and not waiting for anything; else why not."""
+    group = facts_of(ctx.seen.get("group", {}).get(ctx.volume.group, NOT_LOOKED_AT), VolumeGroup)
+    # In a prediction the group is to be taken over first.
+    if group and (theirs := group.anothers()) and not ctx.waits_for(Ref("group", ctx.volume.group)):
+        return f"its group is not this host's: {theirs}"
     seen = ctx.seen.get("filesystem", {}).get(ctx.volume.id, NOT_LOOKED_AT)
     if not isinstance(seen, Present):
         return reason_of(seen, "there is no file system")

@@ -24,7 +24,10 @@ class Session(NamedTuple):
     `silence`: it reads LOGGED_IN, but its portal was asked just now and does not answer, and why; '' if it does. For
     some seconds after a death the kernel has not noticed yet.
     `since`: when the kernel last logged an error of its connection, if it is not logged in; '' if that is not known.
-    `keeper`: why nobody would bring it back if it failed (iscsid is not there); '' as far as is known."""
+    `keeper`: why nobody would bring it back if it failed (iscsid is not there); '' as far as is known.
+    Of a session that the kernel gave up (FREE), as far as it was asked (stuck.py): `portal`: '' if its portal accepts
+    connections, else why not; `service`: after iscsid's own time was over in vain, '' if the server's service answers and has
+    the target, else what is wrong there; `burden`: what would be torn off if it ended; `alone`: no session at all is logged in."""
 
     sid: str
     state: str
@@ -40,11 +43,20 @@ class Session(NamedTuple):
     lu_reset_tmo: int | None = None
     tgt_reset_tmo: int | None = None
     besides: tuple[tuple[str, str], ...] = ()
+    portal: str | None = None
+    service: str | None = None
+    burden: str = ""
+    alone: bool = False
 
     @property
     def every(self) -> tuple[str, ...]:
         """All sessions that show the LUNs of this target through this portal, this one first."""
         return (self.sid, *self.twins, *(sid for sid, _ in self.besides))
+
+    @property
+    def given_up(self) -> bool:
+        """Its portal was asked, so it is FREE: its disks fail every command."""
+        return self.portal is not None
 
     @property
     def live(self) -> bool:

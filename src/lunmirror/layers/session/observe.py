@@ -39,7 +39,7 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
         state = found[path.name]
         if isinstance(state, Present) and not state.facts.live and _urgent(desired, path, reader):
             found[path.name] = Present(state.facts._replace(urgent=True))
-    found = _since(found, reader)
+    found = _given_up(_since(found, reader), wanted, seen, reader)
     absent = [path for path in wanted if found[path.name] is ABSENT]
     missing = _missing(desired, absent, kernels, reader, seen)
     return {**found, **missing}
@@ -55,6 +55,20 @@ def _since(found: dict[str, Seen], reader: Reader) -> dict[str, Seen]:
     errors = last_errors(reader)
     dated = {name: Present(s._replace(since=errors[s.sid].when)) for name, s in failed.items() if s.sid in errors}
     return {**found, **dated}
+
+
+def _given_up(found: dict[str, Seen], wanted: tuple[Path, ...], seen: World, reader: Reader) -> dict[str, Seen]:
+    """With why they do not come back, of sessions that are FREE; asks only if there is one."""
+    free = {
+        p: (s.facts, _recorded(p, seen))
+        for p in wanted
+        if isinstance(s := found[p.name], Present) and s.facts.state == "FREE" and not s.facts.twins
+    }
+    if not free:
+        return found
+    from lunmirror.layers.session.stuck import look
+
+    return {**found, **{path.name: Present(session) for path, session in look(free, reader).items()}}
 
 
 def _kernels(targets: set[str], reader: Reader) -> tuple[_Kernel, ...] | Unknown:

@@ -9,7 +9,8 @@ where a session object exists: the kernel and iscsid are retrying then, and a se
 | coming up, FAILED, FREE     | waited for if a volume needs it to start (boot_wait)                           |
 | LOGGED_IN, portal silent    | degraded: nothing is pointed at its disks                                      |
 | LOGGED_IN                   | recovery_tmo written if it differs; other timeouts: declared, not live          |
-| FAILED, FREE                | degraded                                                                       |
+| FAILED                      | degraded: iscsid tries                                                         |
+| FREE                        | renew.py: waited for if its portal answers, then renewed                       |
 
 At boot open-iscsi.service may have asked for the same logins a moment ago, without waiting (docs/boot.md): iscsid then
 answers ours with "session exists" before there is one, and a session that is only just coming up reads like a broken
@@ -82,7 +83,9 @@ def _wait_for_sessions(desired: Desired, seen: World, seconds: float) -> tuple[S
 
 
 def _late(session: Session) -> bool:
-    return session.urgent and not session.live
+    return (
+        session.urgent and not session.live and session.portal != ""
+    )  # one whose portal answers is waited for by itself
 
 
 def _endpoint(path: Path, address: str) -> tuple[str, str, int]:
@@ -114,7 +117,7 @@ def _plan_path(path: Path, seen: World, pending: frozenset[Ref]) -> Plan:
         return Plan(findings=(_blocked(ref, path, f"the session to {_place(path)} is not known", why),))
     match state.facts:
         case Session() as session:
-            return _keep(ref, path, session)
+            return _keep(ref, path, session, seen)
         case NoSession(silence, ways):
             return _establish(ref, path, seen["node"].get(path.name), silence, ways, pending)
     raise AssertionError(state)
@@ -156,7 +159,12 @@ def login(ref: Ref, path: Path, address: str, after: tuple[Ref, ...]) -> Step:
     return Step(ref, f"log in to {_place(path)}", action, (drift,), after=after, together=True)
 
 
-def _keep(ref: Ref, path: Path, session: Session) -> Plan:
+def _keep(ref: Ref, path: Path, session: Session, seen: World) -> Plan:
+    if session.given_up:
+        from lunmirror.layers.session.renew import bring_back  # only where one is
+
+        address = spelt(path, seen)
+        return bring_back(ref, path, session, address, login(ref, path, address, ()))
     findings = [_twins(ref, path, session)] if session.twins else []
     findings += [_beside(ref, path, sid, iface) for sid, iface in session.besides]
     if session.keeper:

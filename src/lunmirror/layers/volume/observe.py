@@ -48,9 +48,10 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
 
 
 def _anothers(group: Seen, take_from: str) -> Seen:
-    """Unknown, and so left alone with all that is on it, if the volume's group is another host's."""
+    """Unknown, and so left alone with all that is on it, if the volume's group is another host's. One that is about to be
+    taken over is looked at, so that `plan` can tell what follows; the plans of the layers leave it alone until it is."""
     facts = group.facts if isinstance(group, Present) else None
-    why = facts.anothers(take_from) if isinstance(facts, VolumeGroup) else ""
+    why = facts.anothers() if isinstance(facts, VolumeGroup) and not facts.can_be_taken(take_from) else ""
     return Unknown(f"its group is not this host's: {why}") if why else ABSENT
 
 

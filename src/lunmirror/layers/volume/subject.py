@@ -89,8 +89,8 @@ class Subject:
         return bool(leg.pvs) and all((m := self.member(pv)) and m.device for pv in leg.pvs)
 
     def anothers(self) -> str:
-        """Why the volume's group is not this host's to use; '' if it is."""
-        return self.group.anothers(self.desired.groups[self.volume.group].take_from) if self.group else ""
+        """Why the volume's group is not this host's to use; '' if it is, or will be in a prediction."""
+        return self.group.anothers() if self.group and not self.after else ""
 
     def whole(self) -> bool:
         """Every member of the group that stays is in view and unflagged: metadata may be written, and a leg that goes

@@ -101,4 +101,4 @@ def test_a_group_with_one_member_on_a_declared_disk_is_adopted() -> None:
         Member("adopted", "/dev/sdb", "left", 1 << 30, 0, False),
     )
 
-    assert [step.action.argv[1] for step in answer.steps] == ["pvchange", "vgextend"]
+    assert [step.action.argv[1] for step in answer.steps] == ["vgchange", "pvchange", "vgextend"]

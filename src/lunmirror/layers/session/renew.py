@@ -1,0 +1,100 @@
+"""A session that the kernel gave up and iscsid does not bring back: what is done, smallest remedy first, and what is said.
+
+| the session is FREE, and                                   | what is done                                            |
+|------------------------------------------------------------|---------------------------------------------------------|
+| its portal is silent or refuses                            | said: the server is away                                |
+| iscsid is not there                                        | said: nobody tries                                      |
+| its portal answers                                         | iscsid is given the time that its own retry needs       |
+| that was in vain, and the service is not as it should be   | said: what the server answered                          |
+| that was in vain, the service is in order                  | this session alone is logged out and in                 |
+| the same, but something needs it as it is                  | iscsid is started anew, if no session is logged in      |
+| the same, and another session is logged in                 | said, with what an administrator may do                  |
+
+A renewed session's disk has another name: the volume layer leads its leg there. The only leg of a volume is never renewed
+under it, since device-mapper would be left with a disk that is gone.
+"""
+
+from lunmirror.desired import Path
+from lunmirror.host import paths
+from lunmirror.layers.session.exits import meanings
+from lunmirror.layers.session.facts import Session
+from lunmirror.layers.session.stuck import patience
+from lunmirror.model import AwaitSessions, Drift, Finding, Kind, Plan, Ref, Risk, Run, Step
+
+LOGOUT = 60.0  # seconds; 2 in the lab
+RESTART = 90.0  # seconds: systemd's own, for the stop and the start
+
+
+def bring_back(ref: Ref, path: Path, session: Session, address: str, login: Step) -> Plan:
+    """Of a session that is FREE. `login` is the step that would log in anew."""
+    endpoint = (path.target, address, path.portal.port)
+    place = f"{path.target} at {path.portal}"
+    key = f"servers.{path.server.name}.portals"
+    seconds = patience(path)
+    drift = Drift(key, "a live session", f"{session.sid} is {session.state}, though its portal answers")
+    if session.keeper:
+        what = f"{session.sid} to {place} is {session.state}, and nobody brings it back"
+        return _said(
+            ref, key, what, session.keeper, "`systemctl restart iscsid`: it brings its sessions back by itself"
+        )
+    if session.portal:
+        what = f"{session.sid} to {place} is {session.state}{_since(session)}: server {path.server.name} is away"
+        next = (
+            f"bring server {path.server.name} back, or let this machine through; iscsid then brings the session back"
+        )
+        return _said(ref, key, what, f"its portal: {session.portal}", next)
+    if session.service is None:
+        wait = AwaitSessions((endpoint,), seconds)
+        step = Step(ref, f"wait for iscsid to bring {session.sid} to {place} back", wait, (drift,))
+        what = f"{session.sid} to {place} is {session.state}{_since(session)}, though its portal answers"
+        next = f"nothing: if iscsid has not brought it back within {seconds:g} s, `lunmirror apply` renews it"
+        return Plan(
+            (step,),
+            _said(ref, key, what, "the server may be back this moment, or the session is stuck", next).findings,
+        )
+    what = f"{session.sid} to {place} is {session.state}{_since(session)}, and does not come back"
+    if session.service:
+        next = f"see to the iSCSI service and the targets of server {path.server.name}; iscsid goes on trying"
+        return _said(ref, key, what, f"server {path.server.name} is up, but {session.service}", next)
+    if not session.burden:
+        return Plan(_renewal(ref, path, session, login, drift))
+    why = (
+        f"the server is in order and iscsid failed for {seconds:g} s: the session is stuck. To renew it would tear its disk"
+        f" away: {session.burden}"
+    )
+    if session.alone:
+        run = Run(
+            (paths.SYSTEMCTL, "restart", paths.ISCSID_UNIT), RESTART, settles=AwaitSessions((endpoint,), seconds)
+        )
+        title = f"start iscsid anew, since {session.sid} to {place} is stuck and {session.burden}"
+        proof = "no session of this machine is logged in"
+        return Plan((Step(ref, title, run, (drift,), Risk.ONLINE, proof, server=path.server.name),))
+    next = (
+        "`systemctl restart iscsid` while little is written: it logs every session in again at once, which writes wait for."
+        f" Or, once nothing needs it any more, `iscsiadm -m session -r {session.sid.removeprefix('session')} -u`; the next"
+        " pass logs in"
+    )
+    return _said(ref, key, what, why, next)
+
+
+def _renewal(ref: Ref, path: Path, session: Session, login: Step, drift: Drift) -> tuple[Step, Step]:
+    assert isinstance(login.action, Run)
+    argv = tuple("--logout" if word == "--login" else word for word in login.action.argv)
+    leave = Step(
+        ref,
+        f"log out of {path.target} at {path.portal}: {session.sid} is stuck, and nothing is lost with it",
+        Run(argv, LOGOUT, meanings=meanings(path.server.name)),
+        (drift,),
+        Risk.ONLINE,
+        "its disks fail every command, and no volume needs them to go on",
+        server=path.server.name,
+    )
+    return leave, login._replace(drift=(drift,), together=False, server=path.server.name)
+
+
+def _since(session: Session) -> str:
+    return f" since {session.since} (the kernel's last connection error)" if session.since else ""
+
+
+def _said(ref: Ref, key: str, what: str, why: str, next: str) -> Plan:
+    return Plan(findings=(Finding(ref, Kind.DEGRADED, what, why, next, key),))
