@@ -236,7 +236,7 @@ class Lvm:
             raise Refused(f"  {count} legs on {len(pvs)} devices")
         number = f"{self.world.number():06d}"
         uuid = f"lv{number[2:]}-llll-llll-llll-llll-llll-{number}"
-        if older := [there for there, one in meta.lvs if one.born == name]:
+        if older := [there for there, one in meta.lvs if one.born == name and one.uuid not in self.world.given_up]:
             raise Harm(f"a second {name} is made beside the first, which somebody renamed {older[0]}")
         lv = Lv(uuid, kind, extents, tuple(enumerate(pvs)), tags, log, pvs[-1] if log == "disk" else "", name)
         changed = meta.with_lv(name, replace(lv, half=partly and kind == "raid1"))

@@ -38,7 +38,9 @@ class World:
     units: dict[str, bytes] = field(default_factory=dict)
     acknowledged: dict[str, set[int]] = field(default_factory=dict)  # volume UUID -> writes
     declared: dict[str, tuple[str, str, int]] = field(default_factory=dict)  # PV UUID -> server, target, LUN
-    given_up: set[str] = field(default_factory=set)  # PV UUIDs whose loss the configuration consents to
+    given_up: set[str] = field(
+        default_factory=set
+    )  # PV UUIDs whose loss the configuration consents to, and of volumes put aside
     mixed: set[str] = field(default_factory=set)  # volumes whose histories the kernel itself mixed at boot
     unequal: set[str] = field(default_factory=set)  # raid1 volumes whose legs differ in writes nobody was told of
     copied: dict[str, int] = field(default_factory=dict)  # PV UUID -> how often a leg on it was copied in full
