@@ -4,7 +4,7 @@ blkid's exit code 2 means both "nothing found" and "could not read" (shared fact
 data). So a volume counts as bare only if its first bytes were really read as well, and hold no superblock of ours.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from lunmirror.desired import Desired
@@ -55,6 +55,9 @@ class _Look:
         self.reader, self.deadline = reader, desired.stall_budget + PATIENCE
         self.mounts = read_mounts(reader)
         self.tags = _tags(read_lvm(reader, shown(world)))
+        self.of_device: dict[str, list[Entry]] = {}
+        for entry in self.mounts.facts if isinstance(self.mounts, Present) else ():
+            self.of_device.setdefault(entry.number, []).append(entry)
 
     def at(self, type: str, seen: Seen[Any] | None) -> Seen[Facts]:
         """What is on the volume, for which a file system of this type is declared."""
@@ -76,7 +79,7 @@ class _Look:
         if lv.uuid not in self.tags.facts:
             return Unknown("LVM does not show the volume any more")
         tags = self.tags.facts[lv.uuid]
-        mount = _whole(e for e in self.mounts.facts if e.number == lv.number)
+        mount = _whole(self.of_device.get(lv.number, ()))
         if mount is None:
             return _Probe(self.reader, lv, self.deadline, tags).result()
         if {mount.type, type} <= EXT and mount.type != type:
@@ -97,7 +100,7 @@ def _tags(lvm: Seen[Lvm]) -> Seen[dict[str, tuple[str, ...]]]:
     return Present({row.uuid: row.tags for row in lvm.facts.lvs}) if isinstance(lvm, Present) else lvm
 
 
-def _whole(entries: Iterator[Entry]) -> Entry | None:
+def _whole(entries: Iterable[Entry]) -> Entry | None:
     """The first mount of the whole file system, else of a part of it."""
     found = sorted(entries, key=lambda e: e.root != "/")
     return found[0] if found else None

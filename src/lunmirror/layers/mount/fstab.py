@@ -1,5 +1,7 @@
 """fstab(5) as bytes: finds the lines that speak of a mount, and puts ours in place without touching another byte."""
 
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from lunmirror.desired import Volume
@@ -63,14 +65,26 @@ class Write(NamedTuple):
     replaces: bool
 
 
-def entries(fstab: bytes) -> tuple[Line, ...]:
+class Lines(tuple[Line, ...]):
+    """Lines, found by what they name: each of a thousand volumes asks."""
+
+    def __init__(self, lines: Iterable[Line] = ()) -> None:
+        self.by_path: dict[bytes, list[Line]] = {}
+        self.by_device: dict[bytes, list[Line]] = {}
+        for line in self:
+            self.by_path.setdefault(line.path, []).append(line)
+            self.by_device.setdefault(line.device, []).append(line)
+
+
+@lru_cache(maxsize=4)
+def entries(fstab: bytes) -> Lines:
     """The lines that mean something to mount: no blank ones, no comments, at least device and path."""
     found = []
     for number, raw in enumerate(fstab.split(b"\n"), start=1):
         fields = tuple(f for f in raw.replace(b"\t", b" ").split(b" ") if f)
         if len(fields) >= 2 and not fields[0].startswith(b"#"):
             found.append(Line(number, raw, fields))
-    return tuple(found)
+    return Lines(found)
 
 
 def devices(volume: Volume) -> tuple[str, str]:
@@ -79,11 +93,16 @@ def devices(volume: Volume) -> tuple[str, str]:
     return f"/dev/{volume.id}", f"{paths.MAPPER}/{'-'.join(doubled)}"
 
 
-def about(lines: tuple[Line, ...], volume: Volume, aliases: tuple[int, ...]) -> tuple[Line, ...]:
+def about(lines: Lines, volume: Volume, aliases: tuple[int, ...]) -> tuple[Line, ...]:
     """The lines that name the volume's device or its mount point. `aliases` are numbers of lines known to mean our
     device though they call it otherwise."""
     path = _plain(volume.mounted.path.encode())
-    return tuple(line for line in lines if line.path == path or is_ours(line, volume, aliases))
+    named = {line.number: line for line in lines.by_path.get(path, ())}
+    for device in devices(volume):
+        named |= {line.number: line for line in lines.by_device.get(device.encode(), ())}
+    if aliases:
+        named |= {line.number: line for line in lines if line.number in aliases}
+    return tuple(named[number] for number in sorted(named))
 
 
 def is_ours(line: Line, volume: Volume, aliases: tuple[int, ...]) -> bool:

@@ -39,7 +39,12 @@ class _Look:
         self.reader = reader
         self.mounts = read_mounts(reader)
         self.fstab = reader.read(paths.FSTAB)
-        self.lines = entries(self.fstab.facts) if isinstance(self.fstab, Present) else ()
+        self.lines = entries(self.fstab.facts if isinstance(self.fstab, Present) else b"")
+        self.at_path: dict[str, list[Entry]] = {}
+        self.of_device: dict[str, list[Entry]] = {}
+        for entry in self.mounts.facts if isinstance(self.mounts, Present) else ():
+            self.at_path.setdefault(entry.path, []).append(entry)
+            self.of_device.setdefault(entry.number, []).append(entry)
         # Where that cannot be told, a reload too many does no harm; one too few would never be made up for.
         self.systemd = not isinstance(reader.folder(paths.SYSTEMD_RUNNING), Absent)
 
@@ -56,7 +61,7 @@ class _Look:
         lv = facts_of(seen, LogicalVolume)
         number = lv.number if lv else ""
         path = volume.mounted.path
-        top = at(self.mounts.facts, path)
+        top = at(tuple(self.at_path.get(path, ())), path)
         verdicts = self._verdicts(volume, seen, filesystem)
         aliases = tuple(number for number, verdict in verdicts.items() if verdict.ours)
         lines = about(self.lines, volume, aliases)
@@ -83,7 +88,7 @@ class _Look:
     def _elsewhere(self, number: str, path: str) -> tuple[str, ...]:
         if not number or not isinstance(self.mounts, Present):
             return ()
-        return tuple(e.path for e in self.mounts.facts if e.number == number and e.path != path)
+        return tuple(e.path for e in self.of_device.get(number, ()) if e.path != path)
 
     def _verdicts(self, volume: Volume, seen: Seen[Any] | None, filesystem: Seen[Any] | None) -> dict[int, Verdict]:
         """By number, for each line at our mount point that names its device otherwise than LVM does."""

@@ -93,7 +93,7 @@ lines = st.one_of(
 @given(st.lists(lines).map(b"\n".join))
 def test_any_other_byte_stays_when_a_line_is_replaced(before):
     for line in fstab.entries(before):
-        assert fstab.about((line,), volume(), ()) in ((), (line,))
+        assert fstab.about(fstab.Lines((line,)), volume(), ()) in ((), (line,))
         fstab.says(line, volume(), 30)
         old, new = before.split(b"\n"), fstab.put(before, LINE, line.number).split(b"\n")
         assert len(old) == len(new)
