@@ -173,3 +173,42 @@ def test_a_volume_taken_out_of_the_configuration_is_spoken_of(converged) -> None
     lab.configure(config(partition=True, volume=volume()).replace("volumes.testlv", "volumes.data"))
     told(lab.apply(expect=4), "lvrename vg0 testlv data")
     assert lab.run("lvs --noheadings -o lv_name vg0").stdout.split() == ["testlv"]
+
+
+def test_enlarged_luns_are_used(converged) -> None:
+    """The backing files grow, the target shows it, and this machine is told to look."""
+    lab = converged("mirror", LAYOUTS["mirror"])
+    bytes_before = int(lab.run(f"blockdev --getsize64 {disk_of(lab, 'filer1')}").stdout)
+    for number, name in ((1, "filer1"), (2, "filer2")):
+        lab.run(
+            f"file=$(tgtadm -C {number} --lld iscsi --mode target --op show | sed -n 's/.*Backing store path: //p' |"
+            f" grep / | head -1); truncate -s +512M $file; systemctl restart tgtd-{name}; bash /srv/{name}.start",
+            timeout=240,
+        )
+    lab.run("sleep 10; iscsiadm -m session -R; sleep 2", timeout=120)
+    assert int(lab.run(f"blockdev --getsize64 {disk_of(lab, 'filer1')}").stdout) > bytes_before
+    lab.settle()
+    size = f"{(bytes_before >> 20) + 128}MiB"
+    lab.configure(LAYOUTS["mirror"].replace("64MiB", size))
+    assert any(title.startswith("let the physical volume") for title in lab.apply().titles("volume"))
+    lab.settle()
+    assert lab.sectors() > bytes_before // 512
+
+
+def test_a_renamed_disk_is_noted_on_its_physical_volume(converged) -> None:
+    lab = converged("core", LAYOUTS["core"])
+    lab.configure(LAYOUTS["core"].replace("[disks.right]", "[disks.rechts]").replace('"right"', '"rechts"'))
+    assert len(lab.apply(expect=0).titles("group")) == 1
+    assert "lunmirror.lun=filer2/" in lab.run("pvs --noheadings -o pv_tags").stdout
+    assert lab.apply(expect=0).titles() == []
+
+
+def test_pvmove_under_way_is_left_alone(converged) -> None:
+    lab = converged("core", LAYOUTS["core"])
+    one = disk_of(lab, "filer1")
+    lab.run(f"pvmove -b -i 600 --alloc anywhere -n testlv_rimage_0 {one}:0-8 {one}:40-100", timeout=120)
+    ran = lab.apply(expect=4)
+    told(ran, "moving a part")
+    assert not [t for t in ran.titles("volume") if not t.startswith("note")]
+    lab.run("pvmove --abort", timeout=120)
+    lab.settle()

@@ -10,6 +10,7 @@ from sim.disks import Harm
 from sim.stage import SERVERS, Stage, converged, text
 from sim.stories import back, flag, outage
 from sim.world import blank as blank_lun
+from sim.world import make_world
 
 
 def noted(stage: Stage) -> journal.Entry:
@@ -315,3 +316,20 @@ def test_a_server_renamed_in_the_configuration_keeps_its_leg() -> None:
     assert "would lose access and data" in lost(stage, "filer1")
     back(stage, "filer2")
     assert stage.settle().exit == 0
+
+
+def test_a_write_protected_lun_is_said_and_is_no_other_copy() -> None:
+    stage = converged(text())
+    stage.lun("right").readonly = True
+    stage.world.version += 1
+    last = stage.apply()
+    assert last.exit == 4
+    assert "disk right (/dev/sdc) is write-protected" in last.finding(Kind.REFUSED)
+    assert "disk right is write-protected" in lost(stage, "filer1")
+
+
+def test_a_write_protected_lun_is_not_taken() -> None:
+    stage = Stage(text(), make_world())
+    stage.lun("right").readonly = True
+    assert stage.apply().exit == 4
+    assert stage.lun("right").blank

@@ -91,6 +91,7 @@ class Lun:
     table: Table | None = None
     body: Area = None  # type: ignore[assignment]
     part: Area = None  # type: ignore[assignment]
+    readonly: bool = False  # its server lets nobody write to it
     given_up: bool = False  # the configuration consents to lose what it holds now
     cache: str = "write back"  # what it says of its write cache, in the kernel's words; tgt's default
 

@@ -72,7 +72,7 @@ def _session(world: World, session: Session, put, links, empty) -> None:
             put(f"{root}/{scsi}/scsi_disk/{sid}:0:0:{disk.number}/cache_type", disk.cache)
             put(f"{root}/{scsi}/block/{disk.kernel}/dev", number)
         real = f"{device}/{scsi}/block/{disk.kernel}"
-        _disk(put, links, empty, disk.kernel, number, disk.lun.size, real, disk.diskseq)
+        _disk(put, links, empty, disk.kernel, number, disk.lun.size, real, disk.diskseq, disk.lun.readonly)
         if disk.partition:
             part = f"{disk.kernel}1"
             _disk(put, links, empty, part, f"8:{disk.minor + 1}", disk.lun.part.size, f"{real}/{part}", disk.diskseq)
@@ -89,12 +89,15 @@ def _probed(area) -> str:
     return f"E:ID_FS_UUID={area.pv}\nE:ID_FS_TYPE=LVM2_member" if area and area.pv else ""
 
 
-def _disk(put, links, empty, kernel: str, number: str, size: int, real: str, diskseq: int) -> None:
+def _disk(
+    put, links, empty, kernel: str, number: str, size: int, real: str, diskseq: int, readonly: bool = False
+) -> None:
     base = f"/sys/class/block/{kernel}"
     links[base] = real
     put(f"{base}/dev", number)
     put(f"{base}/size", size // 512)
     put(f"{base}/diskseq", diskseq)
+    put(f"{base}/ro", int(readonly))
     put(f"/dev/{kernel}", "")
     empty.add(f"{base}/holders")
 

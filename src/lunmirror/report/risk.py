@@ -326,9 +326,11 @@ def _away(pv: str, member: Member | None, seen: World, desired: Desired, silent:
     if disk.server in silent:
         return f"server {disk.server} does not answer ({silent[disk.server]})"
     match seen.get("disk", {}).get(disk.name):
-        case Present(Lun(pv=on)):
+        case Present(Lun(pv=on, whole=whole)):
             if on is None or on.uuid != pv:
                 return f"disk {disk.name} does not hold its physical volume"
+            if whole.readonly:
+                return f"disk {disk.name} is write-protected"
         case Present(NoDisk()):
             return f"server {disk.server} shows no LUN {disk.lun}"
         case Present(Gone(by)):

@@ -8,7 +8,8 @@ from lunmirror.model import Guard, Present, Run, World
 
 class Device(NamedTuple):
     """A block device of the kernel. `kernel` is its name ("sdb", "sdb1", "dm-3"), `node` its path in /dev,
-    `size` bytes, `number` "major:minor". `diskseq` changes with every disk that takes over the name."""
+    `size` bytes, `number` "major:minor". `diskseq` changes with every disk that takes over the name.
+    `readonly`: its server lets nobody write to it, or somebody had the kernel refuse that."""
 
     kernel: str
     node: str
@@ -16,6 +17,7 @@ class Device(NamedTuple):
     number: str
     diskseq: str
     holders: tuple[str, ...]
+    readonly: bool = False
 
 
 class Blank(NamedTuple):

@@ -173,6 +173,7 @@ def _device(reader: Reader, kernel: str) -> Device | None:
         number=device,
         diskseq=text(reader, f"{base}/diskseq"),
         holders=holders.facts if isinstance(holders, Present) else (),
+        readonly=text(reader, f"{base}/ro") == "1",
     )
 
 

@@ -38,6 +38,9 @@ def _plan(ctx: DiskContext) -> Plan:
             return wait_for(ctx, host, patterns)
         case Present(Spanning() as spanning):
             return _spanning(ctx, spanning)
+        case Present(Lun() as lun) if lun.whole.readonly:
+            judged = judge(ctx, lun.pv, lun.place or lun.whole) if lun.pv else Plan()
+            return joined((_write_protected(ctx, lun), judged))
         case Present(Lun() as lun) if lun.pv:
             return judge(ctx, lun.pv, lun.place or lun.whole)
         case Present(Lun() as lun) if complete_table(lun):
@@ -58,6 +61,15 @@ def _unreachable(ctx: DiskContext) -> Plan:
         f"see what is said of session {ctx.sessions[0].name}; the next pass goes on from here" if ctx.sessions else ""
     )
     return ctx.blocked(f"disk {ctx.disk.name} cannot be seen", why, next)
+
+
+def _write_protected(ctx: DiskContext, lun: Lun) -> Plan:
+    return ctx.refused(
+        f"disk {ctx.disk.name} ({lun.whole.node}) is write-protected",
+        "the kernel shows it as read-only: its server exports it so, or somebody set it (`blockdev --setro`)",
+        f"have server {ctx.disk.server} export LUN {ctx.disk.lun} to be written to, and this machine see it (`iscsiadm -m"
+        f" session -R`, `blockdev --setrw {lun.whole.node}`)",
+    )
 
 
 def _spanning(ctx: DiskContext, found: Spanning) -> Plan:
