@@ -333,3 +333,10 @@ def test_a_write_protected_lun_is_not_taken() -> None:
     stage.lun("right").readonly = True
     assert stage.apply().exit == 4
     assert stage.lun("right").blank
+
+
+def test_a_system_id_of_this_machines_own_is_no_obstacle() -> None:
+    stage = converged(text())
+    stage.world.system_id = "me"
+    byhand.own(stage.world, "vg0", system_id="me")
+    assert stage.settle().exit == 0

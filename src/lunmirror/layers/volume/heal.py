@@ -89,15 +89,15 @@ def _torn(of: Subject, facts: LogicalVolume, entry: journal.Entry | None, pair: 
     return Plan(of.note_legs(facts, now_on._replace(boot=facts.boot)) if known else (), (refusal,))
 
 
-def note(of: Subject, facts: LogicalVolume) -> tuple[Step, ...]:
-    """The journal follows what the volume runs on."""
+def note(of: Subject, facts: LogicalVolume, name: str = "") -> tuple[Step, ...]:
+    """The journal follows what the volume runs on. `name`: under which it is to know the volume, if not its present one."""
     entry = of.past(facts)
     if entry and facts.unclear:
         return of.note_legs(facts, entry._replace(layout=facts.unclear))
     running = facts.running or _source(facts, entry)
     if not running:
         return ()
-    now_on = journal.advance(entry, of.volume.id, running, of.seqno, facts.today, facts.sight)
+    now_on = journal.advance(entry, name or of.volume.id, running, of.seqno, facts.today, facts.sight)
     if facts.type == "raid1" and journal.unseen_before(entry, facts.boot):
         # Somebody else started it, so how it ended before that cannot be read any more.
         now_on = journal.restarted(now_on, facts.boot, unclean=True)

@@ -4,6 +4,7 @@ may be declared again."""
 
 from lunmirror import journal
 from lunmirror.desired import Desired, Size, Volume
+from lunmirror.layers.volume import heal
 from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.layers.volume.subject import Subject
 from lunmirror.model import Finding, Kind, Plan, Present, World
@@ -25,11 +26,9 @@ def plan(of: Subject) -> Plan:
     assert isinstance(state, Present)
     facts: LogicalVolume = state.facts
     entry = of.past(facts)
-    steps = ()
-    if entry and facts.running and not of.anothers():
-        # Under the name that it was declared by: that is how the next pass knows it for the one that is missed.
-        now_on = journal.advance(entry, entry.volume, facts.running, of.seqno, facts.today, facts.sight)
-        steps = of.note_legs(facts, now_on)
+    # Under the name that it was declared by: that is how the next pass knows it for the one that is missed.
+    seen = entry and facts.active and not of.anothers()
+    steps = heal.note(of, facts, entry.volume) if entry and seen else ()
     return Plan(steps, (_said(of, facts, entry),))
 
 
