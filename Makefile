@@ -14,9 +14,10 @@ sysconfdir ?= /etc
 unitdir ?=
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo lab test test-unit test-install test-lab test-lab-all fuzz soak bench lint wheel lab-image deb install uninstall wheels install-files clean
+.PHONY: help demo lab check test test-unit test-install test-lab test-lab-all fuzz soak bench lint wheel lab-image deb install uninstall wheels install-files clean
 help:
 	@echo "make demo       from nothing to a mounted mirror, on a real kernel with two real storage servers"
+	@echo "make check      style, types, unit and contract tests: before each commit"
 	@echo "make test       all tests that fit in half an hour; make test-lab: the whole lab matrix"
 	@echo "make fuzz       a million broken inputs"
 	@echo "make soak       fifteen minutes of outages under a writer"
@@ -48,6 +49,11 @@ lab: wheel lab-image
 
 lint: $(BIN)/pytest
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check src tests
+
+# What a change is tried with: style, types, and the tests that need no simulated or real outage.
+check: lint
+	@$(BIN)/mypy --strict src
+	@$(BIN)/pytest -q -n auto tests/unit tests/contract
 
 test-unit: $(BIN)/pytest
 	@$(BIN)/pytest -q tests --ignore tests/lab --ignore tests/install
