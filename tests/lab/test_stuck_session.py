@@ -90,7 +90,6 @@ def test_the_only_leg_is_not_torn_off(converged) -> None:
     assert lab.sessions()[sid]["state"] == "LOGGED_IN", "the same session, so the same disk under the volume"
 
 
-@pytest.mark.unproven
 def test_other_causes_are_told_apart(converged) -> None:
     lab = converged("core", LAYOUTS["core"])
     before = set(lab.sessions())
