@@ -16,6 +16,7 @@ class Record(NamedTuple):
     secrets: the declared ones by record key, as read from their password files.
     trouble: why a declared secret could not be read; '' if all could.
     strays:  portals for which the target has a further record that nobody declares and that is `automatic`.
+    spellings: other spellings of the target's name that have an `automatic` record, too.
     """
 
     path: str
@@ -26,6 +27,7 @@ class Record(NamedTuple):
     secrets: Mapping[str, Secret] = {}
     trouble: str = ""
     strays: tuple[str, ...] = ()
+    spellings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Record(path={self.path!r}, tpgt={self.tpgt!r})"  # `raw` may hold secrets

@@ -32,8 +32,9 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
         mine = [path for path in wanted if path.target == target]
         records = ((p.name, record) for p in mine if (record := facts_of(found[p.name], Record)))
         first, record = next(records, ("", None))
-        if record and (strays := _strays(root, mine, reader)):
-            found[first] = Present(record._replace(strays=strays))
+        if record:
+            strays, spellings = _strays(root, mine, reader), _spellings(root, target, reader)
+            found[first] = Present(record._replace(strays=strays, spellings=spellings))
     missing = [path for path in wanted if isinstance(found[path.name], Absent)]
     return found | _announced(root, missing, reader)
 
@@ -120,6 +121,21 @@ def _strays(root: str, mine: list[Path], reader: Reader) -> tuple[str, ...]:
         if isinstance(content, Present) and _is_automatic(content.facts):
             found.append(str(Portal(address, there)) if (there := count(port)) is not None else address)
     return tuple(found)
+
+
+def _spellings(root: str, target: str, reader: Reader) -> tuple[str, ...]:
+    """Other spellings of a target by which it is logged in to at every boot as well, if its server takes them."""
+    names = _names(f"{root}/nodes", reader)
+    others = (
+        [n for n in names if n != target and n.lower() == target.lower()] if not isinstance(names, Unknown) else []
+    )
+    return tuple(n for n in others if _has_automatic(f"{root}/nodes/{n}", reader))
+
+
+def _has_automatic(home: str, reader: Reader) -> bool:
+    names = _names(home, reader)
+    records = [reader.read(f"{home}/{name}/{IFACE}") for name in names] if not isinstance(names, Unknown) else []
+    return any(isinstance(seen, Present) and _is_automatic(seen.facts) for seen in records)
 
 
 def _is_automatic(raw: bytes) -> bool:

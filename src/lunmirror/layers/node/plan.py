@@ -69,7 +69,8 @@ def _plan_path(path: Path, state: Seen[object]) -> Plan:
     match state.facts:
         case Record() as record:
             mine = _reconcile(ref, path, record)
-            return Plan(mine.steps, (*mine.findings, *(_stray(ref, path, portal) for portal in record.strays)))
+            strays = (_stray(ref, path, portal) for portal in record.strays)
+            return Plan(mine.steps, (*mine.findings, *strays, *(_spelled(ref, path, n) for n in record.spellings)))
         case Torn() as torn:
             # The server tells the tag anew, by then.
             create = _create(ref, path, torn.tpgt, torn.path)._replace(after=(ref,))
@@ -87,6 +88,18 @@ def _stray(ref: Ref, path: Path, portal: str) -> Finding:
         why="it is automatic: at every boot open-iscsi tries to log in there, and waits if nobody answers",
         next=f"if that portal is gone: `iscsiadm -m node -T {path.target} -p {portal} -o delete`; if it is in use, declare"
         f" it for server {path.server.name}",
+        key=f"servers.{path.server.name}.portals",
+    )
+
+
+def _spelled(ref: Ref, path: Path, name: str) -> Finding:
+    return Finding(
+        ref,
+        Kind.NOTE,
+        f"target {path.target} also has a record under another spelling, {name}",
+        why="it is automatic: at every boot open-iscsi tries to log in by it as well, and where the server takes both, every"
+        " disk is there twice",
+        next=f"`iscsiadm -m node -T {name} -o delete`",
         key=f"servers.{path.server.name}.portals",
     )
 

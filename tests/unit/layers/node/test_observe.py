@@ -110,6 +110,14 @@ class TestStrays:
         seen = look(Machine({RECORD: RAW, self.OLD: self.AUTOMATIC}), two)
         assert [s.facts.strays for s in seen.values()] == [(), ()]
 
+    @pytest.mark.parametrize(("startup", "found"), [(b"automatic", True), (b"manual", False)])
+    def test_a_record_under_another_spelling_is_told(self, startup, found):
+        """Left behind when the spelling in the configuration was corrected."""
+        lower, upper = TARGET, TARGET.replace("linux", "Linux")
+        raw = RAW.replace(b"node.startup = manual", b"node.startup = " + startup)
+        machine = Machine({RECORD: RAW, RECORD.replace(lower, upper): raw.replace(lower.encode(), upper.encode())})
+        assert look(machine).facts.spellings == ((upper,) if found else ())
+
 
 class TestRoot:
     NEW = RECORD.replace("/etc/", "/var/lib/")

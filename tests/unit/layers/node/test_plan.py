@@ -195,6 +195,12 @@ class TestMissing:
         assert (finding.kind, finding.why) == (Kind.BLOCKED, "server filer1 does not answer")
 
 
+def test_a_record_under_another_spelling_is_a_note():
+    seen = observe(desired(), Machine({RECORD: RAW}), {})["filer1"]
+    result = of(Present(seen.facts._replace(spellings=("iqn.Other",))))
+    assert [(f.kind, f.next) for f in result.findings] == [(Kind.NOTE, "`iscsiadm -m node -T iqn.Other -o delete`")]
+
+
 def test_another_spelling_is_an_administrators_to_correct():
     result = of(Unknown("spelled otherwise", decide='write target = "iqn.X"'))
     (finding,) = result.findings
