@@ -316,3 +316,28 @@ def test_no_copy_is_ever_used(about: dict) -> None:
         world.advance(60)
         assert on_strangers(stage) == []
     assert not world.lost() or world.lost().keys() <= world.mixed
+
+
+def test_a_member_on_a_disk_that_nobody_declared_is_out_of_sight_and_named() -> None:
+    """Somebody extended the group onto a LUN more. Nothing but its UUID tells that it belongs there."""
+    stage = converged(text())
+    world = stage.world
+    world.event_activation = False
+    luns = target(stage, "filer2")
+    luns[5] = Stage(text()).lun("right")
+    luns[5].body.pv = "extra0-0000-0000-0000-0000-0000-000001"
+    stage.foreign = foreign(world)
+    relogin(stage, "filer2")
+    disk = next(d for d in world.disks() if d.number == 5)
+    stage.settle()
+    lvm = Lvm(world, None)
+    lvm.vgextend("vg0", (f"/dev/{disk.kernel}",))
+    stage.foreign = foreign(world)
+
+    told = stage.apply()
+
+    assert told.exit == 3, str(told)
+    assert "LUN 5" in told.finding(Kind.DEGRADED)
+    assert "declare it" in told.finding(Kind.DEGRADED)
+    assert not told.host.changed
+    assert world.mounts

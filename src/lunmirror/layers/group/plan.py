@@ -103,7 +103,7 @@ def _keep(
     if facts.elsewhere:
         return ownership.take(group, ref, key, facts, seen)
     leaving = successors(desired, group.name, facts)
-    findings = [*_missing(ref, key, facts, leaving), *_replaced(ref, facts, group, desired)]
+    findings = [*_missing(ref, key, facts, leaving, seen), *_replaced(ref, facts, group, desired)]
     marked, spent = ownership.mark(group, ref, key, facts, seen)
     events, told = _events_off(ref, key, facts, seen)
     steps = (*marked, *events, *_noted_places(ref, facts, desired, seen))
@@ -219,12 +219,17 @@ def _foreign(group: Group, ref: Ref, key: str, facts: VolumeGroup) -> Plan | Non
     return Plan(findings=(finding,))
 
 
-def _missing(ref: Ref, key: str, facts: VolumeGroup, leaving: dict[str, Disk]) -> list[Finding]:
+def _missing(ref: Ref, key: str, facts: VolumeGroup, leaving: dict[str, Disk], seen: World) -> list[Finding]:
     """Members out of sight. One that is back but still flagged is the volumes' to admit (volume/heal.py)."""
     found = []
+    states = seen.get("stranger", {}).items()
+    strangers = {s.facts.uuid: f"/dev/{k} ({s.facts.reached})" for k, s in states if isinstance(s, Present)}
     for member in (m for m in facts.members if not m.device):
         what = f"group {ref.name} misses the physical volume {member.uuid}"
         why, next = "its server is away, or its disk is gone", "bring its server back"
+        if member.uuid in strangers and not member.disk:
+            why = f"{strangers[member.uuid]} carries it, and is no declared disk"
+            next = "if it belongs to the group, declare it under [disks] and in the group's disks"
         if new := leaving.get(member.uuid):
             why, next = f"it was made for disk {new.replaces}", f"nothing: disk {new.name} takes its place"
         found.append(Finding(ref, Kind.DEGRADED, what, why, next, f"{key}.disks"))
