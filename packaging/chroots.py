@@ -184,6 +184,7 @@ def install(base, layer, packages):
 
 
 def prune(suite):
-    for layer in CACHE.glob(f"{suite}-*"):
+    kinds = (f"{suite}-*", f"deb-{suite}-*", f"wheels-{suite}-*", "scratch-*")
+    for layer in (found for kind in kinds for found in CACHE.glob(kind)):
         if time.time() - layer.stat().st_mtime > STALE_SECONDS:
             call("rm", "-rf", layer)
