@@ -170,7 +170,7 @@ def bootstrap(suite, tree):
         call("apt-get", "update", "-qq")
         call("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "-qq", "--no-install-recommends", "mmdebstrap")
     say(f"bootstrapping {suite}")
-    settings = f'printf %s \'{APT}\' > "$1/etc/apt/apt.conf.d/90lunmirror"; echo force-unsafe-io > "$1/etc/dpkg/dpkg.cfg.d/90lunmirror"'
+    settings = f'printf %s \'{APT}\' > "$1/etc/apt/apt.conf.d/90chroots"; echo force-unsafe-io > "$1/etc/dpkg/dpkg.cfg.d/90chroots"'
     call("mmdebstrap", "--quiet", "--variant=minbase", "--skip=cleanup/apt", f"--customize-hook={settings}", suite, tree)
 
 
