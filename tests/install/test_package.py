@@ -198,3 +198,16 @@ def test_purge_takes_ours_and_names_what_it_leaves(installed: Chroot) -> None:
     kept = {CONFIG, rules, "/etc/lunmirror", "/var/lib/lunmirror"}
     assert {path for path in found if not path.startswith("/packages")} == kept
     assert enabled(installed) == set()
+
+
+def test_debian_12_s_package_stays_when_the_machine_becomes_debian_13(installed: Chroot, suite: str) -> None:
+    """Until its own package for that release comes: with it stays the Python that its dependencies are compiled for. By
+    apt-get's own word, which is all that is asked of it here."""
+    if suite != "bookworm":
+        pytest.skip("there is no later release to go to")
+    next_release = "sed -i s/bookworm/trixie/g /etc/apt/sources.list; apt-get update -qq; apt-get -s full-upgrade"
+
+    planned = installed.run("sh", "-ec", next_release, network=True).stdout
+
+    assert re.search(r"^Inst lvm2 ", planned, re.M)
+    assert not re.search(r"^Remv (lunmirror|python3\.11|python3\.11-minimal|libpython3\.11-stdlib) ", planned, re.M)
