@@ -21,16 +21,16 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=["venv", "pipx"])
 def with_pip(request: pytest.FixtureRequest, system: Callable[..., Chroot], wheels: Path, wheel: Path) -> Chroot:
-    """Installed without a network, from wheels, by either."""
+    """Installed by either; by pip without a network."""
     fresh = system("python3", "python3-venv", *(["pipx"] if request.param == "pipx" else []))
     fresh.put(wheels, "/wheels")
     fresh.put(wheel, f"/{wheel.name}")
-    offline = "PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels"
-    if request.param == "pipx":
-        fresh.run("sh", "-c", f"{offline} PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin pipx install /{wheel.name}")
+    if request.param == "pipx":  # it wants a newer pip of its own, and asks the network for that
+        where = "PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin PIP_FIND_LINKS=/wheels"
+        fresh.run("sh", "-c", f"{where} pipx install /{wheel.name}", network=True)
     else:
         fresh.run("python3", "-m", "venv", "/opt/lunmirror")
-        fresh.run("sh", "-c", f"{offline} /opt/lunmirror/bin/pip install -q /{wheel.name}")
+        fresh.run("sh", "-c", f"/opt/lunmirror/bin/pip install -q --no-index --find-links /wheels /{wheel.name}")
         fresh.run("ln", "-s", "/opt/lunmirror/bin/lunmirror", "/usr/local/bin/lunmirror")
     return fresh
 
