@@ -123,7 +123,7 @@ class Executor:
     def _why(self, run: Run, ran: Ran) -> str:
         meaning = dict(run.meanings).get(ran.rc, "") if ran.rc is not None else ""
         if run.argv[0] == paths.LVM and (room := self.host.no_room(paths.LVM_ETC)):
-            # It may say no more than "Failed to commit VG" (docs/lab-findings.md, 10).
+            # It may say no more than "Failed to commit VG" (docs/facts/lab.md#power-cut-and-files).
             meaning = f"{paths.LVM_ETC}, where LVM keeps its archive, cannot be written: {room}"
         return f"{meaning} ({ran.why})" if meaning else ran.why
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from lunmirror.model import Finding, Kind, Plan, Ref, Risk, Run, Step
 
 REMOVALS = frozenset({"lvremove", "vgremove", "pvremove"})
-# Words on a command line that lunmirror never says, by program (shared facts, lvm.md "wrong verbs", hazards.md).
+# Words on a command line that lunmirror never says, by program (docs/facts/lvm.md#wrong-verbs).
 FORBIDDEN = {
     "lvm": frozenset(
         {"-ff", "--force", "-f", "--nosync", "--resync", "--repair", "--removemissing", "--partial", *REMOVALS}

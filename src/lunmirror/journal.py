@@ -1,11 +1,11 @@
 """Which legs each volume ran on last: the one thing that the storage itself does not tell.
 
-Measured (shared facts, lvm.md): after each leg of a raid1 ran alone, LVM reports recovery and full sync while a scrub
-finds tens of thousands of sectors that differ. So a leg that the journal knows to be stale never starts a volume, and
-legs that each ran without the other are a person's to decide.
+Measured (docs/facts/lvm.md#split-brain): after each leg of a raid1 ran alone, LVM reports recovery and full sync
+while a scrub finds tens of thousands of sectors that differ. So a leg that the journal knows to be stale never starts
+a volume, and legs that each ran without the other are a person's to decide.
 
 It also knows in which boot a raid1 was last seen, and whether its legs have to be compared: after a power cut the
-kernel does not do that by itself (docs/lab-findings.md, 5), and the trace on the disks is gone once it is active.
+kernel does not do that by itself (docs/facts/lab.md#power-cut), and the trace on the disks is gone once it is active.
 
 It notes which legs are being copied, too: one that caught up while no pass looked is not a stale one.
 

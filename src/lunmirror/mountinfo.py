@@ -1,6 +1,6 @@
 """The kernel's mount table, parsed: /proc/self/mountinfo (proc_pid_mountinfo(5)). Standard library and model only.
 
-Reading it asks no disk and no server, so it answers while a leg is blocked (shared facts, lvm.md).
+Reading it asks no disk and no server, so it answers while a leg is blocked (docs/facts/kernel.md#mounted-path).
 """
 
 from typing import NamedTuple

@@ -7,7 +7,8 @@ leaves what the next pass mends by itself:
 1. the journal is told that the volumes run on the other legs. A crash from here on finds it cautious, never wrong.
 2. a segtype mirror gives its leg up by `lvconvert`: a mirror that loses a disk under it would stand still until
    dmeventd has made it linear, and one that nobody writes to would go on calling the lost leg good.
-3. log out, log in. A raid1 fails its leg at the next write and goes on with the other (lab: docs/lab-findings.md, 1d).
+3. log out, log in. A raid1 fails its leg at the next write and goes on with the other
+   (docs/facts/lab.md#session-destroyed).
 4. an ordinary pass: the disk under its new name, the leg refreshed (raid1: only what changed) or added (mirror: in full),
    also where nobody wrote to a raid1 meanwhile, so that nothing but its tables leads nowhere.
 """

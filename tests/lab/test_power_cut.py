@@ -1,5 +1,5 @@
 """The client loses its power while it writes. What a writer was told is there, and the legs are made equal: the kernel
-does not do that (docs/lab-findings.md, 5). And it loses its power in the middle of `apply`, again and again."""
+does not do that (docs/facts/lab.md#power-cut). And it loses its power in the middle of `apply`, again and again."""
 
 import json
 import random

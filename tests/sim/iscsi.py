@@ -75,7 +75,7 @@ def login(world: World, target: str, portal: str) -> tuple[int, str, str]:
 
 
 def logout(world: World, target: str, portal: str) -> tuple[int, str, str]:
-    """Not refused while the disk is in use, as 2.1.8 has it (docs/lab-findings.md, 1d)."""
+    """Not refused while the disk is in use, as 2.1.8 has it (docs/facts/lab.md#session-destroyed)."""
     server = serving(world, portal)
     if server is None or not any(s.target == target and s.server is server for s in world.sessions):
         return 21, "", "iscsiadm: No matching sessions found\n"

@@ -3,7 +3,7 @@
 A server that dies silently is noticed by the next ping (noop_out_interval), given up when the ping is not answered
 (noop_out_timeout), and its I/O fails after replacement_timeout; then the other leg goes on alone. That last part has
 a time of its own, the margin: raid1 writes its superblock (at most 2.3 s in the lab), a segtype mirror stands still
-until dmeventd has run a whole repair by LVM (at most 5.2 s; docs/lab-findings.md, 2).
+until dmeventd has run a whole repair by LVM (at most 5.2 s; docs/facts/lab.md#stall-budget).
 
 A server that answers pings but hangs its I/O is noticed by nothing of this. There the SCSI layer waits for
 command_timeout, open-iscsi for abort_timeout, and the command is retried max_retries times. How long that may take
@@ -108,8 +108,8 @@ def arithmetic(timeouts: Timeouts) -> str:
 
 def hung(timeouts: Timeouts) -> int:
     """The longest pause of a raid1, in seconds, when a server goes on answering pings but hangs its I/O: by the
-    formula that the lab's measurements follow (docs/lab-findings.md, 2). A segtype mirror takes longer, unbounded by
-    this: the LVM commands of dmeventd read the very disk that hangs."""
+    formula that the lab's measurements follow (docs/facts/lab.md#hung-io). A segtype mirror takes longer, unbounded
+    by this: the LVM commands of dmeventd read the very disk that hangs."""
     return COMMANDS * (timeouts.max_retries + 1) * _cycle(timeouts)
 
 

@@ -1,6 +1,6 @@
 """What may stand in [servers.X.settings]: any key of a node record that lunmirror does not manage itself.
 
-Source of the names and lengths: open-iscsi's usr/idbm.h and idbm_fields.h (shared facts, open-iscsi.md).
+Source of the names and lengths: open-iscsi's usr/idbm.h and idbm_fields.h (docs/facts/open-iscsi.md#record-format).
 """
 
 import re

@@ -3,7 +3,7 @@
 The lock is the name `lock.write` in /run/lock/iscsi: link() makes it, and fails if it is there. open-iscsi links its
 file `lock`; we link a file of our own that says who we are, which open-iscsi never looks at. So a lock that a killed
 lunmirror left behind is known for what it is at once; one that somebody else left behind is known by its age, because
-nobody waits longer than 30 s for it, and 2.1.8 then goes on without it (shared facts, open-iscsi.md).
+nobody waits longer than 30 s for it, and 2.1.8 then goes on without it (docs/facts/open-iscsi.md#lock).
 """
 
 import os

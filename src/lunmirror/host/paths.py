@@ -11,7 +11,7 @@ JOURNAL_DIR = f"{STATE_DIR}/volumes"
 SCRATCH = ".lunmirror.tmp"  # a replacement file on its way; one fixed name, so that a crash leaves at most one
 
 # open-iscsi. The root of the node database is compiled into iscsiadm: Debian 12 has /etc/iscsi, upstream since
-# 2.1.9 /var/lib/iscsi (shared facts, open-iscsi.md).
+# 2.1.9 /var/lib/iscsi (docs/facts/open-iscsi.md#node-database).
 ISCSI_ROOTS = ("/etc/iscsi", "/var/lib/iscsi")
 ISCSI_LOCK_DIR = "/run/lock/iscsi"
 ISCSI_LOCK = "lock.write"  # in it: whoever linked this name holds the lock
@@ -38,7 +38,8 @@ GENERATED_UNITS = "/run/systemd/generator"  # what systemd made of fstab
 MOUNTINFO = "/proc/self/mountinfo"
 FSTAB = "/etc/fstab"
 MACHINE_ID = "/etc/machine-id"
-INITIATOR = "/etc/iscsi/initiatorname.iscsi"  # there, wherever the node database is (shared facts, open-iscsi.md)
+# There, wherever the node database is (docs/facts/open-iscsi.md#node-database).
+INITIATOR = "/etc/iscsi/initiatorname.iscsi"
 LVM_ETC = "/etc/lvm"
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 ISCSID_PID = "/run/iscsid.pid"

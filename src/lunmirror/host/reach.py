@@ -1,7 +1,8 @@
 """Which portals answer: one TCP connection to each, all at once, closed again without a byte.
 
-There is no fast failure in a login (122 s to a server that refuses; shared facts, open-iscsi.md), so this asks first.
-Host names are resolved by a child, getent: a resolver that hangs is killed with it, where a thread could not be.
+There is no fast failure in a login (122 s to a server that refuses; docs/facts/open-iscsi.md#login), so this asks
+first. Host names are resolved by a child, getent: a resolver that hangs is killed with it, where a thread could not
+be.
 """
 
 import errno

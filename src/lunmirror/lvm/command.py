@@ -1,7 +1,7 @@
 """LVM command lines: always told which devices to look at, so that none of them ever touches a dead disk.
 
 LVM opens every visible device and waits for it without a deadline: with one leg blocked a plain `lvs` hung 110 s
-(shared facts, lvm.md). `--devices` exists since lvm2 2.03.12.
+(docs/facts/lvm.md#dead-disk). `--devices` exists since lvm2 2.03.12.
 """
 
 from lunmirror.desired import Desired, Disk

@@ -1,9 +1,9 @@
 """Which block devices answer now, so that LVM may be pointed at them: as far as sysfs and the servers' portals tell.
 
 The first seconds after a silent death are grey: until the ping times out the session still reads LOGGED_IN
-(shared facts, lvm.md), and a read waits for as long as the stall budget and more. So the portal of each session is
-asked for a TCP connection first. A server that accepts and then says nothing gets past that, so every child has a
-deadline too.
+(docs/facts/lvm.md#grey-seconds), and a read waits for as long as the stall budget and more. So the portal of each
+session is asked for a TCP connection first. A server that accepts and then says nothing gets past that, so every
+child has a deadline too.
 
 Which of them LVM is shown is another question: the declared disks' own, and nothing else (layers/disk/observe.py).
 """

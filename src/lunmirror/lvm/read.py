@@ -11,7 +11,7 @@ from lunmirror.lvm.devices import Devices
 from lunmirror.model import Present, Seen, Unknown
 from lunmirror.plain import count
 
-DEADLINE = 30.0  # seconds; the read takes 1 to 3 s under emulation (shared facts, lvm.md)
+DEADLINE = 30.0  # seconds; the read takes 1 to 3 s under emulation (docs/facts/lvm.md#report)
 
 
 class VgRow(NamedTuple):
@@ -120,12 +120,12 @@ def _ask(reader: Reader, kernels: tuple[str, ...]) -> Seen[Lvm]:
     if ran.rc != 0:
         return Unknown(f"LVM could not be read: {ran.why}")
     if "not found" in ran.err:
-        # A device that vanished meanwhile: rc 0 and a report without it (shared facts, lvm.md).
+        # A device that vanished meanwhile: rc 0 and a report without it (docs/facts/lvm.md#report).
         return Unknown(f"LVM did not see every device that it was shown: {ran.why}")
     return _parse(ran, unhealthy)
 
 
-# A device without a table: what made it died before it loaded one (measured: docs/lab-findings.md, 12).
+# A device without a table: what made it died before it loaded one (measured: docs/facts/lab.md#killed-command).
 NO_TABLE = DmLine("", ())
 
 

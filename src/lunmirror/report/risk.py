@@ -81,7 +81,7 @@ def losses(server: str, seen: World, desired: Desired, silent: Mapping[str, str]
     """Every volume that would lose something with this server; none: it may be rebooted.
 
     silent: servers that were asked just now and do not answer, with the reason: for some seconds after a death the
-    kernel still believes in their sessions (shared facts, lvm.md).
+    kernel still believes in their sessions (docs/facts/lvm.md#grey-seconds).
     """
     everything = (*desired.volumes.values(), *undeclared.volumes(desired, seen))
     found = (_loss(volume, server, seen, desired, silent or {}) for volume in everything)
@@ -243,7 +243,7 @@ def _doubt(facts: LogicalVolume) -> str:
         return f"its legs differ: the last comparison counted {facts.mismatches} sectors"
     letters = {leg.letter for leg in facts.legs}
     if facts.type == "raid1" and letters == {"A"} and not facts._replace(adrift=(), misled=(), past=ABSENT).synced:
-        # Letters and ratio, since either alone lies (shared facts, lvm.md).
+        # Letters and ratio, since either alone lies (docs/facts/lvm.md#letters-and-ratio).
         return f"device-mapper says that every leg is in sync, but counts only {facts.done} of {facts.total}"
     return ""
 

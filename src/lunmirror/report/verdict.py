@@ -18,7 +18,7 @@ ANSWER = 3.0  # seconds for a portal to accept a connection
 
 def silent_servers(server: str, report: Report, desired: Desired, reader: Reader) -> dict[str, str]:
     """Every other server of which no portal with a live session accepts connections, with the reason: until a ping
-    times out, the kernel believes in the session of a dead server (shared facts, lvm.md)."""
+    times out, the kernel believes in the session of a dead server (docs/facts/lvm.md#grey-seconds)."""
     live = [
         p
         for p in desired.paths()

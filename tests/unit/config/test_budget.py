@@ -78,7 +78,7 @@ def test_the_smallest_budget_is_explained():
 
 @given(st.integers(budget.SMALLEST_BUDGET, budget.LARGEST_BUDGET), st.integers(1, 4000) | st.none())
 def test_a_command_outlives_what_the_session_survives(seconds, command):
-    """lab-findings, 2: T x (R + 1) > interval + timeout + replacement + 4 s and R >= 1, or a short outage costs a leg.
+    """docs/facts/lab.md#hung-io: T x (R + 1) > interval + timeout + replacement + 4 s and R >= 1, or a short outage costs a leg.
     Linux takes at most five retries."""
     explicit = {} if command is None else {"command_timeout": command}
     needed = seconds - budget.MARGIN + 4

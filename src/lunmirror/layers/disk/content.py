@@ -1,6 +1,6 @@
 """Is a device provably blank? Only asked where there is no physical volume, so never in a pass that has nothing to do.
 
-blkid ends with 2 both for "nothing found" and for "could not read" (shared facts, lvm.md): unreadable taken for
+blkid ends with 2 both for "nothing found" and for "could not read" (docs/facts/kernel.md#blkid): unreadable taken for
 blank, then mkfs, is how most such tools destroyed data. So blank means: blkid finds nothing *and* zeros are really
 read, at the head, at the end and at places between.
 

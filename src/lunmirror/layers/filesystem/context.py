@@ -31,7 +31,7 @@ class FilesystemContext(Context):
 
     def written(self, *steps: Step) -> Plan:
         """Steps that write LVM's metadata. With a physical volume out of sight that would mark it MISSING for good
-        (docs/facts/lvm.md): they wait until the group is whole."""
+        (docs/facts/lvm.md#missing-members): they wait until the group is whole."""
         if self.group is not None and self.group.whole:
             return Plan(steps)
         return self.blocked(

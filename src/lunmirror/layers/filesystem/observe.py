@@ -1,7 +1,8 @@
 """Looks at the file system on each volume: in the mount table if it is mounted, else on the volume itself.
 
-blkid's exit code 2 means both "nothing found" and "could not read" (shared facts, lvm.md; it has cost people their
-data). So a volume counts as bare only if its first bytes were really read as well, and hold no superblock of ours.
+blkid's exit code 2 means both "nothing found" and "could not read" (docs/facts/kernel.md#blkid; it has cost people
+their data). So a volume counts as bare only if its first bytes were really read as well, and hold no superblock of
+ours.
 """
 
 from collections.abc import Iterable
@@ -89,7 +90,7 @@ class _Look:
 
     def _errors(self, lv: LogicalVolume) -> int:
         """Of a mounted ext file system. After both legs failed the mount table went on saying rw while every write
-        ended in EROFS; this counter is what tells (docs/lab-findings.md, 1e)."""
+        ended in EROFS; this counter is what tells (docs/facts/lab.md#both-servers-gone)."""
         device = self.reader.link(f"{paths.SYS}/dev/block/{lv.number}")
         kernel = device.facts.rsplit("/", 1)[1] if isinstance(device, Present) else ""
         return count(text(self.reader, f"{paths.SYS}/fs/ext4/{kernel}/errors_count")) or 0

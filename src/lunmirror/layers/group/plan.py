@@ -1,11 +1,11 @@
 """The volume group over the declared disks: made once, extended, never reduced.
 
-LVM flags a member as missing, for good, when metadata is written while it is out of sight (shared facts, lvm.md):
-so a group is changed only while all of it is there.
+LVM flags a member as missing, for good, when metadata is written while it is out of sight
+(docs/facts/lvm.md#missing-members): so a group is changed only while all of it is there.
 
 Nobody but lunmirror may start what is in it: LVM's event activation starts a group as soon as all of its disks are
 there, whatever the journal knows of its legs. So the group is made with autoactivation off, and one that has it on gets
-it off (lvm2 2.03.12, lvmautoactivation(7); measured: lab-findings 3).
+it off (lvm2 2.03.12, docs/facts/lvm.md#event-activation).
 """
 
 import json

@@ -1,7 +1,7 @@
 """Looks at each declared mount: fstab, the mount table, and the folder to mount on. Runs no program.
 
-A path with something mounted on it is never touched: even listing it hangs while a leg is blocked (shared facts,
-lvm.md). The mount table tells all that is needed.
+A path with something mounted on it is never touched: even listing it hangs while a leg is blocked
+(docs/facts/kernel.md#mounted-path). The mount table tells all that is needed.
 """
 
 from typing import Any

@@ -129,7 +129,8 @@ def _remove(ref: Ref, path: Path, torn: Torn) -> Step:
 
 
 def _create(ref: Ref, path: Path, tpgt: int | None, file: str) -> Step:
-    """iscsiadm writes the record without fsync: a power cut soon after left it empty (docs/lab-findings.md, 10)."""
+    """iscsiadm writes the record without fsync: a power cut soon after left it empty
+    (docs/facts/lab.md#power-cut-and-files)."""
     portal = str(path.portal) if tpgt is None else f"{path.portal},{tpgt}"
     argv = (paths.ISCSIADM, "-m", "node", "-o", "new", "-T", path.target, "-p", portal, "-I", "default")
     drift = Drift(_portals(path), "a node record", "none")

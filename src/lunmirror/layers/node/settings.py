@@ -1,6 +1,6 @@
 """The settings of a node record that lunmirror manages: each row is a record key and the TOML key that declares it.
 
-Meanings, defaults and limits: shared facts, open-iscsi.md; open-iscsi's usr/idbm_fields.h.
+Meanings, defaults and limits: docs/facts/open-iscsi.md#record-keys; open-iscsi's usr/idbm_fields.h.
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,5 @@
 """What iscsiadm's exit codes mean, as sentences. Source: open-iscsi's include/iscsi_err.h and doc/iscsiadm.8, and
-what the lab showed (shared facts, open-iscsi.md)."""
+what the lab showed (docs/facts/open-iscsi.md#exit-codes)."""
 
 # Exit code -> what happened; what the person does next.
 EXITS: dict[int, tuple[str, str]] = {

@@ -87,8 +87,8 @@ class LogicalVolume(NamedTuple):
 
     @property
     def synced(self) -> bool:
-        """Every leg alive and in sync: letters and ratio both, since either alone lies (shared facts, lvm.md); and none
-        adrift, which no letter shows before the next write."""
+        """Every leg alive and in sync: letters and ratio both, since either alone lies
+        (docs/facts/lvm.md#letters-and-ratio); and none adrift, which no letter shows before the next write."""
         if self.adrift or self.misled or self.distrusted:
             return False
         if self.type == "linear":
@@ -118,7 +118,7 @@ class LogicalVolume(NamedTuple):
         if self.type == "linear":
             return () if self.misled else self.legs[0].pvs
         if self.type == "mirror" and self.done != self.total:
-            return ()  # its letters say A while it still copies (shared facts, lvm.md)
+            return ()  # its letters say A while it still copies (docs/facts/lvm.md#letters-and-ratio)
         return tuple(pv for leg in self.legs if leg.letter == "A" and self.is_in_place(leg) for pv in leg.pvs)
 
     @property

@@ -13,8 +13,8 @@
 
 The members are admitted here, not in the group's layer: only the volumes know whether a returning leg may be let in.
 A refresh is refused by LVM while the flag stands, and never done to a segtype mirror: its core log would copy from
-the first leg, whichever that is (shared facts, lvm.md). Nor before the returning leg's own superblock was read: one that
-names a running leg as failed has a history of its own.
+the first leg, whichever that is (docs/facts/lvm.md#core-log). Nor before the returning leg's own superblock was read:
+one that names a running leg as failed has a history of its own.
 """
 
 from lunmirror import journal
@@ -177,8 +177,8 @@ def mend(of: Subject, facts: LogicalVolume) -> Plan | None:
 
 def _all_failed(of: Subject, facts: LogicalVolume) -> Plan:
     """Every leg failed before dmeventd could take one out. The kernel holds the writes back, whose callers wait for ever,
-    until the table is loaded anew; then they end in errors (measured: docs/lab-findings.md, 11). The new table copies
-    from the first leg: no write was acknowledged without it, if it was good before."""
+    until the table is loaded anew; then they end in errors (measured: docs/facts/lab.md#mirror-without-legs). The new
+    table copies from the first leg: no write was acknowledged without it, if it was good before."""
     entry, first = of.past(facts), facts.legs[0]
     what, why = "takes no I/O: all of its legs have failed", f"device-mapper shows {_letters(facts)}"
     away = [leg for leg in facts.legs if not of.in_view(leg)]

@@ -1,4 +1,5 @@
-"""What an LVM command that was killed, or lost its power, leaves behind; measured in docs/lab-findings.md, 12.
+"""What an LVM command that was killed, or lost its power, leaves behind; measured in
+docs/facts/lab.md#killed-command.
 
 | left behind                                              | by                         | what is done                        |
 |----------------------------------------------------------|----------------------------|-------------------------------------|

@@ -68,8 +68,9 @@ def retire(of: Subject, everything: list[LogicalVolume | None]) -> tuple[Step, .
 
 def make_way(of: Subject) -> Plan:
     """What has to be done before a leg can be added: members that are replaced, out of sight and empty leave the
-    group, since LVM changes nothing while one is missing ("Cannot process volume group", docs/lab-findings.md). Nothing
-    to do is an empty plan; a finding without a step means that no leg can be added yet."""
+    group, since LVM changes nothing while one is missing ("Cannot process volume group",
+    docs/facts/lab.md#replaced-leg). Nothing to do is an empty plan; a finding without a step means that no leg can be
+    added yet."""
     gone = [(m, new) for pv, new in of.leaving.items() if (m := of.member(pv)) and not m.device]
     for member, new in gone:
         if member.free != member.size:

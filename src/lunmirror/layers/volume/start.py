@@ -12,8 +12,8 @@
 
 A leg that fell behind never starts a volume alone: which legs are good is what the journal is for. A segtype mirror
 has no degraded start ("Refusing activation of partial LV"), and its partial one is a trap; what dmeventd does in
-service works on the stopped volume too (docs/lab-findings.md, 4). Started whole, it copies from its first leg,
-whichever that is.
+service works on the stopped volume too (docs/facts/lab.md#mirror-with-one-leg-missing). Started whole, it copies from
+its first leg, whichever that is.
 """
 
 from lunmirror import journal

@@ -1,5 +1,6 @@
 """What the legs of a stopped raid1 say of each other and of its end, read from their own metadata before anything
-starts them: once it is active, the kernel has tidied both traces away (docs/lab-findings.md, 5 and 6).
+starts them: once it is active, the kernel has tidied both traces away (docs/facts/lab.md#power-cut,
+docs/facts/lab.md#split-brain).
 
 - `failed_devices` of a leg names the legs that it ran without. Two legs that name each other have two histories.
 - The write-intent bitmap has a bit set wherever a write had begun and not yet come to its end on every leg
