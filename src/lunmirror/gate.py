@@ -17,6 +17,8 @@ FORBIDDEN = {
     "mkfs.ext3": frozenset({"-F"}),
     "sfdisk": frozenset({"--force", "-f", "--wipe", "-w"}),
     "iscsiadm": frozenset({"delete", "--logoutall"}),
+    # A mark reserves nothing and takes nobody's key away.
+    "sg_persist": frozenset({"--reserve", "--release", "--preempt", "--preempt-abort", "--clear", "--param-aptpl"}),
 }
 # What a consent in the configuration, carried in the step's proof, allows; and nothing more.
 WITH_CONSENT = {"lvm": frozenset({"--repair", "--removemissing"}), "sfdisk": frozenset({"--wipe"})}

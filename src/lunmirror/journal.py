@@ -40,12 +40,14 @@ class Entry(NamedTuple):
     why:      PV UUID -> a word of REASONS, for those in `rebuild`; one without a word was given up by a choice.
     scrub:    what is still to be done sector by sector once it is whole: "" for nothing. After a choice its legs are
               compared: "wanted", "running". After an unclean end they are made equal, then compared: "repair",
-              "repairing", "checking".
+              "repairing", "checking". After servers were restarted of which none can be the source they are compared: "compare", "comparing".
     boot:     the boot (its id) in which it was last seen or started, of a raid1; "" if that was not noted.
     copying:  PV UUIDs that were seen being brought up to date from those in `running`, of a raid1.
     instance: the activation (the kernel's diskseq of the device) in which that was seen, in `boot`; "" for none.
     layout:   LVM's word for a layout whose legs cannot be told, in which it was seen since: what is noted above may be old
               by now, and no leg is started alone on it. "" for none.
+    servers:  PV UUID -> by what it was proven last that the server of this leg had not been restarted (layers/volume/
+              standing.py), of legs with a volatile write cache.
     """
 
     volume: str
@@ -64,16 +66,17 @@ class Entry(NamedTuple):
     counters: dict[str, int] = {}  # noqa: RUF012
     rest: dict[str, int] = {}  # noqa: RUF012
     counted: str = ""
+    servers: dict[str, str] = {}  # noqa: RUF012
 
 
 # Why a leg is distrusted, in words for an administrator.
-GIVEN_UP, OLDER, RUBBISH, MISLED = "given up", "older", "rubbish", "misled"
+GIVEN_UP, OLDER, RUBBISH, MISLED, CACHE = "given up", "older", "rubbish", "misled", "cache"
 REASONS = {
     GIVEN_UP: "its content was given up",
     OLDER: "its content is older than what the volume held",
     RUBBISH: "its own metadata is rubbish",
     MISLED: "it ran on a device that is not the declared disk",
-    "cache": "its server was restarted, and may have lost writes that it had acknowledged",
+    CACHE: "its server was restarted, and may have lost writes that it had acknowledged",
 }
 
 
@@ -111,6 +114,8 @@ def parse(raw: Seen) -> Seen:
             *entry.counters,
             *entry.rest,
             entry.counted,
+            *entry.servers,
+            *entry.servers.values(),
         )
         numbers = (entry.seqno, *entry.counters.values(), *entry.rest.values())
         counted = all(isinstance(number, int) for number in numbers)
@@ -194,7 +199,8 @@ def choose(
     last = {pv: when for pv, when in (entry.last if entry else {}).items() if pv in lose}
     boot = entry.boot if entry else ""
     why = dict.fromkeys(lose, GIVEN_UP)  # what was noted of the counters was noted of another content, maybe
-    return Entry(volume, tuple(sorted(keep)), now, seqno, last, (), tuple(sorted(lose)), scrub, boot, why=why)
+    entry_ = Entry(volume, tuple(sorted(keep)), now, seqno, last, (), tuple(sorted(lose)), scrub, boot, why=why)
+    return entry_._replace(servers=entry.servers if entry else {})
 
 
 def distrust(entry: Entry, legs: tuple[str, ...], reason: str, now: str) -> Entry:
@@ -235,17 +241,22 @@ SCRUBS = {
     "repair": "its legs are to be made equal after an unclean end",
     "repairing": "its legs are being made equal after an unclean end",
     "checking": "its legs are being compared after an unclean end",
+    "compare": "its legs are to be compared after servers were restarted",
+    "comparing": "its legs are being compared after servers were restarted",
 }
 
 # What has to be begun anew when a volume is started again: the kernel forgets how far it was, and what it counted.
-BEGUN = {"running": "wanted", "repairing": "repair", "checking": "repair"}
+BEGUN = {"running": "wanted", "repairing": "repair", "checking": "repair", "comparing": "compare"}
 
 
 def restarted(entry: Entry, boot: str, unclean: bool) -> Entry:
     """The entry of a volume that is (about to be) started. `unclean`: its last end may have left its legs unequal."""
     scrub = BEGUN.get(entry.scrub, entry.scrub) or ("wanted" if entry.layout else "")
-    # A comparison after a choice says what differs; it does not mend. So the repair goes first.
-    return entry._replace(scrub="repair" if unclean else scrub, boot=boot or entry.boot, copying=(), instance="")
+    # A comparison after a choice says what differs; it does not mend. So the repair goes first. But not where every server
+    # may have lost something: it would copy the first leg over what only another has.
+    return entry._replace(
+        scrub="repair" if unclean and scrub != "compare" else scrub, boot=boot or entry.boot, copying=(), instance=""
+    )
 
 
 def at_rest(entry: Entry, counters: dict[str, int], every: bool) -> Entry:

@@ -20,6 +20,7 @@ _VALUES = (
     (r"/dev/mapper/\S+", "DM"),
     (r"/dev/vg0/testlv", "LV"),
     (r"--devices \S+", "--devices DEVICES"),
+    (r"--param-sark=6c756e6d[0-9a-f]{8}", "--param-sark=MARK"),
     (r"(/dev/sd[a-z]\d?)( /dev/sd[a-z]\d?)*", "DISKS"),
     (r"if=DISKS", "if=DISK"),
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"),
@@ -62,6 +63,7 @@ BLANK, BOOT, DRIFT, GROWTH, OUTAGES, MORE, BUDGET, REFUSALS, KILL, HOSTS = (
     )
 )
 HERE = "tests/lab/test_contract.py"
+RESTART = "tests/lab/test_restart.py"
 LVM = "lvm {} --devices DEVICES {}".format
 CREATE = "-n NAME -l N --addtag TAG -y -W y -Z y GROUP DISKS"
 CONTRACTS = {
@@ -120,6 +122,9 @@ CONTRACTS = {
     LVM("lvconvert", "-y --type raid1 VOLUME"): GROWTH,
     LVM("lvconvert", "-y --mirrorlog disk VOLUME"): GROWTH,
     LVM("lvextend", "-l N VOLUME DISKS"): GROWTH,
+    "sg_persist --in --readonly --no-inquiry --read-keys DISKS": RESTART,
+    "sg_persist --in --readonly --read-keys --no-inquiry DISKS": RESTART,
+    "sg_persist --out --no-inquiry --register-ignore --param-sark=MARK DISKS": RESTART,
     "mkfs.ext3 -q -U UUID DM": BLANK,
     "mkfs.ext4 -q -U UUID DM": HERE,
     "mkfs.xfs -q -m uuid=UUID DM": BLANK,

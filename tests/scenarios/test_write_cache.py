@@ -44,6 +44,8 @@ def test_a_volume_in_service_goes_on_and_it_is_said() -> None:
     session.disks[0].cache = "write back"
     stage.world.version += 1
 
+    assert stage.apply().exit == 4
+
     last = stage.apply()
 
     assert (last.exit, last.host.changed) == (4, []), str(last)

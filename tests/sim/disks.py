@@ -23,7 +23,8 @@ class Leg:
     whether its bitmap has a bit set; `fs` the file system, as blkid and mount see it. `recovering`: its superblock's
     recovery offset is not the end, because it is (or was, when the volume stopped) being brought in sync: "bitmap" or
     "full". `behind`: PV UUID of a leg that it ran without -> the writes that its bitmap does not count as missing
-    there: those from before that leg dropped out, whether that leg has them or not."""
+    there: those from before that leg dropped out, whether that leg has them or not. `forgot`: its server lost writes that
+    it had acknowledged, and it has not been copied in full since."""
 
     writes: frozenset[int] = frozenset()
     events: int = 0
@@ -32,6 +33,7 @@ class Leg:
     recovering: str = ""
     behind: dict[str, frozenset[int]] = field(default_factory=dict)
     fs: "FileSystem | None" = None
+    forgot: bool = False
 
 
 @dataclass
@@ -94,6 +96,8 @@ class Lun:
     readonly: bool = False  # its server lets nobody write to it
     given_up: bool = False  # the configuration consents to lose what it holds now
     cache: str = "write back"  # what it says of its write cache, in the kernel's words; tgt's default
+    attentive: bool = True  # it raises UNIT ATTENTION 29h for a new connection: tgt does, LIO does not
+    keys: tuple[str, ...] | None = ()  # registered for persistent reservations; None: it knows none
 
     def __post_init__(self) -> None:
         if self.size % MIB or self.size < 8 * MIB:

@@ -4,9 +4,8 @@ from pathlib import Path
 
 from sim.disks import Harm
 from sim.servers import ScsiDisk, Server, Session
-from sim.world import UDEV, World
+from sim.world import RULES, UDEV, World
 
-RULES = "/etc/udev/rules.d/85-lunmirror.rules"
 ERR = ("abort", "lu_reset", "tgt_reset")
 NODES = "/etc/iscsi/nodes"
 FRESH = (Path(__file__).parent.parent / "unit/layers/node/records/2.1.8").read_text()
@@ -124,6 +123,7 @@ def _establish(
         target=target,
         address=address,
         port=port,
+        local_port=40000 + 7 * world.number(),
         recovery_tmo=int(record.get("node.session.timeo.replacement_timeout", 120)),
         recv_tmo=int(record.get("node.conn[0].timeo.noop_out_interval", 5)),
         ping_tmo=int(record.get("node.conn[0].timeo.noop_out_timeout", 5)),

@@ -51,6 +51,31 @@ def _report(world: World, match: re.Match, stdin: bytes, partly: bool) -> Answer
     return rc, out, err + "".join(f"  Device {d} not found.\n" for d in missing)
 
 
+def _persist(world: World, match: re.Match, stdin: bytes, partly: bool) -> Answer:
+    """sg3-utils 1.46, as seen in the lab: exit codes 0, 6 (unit attention), 9 (the disk has no such command)."""
+    disk, _ = world.node(match["node"]) or (None, None)
+    if disk is None:
+        return 50, "", f"sg_persist: error opening file (rw): {match['node']}: No such file or directory\n"
+    if disk.session.answering == "hang":
+        return storage.Hang(f"sg_persist hangs on {match['node']}")
+    if disk.session.answering == "error":
+        return 15, "", "PR in: transport error\n"
+    if disk.attention and disk.lun.attentive:
+        world.attend(disk)
+        return 6, "", "PR in (Read keys): Unit attention\n"
+    if disk.lun.keys is None:
+        return 9, "", "PR in (Read keys): command not supported\n"
+    if key := match.groupdict().get("key"):
+        disk.lun.keys = (*disk.lun.keys, key)
+        return 0, "", ""
+    count = len(disk.lun.keys)
+    lines = [f"    0x{key.lstrip('0')}\n" for key in disk.lun.keys]
+    if not count:
+        return 0, "  PR generation=0x0, there are NO registered reservation keys\n", ""
+    noun = "key follows" if count == 1 else "keys follow"
+    return 0, f"  PR generation=0x{count:x}, {count} registered reservation {noun}:\n" + "".join(lines), ""
+
+
 def _places(match: re.Match) -> tuple[str, ...]:
     return tuple(match["places"].split())
 
@@ -72,6 +97,8 @@ D = r"--devices (?P<devices>\S+)"
 V = r"(?P<group>[\w.+-]+)/(?P<name>[\w.+-]+)"
 NODE = r"(?P<node>/dev/\S+)"
 PROGRAMS: tuple[tuple[str, Handler], ...] = (
+    (rf"sg_persist --in --readonly (--no-inquiry --read-keys|--read-keys --no-inquiry) {NODE}", _persist),
+    (rf"sg_persist --out --no-inquiry --register-ignore --param-sark=(?P<key>[0-9a-f]{{16}}) {NODE}", _persist),
     (
         r"lvm fullreport -a --nolocking --reportformat json --units b --nosuffix --binary --foreign --shared"
         rf" {D} --config .*",

@@ -37,6 +37,9 @@ class ScsiDisk:
     known: bool = False
     partition: bool = False
     gone: bool = False
+    attention: bool = (
+        False  # the next command meets UNIT ATTENTION 29h; that of a login is met while the disk is found
+    )
     cache: str = ""  # the kernel asks once, when it finds the disk (drivers/scsi/sd.c, sd_read_cache_type)
     patience: dict[str, int] = field(default_factory=lambda: {"timeout": 30, "eh_timeout": 10, "max_retries": 5})
 
@@ -54,7 +57,7 @@ class ScsiDisk:
         """What udev's rules give it when it appears."""
         for line in rules.splitlines():
             words = line.split('"')
-            if len(words) > 7 and not line.startswith("#") and self.id_path in words[7].split("|"):
+            if len(words) > 13 and not line.startswith("#") and self.id_path in words[7].split("|"):
                 self.patience = dict(
                     zip(("timeout", "eh_timeout", "max_retries"), map(int, words[9::2]), strict=True)
                 )
@@ -62,7 +65,8 @@ class ScsiDisk:
 
 @dataclass(eq=False)
 class Session:
-    """`clock` counts seconds since the server fell silent, or since it is back."""
+    """`clock` counts seconds since the server fell silent, or since it is back. `local_port`: the client's end of its
+    connection."""
 
     sid: int
     server: Server
@@ -76,6 +80,7 @@ class Session:
     state: str = "LOGGED_IN"
     clock: float = 0.0
     stuck: bool = False  # iscsid cannot bind a connection to it any more
+    local_port: int = 0
     disks: list[ScsiDisk] = field(default_factory=list)
     iface: str = "default"
 
@@ -101,6 +106,9 @@ class Session:
         self.clock = min(self.clock, 0.0) - seconds
         if self.clock <= -3.0:
             self.state, self.clock = "LOGGED_IN", 0.0
+            self.local_port += 1  # a new connection
+            for disk in self.disks:
+                disk.attention = True
 
     @property
     def answering(self) -> str:

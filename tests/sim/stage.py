@@ -85,7 +85,10 @@ class Stage:
             report = run_pass("apply", "run", self.desired, host, Executor(host), contest=contest)
         finally:
             self.check()
-        return Pass(report, host)
+        done = Pass(report, host)
+        if done.exit == 0 and self.world.believed():
+            raise Harm("full redundancy is reported, and a leg lacks what its server lost")
+        return done
 
     def plan(self, fault: Fault = no_fault, contest: Contest | None = None) -> "Pass":
         host = SimHost(self.world, fault)
@@ -187,9 +190,7 @@ def end_state(stage: Stage) -> dict[str, Any]:
         "fstab": world.files["/etc/fstab"],
         "units": {p.rpartition("/")[2]: c for p, c in world.units.items()},
         "journal": sorted((e.volume, e.running, e.diverged) for e in entries),
-        "files": sorted(
-            p for p in world.files if not p.startswith(("/etc/iscsi/nodes/", "/var/lib/lunmirror/volumes/"))
-        ),
+        "files": sorted(p for p in world.files if not p.startswith(("/etc/iscsi/nodes/", "/var/lib/lunmirror/"))),
     }
 
 

@@ -347,6 +347,17 @@ def distrusted(kind: str, disk: str, at_rest: bool = False) -> Stage:
     return stage
 
 
+def forgetful(*disks: str, kind: str = "raid1", away: float = 5.0, crash: bool = False) -> Stage:
+    """These disks' servers lost their power, and with it what they had acknowledged last; where all did, nothing was lost."""
+    stage = converged(text(type=kind))
+    stage.world.event_activation = not crash
+    for disk in disks:
+        stage.world.restart(DISKS[disk], away, lose=2 if len(disks) == 1 else 0)
+    if crash:
+        stage.world.reboot()
+    return stage
+
+
 STORIES: dict[str, Callable[[], Stage]] = {
     "blank raid1 ext4 on partitions": blank,
     "blank mirror on disks": lambda: blank(type="mirror", partition=False),
@@ -390,4 +401,10 @@ STORIES: dict[str, Callable[[], Stage]] = {
     "a leg is distrusted at rest": lambda: distrusted("raid1", "left", at_rest=True),
     "a leg of a mirror is distrusted": lambda: distrusted("mirror", "right"),
     "the first leg of a mirror is distrusted at rest": lambda: distrusted("mirror", "left", at_rest=True),
+    "the first leg's server is restarted": lambda: forgetful("left"),
+    "the second leg's server is restarted": lambda: forgetful("right"),
+    "a server is restarted beyond its timeout": lambda: forgetful("left", away=60.0),
+    "a mirror's server is restarted": lambda: forgetful("left", kind="mirror"),
+    "a server is restarted before a crash": lambda: forgetful("right", crash=True),
+    "every server is restarted": lambda: forgetful("left", "right"),
 }

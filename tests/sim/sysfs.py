@@ -56,6 +56,7 @@ def _session(world: World, session: Session, put, links, empty) -> None:
         ("persistent_port", session.port),
         ("address", session.address),
         ("port", session.port),
+        ("local_port", session.local_port),
         ("recv_tmo", session.recv_tmo),
         ("ping_tmo", session.ping_tmo),
     ):

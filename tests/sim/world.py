@@ -13,6 +13,7 @@ from sim.servers import ScsiDisk, Server, Session
 MACHINE = "3f0c8b1de3d94e6bb0a4a2f1c5d6e7f8"
 INITIATOR = "iqn.1993-08.org.debian:01:4f3e2d1c0b9a"
 FSTAB = b"# /etc/fstab: of somebody who likes tabs\n/dev/vda\t/\text4\terrors=remount-ro 0   1\n\n# the last line\n"
+RULES = "/etc/udev/rules.d/85-lunmirror.rules"
 UDEV = 0.5  # seconds until udev knows a new disk
 STEP = 0.5  # seconds: the grain of the clock
 
@@ -250,7 +251,9 @@ class World:
         active.scrubbed += SPEED * seconds
         if active.scrubbed < active.bytes:
             return
-        active.mismatches = 2560 if active.uuid in self.unequal else 0
+        good = [leg for leg in active.legs if leg.letter == "A"]
+        differ = active.uuid in self.unequal or len({leg.data.writes for leg in good}) > 1
+        active.mismatches = 2560 if differ else 0
         if active.scrub == "repair":
             self.unequal.discard(active.uuid)
             good = [leg for leg in active.legs if leg.letter == "A"]
@@ -265,6 +268,7 @@ class World:
         full = leg.data.recovering in ("full", "")
         leg.data.recovering = ""
         if full:
+            leg.data.forgot = False
             if len(active.legs) == 2:
                 self.unequal.discard(active.uuid)
             self.copied[leg.pv] = self.copied.get(leg.pv, 0) + 1
@@ -295,6 +299,8 @@ class World:
         active.stamp()
         for leg in legs:
             leg.data.writes |= {number}
+            if leg.disk:
+                self.attend(leg.disk)
         self.acknowledged.setdefault(active.uuid, set()).add(number)
 
     # What happens to servers and to the machine
@@ -310,6 +316,34 @@ class World:
 
     def restore(self, name: str) -> None:
         self._server(name, "up")
+
+    def attend(self, disk: ScsiDisk) -> None:
+        """The first command after a new connection meets a unit attention; udev's rule notes it."""
+        used = any(leg.disk is disk for active in self.actives for leg in active.legs)
+        if used and disk.attention and disk.lun.attentive and "SDEV_UA" in self.files.get(RULES, b"").decode():
+            boot = self.files["/proc/sys/kernel/random/boot_id"].decode()
+            self.files[f"/var/lib/lunmirror/attention/{disk.session.address}-{disk.session.target}-{disk.number}"] = (
+                f"{boot}{disk.session.local_port}\n".encode()
+            )
+            self.version += 1
+        disk.attention = False
+
+    def restart(self, name: str, away: float = 5.0, lose: int = 2) -> None:
+        """The server loses its power, and is back after `away` seconds. It has forgotten keys and sessions; and the newest
+        writes of each copy behind a volatile cache, which nobody had it flush: the flush that follows is answered all the
+        same, by its new run (measured: fsync 0, `AA`, 8,192 sectors that differ)."""
+        self.refuse(name)
+        self.advance(away)
+        for server, _, number, lun in self.luns():
+            if server != name or number == 7:
+                continue
+            lun.keys = None if lun.keys is None else ()
+            for leg in (leg for area in (lun.body, lun.part) for leg in area.legs.values()):
+                if lun.cache.startswith("write back") and lose:
+                    leg.writes -= frozenset(sorted(leg.writes)[-lose:])
+                    leg.forgot = True
+        self.restore(name)
+        self.advance(5.0)
 
     def _server(self, name: str, state: str) -> None:
         self.servers[name].become(state)
@@ -407,12 +441,20 @@ class World:
             active = next((a for a in self.actives if a.uuid == uuid), None)
             if active:
                 source = active.source()
+                known = [leg for leg in active.legs if leg.letter == "A" and not leg.data.forgot]
+                source = known[0] if known else source
                 held = source.data.writes if source else held
                 for leg in active.legs if active.type == "raid1" else ():
-                    held = held & leg.data.writes if leg.letter == "A" else held
+                    held = held & leg.data.writes if leg.letter == "A" and not leg.data.forgot else held
             if writes - held:
                 gone[uuid] = writes - held
         return gone
+
+    def believed(self) -> list[str]:
+        """Legs (PV UUIDs) that the kernel has in sync and that lack what their servers lost: whoever says that all is well
+        believes them. That they serve reads until somebody notices is nobody's fault."""
+        legs = [(a, leg) for a in self.actives for leg in a.legs if leg.letter == "A" and leg.data.forgot]
+        return [leg.pv for a, leg in legs if self.acknowledged.get(a.uuid, set()) - leg.data.writes]
 
     def assert_safe(self) -> None:
         lost = {u: w for u, w in self.lost().items() if u not in self.mixed}

@@ -8,6 +8,7 @@ STUCK = f"{RUN_DIR}/stuck.json"
 CONTESTED = f"{RUN_DIR}/contested.json"
 STATE_DIR = "/var/lib/lunmirror"
 JOURNAL_DIR = f"{STATE_DIR}/volumes"
+ATTENTION_DIR = f"{STATE_DIR}/attention"  # what udev notes of disks whose session was connected anew
 SCRATCH = ".lunmirror.tmp"  # a replacement file on its way; one fixed name, so that a crash leaves at most one
 
 # open-iscsi. The root of the node database is compiled into iscsiadm: Debian 12 has /etc/iscsi, upstream since
@@ -57,6 +58,7 @@ SFDISK = "sfdisk"
 PARTX = "partx"
 CMP = "cmp"
 DD = "dd"
+SG_PERSIST = "sg_persist"
 UDEVADM = "udevadm"
 MOUNT = "mount"
 NFT = "nft"

@@ -45,6 +45,7 @@ _PACKAGES = {
     "cmp": ("diffutils", "diffutils"),
     "getent": ("libc-bin", "glibc-common"),
     "systemctl": ("systemd", "systemd"),
+    "sg_persist": ("sg3-utils", "sg3_utils"),
     "nft": ("nftables", "nftables"),
 }
 _EVERYWHERE = ("util-linux", "util-linux")

@@ -239,6 +239,10 @@ def _doubt(facts: LogicalVolume) -> str:
         return f"what its legs ran without cannot be known: {facts.past.reason}"
     if isinstance(facts.past, Absent):
         return "lunmirror has not yet noted which of its legs are in sync: the next `lunmirror apply` does"
+    if facts.past.facts.scrub in ("compare", "comparing"):
+        return (
+            "servers with a volatile write cache were restarted, or may have been, and its legs are not compared yet"
+        )
     if facts.mismatches:
         return f"its legs differ: the last comparison counted {facts.mismatches} sectors"
     letters = {leg.letter for leg in facts.legs}

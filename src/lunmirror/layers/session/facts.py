@@ -24,6 +24,7 @@ class Session(NamedTuple):
     `silence`: it reads LOGGED_IN, but its portal was asked just now and does not answer, and why; '' if it does. For
     some seconds after a death the kernel has not noticed yet.
     `since`: when the kernel last logged an error of its connection, if it is not logged in; '' if that is not known.
+    `port`: the local TCP port of its connection, another one for each connection; '' if it cannot be read.
     `keeper`: why nobody would bring it back if it failed (iscsid is not there); '' as far as is known.
     Of a session that the kernel gave up (FREE), as far as it was asked (stuck.py): `portal`: '' if its portal accepts
     connections, else why not; `service`: after iscsid's own time was over in vain, '' if the server's service answers and has
@@ -47,6 +48,7 @@ class Session(NamedTuple):
     service: str | None = None
     burden: str = ""
     alone: bool = False
+    port: str = ""
 
     @property
     def every(self) -> tuple[str, ...]:

@@ -192,6 +192,7 @@ def _facts(sid: str, reader: Reader) -> Session:
         abort_tmo=_number(reader, f"{session}/abort_tmo"),
         lu_reset_tmo=_number(reader, f"{session}/lu_reset_tmo"),
         tgt_reset_tmo=_number(reader, f"{session}/tgt_reset_tmo"),
+        port=str(number(_text(reader, f"{connection}/local_port")) or ""),
     )
 
 

@@ -1,6 +1,9 @@
-"""What can be known of our file of udev rules."""
+"""What can be known of our file of udev rules, and what udev calls a disk."""
 
 from typing import NamedTuple
+
+from lunmirror.desired import Disk, Path
+from lunmirror.lvm.luns import numbers
 
 NAME = "rules"  # the layer has this one resource
 
@@ -10,3 +13,18 @@ class Rules(NamedTuple):
 
     raw: bytes | None
     folder: bool
+
+
+def id_paths(address: str, path: Path, disk: Disk) -> tuple[str, ...]:
+    """ID_PATH of the disk; two for a LUN that the kernel may number in two ways. `address` as its record spells it."""
+    head = f"ip-{address}:{path.portal.port}-iscsi-{path.target}-lun-"
+    if disk.lun < 256:
+        return (f"{head}{disk.lun}",)
+    # format_lun_number of udev-builtin-path_id.c: other ways of addressing are written as the eight bytes of the LUN.
+    return tuple(f"{head}0x{number:04x}000000000000" for number in reversed(numbers(disk.lun)))
+
+
+def attention(address: str, path: Path, disk: Disk) -> tuple[str, ...]:
+    """The names of what the rule leaves behind of the disk (rules.py: NOTICE), in paths.ATTENTION_DIR: one for each way in
+    which the kernel may number it. Two lines: the id of the boot, the local port of the connection."""
+    return tuple(f"{address}-{path.target}-{number}" for number in numbers(disk.lun))

@@ -72,7 +72,7 @@ def plan(desired: Desired, seen: World, pending: frozenset[Ref]) -> Plan:
 def _steps(wanted: tuple[Rule, ...], found: list[str], file: Rules) -> tuple[Step, ...]:
     drift = (
         *(
-            Drift(f"servers.{rule.server}.command_timeout", rule.text, "no such rule")
+            Drift(f"servers.{rule.server}.command_timeout" if rule.server else "disks", rule.text, "no such rule")
             for rule in wanted
             if rule.text not in found
         ),
@@ -87,7 +87,8 @@ def _steps(wanted: tuple[Rule, ...], found: list[str], file: Rules) -> tuple[Ste
         remove = RemoveFile(paths.UDEV_RULES, file.raw)
         return (Step(REF, f"remove {paths.UDEV_RULES}: no disk is declared", remove, drift),)
     content = render(TEMPLATE, mark=MARK, rules=wanted).encode()
-    count = f"{len(wanted)} disk" + ("s" if len(wanted) > 1 else "")
+    disks = sum(bool(rule.server) for rule in wanted)
+    count = f"{disks} disk" + ("s" if disks > 1 else "")
     title = f"write the udev rules that give {count} their timeouts when they appear"
     write = Step(REF, title, WriteFile(paths.UDEV_RULES, content, file.raw, 0o644), drift)
     if file.folder:

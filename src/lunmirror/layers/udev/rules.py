@@ -1,4 +1,5 @@
-"""The rules themselves: one for each path to each declared LUN. They give a disk its timeouts the moment it appears.
+"""The rules themselves: one for each path to each declared LUN. They give a disk its timeouts the moment it appears. And
+one for all of them, which notes that a disk's session was connected anew.
 
 The match is by ID_PATH, which udev's own 60-persistent-storage.rules set before (builtin path_id, udev-builtin-path_id.c,
 handle_scsi_iscsi): server, port, target and LUN, which is what a disk is known by here. Never by serial number.
@@ -6,9 +7,10 @@ handle_scsi_iscsi): server, port, target and LUN, which is what a disk is known 
 
 from typing import NamedTuple
 
-from lunmirror.desired import Desired, Disk, Path
+from lunmirror.desired import Desired, Path
+from lunmirror.host import paths
 from lunmirror.layers.node.facts import spelt
-from lunmirror.lvm.luns import numbers
+from lunmirror.layers.udev.facts import id_paths
 from lunmirror.model import World
 
 # What stands in a rule as itself. Everything else may be a pattern, an alternative or the end of a value to udev
@@ -16,8 +18,23 @@ from lunmirror.model import World
 PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:-_")
 
 
+# The first command after a session was connected anew meets a unit attention, and the kernel sends this event of the SCSI
+# device (docs/facts/restarts.md). Of a disk in use it is left behind in which boot, on which connection (facts.py: attention;
+# not of one that just logged in, lest a boot writes over what the last one left). And a pass follows soon. udev halves every $$
+# and %%, and hands DEVPATH over; a systemd that does not know the timer is no fault.
+NOTICE = (
+    'ACTION=="change", SUBSYSTEM=="scsi", ENV{DEVTYPE}=="scsi_device", ENV{SDEV_UA}=="POWER_ON_RESET_OCCURRED", RUN+="/bin/sh -c'
+    " 'umask 077; s=/sys$${DEVPATH%%%%/target*}; test -d $$s/iscsi_session || exit 0;"
+    " ls /sys$$DEVPATH/block/*/holders /sys$$DEVPATH/block/*/*/holders | grep -q dm-"
+    f" && d={paths.ATTENTION_DIR} && mkdir -p $$d && c=$$(echo $$s/connection*/iscsi_connection/*)"
+    " && cat /proc/sys/kernel/random/boot_id $$c/local_port >$$d/.$$$$ && sync $$d/.$$$$"
+    " && mv $$d/.$$$$ $$d/$$(cat $$c/persistent_address)-$$(cat $$s/iscsi_session/*/targetname)-$${DEVPATH##*:};"
+    " systemctl -q --no-block start lunmirror-soon.timer'\""
+)
+
+
 class Rule(NamedTuple):
-    """One rule: `text` is its line, `about` says in words what it is for, `server` whose disk it is."""
+    """One rule: `text` is its line, `about` says in words what it is for, `server` whose disk it is, '' for all."""
 
     text: str
     about: str
@@ -38,12 +55,14 @@ def rules(desired: Desired, seen: World) -> tuple[tuple[Rule, ...], tuple[Strang
     for disk in desired.disks.values():
         for path in desired.paths_to(disk):
             address = spelt(path, seen)  # which is what a login through it shows in sysfs, and so in ID_PATH
-            places = _places(address, path, disk)
+            places = id_paths(address, path, disk)
             if not PLAIN.issuperset("".join(places)):
                 strange.append(Strange(disk.name, address))
                 continue
             about = f"disk {disk.name}: LUN {disk.lun} of {disk.target} on server {disk.server} at {path.portal}"
             found.append(Rule(_rule(places, path), about, disk.server))
+    if found:
+        found.append(Rule(NOTICE, "whenever the session to an iSCSI disk was connected anew", ""))
     return tuple(found), tuple(strange)
 
 
@@ -54,12 +73,3 @@ def _rule(places: tuple[str, ...], path: Path) -> str:
         f' ATTR{{device/timeout}}="{times.command_timeout}", ATTR{{device/eh_timeout}}="{times.eh_timeout}",'
         f' ATTR{{device/scsi_disk/*/max_retries}}="{times.max_retries}"'
     )
-
-
-def _places(address: str, path: Path, disk: Disk) -> tuple[str, ...]:
-    """ID_PATH of the disk; two for a LUN that the kernel may number in two ways."""
-    head = f"ip-{address}:{path.portal.port}-iscsi-{path.target}-lun-"
-    if disk.lun < 256:
-        return (f"{head}{disk.lun}",)
-    # format_lun_number of the same file: other ways of addressing are written as the eight bytes of the LUN.
-    return tuple(f"{head}0x{number:04x}000000000000" for number in reversed(numbers(disk.lun)))

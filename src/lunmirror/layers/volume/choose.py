@@ -45,7 +45,7 @@ def chosen(of: Subject, facts: LogicalVolume) -> Plan | None:
 
 def _is_in_question(of: Subject, facts: LogicalVolume, entry: journal.Entry | None) -> bool:
     """Two histories, or a volume that is down because what is in view may not start it."""
-    if entry and entry.diverged:
+    if entry and (entry.diverged or (entry.scrub == "comparing" and facts.mismatches)):
         return True
     if facts.torn(entry.rebuild if entry else ()):
         return True
@@ -172,13 +172,27 @@ def scrub(of: Subject, facts: LogicalVolume) -> Plan | None:
             return _begin(of, facts, entry, "check", "checking")
         case "wanted":
             return _begin(of, facts, entry, "check", "running")
+        case "compare":
+            return _begin(of, facts, entry, "check", "comparing")
     if facts.action != "idle":
         why = f"device-mapper is at {facts.done} of {facts.total} sectors"
         if entry.scrub == "running":
             return of.find(Kind.NOTE, "has its legs compared", why, "nothing: it goes on by itself")
+        if entry.scrub == "comparing":
+            why = f"servers were restarted, or may have been, and may have lost writes that they had acknowledged; {why}"
+            return of.find(Kind.DEGRADED, "has its legs compared", why, "nothing: it goes on by itself")
         doing = "made equal" if entry.scrub == "repairing" else "compared"
         why = f"its last end was not a clean one, so writes may have reached one leg only; {why}"
         return of.find(Kind.DEGRADED, f"has its legs {doing}", why, "nothing: it goes on by itself")
+    if facts.mismatches and entry.scrub == "comparing":
+        return of.find(
+            Kind.REFUSED,
+            "has legs that differ",
+            f"servers were restarted, or may have been, and a full comparison counted {facts.mismatches} sectors: a leg may"
+            " lack what its server had acknowledged",
+            f"check what uses it (the file system, the database) and decide which side to keep: `lunmirror choose"
+            f" {of.volume.id} --keep {of.server_of(entry.running[0])}` (or the other), which is then copied over the rest",
+        )
     if facts.mismatches:
         return of.find(
             Kind.REFUSED,

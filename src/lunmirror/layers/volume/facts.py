@@ -9,6 +9,7 @@ from typing import NamedTuple
 from lunmirror.desired import Volume
 from lunmirror.host import paths
 from lunmirror.journal import Entry, Sight
+from lunmirror.layers.volume.standing import DOUBT, RESTARTED, Standing, verdict
 from lunmirror.model import ABSENT, Present, Seen
 
 # Set by the very lvcreate that makes a volume, removed after mkfs: "made by us, not yet formatted".
@@ -81,6 +82,7 @@ class LogicalVolume(NamedTuple):
     altered: str = ""  # LVM's word for a layout that is none of lunmirror's, or that changes right now; "" for none
     holds: str = ""  # the type of the file system on it; only asked before it is extended, "" for none or not known
     barred: str = ""  # it is not active, and why LVM's configuration would not let it be
+    servers: dict[str, Standing] = {}  # noqa: RUF012, nobody changes it: PV UUID -> of a leg with a volatile write cache
     testimony: Seen = (
         ABSENT  # of a raid1 that is not active, or a leg of which returns: Present(superblock.Accounts) or Unknown
     )
@@ -101,17 +103,26 @@ class LogicalVolume(NamedTuple):
     def running(self) -> tuple[str, ...]:
         """PV UUIDs of the legs that hold all that was ever written; empty while that cannot be told. A leg that is
         distrusted is none of them, whatever its letter says."""
-        return tuple(pv for pv in self._in_sync if pv not in self.distrusted)
+        return tuple(pv for pv in self.in_sync if pv not in self.distrusted)
 
     @property
     def distrusted(self) -> tuple[str, ...]:
-        """PV UUIDs of the legs that are to be copied anew in full, by the journal's word, and are not yet."""
+        """PV UUIDs of the legs that are to be copied anew in full, by the journal's word, and are not yet; and of those in
+        service whose server was restarted, or may have been, which the journal does not know yet."""
         entry = self.past.facts if isinstance(self.past, Present) else None
-        gone = entry.rebuild if isinstance(entry, Entry) else ()
+        if not isinstance(entry, Entry):
+            return ()
+        gone = (*entry.rebuild, *self._unproven(entry))
         return tuple(pv for leg in self.legs for pv in leg.pvs if pv in gone) if gone else ()
 
+    def _unproven(self, entry: Entry) -> tuple[str, ...]:
+        if not self.active or not self.servers:
+            return ()
+        now = {pv: verdict(entry.servers.get(pv), standing) for pv, standing in self.servers.items()}
+        return tuple(pv for pv, word in now.items() if word in (RESTARTED, DOUBT))
+
     @property
-    def _in_sync(self) -> tuple[str, ...]:
+    def in_sync(self) -> tuple[str, ...]:
         """The same by the kernel's word alone."""
         if not self.active or self.unclear:
             return ()

@@ -11,6 +11,7 @@ from lunmirror.layers.group.facts import VolumeGroup
 from lunmirror.layers.volume import superblock
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
 from lunmirror.layers.volume.index import REAL, Index, part, type_of
+from lunmirror.layers.volume.marks import standings
 from lunmirror.layers.volume.missing import removed, undeclared
 from lunmirror.lvm.devices import names, text
 from lunmirror.lvm.origin import origins
@@ -42,7 +43,8 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
             visible = isinstance(group, Present) and isinstance(group.facts, VolumeGroup)
             row, rows, mine = index.about(volume)
             known = row and visible
-            state = _volume(volume, row, rows, group.facts, lvm.facts, mine, reader, places) if known else ABSENT
+            look = (volume, row, rows, group.facts, lvm.facts, mine, desired, reader, seen, places) if known else ()
+            state = _volume(*look) if look else ABSENT
             found[volume.id] = removed(volume, index, desired, reader) if state is ABSENT else state
     return found
 
@@ -62,7 +64,9 @@ def _volume(
     group: VolumeGroup,
     lvm: Lvm,
     status: dict[str, tuple[DmLine, ...]],
+    desired: Desired,
     reader: Reader,
+    seen: World,
     places: Places,
 ) -> Seen:
     dm = volume.dm
@@ -90,7 +94,9 @@ def _volume(
     speak = kind == "raid1" and asked and not half_made
     journal_file = reader.read(journal.path_of(row.uuid))
     past = journal.parse(journal_file)
-    boot = _boot(reader) if kind == "raid1" else ""
+    boot = _boot(reader)
+    pvs = tuple(pv for leg in legs for pv in leg.pvs)
+    entry = past.facts if isinstance(past, Present) else None
     instance = _instance(number, reader) if kind == "raid1" and active else ""
     activation = f"{boot}/{instance}" if boot and instance else ""
     counters = _counters(row, rows, legs, past, activation, group, lvm, reader) if activation else {}
@@ -119,12 +125,13 @@ def _volume(
             past=past,
             past_raw=journal_file.facts if isinstance(journal_file, Present) else None,
             today=reader.date(),
-            boot=boot,
+            boot=boot if kind == "raid1" else "",
             instance=instance,
             counters=counters,
             half_made=half_made,
             strays=strays,
             orphans=_orphans(dm, row, rows, status),
+            servers=standings(pvs, group, entry, boot, active, desired, reader, seen) if len(legs) > 1 else {},
             loose=() if active else _loose(row, rows, empty),
             snapshots=tuple(r.name for r in rows if r.origin == row.name),
             permissions=row.permissions or "writeable",

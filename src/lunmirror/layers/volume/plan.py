@@ -17,7 +17,7 @@ While legs are not in sync, nothing but healing is done to a volume.
 """
 
 from lunmirror.desired import Desired
-from lunmirror.layers.volume import choose, heal, keep, layout, leftover, misled, replace, trust, undeclared
+from lunmirror.layers.volume import choose, heal, keep, layout, leftover, misled, replace, restarts, trust, undeclared
 from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.layers.volume.make import make
 from lunmirror.layers.volume.start import start
@@ -77,7 +77,8 @@ def _plan_volume(of: Subject, admissions: tuple[Step, ...]) -> Plan:
     mine = tuple(step for step in admissions if step.ref == of.ref)
     match of.seen["volume"][of.volume.id]:
         case Present(LogicalVolume() as facts):
-            return _tend(of, facts, mine, bool(admissions))
+            tended = _tend(of, facts, mine, bool(admissions))
+            return tended._replace(findings=(*tended.findings, *restarts.unmarked(of, facts)))
         case Unknown(reason, decide) if decide:
             return of.find(Kind.REFUSED, "is not made anew", reason, decide)
         case Unknown(reason) if not of.after:
@@ -92,6 +93,12 @@ def _plan_volume(of: Subject, admissions: tuple[Step, ...]) -> Plan:
 def _noted(of: Subject, facts: LogicalVolume) -> tuple[Step, ...]:
     """What the journal must know: noted in every pass that can see it, whatever else is refused."""
     return heal.note(of, facts) if facts.active and not isinstance(facts.past, Unknown) else ()
+
+
+def _all_noted(of: Subject, facts: LogicalVolume) -> tuple[Step, ...]:
+    """What the journal is to know, in one write."""
+    entry = of.past(facts)
+    return heal.note(of, facts) or (of.note_legs(facts, entry) if entry else ())
 
 
 def _tend(of: Subject, facts: LogicalVolume, admissions: tuple[Step, ...], admitting: bool) -> Plan:
@@ -109,14 +116,18 @@ def _tend(of: Subject, facts: LogicalVolume, admissions: tuple[Step, ...], admit
         return Plan((*admissions, *begun.steps), begun.findings)
     if answer := misled.answer(of, facts):
         return Plan((*admissions, *answer.steps), answer.findings)
-    noted = (*heal.note(of, facts), *admissions)
+    checked = restarts.tend(of, facts)
+    if isinstance(checked, Plan):
+        return checked
+    marks, facts = checked
+    noted = (*marks, *_all_noted(of, facts), *admissions)
     refusal = layout.other(of, facts) or keep.misplaced(of, facts)
     if refusal:
         return Plan((*noted, *refusal.steps), refusal.findings)
     said = layout.beside(of, facts)
     if trust.judge(facts).older:  # a leg that returns is not to be believed: what follows is for the next round
-        return Plan(heal.note(of, facts), said)
-    if admitting:
+        return Plan((*marks, *_all_noted(of, facts)), said)
+    if admitting or (noted and facts.distrusted):
         return Plan(noted, said)  # what follows is planned in the next round, from what LVM says then
     for question in (
         choose.remake,

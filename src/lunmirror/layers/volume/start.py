@@ -18,7 +18,7 @@ its first leg, whichever that is.
 
 from lunmirror import journal
 from lunmirror.layers.session.facts import NoSession, Session
-from lunmirror.layers.volume import choose, heal, trust
+from lunmirror.layers.volume import choose, heal, restarts, trust
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
 from lunmirror.layers.volume.subject import Subject
 from lunmirror.layers.volume.superblock import Accounts
@@ -70,6 +70,10 @@ def _start(of: Subject, facts: LogicalVolume) -> Plan:
     hidden = [leg for leg in facts.legs if not of.in_view(leg) or set(leg.pvs) & set(given_up)]
     if hidden and len(hidden) == len(facts.legs):
         return _none_left(of, facts)
+    checked = restarts.at_start(of, facts, _is_flushed(facts))
+    if isinstance(checked, Plan):
+        return checked
+    facts = checked
     if facts.type == "mirror":
         if isinstance(facts.past, Unknown) and not hidden:
             return _unremembered(of, facts, facts.past)
@@ -92,6 +96,14 @@ def _start(of: Subject, facts: LogicalVolume) -> Plan:
     if doubt := _grey(of, hidden):
         return of.find(Kind.BLOCKED, "is not active yet", doubt, "the next pass decides")
     return _start_degraded(of, facts, hidden)
+
+
+def _is_flushed(facts: LogicalVolume) -> bool:
+    """Whether it is certain that all was flushed when it ended: a raid1 that stops cleanly flushes its legs, and its bitmap
+    last. One that ran without a leg keeps bits for that, so of it nothing is known."""
+    said = facts.testimony.facts if isinstance(facts.testimony, Present) else None
+    whole = said is not None and len(said.legs) == len(facts.legs)
+    return whole and not any(leg.dirty or leg.failed for leg in said.legs.values())
 
 
 def _none_left(of: Subject, facts: LogicalVolume) -> Plan:

@@ -11,7 +11,7 @@ from lunmirror.host import paths
 from lunmirror.layers.node.facts import Record
 from lunmirror.layers.udev.facts import NAME, Rules
 from lunmirror.layers.udev.plan import MARK, plan
-from lunmirror.layers.udev.rules import PLAIN, rules
+from lunmirror.layers.udev.rules import NOTICE, PLAIN, rules
 from lunmirror.model import Kind, MakeFolder, Present, RemoveFile, Unknown, WriteFile
 
 TARGET = "iqn.2006-01.com.openfiler:linuxtest1lv"
@@ -47,7 +47,7 @@ def test_one_rule_for_each_disk():
     assert (step.action.path, step.action.before, step.action.mode) == (paths.UDEV_RULES, None, 0o644)
     lines = step.action.content.decode().splitlines()
     assert lines[0] == MARK
-    assert [line for line in lines if line and not line.startswith("#")] == [LINE]
+    assert [line for line in lines if line and not line.startswith("#")] == [LINE, NOTICE]
 
 
 def test_after_the_rules_that_set_id_path():
@@ -104,7 +104,7 @@ def test_a_missing_folder_is_made_first():
 
 def places(wanted, seen=None):
     found, strange = rules(wanted, seen or {})
-    return [rule.text.split('"')[7] for rule in found], strange
+    return [rule.text.split('"')[7] for rule in found if rule.server], strange
 
 
 def test_every_portal_and_every_way_of_numbering():

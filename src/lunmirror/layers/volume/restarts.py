@@ -1,0 +1,195 @@
+"""Legs whose server may have been restarted, and with it have lost what it had acknowledged.
+
+| the connection, the mark (standing.py)          | the volume      | what is done                                         |
+|-------------------------------------------------|-----------------|------------------------------------------------------|
+| the same connection                             | any             | nothing                                              |
+| another, the mark is there: an outage           | any             | the new connection is noted                          |
+| another, no mark: a restart; of some legs       | in service, or  | those legs are distrusted: copied anew in full from  |
+|                                                 | ended uncleanly | the others, and no source until then (choose.remake) |
+| the same; of every leg                          | in service      | said, compared in full; where they differ an         |
+|                                                 |                 | administrator decides; of every leg that had not     |
+|                                                 |                 | failed before: he decides at once                    |
+| the same; of every leg                          | ended uncleanly | what an unclean end needs anyway (start.py)          |
+| the same                                        | ended cleanly   | noted: all was flushed when it ended; unless udev    |
+|                                                 |                 | saw it connected anew before that: as in service. If |
+|                                                 |                 | udev never noted anything of that server: compared   |
+| it cannot be asked this time                    | any             | nothing of the leg is believed, or done, until it can |
+
+The distrust is on the disk before the new connection is, so a pass that dies in between finds the restart again.
+"""
+
+from lunmirror import journal
+from lunmirror.host import paths
+from lunmirror.layers.volume import choose
+from lunmirror.layers.volume.facts import LogicalVolume
+from lunmirror.layers.volume.standing import (
+    CUT,
+    DOUBT,
+    LATER,
+    MARKLESS,
+    NEW,
+    NONE,
+    RESTARTED,
+    Noted,
+    Standing,
+    mark,
+    noted,
+    reconnected,
+    verdict,
+)
+from lunmirror.layers.volume.subject import Subject
+from lunmirror.model import Drift, Finding, Guard, Kind, Plan, Present, Run, Step
+
+REGISTER = (paths.SG_PERSIST, "--out", "--no-inquiry", "--register-ignore")
+# sg3-utils: the disk has no such command, aborts it, or has a reservation. Then the mark that the journal notes is never
+# found, and every new connection counts as a restart.
+REFUSED = (5, 9, 11, 24)
+DEADLINE = 10.0  # seconds
+
+
+def tend(of: Subject, facts: LogicalVolume) -> Plan | tuple[tuple[Step, ...], LogicalVolume]:
+    """What is to be done before anything else is done to an active volume; or the marks to leave, and the facts to go on
+    from, with what the journal is to say of its servers."""
+    entry = of.past(facts)
+    if entry is None or entry.diverged or facts.unclear or not facts.servers:
+        return (), facts
+    hit = _verdicts(facts, entry, RESTARTED)
+    fresh = tuple(pv for pv in hit if pv not in entry.rebuild)
+    alive = {pv for leg in facts.legs if leg.letter == "A" and not facts.is_adrift(leg) for pv in leg.pvs}
+    left = [pv for pv in entry.running if pv not in hit and pv in alive]
+    if fresh and left:
+        return _distrusted(of, facts, entry, fresh)
+    if doubt := _doubt(of, facts, entry):
+        return doubt
+    marks, now_on = _renewed(of, facts, entry)
+    if fresh:
+        others = tuple(pv for leg in facts.legs if leg.letter != "a" for pv in leg.pvs if pv not in alive)
+        if facts.type == "raid1":
+            now_on = _torn(now_on, hit, others, facts.today) if others else now_on._replace(scrub="compare")
+        return _every(of, facts, marks, now_on)
+    return marks, facts._replace(past=Present(now_on))
+
+
+def _torn(entry: journal.Entry, good: tuple[str, ...], others: tuple[str, ...], now: str) -> journal.Entry:
+    """The good legs may have lost what one that failed before still has, and that one lacks what came after: nothing tells
+    which, and a refresh would mix them."""
+    last = {**{pv: at for pv, at in entry.last.items() if pv not in good}, **dict.fromkeys(others, now)}
+    return entry._replace(running=tuple(sorted(good)), since=now, last=last, diverged=tuple(sorted(others)))
+
+
+def _distrusted(of: Subject, facts: LogicalVolume, entry: journal.Entry, pvs: tuple[str, ...]) -> Plan:
+    """The note; and for a plan to show, what follows from it."""
+    now_on = journal.distrust(entry, pvs, journal.CACHE, facts.today)
+    then = choose.remake(of, facts._replace(past=Present(now_on))) or Plan() if facts.active else Plan()
+    foretold = (step._replace(after=(of.ref,)) for step in then.steps if isinstance(step.action, Run))
+    return Plan((*of.note_legs(facts, now_on), *foretold), then.findings)
+
+
+def at_start(of: Subject, facts: LogicalVolume, clean: bool) -> Plan | LogicalVolume:
+    """The same of a volume that is about to be started: what is to be done first, or the facts to start from, with what
+    the journal is to say of its servers. `clean`: it is certain that all was flushed when it ended."""
+    entry = of.past(facts)
+    if entry is None or entry.diverged or not facts.servers:
+        return facts
+    if doubt := _doubt(of, facts, entry):
+        return doubt
+    hit = _verdicts(facts, entry, RESTARTED)
+    fresh = tuple(pv for pv in hit if pv not in entry.rebuild)
+    seen = tuple(pv for pv in fresh if reconnected(entry.servers.get(pv), entry.boot, facts.servers[pv]))
+    # One that udev saw reconnect lost something while the volume ran; the others may have been restarted since.
+    lost = seen or (() if clean else fresh)
+    # A leg that another ran without has fallen behind, whatever the journal says.
+    behind = facts.testimony.facts.accused() if isinstance(facts.testimony, Present) else frozenset()
+    left = tuple(pv for pv in entry.running if pv not in lost and pv not in behind)
+    if lost and left and not _is_copied_over(facts, entry, lost):
+        return _distrusted(of, facts, entry, lost)
+    if lost and behind and not left and facts.type == "raid1":
+        good = tuple(pv for pv in lost if pv not in behind)
+        return Plan(of.note_legs(facts, _torn(entry, good, tuple(behind), facts.today))) if good else facts
+    # A mark is left only once it is active: nothing that may fail stands before the start.
+    now = {pv: str(Noted(facts.servers[pv].links, LATER)) for pv in hit}
+    # Of a server that never made udev note anything (LIO raises no unit attention) silence tells nothing.
+    unheard = clean and any(not facts.servers[pv].attention for pv in fresh)
+    compared = facts.type == "raid1" and (unheard or (bool(seen) and not left))
+    scrub = "compare" if compared else entry.scrub
+    return (
+        facts._replace(past=Present(entry._replace(servers={**entry.servers, **now}, scrub=scrub))) if now else facts
+    )
+
+
+def unmarked(of: Subject, facts: LogicalVolume) -> tuple[Finding, ...]:
+    """Where a plain outage cannot be told from a restart."""
+    entry = of.past(facts)
+    known = entry.servers if entry and len(of.volume.legs) > 1 else {}
+    pvs = [pv for pv in facts.servers if pv in known and noted(known[pv]).mark == NONE]
+    return tuple(
+        of.finding(
+            Kind.NOTE,
+            f"copies its leg on server {of.server_of(pv)} anew in full after every outage of that server",
+            "the server has a volatile write cache, and no mark can be left on its LUN (it knows no persistent reservations,"
+            " somebody else uses them there, or sg_persist is not installed): each new connection may be a restart",
+            "install sg3-utils, or switch the server's write cache off",
+        )
+        for pv in pvs
+    )
+
+
+def _is_copied_over(facts: LogicalVolume, entry: journal.Entry, pvs: tuple[str, ...]) -> bool:
+    """A mirror with a core log copies its first leg over the others at every start, in full."""
+    first = facts.legs[0].pvs
+    whole = facts.type == "mirror" and facts.log == "core"
+    return whole and set(first) <= set(entry.running) and not set(first) & set(pvs)
+
+
+def _verdicts(facts: LogicalVolume, entry: journal.Entry, *words: str) -> tuple[str, ...]:
+    return tuple(pv for pv, now in facts.servers.items() if verdict(entry.servers.get(pv), now) in words)
+
+
+def _every(of: Subject, facts: LogicalVolume, marks: tuple[Step, ...], now_on: journal.Entry) -> Plan:
+    """No leg is left that could be the source."""
+    known = _verdicts(facts, facts.past.facts, RESTARTED) if isinstance(facts.past, Present) else ()
+    names = ", ".join(map(of.server_of, known))
+    why = f"server {names} was restarted, or may have been, with a volatile write cache: what it acknowledged last may be lost"
+    compared = now_on.scrub == "compare"
+    next_ = (
+        "nothing: its legs are compared in full" if compared else "check what uses it (the file system, the database)"
+    )
+    return Plan((*marks, *of.note_legs(facts, now_on)), (of.finding(Kind.DEGRADED, "may lack writes", why, next_),))
+
+
+def _renewed(of: Subject, facts: LogicalVolume, entry: journal.Entry) -> tuple[tuple[Step, ...], journal.Entry]:
+    """Marks where there is none, and the journal's note of how it is now."""
+    steps: list[Step] = []
+    servers = {pv: text for pv, text in entry.servers.items() if any(pv in leg.pvs for leg in facts.legs)}
+    kept = _verdicts(facts, entry, CUT)
+    for pv in (*kept, *_verdicts(facts, entry, NEW, MARKLESS, RESTARTED)):
+        now = facts.servers[pv]
+        if not now.links:
+            continue
+        key = noted(entry.servers[pv]).mark if pv in kept else NONE
+        if pv not in kept and now.can and not now.foreign:
+            key = mark(pv, now.links)
+            steps.append(_mark(of, pv, now, key))
+        servers[pv] = str(Noted(now.links, key))
+    return tuple(steps), entry if servers == entry.servers else entry._replace(servers=servers)
+
+
+def _mark(of: Subject, pv: str, now: Standing, key: str) -> Step:
+    server = of.server_of(pv)
+    drift = Drift(f"{of.volume.key}.legs", f"a restart of server {server} is noticed", "no mark of ours on its LUN")
+    run = Run((*REGISTER, f"--param-sark={key}", now.node), DEADLINE, ok=(0, *REFUSED))
+    guard = Guard(f"{paths.SYS_BLOCK}/{now.node.rpartition('/')[2]}/diskseq", now.seq)
+    title = f"leave a mark on {now.node} that server {server} forgets when it is restarted"
+    return Step(of.ref, title, run, (drift,), guards=(guard,) if now.seq else ())
+
+
+def _doubt(of: Subject, facts: LogicalVolume, entry: journal.Entry) -> Plan | None:
+    pvs = _verdicts(facts, entry, DOUBT)
+    if not pvs:
+        return None
+    names = ", ".join(of.server_of(pv) for pv in pvs)
+    said = next((state.reason for pv in pvs if (state := facts.servers[pv].marks) and hasattr(state, "reason")), "")
+    why = f"its session was connected anew, and whether the server was restarted could not be asked{': ' + said if said else ''}"
+    return of.find(
+        Kind.DEGRADED, f"has a leg on server {names} that is not believed", why, "the next pass asks again"
+    )

@@ -1,0 +1,94 @@
+"""Whether the server of a leg is still the one that took the leg's last writes, or has been restarted since.
+
+A server with a volatile write cache that restarts loses what it acknowledged and nobody had it flush, and says so to
+nobody: md clears its bits without a flush, and the flush that comes later is answered by the new run of the server
+(docs/facts/restarts.md). Two signs prove that it was *not* restarted:
+
+- the TCP connection of the session is the same: none outlives its server;
+- the mark on the LUN is there: a persistent reservation's key, registered without APTPL, which SPC has a target forget at
+  a loss of power. It reserves nothing, so nobody is kept out by it.
+
+A plain outage leaves the mark, so it costs nothing. A unit attention proves nothing: tgt and LIO raise it for every new
+connection. What cannot be proven counts as a restart.
+"""
+
+from typing import NamedTuple
+
+from lunmirror.model import ABSENT, Present, Seen
+
+PREFIX = "6c756e6d"  # "lunm": what a mark begins with, as sg_persist writes keys
+
+
+class Standing(NamedTuple):
+    """The server behind a physical volume with a volatile write cache, as it is seen now.
+
+    links: its live connections, each a text that no other connection ever has.
+    marks: Absent while nobody had to ask (a connection is the same); Present(keys on the LUN, without 0x, in small
+           letters); Unknown if they could not be read this time.
+    node:  the SCSI disk to ask; seq: its diskseq. can: keys can be registered there, as far as is known.
+    attention: what udev noted last of its being connected anew, "BOOT PORT"; '' for nothing. Only asked of a volume that is
+           not active.
+    """
+
+    links: tuple[str, ...]
+    node: str = ""
+    seq: str = ""
+    marks: Seen = ABSENT
+    can: bool = True
+    attention: str = ""
+
+    @property
+    def foreign(self) -> bool:
+        """Somebody else has keys there: then none is added, since a reservation may admit whoever has one."""
+        return isinstance(self.marks, Present) and any(not key.startswith(PREFIX) for key in self.marks.facts)
+
+
+NONE, LATER = "-", "?"  # no mark can be left there; one is to be left yet
+
+
+class Noted(NamedTuple):
+    """How it was when it was last proven: connections, and the mark or one of the words above. One text in the journal."""
+
+    links: tuple[str, ...]
+    mark: str
+
+    def __str__(self) -> str:
+        return " ".join((self.mark, *self.links))
+
+
+def noted(text: str) -> Noted:
+    """From the journal's text; of one that is not as lunmirror writes it, nothing is proven."""
+    mark, *links = text.split(" ")
+    return Noted(tuple(links), mark)
+
+
+SAME, MARKLESS, CUT, RESTARTED, NEW, DOUBT = "same", "markless", "cut", "restarted", "new", "doubt"
+
+
+def verdict(before: str | None, now: Standing) -> str:
+    """One of the words above. `before` is the journal's text, None if it has none: then there is nothing to compare
+    with. MARKLESS: the same, and no mark was left yet. DOUBT: it could not be asked this time."""
+    if before is None:
+        return NEW
+    past = noted(before)
+    if set(past.links) & set(now.links):
+        return MARKLESS if past.mark == LATER else SAME
+    if not isinstance(now.marks, Present):
+        return DOUBT
+    return CUT if past.mark in now.marks.facts else RESTARTED
+
+
+def reconnected(before: str | None, boot: str, now: Standing) -> bool:
+    """Whether udev noted, in the boot `boot`, a connection that the journal knows nothing of: the server may have been
+    restarted after the last pass looked, and before the volume ended."""
+    there, _, port = now.attention.partition(" ")
+    if not boot or there != boot or before is None:
+        return False
+    return not any(link.startswith(f"{boot}/") and link.endswith(f"/{port}") for link in noted(before).links)
+
+
+def mark(pv: str, links: tuple[str, ...]) -> str:
+    """The key to register: another one for each connection, so that it is never taken for one from before a restart."""
+    import hashlib  # here, because hardly a pass needs it
+
+    return PREFIX + hashlib.sha256(" ".join((pv, *links)).encode()).hexdigest()[:8]
