@@ -47,7 +47,8 @@ def stick(lab: Lab, disk: str, tries: int = 3) -> str:
         lab.run(f"filer start {server}")
         # Beyond what iscsid's own retry needs: nobody brings it back.
         lab.run(
-            f"for i in $(seq 1 60); do grep -q LOGGED_IN /sys/class/iscsi_session/{sid}/state && exit; sleep 0.25; done"
+            f"for i in $(seq 1 60); do grep -q LOGGED_IN /sys/class/iscsi_session/{sid}/state && exit; sleep 0.25; done",
+            timeout=240,
         )
         if lab.sessions()[sid]["state"] == "FREE":
             said = lab.run("journalctl -q -b -t iscsid -o cat -n 3").stdout
