@@ -113,13 +113,15 @@ def test_a_wheel_that_is_not_the_pinned_one_is_refused(offline: Chroot) -> None:
 
 
 def test_a_stage_for_another_prefix(offline: Chroot) -> None:
-    offline.run("sh", "-c", f"{MAKE} install WHEELS=/wheels DESTDIR=/stage prefix=/opt/lunmirror && cp -a /stage/. /")
+    offline.run(
+        "sh", "-c", f"{MAKE} install WHEELS=/wheels DESTDIR=/set-aside prefix=/opt/lunmirror && cp -a /set-aside/. /"
+    )
 
     program = "/opt/lunmirror/bin/lunmirror"
     offline.run(program, "--config", "/opt/lunmirror/share/lunmirror/examples/lunmirror.toml", "check")
     unit = offline.path("/etc/systemd/system/lunmirror.service").read_text()  # systemd finds none below /opt
     assert f"\nExecStart={program} apply\n" in unit
-    assert offline.run("grep", "-rlI", "/stage", "/opt/lunmirror", "/etc", check=False).stdout == ""
+    assert offline.run("grep", "-rlI", "/set-aside", "/opt/lunmirror", "/etc", check=False).stdout == ""
 
 
 def test_another_python_is_said_in_words(offline: Chroot) -> None:
