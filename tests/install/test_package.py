@@ -66,6 +66,7 @@ def enabled(system: Chroot) -> set[str]:
     )
 
 
+@pytest.mark.core
 def test_it_installs_from_the_package_archive_and_checks(installed: Chroot) -> None:
     checked(installed)
     assert installed.run("sh", "-c", "lunmirror --version").stdout.startswith("lunmirror ")
@@ -77,6 +78,7 @@ def test_it_installs_from_the_package_archive_and_checks(installed: Chroot) -> N
     )
 
 
+@pytest.mark.core
 def test_its_own_test_passes(installed: Chroot) -> None:
     """debian/tests/pass, as autopkgtest runs it on a machine."""
     installed.put(Path(__file__).parents[2] / "debian/tests/pass", "/pass")
@@ -96,6 +98,7 @@ def test_it_installs_where_there_is_no_network_at_all(installed: Chroot, package
     checked(installed)
 
 
+@pytest.mark.core
 def test_units_are_enabled_where_there_is_a_configuration(installed: Chroot, package: Path) -> None:
     installed.run("sh", "-c", f"dpkg --purge lunmirror; mkdir -p /etc/lunmirror; echo 'version = 1' > {CONFIG}")
 
@@ -122,6 +125,7 @@ def test_an_upgrade_keeps_what_the_administrator_wants(
     checked(installed)
 
 
+@pytest.mark.core
 def test_an_upgrade_asks_systemd_for_nothing_but_to_read_its_units(installed: Chroot, package: Path, other) -> None:
     said = dpkg(installed, other("9.0.0"), package)
 
@@ -148,6 +152,7 @@ def test_a_pass_that_runs_is_waited_for(installed: Chroot, other) -> None:
     assert "9.0.0" in installed.run("lunmirror", "--version").stdout
 
 
+@pytest.mark.core
 def test_no_pass_begins_between_the_old_files_and_the_new(installed: Chroot) -> None:
     """Between prerm and postinst, and while only half of it is there."""
     scripts = "/var/lib/dpkg/info/lunmirror"
@@ -182,6 +187,7 @@ def test_removal_stops_the_timers_and_nothing_else(installed: Chroot, package: P
     checked(installed)
 
 
+@pytest.mark.core
 def test_purge_takes_ours_and_names_what_it_leaves(installed: Chroot) -> None:
     journal, rules = "/var/lib/lunmirror/volumes/x.json", "/etc/udev/rules.d/85-lunmirror.rules"
     installed.run(

@@ -33,6 +33,7 @@ def offline(system: SYSTEM, source: Callable[[Chroot], None], wheels: Path) -> C
     return fresh
 
 
+@pytest.mark.core
 def test_with_what_the_readme_names(system: SYSTEM, source: Callable[[Chroot], None]) -> None:
     fresh = system(*README)
     source(fresh)
@@ -43,6 +44,7 @@ def test_with_what_the_readme_names(system: SYSTEM, source: Callable[[Chroot], N
     checked(fresh)
 
 
+@pytest.mark.core
 def test_without_what_it_needs_nothing_is_written(system: SYSTEM, source: Callable[[Chroot], None]) -> None:
     fresh = system("make", "python3")
     source(fresh)
@@ -70,6 +72,7 @@ def test_without_a_network_and_without_wheels_nothing_is_written(
     assert files(fresh) == before
 
 
+@pytest.mark.core
 def test_without_a_network(offline: Chroot) -> None:
     before = files(offline)
 
