@@ -14,7 +14,7 @@ sysconfdir ?= /etc
 unitdir ?=
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo lab check test test-unit test-install test-install-core test-lab test-lab-all fuzz soak bench lint wheel lab-image deb install uninstall wheels install-files clean
+.PHONY: help demo lab check generate test test-unit test-install test-install-core test-lab test-lab-all fuzz soak bench lint wheel lab-image deb install uninstall wheels install-files clean
 help:
 	@echo "make demo       from nothing to a mounted mirror, on a real kernel with two real storage servers"
 	@echo "make check      style, types, unit and contract tests: before each commit"
@@ -50,10 +50,15 @@ lab: wheel lab-image
 lint: $(BIN)/pytest
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check src tests
 
-# What a change is tried with: style, types, and the tests that need no simulated or real outage.
+# What a change is tried with: style, types, and the tests that need no simulated or real outage; or those in TESTS.
+TESTS ?= tests/unit tests/contract
 check: lint
 	@$(BIN)/mypy --strict src
-	@$(BIN)/pytest -q -n auto tests/unit tests/contract
+	@$(BIN)/pytest -q -n auto $(TESTS)
+
+# What is made from the code: the reference, the JSON Schema, the manual page, completion for shells.
+generate: $(BIN)/pytest
+	@for made in config.docs cli.manual cli.completion; do PYTHONPATH=src $(BIN)/python -m lunmirror.$$made || exit 1; done
 
 test-unit: $(BIN)/pytest
 	@$(BIN)/pytest -q tests --ignore tests/lab --ignore tests/install
