@@ -16,24 +16,25 @@ SHORT = config(policy='stall_budget = "6s"\nboot_wait = "5s"')
 SIZE = 64 << 20  # bytes of the volume
 THROUGH = "mode_page=8:0:18:0x10:0:0xff:0xff:0:0:0xff:0xff:0xff:0xff:0x80:0x14:0:0:0:0:0:0"  # tgt's own, without WCE
 CONTROL = {"left": 1, "right": 2}  # of tgtd
+BLOCK = 1024  # bytes: what mke2fs takes for a volume of this size
 LOSE = r"""
 import os, sys
-image, old, new = sys.argv[1:]
+image, old, new, size = *sys.argv[1:4], int(sys.argv[4])
 data = open(new, "rb").read()
-lost = {data[n : n + 4096] for n in range(0, len(data), 4096)}
-count, at = 0, 0
+lost = {data[n : n + size] for n in range(0, len(data), size)}
+count, at, piece = 0, 0, 1 << 20
 with open(image, "r+b") as now, open(old, "rb") as before:
-    end = os.fstat(now.fileno()).st_size
     while True:
         try:
-            at = os.lseek(now.fileno(), at, os.SEEK_DATA) // 4096 * 4096
+            at = os.lseek(now.fileno(), at, os.SEEK_DATA) // piece * piece
         except OSError:
             break
-        block = os.pread(now.fileno(), 4096, at)
-        if block in lost:
-            os.pwrite(now.fileno(), os.pread(before.fileno(), 4096, at), at)
-            count += 1
-        at += 4096
+        there = os.pread(now.fileno(), piece, at)
+        for n in range(0, len(there), size):
+            if there[n : n + size] in lost:
+                os.pwrite(now.fileno(), os.pread(before.fileno(), size, at + n), at + n)
+                count += 1
+        at += piece
     os.fsync(now.fileno())
 print(count)
 """
@@ -58,8 +59,8 @@ def overwritten(lab: Lab, server: str, name: str = "witness") -> str:
 def lose(lab: Lab, server: str) -> None:
     """What was written since then is gone from the LUN of a server that is down."""
     lab.put("/root/lose.py", LOSE)
-    ran = lab.run(f"python3 /root/lose.py $(filer path {server} 1) /root/old /root/new", timeout=120)
-    assert int(ran.stdout) == 1024, ran.stdout
+    ran = lab.run(f"python3 /root/lose.py $(filer path {server} 1) /root/old /root/new {BLOCK}", timeout=600)
+    assert int(ran.stdout) == (4 << 20) // BLOCK, ran.stdout
 
 
 def written(lab: Lab) -> dict[str, int]:
