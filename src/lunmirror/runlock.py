@@ -85,7 +85,7 @@ class _Lock:
             os.close(self._file)
             self._file = -1
         try:
-            folder = rundir.open_folder(make=True)
+            folder = rundir.open_folder()
             try:
                 self._file = rundir.open_lock(folder, _NAME)
             finally:

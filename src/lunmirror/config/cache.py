@@ -1,6 +1,6 @@
 """The compiled configuration, kept so that a run with unchanged files needs neither a TOML parser nor a validator.
 
-It is believed only while every doubt is excluded: nobody else can have written it (host/kept.py), lunmirror and its schema are the same, and every byte that the result depends on is the same: the
+It is believed only while every doubt is excluded: nobody else can have written it (host/rundir.py), lunmirror and its schema are the same, and every byte that the result depends on is the same: the
 texts of all source files are kept in it, and the password files' stamps. Any doubt means compiling anew, and a
 cache that cannot be written is no error. Imports nothing heavy.
 """
@@ -29,7 +29,7 @@ from lunmirror.desired import (
     Timeouts,
     Volume,
 )
-from lunmirror.host import kept
+from lunmirror.host import rundir
 
 # The digest of the JSON Schema and of the fields of Desired; a test computes it and says what to write here.
 SCHEMA = "82ee55042ce4f07d"
@@ -41,7 +41,7 @@ Sources = list[tuple[str, str]]
 def recall(path: str, sources: Sources) -> Desired | None:
     """What these sources were compiled to, if that is known beyond doubt."""
     try:
-        known = json.loads(kept.read(path))
+        known = json.loads(rundir.read(path))
         if known["key"] != _key(sources) or known["credentials"] not in (None, _credentials()):
             return None
         if any(passwords.stamp(file) != stamp for file, stamp in known["passwords"]):
@@ -61,7 +61,7 @@ def keep(path: str, sources: Sources, desired: Desired) -> None:
         "desired": desired._asdict(),
     }
     with suppress(OSError, ValueError):
-        kept.write(path, json.dumps(known).encode())
+        rundir.write(path, json.dumps(known).encode())
 
 
 def _key(sources: Sources) -> list[Any]:

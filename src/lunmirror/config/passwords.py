@@ -6,7 +6,7 @@ Imported by every run (the compiled form is only good while these files are unch
 import os
 import stat
 
-from lunmirror.config.sources import distrust
+from lunmirror.host import safefile
 from lunmirror.secret import LONGEST, secret_in
 
 ABSENT = "it does not exist"
@@ -63,19 +63,13 @@ def stamp(path: str) -> list[int] | None:
 def read_secret(path: str) -> str:
     """The secret in this file, without its final newline. Raises ConfigError, which never contains the secret."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY)
-    except (OSError, ValueError) as error:
-        reason = fault(path) or (getattr(error, "strerror", None) or str(error)).lower()
-        raise refused(path, reason) from None
-    try:
-        reason = _fault_of(os.fstat(descriptor)) or _fault_of_folder(path)
-        if reason:
-            raise refused(path, reason)
-        content = os.read(descriptor, LONGEST + 2)
+        content = safefile.read(
+            path, LONGEST + 1, lambda status: _fault_of(status) or _fault_of_folder(path), follow=False
+        )
     except OSError as error:
-        raise refused(path, (error.strerror or str(error)).lower()) from None
-    finally:
-        os.close(descriptor)
+        raise refused(path, fault(path) or (error.strerror or str(error)).lower()) from None
+    except ValueError as error:
+        raise refused(path, fault(path) or str(error)) from None
     try:
         text = secret_in(content).reveal()
     except ValueError as error:
@@ -112,12 +106,12 @@ def _fault_of(status: os.stat_result) -> str:
         return "it is empty"
     if status.st_size > LONGEST + 1:
         return f"it is longer than {LONGEST} bytes"
-    return distrust(status)
+    return safefile.distrust(status)
 
 
 def _fault_of_folder(path: str) -> str:
     try:
-        reason = distrust(os.stat(os.path.dirname(path)))
+        reason = safefile.distrust(os.stat(os.path.dirname(path)))
     except OSError as error:
         return f"its folder cannot be looked at: {error.strerror}"
     return f"its folder is not trusted: {reason}" if reason else ""

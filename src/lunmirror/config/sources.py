@@ -5,8 +5,9 @@ there is an error. When lunmirror runs as root, a file that somebody else could 
 """
 
 import os
-import stat
 from typing import TypeAlias
+
+from lunmirror.host import safefile
 
 Fault: TypeAlias = tuple[str, str, str, str]  # path, what, why, next
 
@@ -36,17 +37,6 @@ def read(path: str) -> list[tuple[str, str]]:
     return [text for text in texts if text is not None]
 
 
-def distrust(status: os.stat_result) -> str:
-    """Why a file or folder must not be trusted by root, or nothing. Only root is this careful."""
-    if os.geteuid() != 0:
-        return ""
-    if status.st_uid != 0:
-        return f"it belongs to user {status.st_uid}, not to root"
-    if status.st_mode & 0o022 and not stat.S_ISLNK(status.st_mode):
-        return f"others than root may write to it (mode {stat.S_IMODE(status.st_mode):04o})"
-    return ""
-
-
 def _parts(folder: str, faults: list[Fault]) -> list[str]:
     try:
         names = os.listdir(folder)
@@ -67,49 +57,28 @@ def _parts(folder: str, faults: list[Fault]) -> list[str]:
 
 
 def _read_file(path: str, faults: list[Fault], main: bool = False) -> tuple[str, str] | None:
+    def judge(status: os.stat_result) -> str:
+        if reason := safefile.distrust(status):
+            faults.append((path, "this file is not trusted", reason, f"chown root: {path} && chmod go-w {path}"))
+        return ""
+
     try:
-        # O_NONBLOCK: opening a FIFO must not wait for a writer.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        content = safefile.read(path, MOST_BYTES, judge)
     except FileNotFoundError:
         start = "write one; /etc/lunmirror/lunmirror.toml is where it is looked for, --config names another"
         what = "there is no configuration here" if main else "the file cannot be read: it is a link to nothing"
         faults.append((path, what, "", start if main else "mend or remove the link"))
         return None
-    except (OSError, ValueError) as error:
-        faults.append(_cannot_read(path, error))
-        return None
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
-            faults.append((path, f"this is {kind}, and must be a TOML file", "", "name the file itself"))
-            return None
-        if reason := distrust(status):
-            faults.append((path, "this file is not trusted", reason, f"chown root: {path} && chmod go-w {path}"))
-        content = _all_of(descriptor)
     except OSError as error:
         faults.append(_cannot_read(path, error))
         return None
-    finally:
-        os.close(descriptor)
+    except ValueError as error:  # a NUL in the path, or no plain file
+        faults.append((path, f"this cannot be read as a configuration: {error}", "", "name a TOML file of at most 1 MiB"))
+        return None
     return _decoded(path, content, faults)
 
 
-def _all_of(descriptor: int) -> bytes:
-    """The file's content; one byte more than allowed is enough to know that it is too large."""
-    content = b""
-    while len(content) <= MOST_BYTES:
-        piece = os.read(descriptor, MOST_BYTES + 1 - len(content))
-        if not piece:
-            break
-        content += piece
-    return content
-
-
 def _decoded(path: str, content: bytes, faults: list[Fault]) -> tuple[str, str] | None:
-    if len(content) > MOST_BYTES:
-        faults.append((path, "the file is larger than 1 MiB", "no configuration is", "is it the right file?"))
-        return None
     try:
         return path, content.decode()
     except UnicodeDecodeError as error:
@@ -127,7 +96,7 @@ def _distrust_targets(files: list[str], faults: list[Fault]) -> None:
 
 def _distrust_folder(folder: str, faults: list[Fault]) -> None:
     try:
-        reason = distrust(os.stat(folder))
+        reason = safefile.distrust(os.stat(folder))
     except (OSError, ValueError):
         return  # what is wrong with the folder was said when its file could not be read
     if reason:

@@ -11,20 +11,18 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from lunmirror.errors import HostError
-from lunmirror.host import paths, words
+from lunmirror.host import paths, safefile, words
 from lunmirror.host.protocol import ActionFailed
 from lunmirror.model import ABSENT, Present, Seen, Unknown
 
 MOST = 16 << 20  # bytes; nothing that we read is near it
-_CHUNK = 1 << 20
-_QUIET = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # a pipe or a terminal in a file's place cannot hold us up
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR)
 
 
 def read(path: str) -> Seen[bytes]:
     """Present(bytes), Absent, or Unknown."""
     try:
-        return Present(_content(path))
+        return Present(safefile.read(path, MOST))
     except OSError as error:
         if error.errno not in _NOT_THERE:
             return Unknown(f"cannot read {path}: {words.of(error)}")
@@ -32,7 +30,7 @@ def read(path: str) -> Seen[bytes]:
         # (Not in /sys, where most of what is asked for is rightly not there.)
         dangling = not path.startswith(f"{paths.SYS}/") and os.path.islink(path)
         return Unknown(f"{path} is a symbolic link that leads nowhere") if dangling else ABSENT
-    except ValueError as error:  # a NUL in the path, or one of _content's own
+    except ValueError as error:  # a NUL in the path, or one of its own reasons
         return Unknown(f"cannot read {path!r}: {error}")
 
 
@@ -145,14 +143,14 @@ def replace(
             mode = stat.S_IMODE(old.st_mode)
         temporary = f"{scratch or os.path.dirname(path)}/{paths.SCRATCH}"
         try:
-            _prepare(temporary, content, mode, old)
+            safefile.create(temporary, content, mode, (old.st_uid, old.st_gid) if old else None)
             with lock():
                 _must_still_be(path, before)
                 os.rename(temporary, path)
         except BaseException:
-            _unlink_if_there(temporary)
+            safefile.remove_if_there(temporary)
             raise
-        _sync_folder(os.path.dirname(path))
+        safefile.sync_folder(os.path.dirname(path))
 
 
 def remove(path: str, before: bytes, lock: Callable[[], AbstractContextManager[None]]) -> None:
@@ -161,7 +159,7 @@ def remove(path: str, before: bytes, lock: Callable[[], AbstractContextManager[N
         with lock():
             _must_still_be(path, before)
             os.unlink(path)
-        _sync_folder(os.path.dirname(path))
+        safefile.sync_folder(os.path.dirname(path))
 
 
 def make_folder(path: str, mode: int) -> None:
@@ -176,32 +174,16 @@ def make_folder(path: str, mode: int) -> None:
         for part in reversed(missing):
             os.mkdir(part, mode)
             os.chmod(part, mode)
-            _sync_folder(os.path.dirname(part))
+            safefile.sync_folder(os.path.dirname(part))
         if not missing and not stat.S_ISDIR(os.lstat(path).st_mode) and not _through(path)[0]:
             raise ActionFailed(f"cannot make the folder {path}: something else has that name")
 
 
 def write_value(path: str, value: str) -> None:
     """Write one value into a kernel attribute, in one write. Raises OSError."""
-    number = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | _QUIET)
+    number = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | safefile.QUIET)
     try:
         os.write(number, value.encode())
-    finally:
-        os.close(number)
-
-
-def _content(path: str, flags: int = 0) -> bytes:
-    number = os.open(path, os.O_RDONLY | _QUIET | flags)
-    try:
-        kind = os.fstat(number).st_mode
-        if not stat.S_ISREG(kind):
-            raise ValueError("it is a folder" if stat.S_ISDIR(kind) else "it is not a plain file")
-        content = bytearray()
-        while data := os.read(number, _CHUNK):
-            content += data
-            if len(content) > MOST:
-                raise ValueError(f"it is larger than {MOST >> 20} MiB")
-        return bytes(content)
     finally:
         os.close(number)
 
@@ -222,7 +204,7 @@ def _state(path: str) -> os.stat_result | None:
 def _must_still_be(path: str, before: bytes | None) -> None:
     """What was observed must still hold, at the last instant before it is replaced."""
     try:
-        now: bytes | None = _content(path, os.O_NOFOLLOW)
+        now: bytes | None = safefile.read(path, MOST, follow=False)
     except FileNotFoundError:
         now = None
     except ValueError as error:
@@ -230,30 +212,6 @@ def _must_still_be(path: str, before: bytes | None) -> None:
     if now != before:
         what = "is gone" if now is None else "appeared" if before is None else "changed"
         raise ActionFailed(f"{path} {what} since it was observed; nothing was changed, the next pass looks again")
-
-
-def _prepare(temporary: str, content: bytes, mode: int, old: os.stat_result | None) -> None:
-    """The whole new file, on disk, under its temporary name. Nobody else can read it before it has its mode."""
-    _unlink_if_there(temporary)
-    number = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        left = memoryview(content)
-        while left:
-            left = left[os.write(number, left) :]
-        if old is not None and (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
-            os.fchown(number, old.st_uid, old.st_gid)
-        os.fchmod(number, mode)
-        os.fsync(number)
-    finally:
-        os.close(number)
-
-
-def _unlink_if_there(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError as error:
-        if error.errno not in (*_NOT_THERE, errno.EROFS):
-            raise
 
 
 def no_room(folder: str) -> str:
@@ -280,15 +238,7 @@ def flush(path: str) -> None:
             os.close(number)
         for _ in range(3):
             path = os.path.dirname(path)
-            _sync_folder(path)
-
-
-def _sync_folder(path: str) -> None:
-    number = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
+            safefile.sync_folder(path)
 
 
 @contextmanager

@@ -1,26 +1,48 @@
-"""The folder under /run where passes tell each other who runs and what is stuck: root's own, and a real folder.
+"""The folder under /run where one pass leaves something for the next: who runs, what is stuck, the compiled configuration.
 
-/run is cleared at boot, so nothing in it outlives the processes that it speaks of.
+/run is cleared at boot, so nothing in it outlives the processes that it speaks of. What is in it is believed only if nobody
+else can have written it: the file and its folder belong to this user, and only this user may write to them.
 """
 
 import os
+import stat
 from contextlib import suppress
 
 from lunmirror.errors import HostError
-from lunmirror.host import paths, words
+from lunmirror.host import paths, safefile, words
 
+MOST_BYTES = 8 << 20
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_OPEN = os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def open_folder(make: bool) -> int:
-    """A descriptor of the folder. `make` it (0700) if it is missing. Raises OSError; HostError if it is not ours."""
-    if make:
-        with suppress(FileExistsError):
-            os.mkdir(paths.RUN_DIR, 0o700)
+def read(path: str) -> bytes:
+    """The content of one file. Raises OSError, or ValueError if somebody else may have written it."""
+    _trust(os.path.dirname(path))
+    return safefile.read(path, MOST_BYTES, lambda status: "" if safefile.is_own(status) else "not ours", follow=False)
+
+
+def write(path: str, content: bytes) -> None:
+    """Replace one file whole, its folder made (0700) if missing. Raises OSError, ValueError."""
+    folder = os.path.dirname(path)
+    with suppress(FileExistsError):
+        os.mkdir(folder, 0o700)
+    _trust(folder)
+    safefile.replace(path, content, sync=False)  # /run is memory
+
+
+def _trust(folder: str) -> None:
+    status = os.lstat(folder)
+    if not stat.S_ISDIR(status.st_mode) or not safefile.is_own(status):
+        raise ValueError("not to be trusted")
+
+
+def open_folder() -> int:
+    """A descriptor of the folder, made (0700) if it is missing. Raises OSError; HostError if it is not ours."""
+    with suppress(FileExistsError):
+        os.mkdir(paths.RUN_DIR, 0o700)
     folder = os.open(paths.RUN_DIR, _FOLDER)
     state = os.fstat(folder)
-    if state.st_uid != os.geteuid() or state.st_mode & 0o022:
+    if not safefile.is_own(state):
         os.close(folder)
         raise HostError(
             f"{paths.RUN_DIR} is not root's alone: owner {state.st_uid}, mode {state.st_mode & 0o7777:04o}",
@@ -32,37 +54,14 @@ def open_folder(make: bool) -> int:
     return folder
 
 
-def read(folder: int, name: str, most: int = 1 << 20) -> bytes:
-    """At most `most` bytes of a regular file in the folder; nothing if there is none. Raises OSError."""
-    try:
-        file = os.open(name, os.O_RDONLY | os.O_NONBLOCK | _OPEN, dir_fd=folder)
-    except FileNotFoundError:
-        return b""
-    try:
-        return os.read(file, most)
-    finally:
-        os.close(file)
-
-
-def replace(folder: int, name: str, content: bytes) -> None:
-    """Put a whole small file in its place. Raises OSError."""
-    with suppress(FileNotFoundError):
-        os.unlink(paths.SCRATCH, dir_fd=folder)
-    file = os.open(paths.SCRATCH, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN, 0o600, dir_fd=folder)
-    try:
-        os.write(file, content)
-    finally:
-        os.close(file)
-    os.rename(paths.SCRATCH, name, src_dir_fd=folder, dst_dir_fd=folder)
-
-
 def open_lock(folder: int, name: str) -> int:
     """A descriptor of the lock file, made if missing. Raises OSError; HostError if it is no plain file of ours."""
-    file = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | _OPEN, 0o600, dir_fd=folder)
+    flags = os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+    file = os.open(name, flags, 0o600, dir_fd=folder)
     state = os.fstat(file)
-    if state.st_uid != os.geteuid() or state.st_mode & 0o170000 != 0o100000:
+    if state.st_uid != os.geteuid() or not stat.S_ISREG(state.st_mode):
         os.close(file)
-        raise HostError(f"{paths.RUN_DIR}/{name} is not a plain file of root's", next="remove it and run again")
+        raise HostError(f"{paths.RUN_DIR}/{name} is not a regular file of root's", next="remove it and run again")
     return file
 
 

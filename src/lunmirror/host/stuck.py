@@ -8,16 +8,15 @@ program while it runs, so that a pass that was killed cannot leave one running u
 import json
 import os
 import time
+from contextlib import suppress
 from typing import NamedTuple
 
-from lunmirror.errors import HostError
 from lunmirror.host import paths, rundir
 from lunmirror.host.waiting import until
 
 # These share locks or a daemon: one stuck, all stuck. Any other program only waits for the device it was given.
 _ONE_AT_A_TIME = frozenset({paths.LVM, paths.DMSETUP, paths.ISCSIADM, paths.UDEVADM, paths.SYSTEMCTL})
 _READERS_WAIT = 1.0  # seconds that a read waits for a running change of another pass to end
-_NAME = paths.STUCK.rsplit("/", 1)[1]
 
 
 class Entry(NamedTuple):
@@ -85,29 +84,19 @@ class Stuck:
     def _load(self) -> list[Entry]:
         """What cannot be read is taken for nothing: the file is only ours, and speaks only of this boot."""
         try:
-            folder = rundir.open_folder(make=False)
-        except (OSError, HostError):
+            return [Entry(e[0], e[1], tuple(e[2]), e[3], e[4]) for e in json.loads(rundir.read(_file()))]
+        except (OSError, ValueError, TypeError, LookupError, RecursionError):
             return []
-        try:
-            raw = rundir.read(folder, _NAME)
-            return [Entry(e[0], e[1], tuple(e[2]), e[3], e[4]) for e in json.loads(raw)] if raw else []
-        except (OSError, ValueError, TypeError, LookupError):
-            return []
-        finally:
-            os.close(folder)
 
     def _save(self, entries: list[Entry]) -> None:
-        """Two passes may save at the same time (only `status` and `plan` run beside another); the later one wins."""
-        try:
-            folder = rundir.open_folder(make=True)
-        except (OSError, HostError):
-            return
-        try:
-            rundir.replace(folder, _NAME, json.dumps([e for e in entries if e.lives]).encode())
-        except OSError:
-            pass  # a full /run: the pass goes on, and within it nobody else needs the file
-        finally:
-            os.close(folder)
+        """Two passes may save at the same time (only `status` and `plan` run beside another); the later one wins. A full
+        /run: the pass goes on, and within it nobody else needs the file."""
+        with suppress(OSError, ValueError):
+            rundir.write(_file(), json.dumps([e for e in entries if e.lives]).encode())
+
+
+def _file() -> str:
+    return f"{paths.RUN_DIR}/{paths.STUCK}"
 
 
 def stat(pid: int) -> tuple[str, int] | None:

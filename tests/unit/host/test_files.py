@@ -50,7 +50,7 @@ def test_a_pipe_in_a_files_place_does_not_hold_us(host: LiveHost, tmp_path: Path
     os.mkfifo(tmp_path / "pipe")
     started = time.monotonic()
     assert isinstance(host.read(str(tmp_path / "pipe")), Unknown)
-    with pytest.raises(ActionFailed, match="not a plain file"):
+    with pytest.raises(ActionFailed, match="not a regular file"):
         host.write(str(tmp_path / "pipe"), b"new", b"old", 0o644)
     assert time.monotonic() - started < 1
 
