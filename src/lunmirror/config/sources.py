@@ -73,7 +73,9 @@ def _read_file(path: str, faults: list[Fault], main: bool = False) -> tuple[str,
         faults.append(_cannot_read(path, error))
         return None
     except ValueError as error:  # a NUL in the path, or no plain file
-        faults.append((path, f"this cannot be read as a configuration: {error}", "", "name a TOML file of at most 1 MiB"))
+        faults.append(
+            (path, f"this cannot be read as a configuration: {error}", "", "name a TOML file of at most 1 MiB")
+        )
         return None
     return _decoded(path, content, faults)
 
