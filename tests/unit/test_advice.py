@@ -1,6 +1,7 @@
 """Advice never names a command that destroys our own data: every text of the program, and the failures that are told of."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,10 +44,9 @@ def test_no_text_tells_to_destroy(path: Path) -> None:
 
 
 def test_nobody_who_looks_up_a_failure_is_told_to_destroy() -> None:
-    rows = [line.split("|") for line in (ROOT / "docs/failures.md").read_text().splitlines() if line.startswith("| ")]
-    at = rows[0].index(" a person ")
-    for row in rows:
-        assert len(row) != len(rows[0]) or not destroys(row[at]), row
+    advice = re.findall(r"^- You do: (.+)$", (ROOT / "docs/failures.md").read_text(), re.M)
+    assert len(advice) > 50
+    assert not [line for line in advice if destroys(line)]
     assert not destroys((ROOT / "docs/exit-codes.md").read_text())
 
 
