@@ -1,12 +1,11 @@
 """What administrators do by hand, with the real LVM (docs/facts/by-hand.md)."""
 
 import pytest
-from kit import LAYOUTS, MOUNT, Lab, config, volume
+from kit import DISKS, LAYOUTS, MOUNT, Lab, config, volume
+from test_outages import back
 from world import told
 
 pytestmark = pytest.mark.unproven
-
-INVISIBLE = "systemctl stop lunmirror.timer"
 
 
 def disk_of(lab: Lab, server: str) -> str:
@@ -47,7 +46,7 @@ def test_a_raid1_under_a_snapshot_is_kept_whole(converged) -> None:
     assert f'"running": [\n  "{good}"\n ]' in noted(lab)
     assert stale in noted(lab)
     lab.run("filer restore filer2")
-    lab.run("sleep 20")
+    back(lab, "right")
     lab.settle()
     assert " AA " in lab.dm("vg0-testlv-real")
 
@@ -176,20 +175,18 @@ def test_a_volume_taken_out_of_the_configuration_is_spoken_of(converged) -> None
 
 
 def test_enlarged_luns_are_used(converged) -> None:
-    """The backing files grow, the target shows it, and this machine is told to look."""
-    lab = converged("mirror", LAYOUTS["mirror"])
+    """The servers enlarge their LUNs, one after the other, and this machine is told to look."""
+    text = config(lun=2, volume=volume(type="mirror"))
+    lab = converged("small-luns", text, lambda lab: lab.run("for n in 1 2; do filer lun filer$n add 2 256M; done"))
     bytes_before = int(lab.run(f"blockdev --getsize64 {disk_of(lab, 'filer1')}").stdout)
-    for number, name in ((1, "filer1"), (2, "filer2")):
-        lab.run(
-            f"file=$(tgtadm -C {number} --lld iscsi --mode target --op show | sed -n 's/.*Backing store path: //p' |"
-            f" grep / | head -1); truncate -s +512M $file; systemctl restart tgtd-{name}; bash /srv/{name}.start",
-            timeout=240,
-        )
-    lab.run("sleep 10; iscsiadm -m session -R; sleep 2", timeout=120)
+    for disk in ("left", "right"):
+        device = f"/dev/{lab.device(disk)}"
+        lab.run(f"filer lun {DISKS[disk]} resize 2 384M", timeout=120)
+        lab.run(f"until dd if={device} of=/dev/null count=8 iflag=direct; do sleep 1; done", timeout=120)
+    lab.run("iscsiadm -m session -R; udevadm settle", timeout=120)
     assert int(lab.run(f"blockdev --getsize64 {disk_of(lab, 'filer1')}").stdout) > bytes_before
     lab.settle()
-    size = f"{(bytes_before >> 20) + 128}MiB"
-    lab.configure(LAYOUTS["mirror"].replace("64MiB", size))
+    lab.configure(text.replace("64MiB", f"{(bytes_before >> 20) + 32}MiB"))
     assert any(title.startswith("let the physical volume") for title in lab.apply().titles("volume"))
     lab.settle()
     assert lab.sectors() > bytes_before // 512

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from kit import MOUNT, Lab
-from test_outages import RAID1, whole
+from test_outages import RAID1, back, given_up, whole
 
 LEGS = {"left": "filer1", "right": "filer2"}
 
@@ -69,7 +69,7 @@ def with_a_snapshot(converged, which: str) -> tuple[Lab, str]:
     lab.write_file("old")
     stop(lab)
     lun = f"$(filer path {LEGS[which]} 1)"
-    lab.run(f"cp --sparse=always {lun} {lun}.old", timeout=180)
+    lab.run(f"cp --sparse=always {lun} {lun}.old && sync {lun}.old", timeout=180)  # it has to outlive a power cut
     lab.settle()
     return lab, lab.write_file("witness")
 
@@ -123,10 +123,10 @@ def test_a_leg_is_put_back_during_an_outage(converged, which):
     lab, witness = with_a_snapshot(converged, which)
     lab.run(f"filer stop {LEGS[which]}")
     with lab.writing("during"):
-        lab.run("sleep 12")
+        given_up(lab, letters="DA" if which == "left" else "AD")
         lab.apply(expect=3)
         put_back(lab, which)
-        lab.run("sleep 5")
+        back(lab, which)
         lab.settle()
 
     all_is_there(lab, witness)
