@@ -39,6 +39,7 @@ def test_a_raid1_under_a_snapshot_is_kept_whole(converged) -> None:
     stale, good = pv_uuid(lab, two), pv_uuid(lab, disk_of(lab, "filer1"))
     lab.run(f"lvcreate -y -s -L 16M -n nightly vg0/testlv {two}")
     assert lab.dm().split()[2] == "snapshot-origin"
+    lab.settle()  # its legs run under another device now, which is noted once
     assert lab.apply(expect=0).titles() == []
     lab.run("filer cut filer2")
     lab.run(f"dd if=/dev/urandom of={MOUNT}/new bs=64k count=16 conv=fsync", timeout=120)
