@@ -60,3 +60,15 @@ def test_a_change_is_a_short_line_in_its_group() -> None:
     groups = re.findall(r"^### (\w+)$", text.split("\n## ")[1], re.M)
     assert groups == [g for g in ("Added", "Changed", "Deprecated", "Removed", "Fixed", "Security") if g in groups]
     assert not [line for line in text.splitlines() if line.startswith("- ") and len(line) > LONGEST_LINE]
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md", "docs/boot.md"])
+def test_the_paths_that_are_named_exist(page: str) -> None:
+    """From the root, or from src/lunmirror; NAME stands for anything."""
+    named = re.findall(r"`([\w./-]+/|[\w./-]+\.(?:py|md|toml|8|txt))`", (ROOT / page).read_text())
+    files = {str(path.relative_to(ROOT)) for path in ROOT.glob("[!.]*/**/*")} | {p.name for p in ROOT.iterdir()}
+    assert named
+    wanted = [(name, re.compile(r"(.*/)?" + re.escape(name.strip("/")).replace("NAME", ".*"))) for name in named]
+    assert not [
+        name for name, pattern in wanted if not name.startswith("/") and not any(map(pattern.fullmatch, files))
+    ]
