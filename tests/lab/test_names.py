@@ -32,7 +32,7 @@ def waits(ran: Ran) -> list[str]:
 def test_target_names_with_capital_letters(lab: Lab) -> None:
     renamed(lab)
     text = config(policy='stall_budget = "6s"\nboot_wait = "5s"').replace(TARGET, SYNOLOGY)
-    lab.configure(text.lower())
+    lab.configure(text.replace(SYNOLOGY, SYNOLOGY.lower()))
     refused = lab.apply(expect=4)
     told(refused, f'write target = "{SYNOLOGY}"', "disks.left.target")
     assert lab.records() == {}
