@@ -111,7 +111,7 @@ def test_an_fstab_line_by_another_name_is_ours(converged, name: str) -> None:
     assert lab.checksum(f"{MOUNT}/witness") == witness
     assert lab.get("/etc/fstab") == fstab
 
-    lab.run("sed -i 's/,nofail//' /etc/fstab")  # what is declared is put right, the name stays its owner's
+    lab.run("sed -i '/mnt.test/s/,nofail//' /etc/fstab")  # what is declared is put right, the name stays its owner's
     lab.apply(expect=0)
     assert lab.get("/etc/fstab") == fstab
 
