@@ -58,13 +58,13 @@ def judge(
     if lv is None or not lv.number:
         return _stopped(place, leads, volume, seen, lv)
     mine = f"/dev/dm-{lv.number.partition(':')[2]}"
-    if leads != Present(mine) and not _is_read(place, filesystem):
-        if isinstance(leads, Unknown):
-            return Verdict(False, leads.reason)
-        return Verdict(False, "", f"it leads to {leads.facts}" if isinstance(leads, Present) else "it leads nowhere")
     claims = _claims(place, reader)
     if isinstance(claims, Unknown):
         return Verdict(False, f"who else has that name cannot be told: {claims.reason}")
+    if leads != Present(mine) and f"b{lv.number}" not in claims and not _is_read(place, filesystem):
+        if isinstance(leads, Unknown):
+            return Verdict(False, leads.reason)
+        return Verdict(False, "", f"it leads to {leads.facts}" if isinstance(leads, Present) else "it leads nowhere")
     others = [name for name in claims if name != f"b{lv.number}"]
     if others:
         devices = ", ".join(name.removeprefix("b") for name in others[:5])

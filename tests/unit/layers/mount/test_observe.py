@@ -105,6 +105,14 @@ READ = Present(FileSystem("ext4", "aa-bb", "my mail", mounted=False))
     ("spec", "links", "folders", "filesystem", "ours", "doubt"),
     [
         (b"LABEL=mail", HERE, {}, None, True, ""),
+        (
+            b"LABEL=mail",
+            {"/dev/disk/by-label/mail": "/dev/loop6"},  # udev's link leads to one of them only
+            {f"{LINKS}by-label\\x2fmail": ("b253:5", "b7:6")},
+            None,
+            False,
+            "7:6",
+        ),
         (b"LABEL=mail", HERE, {f"{LINKS}by-label\\x2fmail": ("b253:5",)}, None, True, ""),
         (b"LABEL=mail", HERE, {f"{LINKS}by-label\\x2fmail": ("b253:5", "b8:16")}, None, False, "8:16"),
         (
