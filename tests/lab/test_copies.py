@@ -29,6 +29,11 @@ def leads_to(lab: Lab) -> set[str]:
     return {line.split(" linear ")[1] for lines in legs for line in lines if " linear " in line}
 
 
+def hide(lab: Lab, number: int) -> None:
+    """The kernel forgets every LUN of that number: LVM, run by hand below, would take it for the leg."""
+    lab.run(f"for one in /sys/class/scsi_disk/*:*:*:{number}/device/delete; do echo 1 > $one; done; udevadm settle")
+
+
 def not_on(lab: Lab, number: int) -> None:
     assert not [place for place in leads_to(lab) if f" LUN {number} " in f"{place} "], leads_to(lab)
 
@@ -53,8 +58,9 @@ def test_a_copy_is_not_started_in_the_place_of_a_leg_that_is_away(converged: Cal
     assert lab.backing(other, 9) == copied
     lab.run(f"filer restore {away}")
     lab.settle()
-    assert set(lab.on_each_leg("newer").values()) == {newer}
     assert lab.backing(other, 9) == copied
+    hide(lab, 9)
+    assert set(lab.on_each_leg("newer").values()) == {newer}
 
 
 def test_a_leg_that_dies_in_service_is_not_led_to_a_copy(converged: Callable[..., Lab]) -> None:
@@ -74,8 +80,9 @@ def test_a_leg_that_dies_in_service_is_not_led_to_a_copy(converged: Callable[...
     assert lab.backing("filer2", 9) == copied
     lab.run("filer restore filer1")
     lab.settle()
-    assert set(lab.on_each_leg("newer").values()) == {newer}
     assert lab.backing("filer2", 9) == copied
+    hide(lab, 9)
+    assert set(lab.on_each_leg("newer").values()) == {newer}
 
 
 def test_a_leg_that_a_hand_led_to_a_copy_is_told_and_copied_anew(converged: Callable[..., Lab]) -> None:
@@ -108,6 +115,7 @@ def test_a_leg_that_a_hand_led_to_a_copy_is_told_and_copied_anew(converged: Call
     lab.run("lvchange --syncaction check vg0/testlv; sleep 3", timeout=60)
     lab.run("until lvs --noheadings -o raid_sync_action vg0/testlv | grep -q idle; do sleep 1; done", timeout=120)
     assert lab.run("lvs --noheadings -o raid_mismatch_count vg0/testlv").stdout.strip() == "0"
+    hide(lab, 9)
     assert set(lab.on_each_leg("newer").values()) == {newer}
 
 
@@ -149,6 +157,7 @@ def test_a_copy_on_a_loop_device(converged: Callable[..., Lab]) -> None:
     assert lab.run("sha256sum /srv/filers/backup.img", timeout=200).stdout == copied
     lab.run("filer restore filer1")
     lab.settle()
+    lab.run("losetup -D")
     assert set(lab.on_each_leg("newer").values()) == {newer}
 
 
