@@ -85,7 +85,7 @@ def path_of(lv_uuid: str) -> str:
     return f"{paths.JOURNAL_DIR}/{lv_uuid}.json"
 
 
-def parse(raw: Seen) -> Seen:
+def parse(raw: Seen[bytes]) -> Seen[Entry]:
     """Present(Entry), Absent if nothing was ever noted of the volume, or Unknown if it cannot be trusted."""
     if not isinstance(raw, Present):
         return raw
@@ -95,7 +95,7 @@ def parse(raw: Seen) -> Seen:
             return Unknown("its journal is of a version that this lunmirror does not know")
         document.setdefault("copying", [])  # older ones lack it
         lists = ("running", "diverged", "rebuild", "copying")
-        entry = Entry(**document)._replace(**{k: tuple(document[k]) for k in lists})
+        entry = Entry(**document | {k: tuple(document[k]) for k in lists})
         words = (
             entry.volume,
             entry.since,
@@ -154,13 +154,15 @@ def advance(
     `running` must not be empty."""
     running = tuple(sorted(running))
     copying = tuple(sorted(sight.copying)) if sight.instance else ()
-    shown = {"copying": copying, "instance": sight.instance if copying else ""}
+    instance = sight.instance if copying else ""
     if entry is None:
-        return Entry(volume, running, now, seqno, {}, boot=sight.boot, **shown)
+        return Entry(volume, running, now, seqno, {}, boot=sight.boot, copying=copying, instance=instance)
     followed = _followed(entry, running, sight)
     # What was distrusted is gone with the leg: another one on the same physical volume is a copy in full.
     kept = tuple(pv for pv in entry.rebuild if pv not in running and (not sight.legs or pv in sight.legs))
-    moved = trusting(entry, kept)._replace(layout="", volume=volume, boot=sight.boot or entry.boot, **shown)
+    moved = trusting(entry, kept)._replace(
+        layout="", volume=volume, boot=sight.boot or entry.boot, copying=copying, instance=instance
+    )
     if entry.running == running:
         return entry if moved == entry else moved
     gone = {pv: now for pv in entry.running if pv not in running}

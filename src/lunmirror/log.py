@@ -57,7 +57,11 @@ class Log:
 
     def waiting(self, step: Step) -> None:
         """A wait begins: what is waited for, and how long at most."""
-        self._say("info", f"{step.title}, at most {step.action.deadline:g} s", _about(step) | {"outcome": "waiting"})
+        self._say(
+            "info",
+            f"{step.title}, at most {getattr(step.action, 'deadline', 0):g} s",
+            _about(step) | {"outcome": "waiting"},
+        )
 
     def planned(self, step: Step) -> None:
         """One step would be taken."""

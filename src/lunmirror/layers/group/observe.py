@@ -1,5 +1,7 @@
 """A volume group as LVM sees it, its members matched to the declared disks."""
 
+from typing import TypeAlias
+
 from lunmirror.desired import Desired, Group
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
@@ -9,7 +11,9 @@ from lunmirror.layers.group.owner import TAG, Bond, Mark, bond, initiator_of, re
 from lunmirror.lvm.devices import text
 from lunmirror.lvm.origin import candidates, labels
 from lunmirror.lvm.read import DEADLINE, Lvm, PvRow, VgRow, read_lvm
-from lunmirror.model import Observed, Present, Seen, Unknown, World
+from lunmirror.model import Observed, Present, Seen, Unknown, World, facts_of
+
+Known: TypeAlias = dict[str, tuple[str, Lun | None]]  # PV UUID -> the declared disk that it lies on, or was made for
 
 
 def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
@@ -31,9 +35,7 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
 
 def _known(desired: Desired, seen: World, lvm: Lvm) -> dict[str, tuple[str, Lun | None]]:
     """PV UUID -> the declared disk it is on (and its Lun) or, out of sight, the disk it was made for."""
-    known: dict[str, tuple[str, Lun | None]] = {
-        d.pv_uuid: (d.name, None) for d in desired.disks.values() if d.pv_uuid
-    }
+    known: Known = {d.pv_uuid: (d.name, None) for d in desired.disks.values() if d.pv_uuid}
     replaced = {disk.replaces for disk in desired.disks.values()}
     # Of two tables for one LUN it is the one that is replaced: what replaces it was made by its own name.
     noted = {place_tag(d): d.name for d in sorted(desired.disks.values(), key=lambda d: d.name in replaced)}
@@ -69,12 +71,12 @@ def _group(
     group: Group,
     lvm: Lvm,
     seen: World,
-    known: dict,
+    known: Known,
     made_for: dict[str, str],
     here: str,
     declared: set[str],
     reader: Reader,
-) -> Seen:
+) -> Seen[VolumeGroup | Homonyms | NoGroup]:
     rows = lvm.groups.get(group.name, ())
     if len(rows) > 1:
         return Present(Homonyms(tuple(row.uuid for row in rows)))
@@ -84,11 +86,12 @@ def _group(
             return Unknown(f"{paths.INITIATOR} tells no initiator name: whose group is it?")
         system = _system(reader) if facts.system_id else ""
         return Present(facts._replace(others=_others(group, lvm, declared), system=system))
-    hidden = [d for d in group.disks if not (isinstance(s := seen["disk"][d], Present) and isinstance(s.facts, Lun))]
+    luns = {d: facts_of(seen["disk"][d], Lun) for d in group.disks}
+    hidden = [name for name, lun in luns.items() if lun is None]
     if hidden:
         # Its members may all lie on what cannot be seen: out of sight is not absent.
         return Unknown(f"disk {', '.join(hidden)} cannot be seen, and the group may exist there")
-    swapped = [d for d in group.disks if (lun := seen["disk"][d].facts).pv and lun.pv.strange]
+    swapped = [name for name, lun in luns.items() if lun and lun.pv and lun.pv.strange]
     if swapped:
         return Unknown(
             f"disk {', '.join(swapped)} shows what belongs to another, so the group's own disks are not in sight"
@@ -96,7 +99,9 @@ def _group(
     return _namesake(group, seen, known, made_for, here, reader)
 
 
-def _namesake(group: Group, seen: World, known: dict, made_for: dict[str, str], here: str, reader: Reader) -> Seen:
+def _namesake(
+    group: Group, seen: World, known: Known, made_for: dict[str, str], here: str, reader: Reader
+) -> Seen[VolumeGroup | Homonyms | NoGroup]:
     """The declared disks carry no such group. Before one is made, the machine's other disks are asked for one of that
     name; but for those that carry a UUID of ours, whatever they are. Never in a pass that has nothing to do."""
     there, mine = labels(reader), own(seen)
@@ -110,7 +115,7 @@ def _namesake(group: Group, seen: World, known: dict, made_for: dict[str, str], 
     return Present(_facts(rows[0], lvm.facts, known, made_for, here) if rows else NoGroup(here))
 
 
-def _facts(row: VgRow, lvm: Lvm, known: dict, made_for: dict[str, str], here: str) -> VolumeGroup:
+def _facts(row: VgRow, lvm: Lvm, known: Known, made_for: dict[str, str], here: str) -> VolumeGroup:
     members = tuple(_member(pv, known, made_for) for pv in lvm.pvs if pv.group == row.name)
     marks = sorted(tag.removeprefix(TAG) for tag in row.tags if tag.startswith(TAG))
     # More than one mark is nobody's work but a hand's: the group is this host's only if every one of them is.
@@ -137,7 +142,7 @@ def _room(pv: PvRow) -> int:
     return max(0, pv.room - pv.start) if pv.room and pv.start >= 0 else 0
 
 
-def _member(pv: PvRow, known: dict[str, tuple[str, Lun | None]], made_for: dict[str, str]) -> Member:
+def _member(pv: PvRow, known: Known, made_for: dict[str, str]) -> Member:
     disk, lun = known.get(pv.uuid, ("", None))
     device = lun.place.node if lun and lun.place else pv.device
     owner = made_for.get(pv.uuid, disk)

@@ -81,8 +81,9 @@ def _ours(disk: str, group: Group, desired: Desired, seen: World) -> str:
     if not (isinstance(state, Present) and isinstance(state.facts, Lun)):
         return ""
     lun: Lun = state.facts
-    ours = lun.pv and lun.place and not lun.pv.group and not lun.pv.duplicate
-    return lun.place.node if ours and lun.pv.uuid == desired.disks[disk].pv_uuid else ""
+    if not lun.pv or not lun.place or lun.pv.group or lun.pv.duplicate:
+        return ""
+    return lun.place.node if lun.pv.uuid == desired.disks[disk].pv_uuid else ""
 
 
 def _keep(
@@ -90,7 +91,7 @@ def _keep(
     ref: Ref,
     key: str,
     facts: VolumeGroup,
-    ready: dict,
+    ready: dict[str, str],
     waits_for: tuple[Ref, ...],
     desired: Desired,
     seen: World,

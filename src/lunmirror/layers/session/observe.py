@@ -1,7 +1,7 @@
 """From sysfs to one session for each declared path. No program is asked; portals are, whether they accept a connection."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lunmirror.desired import Desired, Path
 from lunmirror.host import paths
@@ -45,7 +45,7 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
     return {**found, **missing}
 
 
-def _since(found: dict[str, Seen], reader: Reader) -> dict[str, Seen]:
+def _since(found: dict[str, Seen[Any]], reader: Reader) -> dict[str, Seen[Any]]:
     """With the time of the kernel's last word on each session that is not logged in; asks only if there is one."""
     failed = {name: s.facts for name, s in found.items() if isinstance(s, Present) and s.facts.state != "LOGGED_IN"}
     if not failed:
@@ -57,7 +57,9 @@ def _since(found: dict[str, Seen], reader: Reader) -> dict[str, Seen]:
     return {**found, **dated}
 
 
-def _given_up(found: dict[str, Seen], wanted: tuple[Path, ...], seen: World, reader: Reader) -> dict[str, Seen]:
+def _given_up(
+    found: dict[str, Seen[Any]], wanted: tuple[Path, ...], seen: World, reader: Reader
+) -> dict[str, Seen[Any]]:
     """With why they do not come back, of sessions that are FREE; asks only if there is one."""
     free = {
         p: (s.facts, _recorded(p, seen))
@@ -98,7 +100,7 @@ def _each(sids: tuple[str, ...], targets: set[str], reader: Reader) -> Iterator[
         yield _Kernel(sid, target.lower(), _text(reader, f"{paths.SYS_SESSIONS}/{sid}/ifacename"), places)
 
 
-def _session(path: Path, kernels: tuple[_Kernel, ...], reader: Reader, seen: World) -> Seen:
+def _session(path: Path, kernels: tuple[_Kernel, ...], reader: Reader, seen: World) -> Seen[Session]:
     """The path's session; Absent if it has none."""
     addresses = {path.portal.address, _recorded(path, seen)}
     mine = [k for k in kernels if k.target == path.target.lower()]
@@ -134,12 +136,12 @@ def _joined(sid: str, reader: Reader) -> bool:
 
 def _missing(
     desired: Desired, missing: list[Path], kernels: tuple[_Kernel, ...], reader: Reader, seen: World
-) -> dict[str, Seen]:
+) -> dict[str, Seen[Any]]:
     """Whether the portals answer: all asked at once, and only those whose record says that a login can be tried."""
     ready = [p for p in missing if isinstance(_record(p, seen), Record)]
     endpoints = tuple({(p.portal.address, p.portal.port): None for p in ready})
     silence = reader.reach(endpoints, PROBE) if endpoints else {}
-    answers: dict[str, Seen] = {}
+    answers: dict[str, Seen[Any]] = {}
     for path in missing:
         why = silence.get((path.portal.address, path.portal.port), "")
         answers[path.name] = Present(NoSession(why, _others(path, kernels), _urgent(desired, path, reader)))

@@ -124,7 +124,7 @@ def _plan_path(path: Path, seen: World, pending: frozenset[Ref]) -> Plan:
 
 
 def _establish(
-    ref: Ref, path: Path, node: Seen | None, silence: str, ways: tuple[str, ...], pending: frozenset[Ref]
+    ref: Ref, path: Path, node: Seen[object] | None, silence: str, ways: tuple[str, ...], pending: frozenset[Ref]
 ) -> Plan:
     if ways:
         return Plan(findings=(_reached_otherwise(ref, path, ways),))

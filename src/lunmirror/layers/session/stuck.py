@@ -12,7 +12,7 @@ from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.session.facts import Session
 from lunmirror.lvm.devices import text
-from lunmirror.lvm.read import read_status
+from lunmirror.lvm.read import Status, read_status
 from lunmirror.model import Present
 from lunmirror.mountinfo import read_mounts
 
@@ -103,7 +103,7 @@ def burden(sid: str, reader: Reader) -> str:
     return ""
 
 
-def _leans(part: str, sid: str, status: dict, reader: Reader) -> str:
+def _leans(part: str, sid: str, status: Status, reader: Reader) -> str:
     """What stands on this sub-volume and cannot do without it."""
     own = text(reader, f"{paths.SYS_BLOCK}/{part}/dm/name")
     above = _names(reader, f"{paths.SYS_BLOCK}/{part}/holders")

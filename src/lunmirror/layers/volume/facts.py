@@ -4,7 +4,7 @@ The tags by which lunmirror remembers its own work live in LVM's metadata, in th
 they speak of: they survive every crash.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lunmirror.desired import Volume
 from lunmirror.host import paths
@@ -64,7 +64,7 @@ class LogicalVolume(NamedTuple):
     adrift: tuple[str, ...] = ()  # PV UUIDs in view, of legs whose table leads to a disk that is gone
     misled: tuple[str, ...] = ()  # PV UUIDs of legs whose table leads to a device that is not the declared disk
     mismatches: int = 0  # sectors that differ, as the last scrub counted them; 0 after every activation
-    past: Seen = ABSENT  # what the journal knows: Present(Entry), Absent or Unknown
+    past: Seen[Entry] = ABSENT  # what the journal knows: Present(Entry), Absent or Unknown
     past_raw: bytes | None = None  # the journal file's bytes
     today: str = ""  # the wall clock when it was looked at
     boot: str = ""  # of a raid1: the id of this boot; "" if it cannot be read
@@ -83,7 +83,7 @@ class LogicalVolume(NamedTuple):
     holds: str = ""  # the type of the file system on it; only asked before it is extended, "" for none or not known
     barred: str = ""  # it is not active, and why LVM's configuration would not let it be
     servers: dict[str, Standing] = {}  # noqa: RUF012, nobody changes it: PV UUID -> of a leg with a volatile write cache
-    testimony: Seen = (
+    testimony: Seen[Any] = (
         ABSENT  # of a raid1 that is not active, or a leg of which returns: Present(superblock.Accounts) or Unknown
     )
 

@@ -93,7 +93,7 @@ def _asked(standing: Standing, reader: Reader) -> Standing:
     return standing._replace(marks=marks, can=ran.rc == 0)
 
 
-def keys(ran: Ran) -> Seen:
+def keys(ran: Ran) -> Seen[tuple[str, ...]]:
     """Present(the keys registered on a LUN): none of a disk that does not know them, and where nobody can ask. Unknown if
     it could not be asked this time."""
     if ran.rc == 0:
@@ -102,7 +102,7 @@ def keys(ran: Ran) -> Seen:
     return Unknown(ran.why) if passing else Present(())
 
 
-def _listed(out: str) -> Seen:
+def _listed(out: str) -> Seen[tuple[str, ...]]:
     lines = [line.strip().lower() for line in out.splitlines()]
     if not any(line.startswith("pr generation") for line in lines):
         return Unknown("sg_persist said something else than the keys")

@@ -12,7 +12,7 @@ from lunmirror import journal
 from lunmirror.layers.volume import choose
 from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.layers.volume.subject import Subject
-from lunmirror.model import Kind, Plan, Present, Unknown
+from lunmirror.model import Kind, Plan, Present, Step, Unknown
 
 
 def answer(of: Subject, facts: LogicalVolume) -> Plan | None:
@@ -42,7 +42,7 @@ def answer(of: Subject, facts: LogicalVolume) -> Plan | None:
     return Plan(noted, (refused,))
 
 
-def _note(of: Subject, facts: LogicalVolume):
+def _note(of: Subject, facts: LogicalVolume) -> tuple[Step, ...]:
     """The journal: it runs on the good legs alone; of a raid1 the others are to be copied anew in full."""
     entry = facts.past.facts if isinstance(facts.past, Present) else None
     if entry and entry.diverged:

@@ -7,7 +7,7 @@ from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.volume.index import Index, type_of
 from lunmirror.lvm.read import LvRow
-from lunmirror.model import ABSENT, Present, Seen, Unknown
+from lunmirror.model import ABSENT, Absent, Present, Seen, Unknown
 
 
 def undeclared(desired: Desired, index: Index, reader: Reader) -> list[Volume]:
@@ -23,7 +23,7 @@ def undeclared(desired: Desired, index: Index, reader: Reader) -> list[Volume]:
     ]
 
 
-def removed(volume: Volume, index: Index, desired: Desired, reader: Reader) -> Seen:
+def removed(volume: Volume, index: Index, desired: Desired, reader: Reader) -> Absent | Unknown:
     """Absent, unless the journal remembers the volume: then it has another name now, or somebody removed it, with all that
     was on it, and LVM may still have its metadata from before. Made anew it would be formatted over that, or beside it."""
     files = reader.folder(paths.JOURNAL_DIR)
@@ -55,7 +55,7 @@ def removed(volume: Volume, index: Index, desired: Desired, reader: Reader) -> S
     return ABSENT
 
 
-def _renamed(volume: Volume, row: LvRow, past: Seen) -> Unknown:
+def _renamed(volume: Volume, row: LvRow, past: Seen[journal.Entry]) -> Unknown:
     """A volume of ours in the same group is not declared, and this one, which is declared, is not there."""
     here = f"{row.group}/{row.name}"
     if isinstance(past, Present) and past.facts.volume == volume.id:

@@ -17,7 +17,7 @@ from lunmirror.lvm.devices import names, text
 from lunmirror.lvm.origin import origins
 from lunmirror.lvm.places import Places
 from lunmirror.lvm.read import DEADLINE, NO_TABLE, DmLine, Lvm, LvRow, read_lvm, read_status
-from lunmirror.model import ABSENT, Observed, Present, Seen, Unknown, World
+from lunmirror.model import ABSENT, Observed, Present, Seen, Unknown, World, facts_of
 from lunmirror.mountinfo import read_mounts
 from lunmirror.plain import count
 
@@ -27,34 +27,34 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
     declared and that the journal knows."""
     lvm = read_lvm(reader, shown(seen))
     status = read_status(reader)
-    blind = next((answer for answer in (lvm, status) if isinstance(answer, Unknown)), None)
-    if blind:
+    if not isinstance(lvm, Present) or not isinstance(status, Present):
+        blind = next(
+            (answer for answer in (lvm, status) if isinstance(answer, Unknown)), Unknown("it was not looked at")
+        )
         return dict.fromkeys(desired.volumes, blind)
     index, places = Index(lvm.facts, status.facts), Places(desired, reader)
-    found = {}
+    found: dict[str, Seen[LogicalVolume]] = {}
     for volume in (*desired.volumes.values(), *undeclared(desired, index, reader)):
         group = seen["group"][volume.group]
-        theirs = _anothers(group, desired.groups[volume.group].take_from)
-        for blind in (group, theirs):
-            if isinstance(blind, Unknown):
-                found[volume.id] = blind
-                break
+        facts = facts_of(group, VolumeGroup)
+        if isinstance(group, Unknown):
+            found[volume.id] = group
+        elif facts and (why := _anothers(facts, desired.groups[volume.group].take_from)):
+            found[volume.id] = Unknown(f"its group is not this host's: {why}")
         else:
-            visible = isinstance(group, Present) and isinstance(group.facts, VolumeGroup)
             row, rows, mine = index.about(volume)
-            known = row and visible
-            look = (volume, row, rows, group.facts, lvm.facts, mine, desired, reader, seen, places) if known else ()
-            state = _volume(*look) if look else ABSENT
+            state: Seen[LogicalVolume] = ABSENT
+            if row and facts:
+                state = _volume(volume, row, rows, facts, lvm.facts, mine, desired, reader, seen, places)
             found[volume.id] = removed(volume, index, desired, reader) if state is ABSENT else state
     return found
 
 
-def _anothers(group: Seen, take_from: str) -> Seen:
-    """Unknown, and so left alone with all that is on it, if the volume's group is another host's. One that is about to be
-    taken over is looked at, so that `plan` can tell what follows; the plans of the layers leave it alone until it is."""
-    facts = group.facts if isinstance(group, Present) else None
-    why = facts.anothers() if isinstance(facts, VolumeGroup) and not facts.can_be_taken(take_from) else ""
-    return Unknown(f"its group is not this host's: {why}") if why else ABSENT
+def _anothers(group: VolumeGroup, take_from: str) -> str:
+    """Why the volume's group is another host's, so that it is left alone with all that is on it; '' if it is not. One that
+    is about to be taken over is looked at, so that `plan` can tell what follows; the plans of the layers leave it alone
+    until it is."""
+    return "" if group.can_be_taken(take_from) else group.anothers()
 
 
 def _volume(
@@ -68,7 +68,7 @@ def _volume(
     reader: Reader,
     seen: World,
     places: Places,
-) -> Seen:
+) -> Seen[LogicalVolume]:
     dm = volume.dm
     lines = status.get(dm, ())
     number = row.number
@@ -184,10 +184,10 @@ def _holds(volume: Volume, row: LvRow, group: VolumeGroup, reader: Reader) -> st
     mounts = read_mounts(reader)
     for entry in mounts.facts if isinstance(mounts, Present) else ():
         if entry.number == row.number:
-            return entry.type
+            return str(entry.type)
     ran = reader.query((paths.BLKID, "-p", "-o", "export", f"{paths.MAPPER}/{volume.dm}"), DEADLINE)
     found = re.search(r"^TYPE=(\S+)$", ran.out, re.MULTILINE)
-    return found[1] if ran.rc == 0 and found else ""
+    return str(found[1]) if ran.rc == 0 and found else ""
 
 
 def _barred(row: LvRow, volume: Volume, group: VolumeGroup, reader: Reader) -> str:
@@ -216,7 +216,8 @@ def _unhidden(row: LvRow, rows: list[LvRow]) -> tuple[tuple[str, ...], tuple[str
     LVM reserves such names. It makes metadata volumes by themselves, clears them, and only then hides them."""
     legs = {r.name for r in rows if r.parent == row.name}
     tracked = {r.name for r in rows if _is_tracked(r, row)}
-    own, stray = [], []
+    own: list[str] = []
+    stray: list[str] = []
     for name in sorted(r.name for r in rows if not r.parent):
         kind, number = part(name, row.name)
         if kind in ("rmeta", "rimage") and name not in tracked:
@@ -284,7 +285,9 @@ def _instance(number: str, reader: Reader) -> str:
     return found if count(found) else ""
 
 
-def _testimony(row: LvRow, rows: list[LvRow], legs: list[Leg], group: VolumeGroup, lvm: Lvm, reader: Reader) -> Seen:
+def _testimony(
+    row: LvRow, rows: list[LvRow], legs: list[Leg], group: VolumeGroup, lvm: Lvm, reader: Reader
+) -> Seen[superblock.Accounts]:
     """What those of `legs` that are in view say of the others: Present(Accounts), or Unknown if one of them cannot be understood.
     Only legs on declared disks are read, each proven through its session."""
     devices = {m.uuid: m.device for m in group.members if m.device and m.disk and not m.strayed_from}
@@ -311,7 +314,7 @@ def _testimony(row: LvRow, rows: list[LvRow], legs: list[Leg], group: VolumeGrou
     return Present(superblock.Accounts(found, rubbish))
 
 
-def _counters(row: LvRow, rows: list[LvRow], legs: tuple[Leg, ...], past: Seen, activation: str, group: VolumeGroup, lvm: Lvm, reader: Reader) -> dict[str, int]:  # fmt: skip
+def _counters(row: LvRow, rows: list[LvRow], legs: tuple[Leg, ...], past: Seen[journal.Entry], activation: str, group: VolumeGroup, lvm: Lvm, reader: Reader) -> dict[str, int]:  # fmt: skip
     """UUID of its metadata volume -> the event counter, of each leg of a raid1 in service; none if they cannot be read, or
     were since it is active on these legs."""
     good = [leg for leg in legs if leg.letter == "A"]

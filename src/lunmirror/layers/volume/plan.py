@@ -107,8 +107,8 @@ def _tend(of: Subject, facts: LogicalVolume, admissions: tuple[Step, ...], admit
     chosen, divided = choose.chosen(of, facts), heal.divided(of, facts)
     if chosen and not chosen.steps:  # refused, which is no reason to forget what is seen
         return Plan(divided.steps if divided else _noted(of, facts), chosen.findings)
-    if chosen or divided:
-        return chosen or divided
+    if decided := chosen or divided:
+        return decided
     if answer := leftover.tidy(of, facts):
         return answer
     if not facts.active:

@@ -38,7 +38,7 @@ from lunmirror.layers.volume.standing import (
     verdict,
 )
 from lunmirror.layers.volume.subject import Subject
-from lunmirror.model import Drift, Finding, Guard, Kind, Plan, Present, Run, Step
+from lunmirror.model import Drift, Finding, Guard, Kind, Plan, Present, Run, Step, Unknown
 
 REGISTER = (paths.SG_PERSIST, "--out", "--no-inquiry", "--register-ignore")
 # sg3-utils: the disk has no such command, aborts it, or has a reservation. Then the mark that the journal notes is never
@@ -188,7 +188,7 @@ def _doubt(of: Subject, facts: LogicalVolume, entry: journal.Entry) -> Plan | No
     if not pvs:
         return None
     names = ", ".join(of.server_of(pv) for pv in pvs)
-    said = next((state.reason for pv in pvs if (state := facts.servers[pv].marks) and hasattr(state, "reason")), "")
+    said = next((state.reason for pv in pvs if isinstance(state := facts.servers[pv].marks, Unknown)), "")
     why = f"its session was connected anew, and whether the server was restarted could not be asked{': ' + said if said else ''}"
     return of.find(
         Kind.DEGRADED, f"has a leg on server {names} that is not believed", why, "the next pass asks again"

@@ -33,7 +33,7 @@ class Standing(NamedTuple):
     links: tuple[str, ...]
     node: str = ""
     seq: str = ""
-    marks: Seen = ABSENT
+    marks: Seen[tuple[str, ...]] = ABSENT
     can: bool = True
     attention: str = ""
 

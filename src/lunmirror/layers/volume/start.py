@@ -66,7 +66,8 @@ def _all_older(of: Subject, facts: LogicalVolume, verdict: trust.Verdict) -> Pla
 
 
 def _start(of: Subject, facts: LogicalVolume) -> Plan:
-    given_up = of.past(facts).rebuild if of.past(facts) else ()
+    entry = of.past(facts)
+    given_up = entry.rebuild if entry else ()
     hidden = [leg for leg in facts.legs if not of.in_view(leg) or set(leg.pvs) & set(given_up)]
     if hidden and len(hidden) == len(facts.legs):
         return _none_left(of, facts)
@@ -101,9 +102,10 @@ def _start(of: Subject, facts: LogicalVolume) -> Plan:
 def _is_flushed(facts: LogicalVolume) -> bool:
     """Whether it is certain that all was flushed when it ended: a raid1 that stops cleanly flushes its legs, and its bitmap
     last. One that ran without a leg keeps bits for that, so of it nothing is known."""
-    said = facts.testimony.facts if isinstance(facts.testimony, Present) else None
-    whole = said is not None and len(said.legs) == len(facts.legs)
-    return whole and not any(leg.dirty or leg.failed for leg in said.legs.values())
+    if not isinstance(facts.testimony, Present):
+        return False
+    said = facts.testimony.facts
+    return len(said.legs) == len(facts.legs) and not any(leg.dirty or leg.failed for leg in said.legs.values())
 
 
 def _none_left(of: Subject, facts: LogicalVolume) -> Plan:

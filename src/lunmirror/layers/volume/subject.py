@@ -76,7 +76,7 @@ class Subject:
         member = self.member(pv)
         return self.desired.disks[member.disk].server if member and member.disk else f"physical volume {pv}"
 
-    def sessions(self, pv: str) -> tuple[Seen, ...]:
+    def sessions(self, pv: str) -> tuple[Seen[object], ...]:
         """What is known of the sessions to the disk of this physical volume; none if it is on no declared disk."""
         member = self.member(pv)
         disk = self.desired.disks.get(member.disk) if member else None
@@ -151,7 +151,13 @@ class Subject:
         declared, state = self.desired.disks[disk], self.seen.get("disk", {}).get(disk)
         facts = getattr(state, "facts", None)
         whole, place = getattr(facts, "whole", None), getattr(facts, "place", None)
-        if whole and place and declared.partition and whole.size - place.size > 4 * self.group.extent_size:
+        if (
+            self.group
+            and whole
+            and place
+            and declared.partition
+            and whole.size - place.size > 4 * self.group.extent_size
+        ):
             return (
                 f"{whole.node} is larger than its partition: have partition 1 reach to its end (`growpart {whole.node} 1`);"
                 " the next pass goes on from there"

@@ -75,7 +75,7 @@ class Accounts(NamedTuple):
         return any(leg.dirty for leg in self.legs.values()) and not any(leg.failed for leg in self.legs.values())
 
 
-def read(reader: Reader, node: str, offset: int, size: int) -> Seen:
+def read(reader: Reader, node: str, offset: int, size: int) -> Seen[Superblock | Rubbish]:
     """Present(Superblock) of the metadata volume of `size` bytes that begins at byte `offset` of the device `node`, or
     Present(Rubbish); Absent if none was ever written there; Unknown if that cannot be told. Past the page cache, in a child with a
     deadline."""
@@ -97,7 +97,7 @@ def read(reader: Reader, node: str, offset: int, size: int) -> Seen:
     return parse(ran.out.encode("utf-8", "surrogateescape"), count * BLOCK)
 
 
-def parse(raw: bytes, length: int) -> Seen:
+def parse(raw: bytes, length: int) -> Seen[Superblock | Rubbish]:
     """As `read`; `length` is how many bytes were asked for."""
     if len(raw) != length:
         return Unknown(f"only {len(raw)} of {length} bytes of a leg's metadata could be read")

@@ -33,12 +33,15 @@ def plan(of: Subject) -> Plan:
 
 
 def _said(of: Subject, facts: LogicalVolume, entry: journal.Entry | None) -> Finding:
-    was = f" as {entry.volume}" if entry and entry.volume != of.volume.id else ""
+    before = entry.volume if entry and entry.volume != of.volume.id else ""
+    was = f" as {before}" if before else ""
     use = "in use" if facts.open else "active" if facts.active else "not active"
     whole = "" if facts.synced or not facts.active else "; its legs are not in sync, and nothing repairs it"
     back = f"declare it as [groups.{of.volume.group}.volumes.{of.volume.name}]"
     if was:
-        back += f", or give it its name back: `lvrename {of.volume.group} {of.volume.name} {entry.volume.partition('/')[2]}`"
+        back += (
+            f", or give it its name back: `lvrename {of.volume.group} {of.volume.name} {before.partition('/')[2]}`"
+        )
     return Finding(
         of.ref,
         Kind.NOTE,

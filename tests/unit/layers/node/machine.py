@@ -69,6 +69,8 @@ class Machine:
         return look()
 
     def glob(self, pattern):
+        if pattern.startswith("/sys/"):
+            return ()
         raise AssertionError("folders are listed, not globbed")
 
     def link(self, path):

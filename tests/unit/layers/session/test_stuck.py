@@ -59,7 +59,7 @@ class Machine:
             disk = "sda" if "session1" in pattern else "sdb"
             return (f"/sys/class/iscsi_session/x/device/target0:0:0/0:0:0:1/block/{disk}",)
         disk = pattern.split("/")[4]
-        return (f"{BLOCK}/{disk}/{disk}1/partition",)
+        return (f"{BLOCK}/{disk}/{disk}1/partition",) if disk in ("sda", "sdb") else ()
 
 
 @pytest.mark.parametrize("letters", ["DA", "AA", "aA"])
