@@ -48,20 +48,22 @@ lab: wheel lab-image
 	@$(PYTHON) contrib/lab/lab shell --wheel $(WHEEL)
 
 lint: $(BIN)/pytest
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check src tests
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check src tests && $(BIN)/mypy --strict src
+
+# One test process a core; what is left over when one is done goes to the other.
+PARALLEL := -n auto --dist worksteal
 
 # What a change is tried with: style, types, and the tests that need no simulated or real outage; or those in TESTS.
 TESTS ?= tests/unit tests/contract
 check: lint
-	@$(BIN)/mypy --strict src
-	@$(BIN)/pytest -q -n auto $(TESTS)
+	@$(BIN)/pytest -q $(PARALLEL) $(TESTS)
 
 # What is made from the code: the reference, the JSON Schema, the manual page, completion for shells.
 generate: $(BIN)/pytest
 	@for made in config.docs cli.manual cli.completion; do PYTHONPATH=src $(BIN)/python -m lunmirror.$$made || exit 1; done
 
 test-unit: $(BIN)/pytest
-	@$(BIN)/pytest -q tests --ignore tests/lab --ignore tests/install
+	@$(BIN)/pytest -q $(PARALLEL) tests --ignore tests/lab --ignore tests/install
 
 # Each way in, on fresh systems of both releases, which are made once and kept in the cache.
 test-install: $(BIN)/pytest
