@@ -88,7 +88,8 @@ def remake(of: Subject, facts: LogicalVolume) -> Plan | None:
     | of a raid1, in service     | lvchange --rebuild: from then on md reads nothing of it but its copy  |
     | of a segtype mirror        | dropped; keep.add_leg adds it again                                   |
 
-    The journal forgets the distrust only when LVM has done that: a pass that dies before then does it again.
+    The journal forgets the distrust only when LVM has done that: a pass that dies before then does it again, which also
+    clears the flag that a killed --rebuild leaves in LVM's metadata (docs/facts/lvm.md#rebuild).
     """
     entry = of.past(facts)
     legs = [leg for leg in facts.legs if entry and set(leg.pvs) & set(facts.distrusted)]
