@@ -30,7 +30,9 @@ def leads_to(lab: Lab) -> set[str]:
 
 def hide(lab: Lab, number: int) -> None:
     """The kernel forgets every LUN of that number: LVM, run by hand below, would take it for the leg."""
-    lab.run(f"for one in /sys/class/scsi_disk/*:*:*:{number}/device/delete; do echo 1 > $one; done; udevadm settle || true")
+    lab.run(
+        f"for one in /sys/class/scsi_disk/*:*:*:{number}/device/delete; do echo 1 > $one; done; udevadm settle || true"
+    )
 
 
 def not_on(lab: Lab, number: int) -> None:
@@ -204,7 +206,9 @@ def test_two_sessions_asked_for_by_iscsid_conf_become_one(lab: Lab) -> None:
 @pytest.mark.unproven
 def test_twins_made_before_are_named_and_one_of_them_is_used(converged: Callable[..., Lab]) -> None:
     lab = converged("core", LAYOUTS["core"])
-    lab.run(f"iscsiadm -m session -r {lab.sid('left').removeprefix('session')} -o new; udevadm settle || true", timeout=60)
+    lab.run(
+        f"iscsiadm -m session -r {lab.sid('left').removeprefix('session')} -o new; udevadm settle || true", timeout=60
+    )
     assert len(lab.sessions()) == 3
 
     seen = lab.apply(expect=4)
