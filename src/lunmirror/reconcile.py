@@ -12,7 +12,8 @@ from lunmirror.host.protocol import Reader
 from lunmirror.layers import LAYERS, Layer
 from lunmirror.model import PATIENCE, Finding, Kind, Observed, Outcome, Plan, Ref, Report, Step, World
 
-ROUNDS = 6  # disk appears, udev knows it, partition, label, a last look, and one to spare: more than any layer has
+# A choice between split halves takes the most: stop, note, start, note, drop, note, add, note; and two to spare.
+ROUNDS = 10
 
 
 class Pass:
