@@ -288,7 +288,7 @@ class Lab:
         system, in /run or in /dev: content, name, mode or owner. The system's own journal is left out, and so are the pipes
         by which LVM's report asks dmeventd whether it watches a volume."""
         changed: list[str] = []
-        self.run("udevadm settle; sync; touch /tmp/since; sleep 0.1")  # what came before may still be in udev's queue
+        self.run("sleep 8; udevadm settle; sync; touch /tmp/since; sleep 0.1")  # udev comes late to what was before
         yield changed
         own = "-path /tmp -o -path /run/lunmirror-lab -o -path /var/tmp -o -path /var/log/journal -o -path /run/log/journal"
         own += " -o -path '/run/dmeventd-*'"
