@@ -12,6 +12,7 @@ from sim import iscsi
 from sim.iscsi import login, login_through
 from sim.lvm import Lvm
 from sim.stage import DISKS, SERVERS, Stage, converged, foreign, text
+from sim.world import blank
 
 OTHER = {"left": "right", "right": "left"}
 
@@ -31,6 +32,17 @@ def show_copy(stage: Stage, disk: str, server: str, number: int, old: bool = Tru
     luns.update(shown)
     stage.foreign = foreign(stage.world)
     stage.world.version += 1
+
+
+BACKUP = "/srv/backup.img"
+
+
+def attach_copy(stage: Stage, disk: str, old: bool = True) -> tuple:
+    """A file of this machine with what the disk's LUN held until now, as a loop device. Its fingerprint."""
+    made = copy.deepcopy(stage.lun(disk))
+    if old:
+        stage.world.advance(120)  # the users go on writing
+    return stage.world.losetup(BACKUP, made).lun.fingerprint()
 
 
 def relogin(stage: Stage, server: str) -> None:
@@ -103,6 +115,96 @@ def test_a_leg_that_dies_in_service_is_not_led_to_a_copy(away: str) -> None:
     stage.world.advance(10)
     assert stage.settle().exit == 0
     assert newest(stage)
+
+
+@pytest.mark.parametrize("partition", [False, True])
+@pytest.mark.parametrize("type", ["raid1", "mirror"])
+@pytest.mark.parametrize("away", ["left", "right"])
+def test_a_copy_in_a_file_of_this_machine_never_takes_the_place_of_a_leg(
+    away: str, type: str, partition: bool
+) -> None:
+    """A backup that somebody attached to look at it, while the original is away at the start."""
+    stage = converged(text(type=type, partition=partition))
+    world = stage.world
+    world.event_activation = False
+    made = copy.deepcopy(stage.lun(away))
+    world.advance(120)
+    world.cut(DISKS[away])
+    world.reboot()
+    copied = world.losetup(BACKUP, made).lun.fingerprint()
+
+    started = stage.apply()
+
+    assert started.exit == 3, str(started)
+    assert BACKUP in started.finding(Kind.NOTE)
+    assert "is not that disk" in started.finding(Kind.NOTE)
+    assert newest(stage)
+    assert on_strangers(stage) == []
+    assert world.mounts
+    world.restore(DISKS[away])
+    world.advance(10)
+    assert stage.settle().exit == 0
+    assert newest(stage)
+    assert made.fingerprint() == copied
+
+
+@pytest.mark.parametrize("away", ["left", "right"])
+def test_a_leg_that_dies_in_service_is_not_led_to_a_copy_in_a_file(away: str) -> None:
+    stage = converged(text())
+    world = stage.world
+    world.event_activation = False
+    copied = attach_copy(stage, away)
+    assert stage.settle().exit == 0
+    world.cut(DISKS[away])
+    world.advance(60)
+
+    for _ in range(3):
+        assert stage.apply().exit == 3
+        assert on_strangers(stage) == []
+        world.advance(60)
+
+    world.restore(DISKS[away])
+    world.advance(10)
+    assert stage.settle().exit == 0
+    assert newest(stage)
+    assert world.loops[0].lun.fingerprint() == copied
+
+
+def test_with_a_copy_in_a_file_a_pass_that_has_nothing_to_do_runs_two_programs() -> None:
+    stage = converged(text())
+    attach_copy(stage, "left")
+    assert stage.settle().exit == 0
+
+    told = stage.apply()
+
+    assert sorted(line[0] for line in told.host.lines) == ["dmsetup", "lvm"]
+    assert BACKUP in told.finding(Kind.NOTE)
+
+
+def test_a_group_is_not_made_anew_while_its_members_are_in_files_alone() -> None:
+    """Both servers show blank LUNs; what the group was lies in two backups of this machine."""
+    stage = converged(text())
+    world = stage.world
+    world.event_activation = False
+    backups = [copy.deepcopy(stage.lun(disk)) for disk in ("left", "right")]
+    world.unmount("/mnt/test")
+    world.deactivate("testlv")
+    world.reboot(login=False)
+    for disk in ("left", "right"):
+        target(stage, DISKS[disk])[1] = blank()
+    world.files = {p: c for p, c in world.files.items() if not p.startswith("/var/lib/lunmirror/")}
+    copies = [world.losetup(f"/srv/{n}.img", made) for n, made in enumerate(backups)]
+    kept = [loop.lun.fingerprint() for loop in copies]
+    world.acknowledged.clear()  # the servers lost it all
+    world.version += 1
+
+    told = stage.apply()
+
+    assert told.exit == 4, str(told)
+    assert not world.actives
+    assert stage.lun("left").blank
+    assert stage.lun("right").blank
+    assert [loop.lun.fingerprint() for loop in copies] == kept
 
 
 @pytest.mark.parametrize("number", [0, 9])
@@ -272,6 +374,7 @@ WORLDS = st.fixed_dictionaries(
         "partition": st.booleans(),
         "disk": st.sampled_from(["left", "right"]),
         "server": st.sampled_from(["filer1", "filer2"]),
+        "file": st.booleans(),  # in a file of this machine instead, attached anew after each boot
         "number": st.sampled_from([0, 2, 9]),
         "old": st.booleans(),
         "cold": st.booleans(),
@@ -287,7 +390,12 @@ def test_no_copy_is_ever_used(about: dict) -> None:
     stage = converged(text(type=about["type"], partition=about["partition"]))
     world = stage.world
     world.event_activation = False
-    show_copy(stage, about["disk"], about["server"], about["number"], about["old"])
+    made = copy.deepcopy(stage.lun(about["disk"]))
+    if about["file"]:
+        world.advance(120 if about["old"] else 0)
+    else:
+        show_copy(stage, about["disk"], about["server"], about["number"], about["old"])
+    copied = made.fingerprint()
     if about["cold"]:
         world.reboot()
     else:
@@ -307,6 +415,8 @@ def test_no_copy_is_ever_used(about: dict) -> None:
                 world.reboot()
             case ["anew"]:
                 relogin(stage, about["server"]) if world.servers[about["server"]].state == "up" else None
+        if about["file"] and not world.loops:
+            world.losetup(BACKUP, made)
         stage.apply()
         assert on_strangers(stage) == []
     for server in ("filer1", "filer2"):
@@ -317,6 +427,7 @@ def test_no_copy_is_ever_used(about: dict) -> None:
         world.advance(60)
         assert on_strangers(stage) == []
     assert not world.lost() or world.lost().keys() <= world.mixed
+    assert made.fingerprint() == copied
 
 
 def test_a_member_on_a_disk_that_nobody_declared_is_out_of_sight_and_named() -> None:

@@ -18,6 +18,7 @@ class Unheard(AssertionError):
 
 def answer(world: World, argv: tuple[str, ...], stdin: bytes, partly: bool) -> Answer:
     """`partly`: the machine dies in the middle of it; what is left behind then."""
+    _no_copy_in_a_file(world, argv)
     settled = argv[-2:] == SETTINGS
     line = " ".join(argv[:-2] if settled else argv)
     for pattern, handler in PROGRAMS:
@@ -27,6 +28,14 @@ def answer(world: World, argv: tuple[str, ...], stdin: bytes, partly: bool) -> A
                 raise Harm(f"lvm {argv[1]} is run under whatever settings the machine has")
             return handler(world, match, stdin, partly)
     raise Unheard(f"no simulated program answers: {line}")
+
+
+def _no_copy_in_a_file(world: World, argv: tuple[str, ...]) -> None:
+    """A loop device with a declared disk's UUID is named to the administrator, and to no program: not even to be read."""
+    words = {device for word in argv for device in re.findall(r"/dev/(loop[0-9]+)(?:p[0-9]+)?\b", word)}
+    for loop in world.loops:
+        if loop.kernel in words and {loop.lun.body.pv, loop.lun.part.pv} & world.declared.keys():
+            raise Harm(f"{argv[0]} is shown {loop.kernel}, a copy in {loop.file}: {' '.join(argv)}")
 
 
 def _lvm(act: Callable[[Lvm, re.Match, bool], Answer]) -> Handler:

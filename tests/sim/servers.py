@@ -23,6 +23,17 @@ class Server:
 
 
 @dataclass(eq=False)
+@dataclass
+class Loop:
+    """A file of this machine as a block device (losetup -P). What it shows was copied from a LUN; it is gone after a boot."""
+
+    kernel: str
+    file: str
+    lun: Lun
+    diskseq: int
+
+
+@dataclass
 class ScsiDisk:
     """One SCSI disk of the kernel. `gone`: its session was destroyed. `udev_at`: when udev will know it (seconds), which
     is when the kernel has read its partitions, too [lab]; `known`: it has. `partition`: the kernel shows its first."""

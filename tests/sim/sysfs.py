@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from sim.servers import Session
+from sim.servers import Loop, Session
 from sim.world import World
 
 ROOT_MOUNT = "26 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw\n"
@@ -23,6 +23,8 @@ def grow(world: World) -> Tree:
     put = lambda path, text: files.__setitem__(path, f"{text}\n".encode())  # noqa: E731
     _disk(put, links, empty, "vda", "254:0", 8 << 30, "/sys/devices/pci0000:00/0000:00:04.0/virtio1/block/vda", 1)
     put("/run/udev/data/b254:0", "")
+    for minor, loop in enumerate(world.loops):
+        _loop(loop, minor * 8, put, links, empty)
     for session in world.sessions:
         _session(world, session, put, links, empty)
     for active in world.actives:
@@ -83,6 +85,19 @@ def _session(world: World, session: Session, put, links, empty) -> None:
             put(f"/run/udev/data/b{number}", _probed(body))
             if disk.partition:
                 put(f"/run/udev/data/b8:{disk.minor + 1}", _probed(disk.lun.part))
+
+
+def _loop(loop: Loop, minor: int, put, links, empty) -> None:
+    real = f"/sys/devices/virtual/block/{loop.kernel}"
+    _disk(put, links, empty, loop.kernel, f"7:{minor}", loop.lun.size, real, loop.diskseq)
+    put(f"/sys/class/block/{loop.kernel}/loop/backing_file", loop.file)
+    whole = loop.lun.table and loop.lun.table.whole
+    put(f"/run/udev/data/b7:{minor}", _probed(None if whole else loop.lun.body))
+    if whole:
+        part = f"{loop.kernel}p1"
+        _disk(put, links, empty, part, f"7:{minor + 1}", loop.lun.part.size, f"{real}/{part}", loop.diskseq)
+        put(f"/sys/class/block/{loop.kernel}/{part}/partition", 1)
+        put(f"/run/udev/data/b7:{minor + 1}", _probed(loop.lun.part))
 
 
 def _probed(area) -> str:

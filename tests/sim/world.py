@@ -8,7 +8,7 @@ from sim.disks import Area, FileSystem, Harm, Impossible, Leg, Lun
 from sim.dm import SPEED, Active, ActiveLeg, answer_of
 from sim.hosts import Machine
 from sim.meta import Meta
-from sim.servers import ScsiDisk, Server, Session
+from sim.servers import Loop, ScsiDisk, Server, Session
 
 MACHINE = "3f0c8b1de3d94e6bb0a4a2f1c5d6e7f8"
 INITIATOR = "iqn.1993-08.org.debian:01:4f3e2d1c0b9a"
@@ -34,6 +34,7 @@ class World:
     files: dict[str, bytes] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
     sessions: list[Session] = field(default_factory=list)
+    loops: list[Loop] = field(default_factory=list)
     actives: list[Active] = field(default_factory=list)
     mounts: list[Mount] = field(default_factory=list)
     units: dict[str, bytes] = field(default_factory=dict)
@@ -109,6 +110,13 @@ class World:
 
     def disks(self) -> list[ScsiDisk]:
         return [disk for session in self.sessions for disk in session.disks]
+
+    def losetup(self, file: str, lun: Lun) -> Loop:
+        """A file of this machine, with what this LUN holds, as a loop device."""
+        loop = Loop(f"loop{len(self.loops)}", file, lun, self.number())
+        self.loops.append(loop)
+        self.version += 1
+        return loop
 
     def node(self, path: str) -> tuple[ScsiDisk, Area] | None:
         """The disk behind /dev/sdX or /dev/sdX1, and that stretch of its LUN."""
@@ -392,7 +400,7 @@ class World:
         for session in self.sessions:
             for disk in session.disks:
                 disk.gone = True
-        self.sessions = []
+        self.sessions, self.loops = [], []
         self.files = {p: c for p, c in self.files.items() if not p.startswith("/run/")}
         self._boot_id()
         self.advance(20.0)

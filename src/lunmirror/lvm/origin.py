@@ -45,6 +45,14 @@ def origins(reader: Reader, kernel: str, depth: int = 0) -> tuple[Origin, ...]:
     return (Origin(name.split("/")[0], sid, number & ~FLAT if number >= FLAT else number),)
 
 
+def disk_around(reader: Reader, kernel: str) -> str:
+    """The whole device that a partition is cut from ("loop0" of "loop0p1"); '' for what is no partition. A partition's
+    folder in sysfs lies in its disk's own."""
+    link = reader.link(f"{paths.SYS_BLOCK}/{kernel}")
+    inside = link.facts.partition("/block/")[2].split("/") if isinstance(link, Present) else []
+    return inside[0] if len(inside) > 1 else ""
+
+
 def described(reader: Reader, origin: Origin) -> str:
     """How it is reached, in words: "LUN 9 of iqn… at 192.0.2.1 (session4)"."""
     if not origin.sid:

@@ -9,7 +9,7 @@ from lunmirror.layers.disk.facts import Lun, own, shown
 from lunmirror.layers.group.facts import PLACE_TAG, Homonyms, Member, NoGroup, VolumeGroup, place_tag
 from lunmirror.layers.group.owner import TAG, Bond, Mark, bond, initiator_of, read
 from lunmirror.lvm.devices import text
-from lunmirror.lvm.origin import candidates, labels
+from lunmirror.lvm.origin import candidates, disk_around, labels
 from lunmirror.lvm.read import DEADLINE, Lvm, PvRow, VgRow, read_lvm
 from lunmirror.model import Observed, Present, Seen, Unknown, World, facts_of
 
@@ -103,9 +103,12 @@ def _namesake(
     group: Group, seen: World, known: Known, made_for: dict[str, str], here: str, reader: Reader
 ) -> Seen[VolumeGroup | Homonyms | NoGroup]:
     """The declared disks carry no such group. Before one is made, the machine's other disks are asked for one of that
-    name; but for those that carry a UUID of ours, whatever they are. Never in a pass that has nothing to do."""
+    name; but for those that carry a UUID of ours, whatever they are, whole or on a partition. Never in a pass that has
+    nothing to do."""
     there, mine = labels(reader), own(seen)
-    kernels = tuple(k for k in candidates(reader) if k not in mine and there.get(k) not in {*made_for, *known})
+    strange = {k for k, uuid in there.items() if uuid in {*made_for, *known}}
+    strange |= {whole for k in strange if (whole := disk_around(reader, k))}
+    kernels = tuple(k for k in candidates(reader) if k not in mine and k not in strange)
     lvm = read_lvm(reader, kernels)
     if not isinstance(lvm, Present):
         return lvm
