@@ -5,6 +5,7 @@ import pytest
 from lunmirror.model import Kind
 from lunmirror.report.status import document, render
 from sim.stage import Stage, text
+from sim.stories import outage
 from sim.world import make_world
 
 THROUGH = text().replace("[servers.filer2]", 'write_cache = "through"\n[servers.filer2]')
@@ -61,3 +62,39 @@ def test_status_shows_the_cache_of_each_leg() -> None:
 
     assert {leg["server"]: leg["write_cache"] for leg in legs} == {"filer1": "through", "filer2": "back"}
     assert "write cache through" in render(report, stage.desired)
+
+
+def third(cache: str, kind: str) -> Stage:
+    """A whole volume, and another (or the successor of one, dead or alive) declared on a server that must have no volatile cache."""
+    world = make_world(servers=3)
+    for name, server in world.servers.items():
+        for lun in (lun for luns in server.targets.values() for lun in luns.values()):
+            lun.cache = cache if name == "filer3" else "write through"
+    two = Stage(text(), world)
+    assert two.settle().exit == 0
+    if kind == "dead":
+        outage(two, "filer2").apply()
+        two.world.given_up = {two.desired.disks["right"].pv_uuid}
+    if kind == "added":
+        declared = text(disks=("left", "right", "third"))
+    else:
+        declared = text(disks=("left", "third"), replaces=("third", "right"))
+    return two.configure(declared.replace("[servers.filer3]", '[servers.filer3]\nwrite_cache = "through"'))
+
+
+@pytest.mark.parametrize("kind", ["added", "replaced", "dead"])
+def test_no_leg_is_put_on_a_refused_cache(kind: str) -> None:
+    stage = third("write back", kind)
+
+    last = stage.settle()
+
+    assert last.exit == 4, str(last)
+    assert len(stage.world.active("testlv").legs) == 2
+    assert any("gets no leg there" in f.what for f in last.report.findings), str(last)
+
+
+def test_a_leg_is_added_on_an_accepted_cache() -> None:
+    stage = third("write through", "added")
+
+    assert stage.settle().exit == 0
+    assert len(stage.world.active("testlv").legs) == 3

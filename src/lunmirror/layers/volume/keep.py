@@ -1,6 +1,6 @@
 """A volume that is there, active and in sync: brought to the declared type, legs and size while it is in use."""
 
-from lunmirror.layers.volume import layout, leftover, replace
+from lunmirror.layers.volume import layout, leftover, make, replace
 from lunmirror.layers.volume.facts import GROW, TARGETS, UNFORMATTED, LogicalVolume
 from lunmirror.layers.volume.subject import Subject
 from lunmirror.model import Drift, Kind, Plan, Risk
@@ -72,9 +72,12 @@ def add_leg(of: Subject, facts: LogicalVolume) -> Plan | None:
         # In service all the same: a mirror that dmeventd made linear, with its server still away.
         why = f"its leg on disk {disk} is missing, and a member of its group is out of sight"
         return of.find(Kind.DEGRADED, "runs without full redundancy", why, "bring the missing server back", "legs")
-    if obstacle := layout.ungrowable(of, facts, Kind.DEGRADED, "runs without full redundancy") or leftover.obstacle(
-        of, facts
-    ):
+    obstacle = (
+        make.cache_refused(of, (disk,))
+        or layout.ungrowable(of, facts, Kind.DEGRADED, "runs without full redundancy")
+        or leftover.obstacle(of, facts)
+    )
+    if obstacle:
         return obstacle
     clear = leftover.clear(of, facts)
     needed = facts.extents + (1 if volume.type == "raid1" else 0)

@@ -6,17 +6,24 @@ from lunmirror.layers.volume.subject import Subject
 from lunmirror.model import Drift, Kind, Plan, Present
 
 
+def cache_refused(of: Subject, names: tuple[str, ...]) -> Plan | None:
+    """The answer where a disk's write cache is declared not to be accepted (layer scsi says so): nothing is put on it."""
+    refuse = [name for name in names if _refused(of, name)]
+    if not refuse:
+        return None
+    why = f"the write cache of disk {', '.join(refuse)} is not as declared"
+    return of.find(Kind.BLOCKED, "gets no leg there", why, "see what is said of its cache")
+
+
 def _refused(of: Subject, name: str) -> bool:
-    """Whether the write cache of this disk is one that is declared not to be accepted (layer scsi says so)."""
     state, disk = of.seen.get("scsi", {}).get(name), of.desired.disks[name]
     return isinstance(state, Present) and any(refused(of.desired, disk, one) for one in state.facts)
 
 
 def make(of: Subject) -> Plan:
     volume = of.volume
-    if names := [d for d in volume.legs if _refused(of, d)]:
-        why = f"the write cache of disk {', '.join(names)} is not as declared"
-        return of.find(Kind.BLOCKED, "is not made", why, "see what is said of its cache")
+    if held := cache_refused(of, volume.legs):
+        return held
     own = 1 if volume.type == "raid1" else 0  # for its metadata
     if not of.after:
         unfit = of.unfit(volume.legs, of.wanted_extents())

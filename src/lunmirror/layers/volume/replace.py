@@ -12,6 +12,7 @@
 from lunmirror.desired import Disk
 from lunmirror.layers.group.facts import Member
 from lunmirror.layers.volume.facts import LogicalVolume
+from lunmirror.layers.volume.make import cache_refused
 from lunmirror.layers.volume.subject import Subject
 from lunmirror.model import Drift, Kind, Plan, Risk, Step
 
@@ -26,11 +27,15 @@ def repair(of: Subject, facts: LogicalVolume) -> Plan | None:
         return of.find(Kind.DEGRADED, "waits to have a leg replaced", why, "nothing, if it is being copied")
     new = of.leaving[next(pv for pv in legs[0].pvs if pv in of.leaving)]
     unfit = None if of.after else of.unfit((new.name,), facts.extents + 1)
-    return unfit or of.one(
-        f"replace the dead leg of {of.volume.id} by one on disk {new.name}",
-        of.lvm("lvconvert", "-y", "--repair", of.volume.id, *of.places((new.name,))),
-        Drift(f"disks.{new.name}.replaces", f"a leg on {new.name}", f"a dead leg on {new.replaces}"),
-        f"consent: disks.{new.name}.replaces names {new.replaces}",
+    return (
+        cache_refused(of, (new.name,))
+        or unfit
+        or of.one(
+            f"replace the dead leg of {of.volume.id} by one on disk {new.name}",
+            of.lvm("lvconvert", "-y", "--repair", of.volume.id, *of.places((new.name,))),
+            Drift(f"disks.{new.name}.replaces", f"a leg on {new.name}", f"a dead leg on {new.replaces}"),
+            f"consent: disks.{new.name}.replaces names {new.replaces}",
+        )
     )
 
 
