@@ -122,7 +122,9 @@ def test_the_host_knows_nothing_above_it(module: str) -> None:
     assert all(within(name, *allowed) for name in ours(module))
 
 
-@pytest.mark.parametrize("module", modules("layers", "gate", "execute", "reconcile", "report", "render", "lvm"))
+@pytest.mark.parametrize(
+    "module", modules("layers", "gate", "execute", "reconcile", "analysis", "report", "render", "lvm")
+)
 def test_rooms_import_downwards(module: str) -> None:
     """Never the command line, its log, the configuration's validator, or more of the host than its words."""
     above = {"lunmirror.cli", "lunmirror.log", "lunmirror.runlock", "lunmirror.config"}

@@ -317,6 +317,8 @@ def _lack(leg: Leg, facts: LogicalVolume) -> str:
         return "behind, or not known to be whole"
     if facts.type == "mirror" and leg.letter == "A":
         return "being rebuilt, or what the other is rebuilt from"
+    if leg.letter == "A":  # by the kernel's word alone, which is not enough here
+        return "not known to hold all that was written"
     return LETTERS.get(facts.type, {}).get(leg.letter, "in an unknown state")
 
 

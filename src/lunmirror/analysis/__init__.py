@@ -1,0 +1,1 @@
+"""What was seen, judged: pure functions from a report to what it means. Renderings and watchers ask here."""
