@@ -34,6 +34,12 @@ CRASHED = (
     "the second leg's server is restarted",
     "a server is restarted beyond its timeout",
     "a server is restarted before a crash",
+    "taken over from another host",
+    "adopted without a mark",
+    "a leg dead under a snapshot",
+    "the first leg is distrusted",
+    "a leg is distrusted at rest",
+    "a disk renamed",
 )
 INSTANTS = ("before", "during", "after")
 

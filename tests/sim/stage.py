@@ -156,7 +156,8 @@ def foreign(world: World) -> object:
 
 
 def end_state(stage: Stage) -> dict[str, Any]:
-    """What a world came to, without what may differ between two ways to it (sequence numbers, sdX, times, writes)."""
+    """What a world came to, without what may differ between two ways to it: sequence numbers, sdX, times, writes, and the
+    order of legs that were made anew."""
     world = stage.world
     records = {p: settings(c) for p, c in world.files.items() if p.startswith("/etc/iscsi/nodes/")}
     luns = {}
@@ -165,7 +166,7 @@ def end_state(stage: Stage) -> dict[str, Any]:
         luns[server, number] = (table, lun.body.pv, lun.part.pv, lun.body.signature, lun.part.signature)
     groups = {}
     for name, meta in world.metas().items():
-        lvs = {n: (lv.type, lv.extents, lv.pvs, lv.tags, lv.log) for n, lv in meta.lvs}
+        lvs = {n: (lv.type, lv.extents, sorted(lv.pvs), lv.tags, lv.log) for n, lv in meta.lvs}
         groups[name] = (meta.tags, meta.pvs, sorted(meta.missing), lvs)
     active = {}
     for volume in world.actives:
