@@ -52,6 +52,22 @@ def test_a_raid1_under_a_snapshot_is_kept_whole(converged) -> None:
     assert " AA " in lab.dm("vg0-testlv-real")
 
 
+def test_a_snapshot_on_the_absent_server_and_a_boot(converged) -> None:
+    lab = converged("core", LAYOUTS["core"])
+    lab.run(f"lvcreate -y -s -L 16M -n nightly vg0/testlv {disk_of(lab, 'filer2')}")
+    lab.settle()
+    newer = lab.write_file("newer")
+    lab.run(f"sync; umount {MOUNT}; lvchange -an vg0/testlv; iscsiadm -m node -u; filer cut filer2", timeout=120)
+
+    ran = lab.apply()
+
+    lab.figure(f"exit {ran.rc}; {ran}; {lab.run('dmsetup ls --tree; lvs -a -o+devices', check=False).stdout}")
+    lab.run("filer restore filer2")
+    lab.settle()
+    assert lab.checksum(f"{MOUNT}/newer") == newer
+    assert " AA " in lab.dm("vg0-testlv-real")
+
+
 def test_a_renamed_volume_is_not_made_anew(converged) -> None:
     lab = converged("core", LAYOUTS["core"])
     lab.run("lvrename vg0 testlv testold")

@@ -92,12 +92,14 @@ def test_a_leg_is_put_back_while_the_volume_is_stopped(converged, which):
     stop(lab)
     log_out(lab)
     put_back(lab, which)
+    lab.slow_copy()
 
     first = lab.apply(expect=3)
 
     (other,) = LEGS.keys() - {which}
     assert f"activate volume vg0/testlv on server {LEGS[other]} alone" in first.titles(), str(first)
     assert lab.lunmirror("can-lose", LEGS[other]).rc != 0
+    lab.slow_copy(False)
     all_is_there(lab, witness)
 
 
@@ -111,9 +113,11 @@ def test_a_leg_is_put_back_after_a_power_cut(converged, which):
     lab.machine.boot()
     log_out(lab)
     put_back(lab, which)
+    lab.slow_copy()
 
     lab.apply(expect=3)
 
+    lab.slow_copy(False)
     all_is_there(lab, witness)
 
 
