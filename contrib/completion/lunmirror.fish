@@ -111,7 +111,7 @@ complete -c lunmirror -n '__lunmirror_verb schema' -l config -r -F -d 'the confi
 complete -c lunmirror -n '__lunmirror_verb schema' -l log-level -x -a 'debug info warning error critical' -d 'the least that is logged'
 complete -c lunmirror -n '__lunmirror_verb schema' -s h -l help -d 'show this'
 complete -c lunmirror -n '__lunmirror_verb schema' -s V -l version -d 'print the version'
-complete -c lunmirror -n '__lunmirror_verb explain' -a 'boot_wait chap command_timeout disks filesystem groups label legs log login_retries login_timeout lun mount mutual noop_out_interval noop_out_timeout options overwrite partition password_file path policy portals replacement_timeout replaces server servers settings size stall_budget startup take_from target type username version volumes write_cache' -d 'a key, whole or its last word'
+complete -c lunmirror -n '__lunmirror_verb explain' -a 'boot_wait chap command_timeout disks filesystem groups label legs log login_retries login_timeout lun mount mutual noop_out_interval noop_out_timeout options overwrite partition password_file path policy portals region_size replacement_timeout replaces server servers settings size stall_budget startup take_from target type username version volumes write_cache' -d 'a key, whole or its last word'
 complete -c lunmirror -n '__lunmirror_verb explain' -l json -d 'print one JSON document in place of text'
 complete -c lunmirror -n '__lunmirror_verb explain' -l config -r -F -d 'the configuration (default /etc/lunmirror/lunmirror.toml)'
 complete -c lunmirror -n '__lunmirror_verb explain' -l log-level -x -a 'debug info warning error critical' -d 'the least that is logged'

@@ -109,7 +109,8 @@ class Mount(NamedTuple):
 
 
 class Volume(NamedTuple):
-    """A logical volume: `legs` are disk names, one copy on each. `log` is only for type mirror."""
+    """A logical volume: `legs` are disk names, one copy on each. `log` is only for type mirror,
+    `region_size` (bytes, a power of two; 0: derived from the size) for raid1."""
 
     group: str
     name: str
@@ -119,6 +120,7 @@ class Volume(NamedTuple):
     legs: tuple[str, ...]
     filesystem: Filesystem | None = None
     mount: Mount | None = None
+    region_size: int = 0
 
     @property
     def id(self) -> str:

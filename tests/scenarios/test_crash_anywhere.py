@@ -20,6 +20,7 @@ CRASHED = (
     "new name",
     "mirror made linear",
     "growth",
+    "another region size",
     "xfs growth",
     "second server",
     "third leg",

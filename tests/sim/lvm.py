@@ -224,7 +224,7 @@ class Lvm:
             if meta.free(pv) < 0:
                 raise Refused("  Insufficient suitable allocatable extents")
 
-    def lvcreate(self, name: str, group: str, kind: str, count: int, log: str, extents: int, tags: tuple[str, ...], places: tuple[str, ...], partly: bool = False) -> Answer:  # fmt: skip
+    def lvcreate(self, name: str, group: str, kind: str, count: int, log: str, extents: int, tags: tuple[str, ...], places: tuple[str, ...], partly: bool = False, region: int = 2 << 20) -> Answer:  # fmt: skip
         meta = self.group(group)
         self.whole(meta)
         if meta.lv(name):
@@ -239,7 +239,9 @@ class Lvm:
         if older := [there for there, one in meta.lvs if one.born == name and one.uuid not in self.world.given_up]:
             raise Harm(f"a second {name} is made beside the first, which somebody renamed {older[0]}")
         lv = Lv(uuid, kind, extents, tuple(enumerate(pvs)), tags, log, pvs[-1] if log == "disk" else "", name)
-        changed = meta.with_lv(name, replace(lv, half=partly and kind == "raid1"))
+        if kind == "raid1":
+            lv = replace(lv, region=_region(lv, region), half=partly)
+        changed = meta.with_lv(name, lv)
         self._room(changed)
         for pv in pvs:
             self.seen[pv][0].legs[uuid] = Leg()
@@ -438,6 +440,19 @@ class Lvm:
         leg.data, leg.disk, leg.letter, leg.copied = data, disk, "a", active.bytes * 0.9  # only what changed
         for one in active.legs:
             one.data.failed -= {leg.pv}
+
+    def regionsize(self, group: str, name: str, region: int) -> Answer:
+        """lvm2's raid_manip.c, _region_size_change_requested."""
+        meta = self.group(group)
+        self.whole(meta)
+        lv = self._lv(meta, name)
+        active = self._active(lv)
+        if lv.type != "raid1" or region == lv.region:
+            raise Refused(f"  Region size is already {region} on {group}/{name}, or it is no raid")
+        if active is None or active.ratio()[0] != active.ratio()[1]:
+            raise Refused(f"  Unable to change region size on raid1 LV {group}/{name} while it is not in-sync.")
+        self.commit(meta.with_lv(name, replace(lv, region=_region(lv, region))))
+        return 0, "", ""
 
     def lvremove(self, selection: str, group: str, name: str) -> Answer:
         """Only what is asked for under the lock as well: `selection` are LVM's own conditions."""
@@ -726,7 +741,8 @@ class Lvm:
         row["lv_skip_activation"] = str(int(lv.skip))
         seg = {"lv_uuid": lv.uuid, "segtype": lv.type, "seg_size_pe": str(lv.extents)}
         watched = "monitored" if active and active.watched else "not monitored" if active else ""
-        segs.append(seg | ({"seg_monitor": watched} if lv.type in ("raid1", "mirror") else {}))
+        region = str(lv.region if lv.type == "raid1" else 0)
+        segs.append(seg | ({"seg_monitor": watched, "region_size": region} if lv.type in ("raid1", "mirror") else {}))
         for snapshot, pv, extents in lv.snapshots:
             uuid = f"{snapshot[-8:]:_>8}-cow-{lv.uuid}"
             roles = "public,snapshot,thicksnapshot"
@@ -784,6 +800,13 @@ class Lvm:
             "lv_permissions": "writeable",
             "lv_skip_activation": "0",
         }
+
+
+def _region(lv: Lv, region: int) -> int:
+    size = lv.extents * EXTENT
+    if region & (region - 1) or region > size or size > region << 21:
+        raise Refused(f"  Region size {region} does not fit raid1 LV of {size} bytes.")
+    return region
 
 
 def _all(world: World) -> tuple[str, ...]:

@@ -92,7 +92,18 @@ def _places(match: re.Match) -> tuple[str, ...]:
 def _lvcreate(lvm: Lvm, m: re.Match, partly: bool) -> Answer:
     kind, count, log = m["kind"], int(m["more"] or 0) + 1, m["log"] or ""
     tags = (m["tag"],) if m["tag"] else ()
-    return lvm.lvcreate(m["name"], m["group"], kind, count, log, int(m["extents"]), tags, _places(m), partly)
+    return lvm.lvcreate(
+        m["name"],
+        m["group"],
+        kind,
+        count,
+        log,
+        int(m["extents"]),
+        tags,
+        _places(m),
+        partly,
+        int(m["region"] or 2048) << 10,
+    )
 
 
 def _activation(world: World) -> Answer:
@@ -143,7 +154,7 @@ PROGRAMS: tuple[tuple[str, Handler], ...] = (
     (rf"lvm vgreduce {D} (?P<name>[^-]\S*) {NODE}", _lvm(lambda v, m, p: v.vgreduce(m["name"], m["node"]))),
     (
         rf"lvm lvcreate {D} --type (?P<kind>raid1|mirror|linear)(?: -m (?P<more>\d+))?(?: --mirrorlog (?P<log>core|disk))?"
-        r" -n (?P<name>\S+) -l (?P<extents>\d+)(?: --addtag (?P<tag>\S+))? -y -W y -Z y (?P<group>\S+) (?P<places>/dev/.*)",
+        r"(?: --regionsize (?P<region>\d+)k)? -n (?P<name>\S+) -l (?P<extents>\d+)(?: --addtag (?P<tag>\S+))? -y -W y -Z y (?P<group>\S+) (?P<places>/dev/.*)",
         _lvm(_lvcreate),
     ),
     (rf"lvm lvchange {D} -a y {V}", _lvm(lambda v, m, p: v.activate(m["group"], m["name"], False))),
@@ -191,6 +202,10 @@ PROGRAMS: tuple[tuple[str, Handler], ...] = (
     ),
     (rf"lvm lvchange {D} -a n {V}", _lvm(lambda v, m, p: v.deactivate(m["group"], m["name"]))),
     (rf"lvm lvconvert {D} -y --type raid1 {V}", _lvm(lambda v, m, p: v.takeover(m["group"], m["name"]))),
+    (
+        rf"lvm lvconvert {D} -y --regionsize (?P<region>\d+)k {V}",
+        _lvm(lambda v, m, p: v.regionsize(m["group"], m["name"], int(m["region"]) << 10)),
+    ),
     (
         rf"lvm lvconvert {D} -y --mirrorlog (?P<log>core|disk) {V}",
         _lvm(lambda v, m, p: v.mirrorlog(m["group"], m["name"], m["log"])),

@@ -166,7 +166,7 @@ def end_state(stage: Stage) -> dict[str, Any]:
         luns[server, number] = (table, lun.body.pv, lun.part.pv, lun.body.signature, lun.part.signature)
     groups = {}
     for name, meta in world.metas().items():
-        lvs = {n: (lv.type, lv.extents, sorted(lv.pvs), lv.tags, lv.log) for n, lv in meta.lvs}
+        lvs = {n: (lv.type, lv.extents, sorted(lv.pvs), lv.tags, lv.log, lv.region) for n, lv in meta.lvs}
         groups[name] = (meta.tags, meta.pvs, sorted(meta.missing), lvs)
     active = {}
     for volume in world.actives:

@@ -377,6 +377,7 @@ STORIES: dict[str, Callable[[], Stage]] = {
     "third leg": third_leg,
     "takeover": takeover,
     "disk log": disk_log,
+    "another region size": lambda: converged(text()).configure(text(more='region_size = "8MiB"')),
     "inactive": inactive,
     "crashed": crashed,
     "drifted": drifted,

@@ -222,6 +222,7 @@ def _volumes(document: Any, problems: Problems) -> None:
             )
         if not problems.touch((*key, "type")):
             _log(key, volume, problems)
+            _region(key, volume, problems)
             _legs(document, key, group_name, group, volume, problems)
         if volume.filesystem is not None:
             _filesystem(key, volume, problems)
@@ -234,6 +235,16 @@ def _log(key: Key, volume: Any, problems: Problems) -> None:
             f"a volume of type {volume.type} has no log",
             why="raid1 keeps a bitmap on each leg, and linear has nothing to compare",
             next='remove log, or write type = "mirror"',
+        )
+
+
+def _region(key: Key, volume: Any, problems: Problems) -> None:
+    if volume.region_size is not None and volume.type != "raid1":
+        problems.add(
+            (*key, "region_size"),
+            f"a volume of type {volume.type} has no region that can be declared",
+            why="only a raid1 has a bitmap on each leg",
+            next='remove region_size, or write type = "raid1"',
         )
 
 

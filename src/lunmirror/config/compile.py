@@ -147,6 +147,7 @@ def _volumes(made: Schema) -> dict[str, desired.Volume]:
             legs=legs,
             filesystem=_filesystem(volume.filesystem),
             mount=_mount(volume.mount),
+            region_size=volume.region_size or 0,
         )
         volumes[one.id] = one
     return volumes

@@ -62,6 +62,7 @@ CommandTimeout = Annotated[Any, _seconds(1, units.LONGEST), _DURATION]
 BootWait = Annotated[Any, _seconds(0, 3600), _DURATION]
 Size = Annotated[Any, PlainValidator(units.size), _string(pattern=units.SIZE_PATTERN)]
 Bytes = Annotated[Any, PlainValidator(units.size_in_bytes), _string(pattern=units.SIZE_PATTERN)]
+Region = Annotated[Any, PlainValidator(units.region), _string(pattern=units.SIZE_PATTERN)]
 Portal = Annotated[Any, PlainValidator(portals.portal), _string(pattern=portals.PORTAL_PATTERN)]
 Target = Annotated[
     Any, PlainValidator(names.target), _string(pattern=names.TARGET_PATTERN, maxLength=names.TARGET_BYTES)
@@ -463,6 +464,16 @@ class Volume(Table):
         written="LVM metadata",
         effect="at the next pass",
         examples=["core", "disk"],
+    )
+    region_size: Region | None = key(
+        "Region of a raid1",
+        "How much one bit of a raid1's bitmap stands for. Larger regions make random writes faster; smaller ones copy less"
+        " after an outage, since each region that was written to is copied as a whole.",
+        unit='a power of two in IEC units ("16MiB"), from 512KiB to 1GiB; never more than the volume',
+        default="16MiB; of a volume below 1GiB the 64th part, at least 2MiB",
+        written="LVM metadata",
+        effect="at the next pass, in use, without a copy",
+        examples=["16MiB", "2MiB"],
     )
     legs: list[OwnName] | None = key(
         "Disks that carry a copy",

@@ -14,6 +14,7 @@ SECONDS = {"s": 1, "m": 60, "h": 3600}
 BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "PiB": 2**50, "EiB": 2**60}
 LARGEST = 2**63 - 1  # bytes: the largest file offset that Linux knows
 LONGEST = 24 * 3600  # seconds
+SMALLEST_REGION, LARGEST_REGION = 2**19, 2**30  # bytes
 MOST_EXTENTS = 2**32 - 1  # lvm2 keeps extent counts in 32 bits
 
 DURATION_PATTERN = r"^[0-9]{1,5}[smh]$"
@@ -65,6 +66,18 @@ def size_in_bytes(value: Any) -> int:
             next='write the size in bytes, for example "2GiB"',
         )
     return found.bytes
+
+
+def region(value: Any) -> int:
+    """Bytes: a power of two that md can have as a region. Raises Wrong."""
+    found = size_in_bytes(value)
+    if found & (found - 1) or not SMALLEST_REGION <= found <= LARGEST_REGION:
+        raise Wrong(
+            f"{quoted(value)} is no size of a region",
+            why="a region is a power of two, from 512KiB to 1GiB",
+            next='write for example "2MiB", "16MiB" or "64MiB"',
+        )
+    return found
 
 
 def _bytes(value: str, number: int, fraction: str, unit: str) -> int:

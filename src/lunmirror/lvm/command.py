@@ -32,7 +32,7 @@ _REPORT_FIELDS = {
     "lv": "lv_uuid,lv_name,lv_parent,lv_layout,lv_role,lv_size,lv_active,lv_suspended,lv_device_open,"
     "lv_kernel_major,lv_kernel_minor,lv_health_status,raid_mismatch_count,mirror_log,lv_tags,origin,lv_permissions,"
     "lv_skip_activation",
-    "seg": "lv_uuid,segtype,seg_size_pe,seg_monitor",
+    "seg": "lv_uuid,segtype,seg_size_pe,seg_monitor,region_size",
     "pvseg": "pv_uuid,lv_uuid,pvseg_size,pvseg_start",
 }
 

@@ -51,7 +51,8 @@ class LvRow(NamedTuple):
     """Visible and hidden volumes alike; hidden names come in brackets. `pvs` maps PV UUID to extents used,
     `at` to the first of them, counted from the volume's start (-1 if unknown). `origin`: the volume that it is a snapshot
     of. `permissions` in LVM's own words: writeable, read-only, read-only-override. `skip`: it is not activated unless
-    one insists. `watch`: whether dmeventd watches it, in LVM's own words; "" where it need not."""
+    one insists. `watch`: whether dmeventd watches it, in LVM's own words; "" where it need not. `region`: bytes that one bit
+    of its bitmap or log stands for, 0 where it has none."""
 
     group: str
     name: str
@@ -76,6 +77,7 @@ class LvRow(NamedTuple):
     permissions: str = ""
     skip: bool = False
     watch: str = ""
+    region: int = 0
 
 
 class Lvm(NamedTuple):
@@ -101,7 +103,7 @@ class DmLine(NamedTuple):
 
 Status: TypeAlias = dict[str, tuple[DmLine, ...]]  # device-mapper name -> its lines
 Row: TypeAlias = dict[str, str]
-Segment: TypeAlias = tuple[str, int, str]  # type, extents, whether dmeventd watches it
+Segment: TypeAlias = tuple[str, int, str, int]  # type, extents, whether dmeventd watches it, bytes of a region
 Extents: TypeAlias = dict[str, dict[str, int]]  # LV UUID -> PV UUID -> extents
 
 
@@ -236,11 +238,11 @@ def _pv(row: Row) -> PvRow:
 
 
 def _segments(rows: list[Row]) -> dict[str, list[Segment]]:
-    """LV UUID -> (segment type, extents, whether dmeventd watches it) of each segment."""
+    """LV UUID -> its segments."""
     found: dict[str, list[Segment]] = {}
     for row in rows:
         found.setdefault(row["lv_uuid"], []).append(
-            (row["segtype"], int(row["seg_size_pe"]), row.get("seg_monitor", ""))
+            (row["segtype"], int(row["seg_size_pe"]), row.get("seg_monitor", ""), int(row.get("region_size") or 0))
         )
     return found
 
@@ -268,7 +270,7 @@ def _lv(row: Row, group: str, segments: dict[str, list[Segment]], placed: Extent
         layout=_list(row["lv_layout"]),
         role=_list(row["lv_role"]),
         size=int(row["lv_size"]),
-        extents=sum(extents for _, extents, _ in mine),
+        extents=sum(extents for _, extents, *_ in mine),
         active=row["lv_active"] in ("active", "1"),
         suspended=_flag(row["lv_suspended"]),
         open=_flag(row["lv_device_open"]),
@@ -277,11 +279,12 @@ def _lv(row: Row, group: str, segments: dict[str, list[Segment]], placed: Extent
         log=row["mirror_log"],
         tags=_list(row["lv_tags"]),
         mismatches=int(row.get("raid_mismatch_count") or 0),  # empty for what is no raid
-        segtypes=tuple(dict.fromkeys(segtype for segtype, _, _ in mine)),
+        segtypes=tuple(dict.fromkeys(segtype for segtype, *_ in mine)),
         pvs=placed.get(row["lv_uuid"], {}),
         at=first.get(row["lv_uuid"], {}),
         origin=row.get("origin", "").strip("[]"),
         permissions=row.get("lv_permissions", ""),
         skip=_flag(row.get("lv_skip_activation", "")),
-        watch=next((watch for _, _, watch in mine if watch), ""),
+        watch=next((watch for _, _, watch, _ in mine if watch), ""),
+        region=next((region for *_, region in mine if region), 0),
     )

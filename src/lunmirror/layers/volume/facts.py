@@ -63,6 +63,7 @@ class LogicalVolume(NamedTuple):
     target: str = ""  # what device-mapper runs it as: raid, mirror, linear; "" when inactive or of several parts
     adrift: tuple[str, ...] = ()  # PV UUIDs in view, of legs whose table leads to a disk that is gone
     misled: tuple[str, ...] = ()  # PV UUIDs of legs whose table leads to a device that is not the declared disk
+    region: int = 0  # of a raid1: bytes that one bit of its bitmap stands for; 0 where LVM does not tell
     mismatches: int = 0  # sectors that differ, as the last scrub counted them; 0 after every activation
     past: Seen[Entry] = ABSENT  # what the journal knows: Present(Entry), Absent or Unknown
     past_raw: bytes | None = None  # the journal file's bytes

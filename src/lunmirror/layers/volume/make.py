@@ -1,6 +1,7 @@
 """A volume that is not there: made with one leg on each declared disk, and marked as ours in the same commit."""
 
 from lunmirror.layers.scsi.facts import refused
+from lunmirror.layers.volume import region
 from lunmirror.layers.volume.facts import UNFORMATTED
 from lunmirror.layers.volume.subject import Subject
 from lunmirror.model import Drift, Kind, Plan, Present
@@ -30,7 +31,7 @@ def make(of: Subject) -> Plan:
         if unfit:
             return unfit
     shape = {
-        "raid1": ("--type", "raid1", "-m", str(len(volume.legs) - 1)),
+        "raid1": ("--type", "raid1", "-m", str(len(volume.legs) - 1), *region.options(of)),
         "mirror": ("--type", "mirror", "-m", str(len(volume.legs) - 1), "--mirrorlog", volume.log),
         "linear": ("--type", "linear"),
     }[volume.type]

@@ -121,6 +121,7 @@ def _volume(
             target=line.target if line else "",
             adrift=adrift,
             misled=misled,
+            region=row.region if kind == "raid1" else 0,
             mismatches=row.mismatches,
             past=past,
             past_raw=journal_file.facts if isinstance(journal_file, Present) else None,

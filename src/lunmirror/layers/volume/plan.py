@@ -17,7 +17,19 @@ While legs are not in sync, nothing but healing is done to a volume.
 """
 
 from lunmirror.desired import Desired
-from lunmirror.layers.volume import choose, heal, keep, layout, leftover, misled, replace, restarts, trust, undeclared
+from lunmirror.layers.volume import (
+    choose,
+    heal,
+    keep,
+    layout,
+    leftover,
+    misled,
+    region,
+    replace,
+    restarts,
+    trust,
+    undeclared,
+)
 from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.layers.volume.make import make
 from lunmirror.layers.volume.start import start
@@ -137,6 +149,7 @@ def _tend(of: Subject, facts: LogicalVolume, admissions: tuple[Step, ...], admit
         keep.add_leg,
         replace.drop_old,
         keep.grow,
+        region.change,
         leftover.sweep,
         keep.disown,
     ):

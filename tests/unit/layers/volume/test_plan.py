@@ -99,7 +99,7 @@ GIVEN_UP = Entry("vg0/lv", (B,), "t3", 7, {}, rebuild=(A,), scrub="wanted")
 def test_absent_is_made_and_marked_in_one_command():
     (command,) = commands(planned(ABSENT))
     assert f"--addtag {UNFORMATTED}" in command
-    assert command.startswith("lvcreate --type raid1 -m 1 -n lv -l 16")
+    assert command.startswith("lvcreate --type raid1 -m 1 --regionsize 2048k -n lv -l 16")
     assert command.endswith("vg0 /dev/left /dev/right")
 
 
