@@ -284,8 +284,9 @@ def unseen_before(entry: Entry | None, boot: str) -> bool:
     return entry is not None and bool(entry.boot) and bool(boot) and entry.boot != boot
 
 
-def fit_to_start(entry: Entry | None, legs: tuple[str, ...]) -> tuple[str, ...]:
-    """Of the legs in view (PV UUIDs), those on which the volume may be started alone; none if its past is unknown."""
-    if entry is None or entry.diverged or entry.layout:
+def fit_to_start(entry: Entry | None, legs: tuple[str, ...], seqno: int) -> tuple[str, ...]:
+    """Of the legs in view (PV UUIDs), those on which the volume may be started alone; none if its past is unknown, or if
+    LVM's metadata in view (`seqno`) are older than what was noted: then so is what lies beside them."""
+    if entry is None or entry.diverged or entry.layout or seqno < entry.seqno:
         return ()
     return tuple(pv for pv in legs if pv in entry.running)

@@ -11,6 +11,7 @@ from lunmirror.lvm.command import SETTINGS
 
 _VALUES = (
     (r"\bvg0/testlv\b", "VOLUME"),
+    (r"(?<=message )vg0-testlv(-real)?", "DMNAME"),
     (r"lunmirror\.lun=\S+", "PLACE"),
     (r"iqn\.[^ ]+", "TARGET"),
     (r"(192\.168\.1\.\d+|\[[0-9a-f:]+\]):3260(,\d+)?", "PORTAL"),
@@ -74,6 +75,7 @@ CONTRACTS = {
     "iscsiadm -m node -T TARGET -p PORTAL -I default --logout": BUDGET,
     "lvm fullreport -a --nolocking --reportformat json --units b --nosuffix --binary --foreign --shared --devices DEVICES REPORT": HERE,
     "dmsetup status": HERE,
+    "dmsetup message DMNAME 0 idle": RESTART,
     "lvm lvmconfig activation": "tests/lab/test_by_hand.py",
     "dmesg --kernel --time-format iso": "tests/lab/test_never_hang.py",
     "blkid -p -o export DISKS": HERE,

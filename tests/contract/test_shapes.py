@@ -9,7 +9,15 @@ from scenarios.test_relogin import changed_budget, changed_mirror, relogin
 from sim.machine import SimHost
 from sim.programs import Unheard
 from sim.stage import converged, text
-from sim.stories import STORIES, blocked, chosen, degraded_start, mirror_without_a_leg, restarted
+from sim.stories import (
+    STORIES,
+    blocked,
+    chosen,
+    degraded_start,
+    mirror_without_a_leg,
+    repair_to_be_ended,
+    restarted,
+)
 from sim.world import make_world
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +32,7 @@ def issued() -> dict[str, str]:
         "mirror": mirror_without_a_leg,
         "blocked": blocked,
         "chosen": lambda: chosen("filer1"),
+        "a repair that has to end": repair_to_be_ended,
         "stuck": lambda: restarted(converged(text(disks=("left",), type="linear")), "filer1"),
     }.items():
         stage = story()

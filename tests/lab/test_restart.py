@@ -125,6 +125,32 @@ def test_a_loss_beyond_the_replacement_timeout_is_made_good(converged, which: st
 
 
 @pytest.mark.unproven
+@pytest.mark.parametrize("which", OTHER)
+def test_a_repair_ends_before_it_copies_what_a_server_lost(converged, which: str) -> None:
+    """A repair copies from the first leg, and is held back here."""
+    lab = converged("restart-3m", LONG)
+    server = DISKS[which]
+    now = overwritten(lab, server)
+    lab.slow_copy()
+    lab.run("lvchange --syncaction repair vg0/testlv && sleep 1")
+    assert " repair " in lab.dm()
+
+    lab.run(f"filer stop {server}")
+    lose(lab, server)
+    lab.run(f"filer start {server}")
+    back(lab, which)
+    lab.run(f"sync -f {MOUNT}/witness")
+    first = lab.apply(expect=3)
+
+    assert [t for t in first.titles() if t.startswith("stop the repair")], str(first)
+    assert " repair " not in lab.dm()
+    lab.slow_copy(False)
+    lab.settle()
+    whole(lab)
+    assert set(lab.on_each_leg().values()) == {now}
+
+
+@pytest.mark.unproven
 @pytest.mark.parametrize("beyond", [False, True])
 def test_ten_clean_outages_cost_no_full_copy(converged, beyond: bool) -> None:
     lab = converged("restart-6s", SHORT)

@@ -10,7 +10,7 @@ from lunmirror.model import Kind, Present
 from lunmirror.report.health import health
 from lunmirror.report.risk import losses
 from sim.stage import DISKS, Stage, converged, text
-from sim.stories import STORIES, believed_no_more, distrusted
+from sim.stories import STORIES, back, believed_no_more, distrusted, outage
 
 TOLD = [name for name in STORIES if "distrusted" in name]
 OTHER = {"left": "right", "right": "left"}
@@ -103,3 +103,37 @@ def test_no_leg_is_left_to_believe():
     stage = converged(text())
     with pytest.raises(ValueError, match="every leg"):
         believed_no_more(believed_no_more(stage, "left"), "right")
+
+
+@pytest.mark.parametrize("reboot", [False, True])
+@pytest.mark.parametrize("seen", [False, True])
+@pytest.mark.parametrize("reason", [journal.CACHE, journal.OLDER])
+@pytest.mark.parametrize("which", OTHER)
+@pytest.mark.parametrize("kind", ["raid1", "mirror"])
+def test_the_kernel_goes_on_with_it_alone(kind, which, reason, seen, reboot):
+    """The leg that is believed fails before the other could be made anew. What is written then is on the other alone, and
+    that one lacks what made it distrusted: an administrator decides, whenever the first pass looks."""
+    stage = converged(text(type=kind))
+    stage.world.event_activation = False
+    believed_no_more(stage, which, reason)
+    outage(stage, DISKS[OTHER[which]])
+    if seen:
+        stage.apply()
+    stage.world.advance(60.0)
+    if reboot:
+        stage.world.restore(DISKS[OTHER[which]])
+        stage.world.reboot()
+    else:
+        back(stage, DISKS[OTHER[which]])
+
+    for _ in range(3):
+        last = stage.apply()  # Harm, if it is started from the other
+        stage.world.advance(60.0)
+
+    assert last.exit == Exit.REFUSED, str(last)
+    assert "lunmirror choose vg0/testlv" in last.finding(Kind.REFUSED)
+    stage.desired = stage.desired._replace(choice=("vg0/testlv", DISKS[which]))
+    stage.apply()
+    stage.desired = stage.desired._replace(choice=None)
+    assert stage.settle(passes=8).exit == 0
+    assert entry(stage).diverged == ()

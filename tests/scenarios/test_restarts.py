@@ -9,7 +9,9 @@ from lunmirror.host import paths
 from lunmirror.model import Kind, Present
 from lunmirror.report.risk import losses
 from sim.dm import ActiveLeg
+from sim.lvm import Lvm
 from sim.stage import DISKS, Stage, converged, text
+from sim.stories import repair_to_be_ended
 from sim.world import make_world
 
 OTHER = {"left": "right", "right": "left"}
@@ -297,6 +299,60 @@ def test_an_administrator_decides_and_that_side_is_copied() -> None:
     assert stage.world.copied[pv(stage, "right")] == 2
     legs = [leg.data.writes for leg in stage.world.active("testlv").legs]
     assert legs[0] == legs[1]
+
+
+@pytest.mark.parametrize("which", OTHER)
+def test_a_repair_ends_before_it_copies_what_a_server_lost(which: str) -> None:
+    """The server is restarted while its leg is (or, of the second one, is not) what the repair copies from."""
+    stage = repair_to_be_ended(which)
+    assert stage.world.active("testlv").scrub == "repair"
+
+    stage.apply()
+
+    assert stage.world.active("testlv").scrub == ""
+    stage.world.copying = True
+    settled(stage)
+    assert stage.world.copied[pv(stage, which)] == 2
+    assert entry(stage).scrub == ""
+
+
+@pytest.mark.parametrize("which", OTHER)
+def test_a_repair_ends_while_a_restart_cannot_be_told(which: str) -> None:
+    stage = repair_to_be_ended(which)
+    assert stage.world.active("testlv").scrub == "repair"
+
+    stage.apply(lambda call: "hangs" if "sg_persist --in" in call.what else "")
+
+    assert stage.world.active("testlv").scrub == ""
+    stage.world.copying = True
+    settled(stage)
+    assert entry(stage).scrub == ""
+
+
+def test_a_repair_ends_when_every_server_was_restarted() -> None:
+    stage = repair_to_be_ended("left")
+    stage.world.mixed |= set(stage.world.acknowledged)
+    stage.world.restart("filer2", lose=1)
+    [active] = stage.world.actives
+    had = active.legs[1].data.writes
+
+    stage.apply()
+    stage.world.copying = True
+    stage.world.advance(60.0)
+
+    assert had <= active.legs[1].data.writes
+
+
+def test_a_comparison_of_a_leg_that_is_not_to_be_believed_is_not_waited_for() -> None:
+    stage = converged(text())
+    stage.world.copying = False
+    lvm = Lvm(stage.world, None)
+    lvm.syncaction("vg0", "testlv", "check")
+    stage.world.restart("filer2")
+
+    stage.apply()
+
+    assert stage.world.active("testlv").line().split()[5] == "Aa"
 
 
 def test_while_it_cannot_be_asked_nothing_is_believed_and_nothing_done() -> None:

@@ -13,7 +13,7 @@ from lunmirror.host import paths
 from lunmirror.model import Kind, Present
 from sim import storage
 from sim.stage import DISKS, SERVERS, Stage, converged, text
-from sim.stories import back, believed_no_more, outage
+from sim.stories import back, believed_no_more, flag, outage, start_by_hand
 
 PATH = "/mnt/test"
 OTHER = {"left": "right", "right": "left"}
@@ -276,6 +276,78 @@ def test_a_leg_with_rubbish_is_not_the_only_way_out(which, monkeypatch):
 
     stage.apply()
 
+    assert [m.path for m in stage.world.mounts] == [PATH]
+
+
+@pytest.mark.parametrize("in_use", [False, True])
+@pytest.mark.parametrize("which", OTHER)
+def test_a_leg_whose_own_metadata_reads_as_zeros(which, in_use):
+    """A thin LUN that lost blocks. The kernel starts nothing with such a leg, nor takes it back into a table."""
+    stage = converged(text())
+    stage.world.event_activation = False
+    if in_use:
+        outage(stage, DISKS[which])
+        stage.apply()
+    else:
+        stop(stage)
+        stage.world.reboot(login=False)
+    (leg,) = stage.lun(which).part.legs.values()
+    leg.blank = True
+    if in_use:
+        back(stage, DISKS[which])
+    else:
+        stage.world.reboot()
+
+    ran = stage.apply()
+
+    assert [m.path for m in stage.world.mounts] == [PATH], str(ran)
+    assert ran.exit == 3
+    stage.settle(passes=8)
+    assert stage.world.active("testlv").line().split()[5] == "AA"
+    assert copies(stage, which) == 2
+
+
+@pytest.mark.parametrize("dirty", [False, True])
+@pytest.mark.parametrize("which", OTHER)
+def test_started_by_somebody_else_it_is_copied_anew_and_from_the_other(which, dirty):
+    """LVM's events, or a hand, before the first pass: the legs are not made equal from it."""
+    stage = rolled(which, dirty)
+    before = copies(stage, which), copies(stage, OTHER[which])
+    start_by_hand(stage)
+
+    stage.settle(passes=8)
+
+    assert (copies(stage, which), copies(stage, OTHER[which])) == (before[0] + 1, before[1])
+    assert all(holds_all(stage, disk) for disk in OTHER)
+
+
+@pytest.mark.parametrize("kind", ["raid1", "mirror"])
+@pytest.mark.parametrize("which", OTHER)
+def test_alone_in_view_with_older_metadata_of_the_group_it_starts_nothing(which, kind):
+    """It was put back to a state of the same activation, which no counter tells; the group was changed since."""
+    stage = converged(text(type=kind))
+    stage.world.event_activation = False
+    old = copy.deepcopy(stage.lun(which))
+    believed_no_more(stage, OTHER[which])
+    stage.settle(passes=8)
+    outage(stage, DISKS[OTHER[which]])
+    flag(stage)
+    back(stage, DISKS[OTHER[which]])
+    stage.settle(passes=8)
+    stop(stage)
+    stage.world.reboot(login=False)
+    put_back(stage, which, old)
+    stage.world.cut(DISKS[OTHER[which]])
+    stage.world.reboot()
+
+    ran = stage.apply()
+
+    assert not stage.world.actives
+    assert ran.exit == 4, str(ran)
+    stage.desired = stage.desired._replace(choice=("vg0/testlv", DISKS[which]))
+    for uuid in stage.world.acknowledged:
+        stage.world.acknowledged[uuid] = set(old.part.legs[uuid].writes)
+    stage.apply()
     assert [m.path for m in stage.world.mounts] == [PATH]
 
 

@@ -34,6 +34,7 @@ class Leg:
     behind: dict[str, frozenset[int]] = field(default_factory=dict)
     fs: "FileSystem | None" = None
     forgot: bool = False
+    blank: bool = False  # its server lost the blocks of its own metadata: they read as zeros
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """LVM: the verbs that lunmirror uses, over the devices that it names, and the one report."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from sim import hosts
@@ -286,6 +286,7 @@ class Lvm:
             legs.append(
                 ActiveLeg(number, pv, seen[2] if seen else None, data, "A" if usable or lv.type != "raid1" else "D")
             )
+        self._none_injected(leg.data for leg in legs if leg.letter == "A" and lv.type == "raid1" and not new)
         for leg in legs:
             leg.letter = "-" if leg.pv == lv.tracked else leg.letter
         away = frozenset(leg.pv for leg in legs if leg.letter == "D")
@@ -303,6 +304,13 @@ class Lvm:
         self._begin(active, lv, new, by_hand)
         self.world.actives.append(active)
         self.world.version += 1
+
+    @staticmethod
+    def _none_injected(legs: Iterable[Leg]) -> None:
+        """drivers/md/dm-raid.c, super_init_validation: "New device injected into existing raid set without 'delta_disks' or
+        'rebuild' parameter specified": a leg without a superblock beside one that has one."""
+        if len({leg.blank for leg in legs}) == 2:
+            raise Refused("  device-mapper: reload ioctl on  failed: Invalid argument")
 
     def _begin(self, active: Active, lv: Lv, new: bool, by_hand: bool) -> None:
         alive = [leg for leg in active.legs if leg.letter == "A"]
@@ -420,6 +428,8 @@ class Lvm:
             raise Harm("a segtype mirror is never refreshed: it copies from leg 0, whichever that is")
         if set(lv.pvs) & self.absent(meta):
             raise Refused(f"  Unable to refresh {group}/{name}: PVs are missing")
+        if active and lv.type == "raid1":
+            self._none_injected(self.seen[leg.pv][0].legs[active.uuid] for leg in active.legs)
         for leg in active.legs if active else ():
             area, _, disk = self.seen[leg.pv]
             if leg.letter == "D":

@@ -217,6 +217,10 @@ PROGRAMS: tuple[tuple[str, Handler], ...] = (
     (r"dmesg --kernel --time-format iso", lambda w, m, s, p: (0, "", "")),
     (r"lvm lvmconfig activation", lambda w, m, s, p: _activation(w)),
     (r"lvm systemid", lambda w, m, s, p: (0, f"  system ID: {w.system_id}\n", "")),
+    (
+        r"dmsetup message (?P<dm>[\w.+-]+) 0 idle",
+        lambda w, m, s, p: storage.halt(w, m["dm"]),
+    ),
     (r"dmsetup status", lambda w, m, s, p: storage.dmsetup(w)),
     (rf"blkid -p -o export {NODE}", lambda w, m, s, p: storage.blkid(w, m["node"])),
     (

@@ -53,6 +53,17 @@ def dmsetup(world: World) -> Answer:
     return 0, "".join(sorted(lines)) or "No devices found\n", ""
 
 
+def halt(world: World, name: str) -> Answer:
+    """The message "idle" of dm-raid: what the sync thread was asked to do ends; what it has done stays."""
+    for active in world.actives:
+        stem = f"{active.group.replace('-', '--')}-{active.name.replace('-', '--')}"
+        if active.type == "raid1" and name == stem + ("-real" if snapshots_of(world, active) else ""):
+            active.scrub = ""
+            world.version += 1
+            return 0, "", ""
+    return 1, "", f"Device {name} not found\nCommand failed.\n"
+
+
 # Devices: a stretch of a LUN, or an active volume
 
 
@@ -153,6 +164,8 @@ def superblock(world: World, node: str, block: int, count: int) -> Answer | Hang
     leg = area.legs[lv.uuid]
     failed = sum(1 << n for n, pv in enumerate(lv.pvs) if pv in leg.failed)
     raw = bytearray(count * 4096)
+    if leg.blank:
+        return 0, bytes(raw).decode(), ""
     recovered = 0 if leg.recovering else (1 << 64) - 1
     raw[:40] = struct.pack("<4sIIiQQQ", b"DmRd", 1, len(lv.pvs), position, leg.events, failed, recovered)
     sectors = lv.extents * 8192

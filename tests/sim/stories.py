@@ -358,6 +358,16 @@ def forgetful(*disks: str, kind: str = "raid1", away: float = 5.0, crash: bool =
     return stage
 
 
+def repair_to_be_ended(disk: str = "left") -> Stage:
+    """The client lost its power; while a repair goes over the legs, far from its end, a server is restarted."""
+    stage = crashed()
+    stage.world.copying = False
+    stage.apply()
+    stage.world.advance(5.0)
+    stage.world.restart(DISKS[disk])
+    return stage
+
+
 STORIES: dict[str, Callable[[], Stage]] = {
     "blank raid1 ext4 on partitions": blank,
     "blank mirror on disks": lambda: blank(type="mirror", partition=False),

@@ -276,7 +276,7 @@ class World:
         full = leg.data.recovering in ("full", "")
         leg.data.recovering = ""
         if full:
-            leg.data.forgot = False
+            leg.data.forgot = leg.data.blank = False
             if len(active.legs) == 2:
                 self.unequal.discard(active.uuid)
             self.copied[leg.pv] = self.copied.get(leg.pv, 0) + 1

@@ -7,10 +7,14 @@ is compared.
 """
 
 from lunmirror import journal
+from lunmirror.host import paths
 from lunmirror.layers.volume import trust
-from lunmirror.layers.volume.facts import Leg, LogicalVolume
+from lunmirror.layers.volume.facts import SCRUBS, Leg, LogicalVolume
+from lunmirror.layers.volume.index import REAL
 from lunmirror.layers.volume.subject import Subject
-from lunmirror.model import Drift, Kind, Plan, Risk, Step
+from lunmirror.model import Drift, Kind, Plan, Risk, Run, Step
+
+MESSAGE = 30.0  # seconds: a scrub ends after what it has under way
 
 
 def chosen(of: Subject, facts: LogicalVolume) -> Plan | None:
@@ -60,7 +64,7 @@ def _is_in_question(of: Subject, facts: LogicalVolume, entry: journal.Entry | No
         return any(of.in_view(leg) for leg in hidden)  # those are distrusted
     if hidden:
         # A mirror is not started without a leg that may return; a person may decide that it will not.
-        return facts.type == "mirror" or not journal.fit_to_start(entry, visible)
+        return facts.type == "mirror" or not journal.fit_to_start(entry, visible, of.seqno)
     if entry and entry.layout:
         return facts.type == "mirror"
     return facts.type == "mirror" and not (entry and set(facts.legs[0].pvs) <= set(entry.running))
@@ -110,6 +114,20 @@ def remake(of: Subject, facts: LogicalVolume) -> Plan | None:
         why = f"{untrusted(of, entry, legs)}; and device-mapper is at a {facts.action}"
         return of.find(Kind.DEGRADED, "has a leg that is not to be believed", why, "nothing: the next pass goes on")
     return _rebuild(of, facts, entry, legs)
+
+
+def halt(of: Subject, facts: LogicalVolume) -> tuple[Step, ...]:
+    """Steps that end a scrub which goes over a leg that is not to be believed: a repair copies from the lowest-numbered one,
+    and so would copy what that leg lost over the others. LVM has no word for it; device-mapper has ("idle": Linux,
+    Documentation/admin-guide/device-mapper/dm-raid.rst). What the journal wants is begun anew later."""
+    entry = of.past(facts)
+    if entry is None or facts.action not in SCRUBS:
+        return ()
+    device = facts.dm + (REAL if facts.snapshots else "")
+    drift = Drift(of.volume.key, "no scrub over a leg that is not to be believed", f"a {facts.action}")
+    title = f"stop the {facts.action} of {of.volume.id}: it goes over a leg that is not to be believed"
+    stop = of.step(title, Run((paths.DMSETUP, "message", device, "0", "idle"), MESSAGE), drift, Risk.ONLINE)
+    return (stop, *of.note_legs(facts, entry._replace(scrub=journal.BEGUN.get(entry.scrub, entry.scrub))))
 
 
 def untrusted(of: Subject, entry: journal.Entry, legs: list[Leg]) -> str:

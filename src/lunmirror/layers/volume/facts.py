@@ -10,6 +10,7 @@ from lunmirror.desired import Volume
 from lunmirror.host import paths
 from lunmirror.journal import Entry, Sight
 from lunmirror.layers.volume.standing import DOUBT, RESTARTED, Standing, verdict
+from lunmirror.layers.volume.superblock import Superblock
 from lunmirror.model import ABSENT, Present, Seen
 
 # Set by the very lvcreate that makes a volume, removed after mkfs: "made by us, not yet formatted".
@@ -70,7 +71,7 @@ class LogicalVolume(NamedTuple):
     today: str = ""  # the wall clock when it was looked at
     boot: str = ""  # of a raid1: the id of this boot; "" if it cannot be read
     instance: str = ""  # of an active raid1: the kernel's diskseq, another one after every activation
-    counters: dict[str, int] = {}  # noqa: RUF012  PV UUID -> its event counter, where it was read in service
+    words: dict[str, Superblock] = {}  # noqa: RUF012  PV UUID -> the superblock of a leg in service, where it was read
     half_made: tuple[str, ...] = ()  # metadata volumes of a raid1 that are not hidden in it yet
     strays: tuple[str, ...] = ()  # parts of a leg that an interrupted command never made part of it
     orphans: tuple[str, ...] = ()  # device-mapper's names of sub-volumes that LVM does not know

@@ -31,6 +31,8 @@ def divided(of: Subject, facts: LogicalVolume) -> Plan | None:
     given_up = entry.rebuild if entry else ()
     verdict = trust.judge(facts)
     torn = facts.torn(given_up) or verdict.torn
+    if entry and not entry.diverged and (on := trust.alone(facts)):
+        return _on_a_distrusted_leg(of, facts, entry, on)
     if torn and not (entry and entry.diverged):
         return _torn(of, facts, entry, torn[0], verdict.why or "each names the other as failed")
     if facts.active and isinstance(facts.past, Unknown):
@@ -68,6 +70,28 @@ def set_aside(facts: LogicalVolume) -> str:
     )
 
 
+def _on_a_distrusted_leg(of: Subject, facts: LogicalVolume, entry: journal.Entry, here: tuple[str, ...]) -> Plan:
+    """Every leg that was believed has failed, and the kernel went on with one that was not."""
+    good, bad = (", ".join(map(of.server_of, pvs)) for pvs in (entry.running, here))
+    kept = tuple(pv for pv in entry.rebuild if pv not in here)
+    last = {
+        **{pv: at for pv, at in entry.last.items() if pv not in here},
+        **dict.fromkeys(entry.running, facts.today),
+    }
+    now_on = journal.trusting(entry, kept)._replace(
+        running=tuple(sorted(here)), since=facts.today, seqno=of.seqno, last=last, diverged=entry.running, copying=()
+    )
+    why = f"server {good} has failed, and the kernel went on with server {bad}, of which was known: {journal.reason(entry, here[0])};"
+    refusal = of.finding(
+        Kind.REFUSED,
+        "has two histories",
+        f"{why} server {good} has what that one lacks, and lacks what is written now",
+        f"decide which side to keep, look at both if you must (read-only), then `lunmirror choose {of.volume.id}"
+        f" --keep {of.server_of(here[0])}` (or the other)",
+    )
+    return Plan(of.note_legs(facts, now_on), (refusal,))
+
+
 def _torn(of: Subject, facts: LogicalVolume, entry: journal.Entry | None, pair: tuple[str, str], said: str) -> Plan:
     """The legs accuse each other on their own disks, and the journal does not know, was lost, or is another
     machine's. It is told, since the accusations are gone once somebody starts both together."""
@@ -101,8 +125,9 @@ def note(of: Subject, facts: LogicalVolume, name: str = "") -> tuple[Step, ...]:
     if facts.type == "raid1" and journal.unseen_before(entry, facts.boot):
         # Somebody else started it, so how it ended before that cannot be read any more.
         now_on = journal.restarted(now_on, facts.boot, unclean=True)
-    if facts.counters:
-        now_on = journal.in_service(now_on, facts.counters, facts.activation)
+    if facts.words:
+        counters = {leg.part: leg.events for leg in facts.words.values()}
+        now_on = journal.in_service(now_on, counters, facts.activation)
     return of.note_legs(facts, trust.believing(facts, now_on, trust.judge(facts)) or now_on)
 
 

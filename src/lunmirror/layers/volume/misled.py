@@ -10,7 +10,7 @@ decides.
 
 from lunmirror import journal
 from lunmirror.layers.volume import choose
-from lunmirror.layers.volume.facts import LogicalVolume
+from lunmirror.layers.volume.facts import SCRUBS, LogicalVolume
 from lunmirror.layers.volume.subject import Subject
 from lunmirror.model import Kind, Plan, Present, Step, Unknown
 
@@ -32,6 +32,8 @@ def answer(of: Subject, facts: LogicalVolume) -> Plan | None:
             " the next pass starts it on its own disks",
         )
     noted = _note(of, facts)
+    if facts.action in SCRUBS:
+        return Plan(noted or choose.halt(of, facts))
     if dropped := choose.remake(of, facts):
         return Plan((*noted, *dropped.steps), dropped.findings)
     if facts.type == "raid1":

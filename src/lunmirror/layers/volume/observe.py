@@ -99,7 +99,7 @@ def _volume(
     entry = past.facts if isinstance(past, Present) else None
     instance = _instance(number, reader) if kind == "raid1" and active else ""
     activation = f"{boot}/{instance}" if boot and instance else ""
-    counters = _counters(row, rows, legs, past, activation, group, lvm, reader) if activation else {}
+    words = _words(row, rows, legs, past, activation, group, lvm, reader) if activation else {}
     return Present(
         LogicalVolume(
             uuid=row.uuid,
@@ -128,7 +128,7 @@ def _volume(
             today=reader.date(),
             boot=boot if kind == "raid1" else "",
             instance=instance,
-            counters=counters,
+            words=words,
             half_made=half_made,
             strays=strays,
             orphans=_orphans(dm, row, rows, status),
@@ -293,7 +293,8 @@ def _testimony(
     Only legs on declared disks are read, each proven through its session."""
     devices = {m.uuid: m.device for m in group.members if m.device and m.disk and not m.strayed_from}
     starts = {pv.uuid: pv.start for pv in lvm.pvs}
-    found, rubbish = {}, {}
+    found: dict[str, superblock.Superblock] = {}
+    rubbish, blank = {}, []
     for leg in legs:
         meta = next(
             (r for r in rows if r.parent == row.name and r.name == leg.name.replace("_rimage_", "_rmeta_")), None
@@ -312,12 +313,16 @@ def _testimony(
             rubbish[pv] = answer.facts.why
         elif isinstance(answer, Present):
             found[pv] = answer.facts._replace(part=meta.uuid)
+        else:
+            blank += [pv] if leg.letter in ("", "D") else []
+    if found or any(leg.letter for leg in legs):  # else nothing was ever started on them
+        rubbish |= dict.fromkeys(blank, "its metadata is blank, though the volume was in use")
     return Present(superblock.Accounts(found, rubbish))
 
 
-def _counters(row: LvRow, rows: list[LvRow], legs: tuple[Leg, ...], past: Seen[journal.Entry], activation: str, group: VolumeGroup, lvm: Lvm, reader: Reader) -> dict[str, int]:  # fmt: skip
-    """UUID of its metadata volume -> the event counter, of each leg of a raid1 in service; none if they cannot be read, or
-    were since it is active on these legs."""
+def _words(row: LvRow, rows: list[LvRow], legs: tuple[Leg, ...], past: Seen[journal.Entry], activation: str, group: VolumeGroup, lvm: Lvm, reader: Reader) -> dict[str, superblock.Superblock]:  # fmt: skip
+    """PV UUID -> the superblock of each leg of a raid1 in service; none if they cannot be read, or were since it is active
+    on these legs."""
     good = [leg for leg in legs if leg.letter == "A"]
     entry = past.facts if isinstance(past, Present) else None
     if entry is None or not good:
@@ -325,8 +330,8 @@ def _counters(row: LvRow, rows: list[LvRow], legs: tuple[Leg, ...], past: Seen[j
     if entry.counted == activation and set(entry.running) == {pv for leg in good for pv in leg.pvs}:
         return {}
     said = _testimony(row, rows, good, group, lvm, reader)
-    found = said.facts.legs.values() if isinstance(said, Present) else ()
-    return {leg.part: leg.events for leg in found} if len(found) == len(good) else {}
+    found = said.facts.legs if isinstance(said, Present) else {}
+    return found if len(found) == len(good) else {}
 
 
 def _legs(row: LvRow, rows: list[LvRow], kind: str, letters: str) -> tuple[Leg, ...]:

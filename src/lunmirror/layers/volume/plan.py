@@ -30,7 +30,7 @@ from lunmirror.layers.volume import (
     trust,
     undeclared,
 )
-from lunmirror.layers.volume.facts import LogicalVolume
+from lunmirror.layers.volume.facts import SCRUBS, LogicalVolume
 from lunmirror.layers.volume.make import make
 from lunmirror.layers.volume.start import start
 from lunmirror.layers.volume.subject import Subject
@@ -133,6 +133,10 @@ def _tend(of: Subject, facts: LogicalVolume, admissions: tuple[Step, ...], admit
         return checked
     marks, facts = checked
     noted = (*marks, *_all_noted(of, facts), *admissions)
+    if facts.action in SCRUBS and any(
+        leg.letter == "A" and set(leg.pvs) & set(facts.distrusted) for leg in facts.legs
+    ):
+        return Plan(noted or choose.halt(of, facts))
     refusal = layout.other(of, facts) or keep.misplaced(of, facts)
     if refusal:
         return Plan((*noted, *refusal.steps), refusal.findings)

@@ -60,7 +60,7 @@ def tend(of: Subject, facts: LogicalVolume) -> Plan | tuple[tuple[Step, ...], Lo
     if fresh and left:
         return _distrusted(of, facts, entry, fresh)
     if doubt := _doubt(of, facts, entry):
-        return doubt
+        return doubt._replace(steps=choose.halt(of, facts) if facts.action == "repair" else ())
     marks, now_on = _renewed(of, facts, entry)
     if fresh:
         others = tuple(pv for leg in facts.legs if leg.letter != "a" for pv in leg.pvs if pv not in alive)
@@ -154,7 +154,10 @@ def _every(of: Subject, facts: LogicalVolume, marks: tuple[Step, ...], now_on: j
     next_ = (
         "nothing: its legs are compared in full" if compared else "check what uses it (the file system, the database)"
     )
-    return Plan((*marks, *of.note_legs(facts, now_on)), (of.finding(Kind.DEGRADED, "may lack writes", why, next_),))
+    # A repair has to end before it has copied what one of them lost over the others.
+    stop = choose.halt(of, facts)[:1] if facts.action == "repair" else ()
+    steps = (*marks, *of.note_legs(facts, now_on), *stop)
+    return Plan(steps, (of.finding(Kind.DEGRADED, "may lack writes", why, next_),))
 
 
 def _renewed(of: Subject, facts: LogicalVolume, entry: journal.Entry) -> tuple[tuple[Step, ...], journal.Entry]:

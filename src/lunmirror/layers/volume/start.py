@@ -211,7 +211,7 @@ def _start_degraded(of: Subject, facts: LogicalVolume, hidden: list[Leg]) -> Pla
     entry = of.past(facts)
     away = _servers(of, hidden)
     visible = tuple(pv for leg in facts.legs if leg not in hidden for pv in leg.pvs)
-    good = journal.fit_to_start(entry, visible)
+    good = journal.fit_to_start(entry, visible, of.seqno)
     if not good:
         return _refuse(of, facts, away, visible)
     assert entry is not None
@@ -267,6 +267,11 @@ def _unfit(of: Subject, facts: LogicalVolume, entry: journal.Entry | None) -> st
     if entry.layout:
         return f"it was seen as a {entry.layout} since its legs were noted, so it cannot be told whether the leg in view is up to date"
     names = ", ".join(of.server_of(pv) for pv in entry.running)
+    if of.seqno < entry.seqno:
+        return (
+            f"LVM's metadata in view are version {of.seqno}, and were {entry.seqno} when it was noted {entry.since} that it"
+            f" runs on server {names}: the disk in view was put back to an earlier state"
+        )
     return f"since {entry.since} it ran on server {names} alone: the leg in view is older"
 
 
@@ -289,7 +294,7 @@ def _start_mirror(of: Subject, facts: LogicalVolume, lost: list[Leg]) -> Plan:
     entry = of.past(facts)
     away = _servers(of, lost)
     visible = tuple(pv for leg in facts.legs if leg not in lost for pv in leg.pvs)
-    good = journal.fit_to_start(entry, visible)
+    good = journal.fit_to_start(entry, visible, of.seqno)
     if not good:
         return _refuse(of, facts, away, visible)
     assert entry is not None

@@ -13,6 +13,8 @@ from. How the counters move, and what was measured: docs/facts/md-events.md. Wha
 | a leg names another as failed that has more events than itself       | each newer in something: two histories |
 | its metadata is rubbish                                              | not to be believed                     |
 | a leg is named as failed, its counter not below what was noted       | it fell behind: the bitmap knows by what |
+| one that is distrusted went on without those that are believed       | each newer in something                |
+| somebody else started them, and a counter is two below another's     | older, as above                        |
 """
 
 from typing import NamedTuple
@@ -38,15 +40,23 @@ SWING = 2  # events: what an activation in service may add to what was noted of 
 
 def judge(facts: LogicalVolume) -> Verdict:
     """What the legs in view, and the journal, say of each other. Legs that are distrusted already are not asked."""
-    if facts.type != "raid1" or not isinstance(facts.testimony, Present):
+    if facts.type != "raid1":
         return NOTHING
     entry = facts.past.facts if isinstance(facts.past, Present) else None
+    if facts.active and _is_foreign(facts, entry):
+        running = _in_service(facts, entry)
+        if running.older or running.torn:
+            return running
+    if not isinstance(facts.testimony, Present):
+        return NOTHING
     said: Accounts = facts.testimony.facts
     asked = {pv: leg for pv, leg in said.legs.items() if pv not in facts.distrusted}
     older = {pv: (journal.RUBBISH, why) for pv, why in said.rubbish.items() if pv not in facts.distrusted}
     older |= {pv: (journal.OLDER, why) for pv, leg in asked.items() if (why := _below(entry, leg))}
     if facts.active:
         return Verdict(older, ())
+    if later := _went_on_alone(facts, entry, said):
+        return Verdict(older, later, "one was not to be believed, and then ran without the other")
     rest = {pv: leg for pv, leg in asked.items() if pv not in older}
     named = {n for leg in rest.values() for n in leg.failed}
     torn = tuple(
@@ -70,6 +80,61 @@ def judge(facts: LogicalVolume) -> Verdict:
             return Verdict(older, ((first, pv),), counts)
         older[pv] = (journal.OLDER, f"its counter is {leg.events}, the other's {equals[first].events}")
     return Verdict(older, ())
+
+
+def _is_foreign(facts: LogicalVolume, entry: journal.Entry | None) -> bool:
+    """Whether somebody else started it: LVM's own events, a hand. A start of ours leaves nothing in `counted`."""
+    if entry is None:
+        return False
+    return journal.unseen_before(entry, facts.boot) or entry.counted not in ("", facts.activation)
+
+
+def _in_service(facts: LogicalVolume, entry: journal.Entry | None) -> Verdict:
+    """Of legs that somebody else started, unasked: until the first write each has its own counter. They are read one after
+    the other, so that a difference of one is none."""
+    words = {pv: leg for pv, leg in facts.words.items() if pv not in facts.distrusted}
+    older = {pv: (journal.OLDER, why) for pv, leg in words.items() if (why := _below(entry, leg))}
+    rest = {pv: leg for pv, leg in words.items() if pv not in older}
+    first = max(rest, key=lambda pv: rest[pv].events, default="")
+    for pv, leg in rest.items():
+        if rest[first].events - leg.events < SWING:
+            continue
+        counts = f"the one has counted {rest[first].events} events, the other {leg.events}"
+        if doubt := _beyond(entry, rest[first]):
+            return Verdict(older, ((first, pv),), f"{counts}, and {doubt}")
+        older[pv] = (journal.OLDER, counts)
+    return Verdict(older, ())
+
+
+def _went_on_alone(facts: LogicalVolume, entry: journal.Entry | None, said: Accounts) -> tuple[tuple[str, str], ...]:
+    """Pairs of a leg that is believed and one that is not, and that ran without it since: each has what the other lacks.
+    Of one that was given up by a choice that is what the choice was about."""
+    if entry is None:
+        return ()
+    gone = [
+        pv for pv in facts.distrusted if pv in said.legs and entry.why.get(pv, journal.GIVEN_UP) != journal.GIVEN_UP
+    ]
+    return tuple(
+        (good, pv)
+        for pv in gone
+        for good in entry.running
+        if good in said.legs
+        and said.legs[good].position in said.legs[pv].failed
+        and said.legs[pv].position not in said.legs[good].failed
+        and said.legs[pv].events > said.legs[good].events
+        and not _below(entry, said.legs[pv])
+    )
+
+
+def alone(facts: LogicalVolume) -> tuple[str, ...]:
+    """PV UUIDs of the legs on which a volume in service goes on though none of them is to be believed, while every leg that
+    was has failed: what is written now is on them alone, and what they lack is not. Empty if it does not."""
+    entry = facts.past.facts if isinstance(facts.past, Present) else None
+    if entry is None or not facts.active or facts.tracked or facts.unclear:
+        return ()
+    letters = {pv: leg.letter for leg in facts.legs for pv in leg.pvs}
+    failed = all(letters.get(pv, "D") not in ("", "A", "a") for pv in entry.running)
+    return facts.in_sync if failed and set(facts.in_sync) <= set(entry.rebuild) else ()
 
 
 def _noted(entry: journal.Entry | None, leg: Superblock) -> int | None:

@@ -93,7 +93,7 @@ def notes(answer: Plan) -> list[Entry]:
 BOTH = Entry("vg0/lv", (A, B), "t0", 5, {})
 ONLY_A = Entry("vg0/lv", (A,), "t1", 5, {B: "t1"})
 ONLY_B = Entry("vg0/lv", (B,), "t1", 5, {A: "t1"})
-GIVEN_UP = Entry("vg0/lv", (B,), "t3", 7, {}, rebuild=(A,), scrub="wanted")
+GIVEN_UP = Entry("vg0/lv", (B,), "t3", 5, {}, rebuild=(A,), scrub="wanted")
 
 
 def test_absent_is_made_and_marked_in_one_command():
@@ -482,7 +482,7 @@ def test_a_layout_without_legs_is_left_alone_and_what_was_noted_is_not_relied_on
     assert said in answer.findings[0].why + answer.findings[0].next
     (entry,) = notes(answer)
     assert entry.running == BOTH.running
-    assert fit_to_start(entry, (A,)) == fit_to_start(entry, (A, B)) == ()
+    assert fit_to_start(entry, (A,), entry.seqno) == fit_to_start(entry, (A, B), entry.seqno) == ()
     assert advance(entry, "vg0/lv", (A, B), 9, "t9").layout == ""
 
 
