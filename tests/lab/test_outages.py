@@ -44,6 +44,20 @@ def back(lab: Lab, disk: str, timeout: int = 60) -> None:
     )
 
 
+def served_again(lab: Lab, disk: str) -> None:
+    """As `back`, of a server that was restarted, with passes meanwhile: its session may be stuck, which a pass repairs."""
+    live = f"grep -l LOGGED_IN $(grep -lx {SERVERS[DISKS[disk]][2]} /sys/class/iscsi_session/*/targetname | sed s/targetname/state/)"
+    for _ in range(10):
+        if lab.run(live, check=False).rc == 0:
+            return back(lab, disk)
+        lab.apply()
+        lab.run("sleep 2")
+    seen = lab.run(
+        "iscsiadm -m session -P 1; journalctl -b -u iscsid --no-pager | tail -n 30", check=False, timeout=60
+    )
+    raise AssertionError(f"no session to {DISKS[disk]}: {seen.stdout}")
+
+
 def given_up(lab: Lab, name: str = "vg0-testlv", letters: str = "AD") -> None:
     """Waits until device-mapper has given the leg up."""
     lab.run(f"for i in $(seq 240); do dmsetup status {name} | grep -qw {letters} && exit 0; sleep 0.25; done; exit 1")

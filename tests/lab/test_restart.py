@@ -8,7 +8,7 @@ import json
 
 import pytest
 from kit import DISKS, MOUNT, Lab, config
-from test_outages import back, given_up, whole
+from test_outages import back, given_up, served_again, whole
 
 OTHER = {"left": "right", "right": "left"}
 LONG = config(policy='stall_budget = "3m"\nboot_wait = "5s"')
@@ -116,7 +116,7 @@ def test_a_loss_beyond_the_replacement_timeout_is_made_good(converged, which: st
     with lab.writing():
         given_up(lab, letters="DA" if which == "left" else "AD")
     lab.run(f"filer start {server}")
-    back(lab, which)
+    served_again(lab, which)
     lab.settle()
 
     whole(lab)
@@ -196,7 +196,7 @@ def test_ten_restarts_of_a_server_that_writes_through_cost_no_full_copy(converge
         which = list(OTHER)[n % 2]
         lab.run(f"filer stop {DISKS[which]}; filer start {DISKS[which]}")
         write_through(lab, which)
-        back(lab, which)
+        served_again(lab, which)
         lab.settle()
 
     spent = {d: (n - begun[d]) >> 20 for d, n in written(lab).items()}

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from kit import MOUNT, Lab
-from test_outages import RAID1, back, given_up, whole
+from test_outages import RAID1, given_up, served_again, whole
 
 LEGS = {"left": "filer1", "right": "filer2"}
 
@@ -130,7 +130,7 @@ def test_a_leg_is_put_back_during_an_outage(converged, which):
         given_up(lab, letters="DA" if which == "left" else "AD")
         lab.apply(expect=3)
         put_back(lab, which)
-        back(lab, which)
+        served_again(lab, which)
         lab.settle()
 
     all_is_there(lab, witness)

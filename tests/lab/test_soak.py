@@ -71,7 +71,10 @@ def test_soak(converged) -> None:
         assert writer.poll() is None, writer.output()
     lab.run("pkill -TERM -f '[w]riter /mnt'")
     writer.wait(60)
-    lab.run("systemctl stop lunmirror.timer lunmirror-soon.timer; pkill -f '[r]oot/letters'", check=False)
+    lab.run(
+        "systemctl stop lunmirror.timer lunmirror-soon.timer lunmirror-return.service; pkill -f '[r]oot/letters'",
+        check=False,
+    )
     lab.settle()
     lost = without_redundancy(lab)
     said = json.loads(lab.run(f"writer verify {MOUNT}/blocks /root/blocks.log", check=False, timeout=300).stdout)

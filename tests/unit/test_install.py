@@ -24,11 +24,13 @@ FILES = {
     "units/dm-event.service.d/lunmirror.conf",
     "units/lunmirror-release.service",
     "units/lunmirror-soon.timer",
+    "units/lunmirror-return.service",
     "units/lunmirror.service",
     "units/lunmirror.timer",
     "units/lvm2-monitor.service.d/lunmirror.conf",
     "units/open-iscsi.service.d/lunmirror.conf",
     "usr/libexec/lunmirror/release-mounts",
+    "usr/libexec/lunmirror/wait-for-return",
     "usr/share/bash-completion/completions/lunmirror",
     "usr/share/fish/vendor_completions.d/lunmirror.fish",
     "usr/share/lunmirror/cron/lunmirror",
@@ -161,7 +163,8 @@ def test_units_name_programs_where_they_are_installed(installed: Path) -> None:
         if unit.is_file():
             named |= set(re.findall(r"^Exec\w+=[-@+!:]*(\S*lunmirror\S*)", unit.read_text(), re.MULTILINE))
 
-    assert named == {f"{installed}/usr/bin/lunmirror", f"{installed}/usr/libexec/lunmirror/release-mounts"}
+    helpers = {f"{installed}/usr/libexec/lunmirror/{name}" for name in ("release-mounts", "wait-for-return")}
+    assert named == {f"{installed}/usr/bin/lunmirror", *helpers}
     cron = (installed / "usr/share/lunmirror/cron/lunmirror").read_text()
     assert f" root {installed}/usr/bin/lunmirror apply " in cron
 
