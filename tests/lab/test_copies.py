@@ -40,7 +40,6 @@ def not_on(lab: Lab, number: int) -> None:
 
 
 @pytest.mark.parametrize("away", ["filer1", "filer2"])
-@pytest.mark.unproven
 def test_a_copy_is_not_started_in_the_place_of_a_leg_that_is_away(converged: Callable[..., Lab], away: str) -> None:
     other = {"filer1": "filer2", "filer2": "filer1"}[away]
     lab = converged("core", LAYOUTS["core"])
@@ -143,7 +142,6 @@ def test_a_copy_with_a_lower_number_beside_the_original(converged: Callable[...,
     assert lab.backing("filer1", 2) == copied
 
 
-@pytest.mark.unproven
 def test_a_copy_on_a_loop_device(converged: Callable[..., Lab]) -> None:
     lab = converged("plain", config(volume=VOLUME))
     lab.run("cp --sparse=always $(filer path filer1 1) /srv/filers/backup.img; sync", timeout=200)
@@ -164,7 +162,6 @@ def test_a_copy_on_a_loop_device(converged: Callable[..., Lab]) -> None:
     assert set(lab.on_each_leg("newer").values()) == {newer}
 
 
-@pytest.mark.unproven
 def test_a_second_session_through_another_interface(converged: Callable[..., Lab]) -> None:
     lab = converged("core", LAYOUTS["core"])
     target = lab.target("left")
@@ -193,7 +190,6 @@ def test_a_second_session_through_another_interface(converged: Callable[..., Lab
     assert set(lab.on_each_leg("newer").values()) == {newer}
 
 
-@pytest.mark.unproven
 def test_two_sessions_asked_for_by_iscsid_conf_become_one(lab: Lab) -> None:
     lab.run("sed -i 's/^node.session.nr_sessions.*/node.session.nr_sessions = 2/' /etc/iscsi/iscsid.conf")
     assert "nr_sessions = 2" in lab.run("grep nr_sessions /etc/iscsi/iscsid.conf").stdout
@@ -203,7 +199,6 @@ def test_two_sessions_asked_for_by_iscsid_conf_become_one(lab: Lab) -> None:
     assert all("nr_sessions = 1" in text for text in lab.records().values())
 
 
-@pytest.mark.unproven
 def test_twins_made_before_are_named_and_one_of_them_is_used(converged: Callable[..., Lab]) -> None:
     lab = converged("core", LAYOUTS["core"])
     lab.run(
