@@ -280,6 +280,10 @@ class Demo:
 
     def status(self):
         said = self.sh("lunmirror status")
+        self.expect(said.startswith("OK: "), "all is well")
+        for word in ("vg0/testlv", "in sync", "filer1", "filer2"):
+            self.expect(word in said, f"{word} is named")
+        said = self.sh("lunmirror status testlv")
         for word in ("vg0", "testlv", "left", "right", "filer1", "filer2"):
             self.expect(word in said, f"{word} is in the tree")
         return "in sync, both legs"

@@ -27,20 +27,22 @@ _RESULTS = {Exit.CONVERGED: "info", Exit.DRIFT: "info", Exit.DEGRADED: "warning"
 
 
 class Log:
-    """The log of one run. `level` is the least that is logged; `clock` gives seconds since 1970; `color` is for a
-    terminal that colors are wanted on."""
+    """The log of one run. `level` is the least that is logged, "" for the usual: info, and on a terminal nothing but what
+    no report shows; `clock` gives seconds since 1970; `color` is for a terminal that colors are wanted on."""
 
     def __init__(
         self,
         verb: str,
         run: str,
-        level: str = "info",
+        level: str = "",
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.time,
         color: bool = False,
     ) -> None:
-        self.verb, self.run, self.least, self.clock, self.color = verb, run, LEVELS[level], clock, color
+        self.verb, self.run, self.clock, self.color = verb, run, clock, color
         self.stream = stream if stream is not None else sys.stderr
+        self.spoken = not level and self._is_terminal()
+        self.least = LEVELS[level or "info"]
         self.secrets: set[str] = set()
         self._logger: Any = None
 
@@ -77,10 +79,14 @@ class Log:
     def note(self, text: str) -> None:
         """Something worth saying that belongs to no step."""
         self._say("warning", text, {})
+        if self.spoken:
+            self._write(f"lunmirror: {shown(text)}")
 
     def progress(self, text: str) -> None:
         """Where a verb that takes minutes has come to."""
         self._say("info", text, {})
+        if self.spoken:
+            self._write(shown(text))
 
     def close(self, result: Exit, seconds: float, report: Report | None = None, error: str = "") -> None:
         """The last line of a run: what it came to; at level debug if it had nothing to do and all is well. `error` says
@@ -94,7 +100,7 @@ class Log:
         self._say(level, "run ended", keys)
 
     def _say(self, level: str, event: str, keys: dict[str, Any]) -> None:
-        if LEVELS[level] < self.least or self.stream is None:
+        if LEVELS[level] < self.least or self.stream is None or self.spoken:
             return
         if self._logger is None:
             self._logger = self._make_logger()

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from lunmirror import config, journal
+from lunmirror.analysis.verdict import judge
 from lunmirror.desired import Desired
 from lunmirror.errors import ConfigError, LunmirrorError
 from lunmirror.execute import Executor
@@ -23,7 +24,8 @@ from lunmirror.lvm import read as lvm
 from lunmirror.model import ABSENT, Present, Report, Seen, Unknown
 from lunmirror.mountinfo import parse as mountinfo
 from lunmirror.reconcile import run_pass
-from lunmirror.report import as_json, copying, kernellog, status, table, verdict
+from lunmirror.report import as_json, brief, copying, kernellog, status, table, verdict
+from lunmirror.report.style import Style
 from sim.machine import SimHost
 from sim.stage import Stage, compiled, text
 from sim.stories import STORIES
@@ -218,8 +220,10 @@ def told(report: Report, stage: Stage, host: SimHost) -> None:
     beside = status.Beside(speeds, kernellog.last_errors(report, host))
     texts = [
         table.render(report, desired),
-        status.render(report, desired, False, beside),
-        *(verdict.render(s, verdict.verdict(s, report, desired, {})[1], False) for s in desired.servers),
+        brief.render(judge(report, desired, beside.errors), report, desired, Style(columns=80), speeds, True),
+        "\n".join(status.tree(report, desired, beside)),
+        brief.findings(report.findings, Style()),
+        *(verdict.render(s, verdict.verdict(s, report, desired, {})[1]) for s in desired.servers),
     ]
     for shown in texts:
         shown.encode()

@@ -3,7 +3,7 @@
 import pytest
 
 from lunmirror.model import Kind
-from lunmirror.report.status import document, render
+from lunmirror.report.status import document, tree
 from sim.stage import Stage, text
 from sim.stories import outage
 from sim.world import make_world
@@ -61,7 +61,7 @@ def test_status_shows_the_cache_of_each_leg() -> None:
     legs = document(report, stage.desired)["groups"][0]["volumes"][0]["legs"]
 
     assert {leg["server"]: leg["write_cache"] for leg in legs} == {"filer1": "through", "filer2": "back"}
-    assert "write cache through" in render(report, stage.desired)
+    assert "write cache through" in "\n".join(tree(report, stage.desired))
 
 
 def third(cache: str, kind: str) -> Stage:

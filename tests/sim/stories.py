@@ -242,13 +242,20 @@ def chosen(keep: str) -> Stage:
     return stage
 
 
-def overwritten(partition: bool) -> Stage:
-    """The left LUN holds a file system; the configuration names it, as the refusal asked for, and gives it up."""
+def blank_but_for_a_file_system(partition: bool = True) -> Stage:
+    """The left LUN holds a file system that nobody declared."""
     stage = blank(partition=partition)
     lun = stage.lun("left")
     lun.body.signature = {"UUID": "0b2d1a4e-1c52-4f0e-8f7a-6f0d1d4a9b11", "TYPE": "ext4"}
     lun.body.marks = {8 << 20: 4096}
     stage.world.version += 1
+    return stage
+
+
+def overwritten(partition: bool) -> Stage:
+    """The left LUN holds a file system; the configuration names it, as the refusal asked for, and gives it up."""
+    stage = blank_but_for_a_file_system(partition)
+    lun = stage.lun("left")
     asked = stage.apply().finding(Kind.REFUSED)
     consent = asked.partition("overwrite = ")[2].splitlines()[0]
     words = text(partition=partition).replace("[disks.right]", f"overwrite = {consent}\n[disks.right]")

@@ -94,13 +94,22 @@ def test_commands_are_one_line() -> None:
     assert (first["level"], second["level"]) == ("info", "warning")
 
 
-@pytest.mark.parametrize("color", [False, True])
-def test_a_terminal_gets_it_rendered_for_people(color: bool) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
-    one = Log("apply", "0a1b2c3d", stream=Terminal(), color=color)
+
+def test_a_terminal_gets_what_no_report_shows_and_nothing_else() -> None:
+    one = Log("apply", "0a1b2c3d", stream=Terminal())
+    one.finding(Finding(Ref("volume", "vg0/lv"), Kind.REFUSED, "no"))
+    one.close(Exit.FAILED, 0.1, report())
+    one.note("the clock \x1b[31mjumped")
+    assert one.stream.getvalue() == "lunmirror: the clock \\x1b[31mjumped\n"
+
+
+@pytest.mark.parametrize("color", [False, True])
+def test_a_terminal_that_asks_gets_it_rendered_for_people(color: bool) -> None:
+    one = Log("apply", "0a1b2c3d", "info", stream=Terminal(), color=color)
     one.close(Exit.FAILED, 0.1, report())
     assert "run ended" in one.stream.getvalue()
     assert not one.stream.getvalue().startswith("{")

@@ -24,9 +24,10 @@ from lunmirror.analysis.folding import Trouble, fold, resting
 from lunmirror.analysis.servers import Server, servers
 from lunmirror.desired import Desired, Volume
 from lunmirror.exits import Exit
+from lunmirror.host import paths
 from lunmirror.layers.session.since import Error
 from lunmirror.layers.volume.facts import LogicalVolume
-from lunmirror.model import PATIENCE, Absent, Finding, Kind, Report, Run, World
+from lunmirror.model import PATIENCE, Absent, Finding, Kind, Report, Run, Step, World
 from lunmirror.report import health as healths
 from lunmirror.report.risk import Copy, copies, facts_of, past_of, whole_legs
 
@@ -117,7 +118,7 @@ def judge(report: Report, desired: Desired, errors: Mapping[str, Error] | None =
     )
     decision = exit_ == Exit.REFUSED
     headline = _headline(found, troubles, undeclared, desired)
-    steps = sum(not isinstance(step.action, PATIENCE) for step in report.steps)
+    steps = sum(not isinstance(step.action, PATIENCE) and not _is_note(step) for step in report.steps)
     return Machine(worst, decision, exit_, headline, found, standing, troubles, undeclared, notes, steps)
 
 
@@ -153,6 +154,12 @@ def _is_undeclared(finding: Finding, desired: Desired) -> bool:
     return finding.ref.layer in ("volume", "mount") and finding.ref.name not in desired.volumes
 
 
+def _is_note(step: Step) -> bool:
+    """What lunmirror only writes down for itself."""
+    place = getattr(step.action, "path", "")
+    return bool(place) and f"{place}/".startswith(f"{paths.JOURNAL_DIR}/")
+
+
 # One volume
 
 
@@ -182,6 +189,8 @@ def _judged(
             findings=mine,
         )
     means = _means(state, volume, facts, report.seen, desired, health)
+    if facts is None and all(s.away for s in standing if s.name in {desired.disks[d].server for d in volume.legs}):
+        means = Clause("nobody can use it while its servers are away")
     cause, action = _cause(told, volume, mine, report, desired, standing, health)
     if action.startswith("nothing:"):
         action = f"none:{action.removeprefix('nothing:')}"
@@ -278,7 +287,8 @@ def _cause(
     if _has_steps(volume, report, desired):
         lacking = bad if told.state == DEGRADED else ()
         words = "; ".join(f"the leg on {_places((c,))} is {c.lack}" for c in lacking if c.lack)
-        return Clause(words or _first_clause(health.words)), f"none: {NEXT_PASS}"
+        unseen = facts_of(volume, report.seen) is None
+        return Clause(words or (health.words if unseen else _first_clause(health.words))), f"none: {NEXT_PASS}"
     for finding in mine:
         return Clause(finding.why or finding.what), finding.next
     return Clause(health.words), "`lunmirror plan` shows what can be done"
@@ -336,18 +346,19 @@ def _headline(
         if not such:
             continue
         is_ = "is" if len(such) == 1 else "are"
-        causes = {v.cause for v in such}
-        one = next(iter(causes)) if len(causes) == 1 and state != COPYING else Clause()
-        because = f": {one.text}" if one.text else ""
-        return Clause(f"{_counted(such, found)} {is_} {words}{because}", one.since)
+        whose = "its" if len(such) == 1 else "their"
+        safe = f"; {whose} data is safe" if all(v.means.text.startswith("data is safe") for v in such) else ""
+        return Clause(f"{_counted(such, found)} {is_} {words}{safe}")
     if troubles:
         return Clause(f"every volume is whole, but {troubles[0].what}")
+    if undeclared:
+        named = listed(dict.fromkeys(f.ref.name for f in undeclared))
+        return Clause(f"what is declared is whole, but nobody looks after {named}")
     if not found:
         return Clause("no volume is declared")
     many = "1 volume is" if len(found) == 1 else f"{len(found)} volumes are"
     declared = "full redundancy" if all(len(v.legs) > 1 for v in desired.volumes.values()) else "what is declared"
-    beside = "; what is not declared any more is named below" if undeclared else ""
-    return Clause(f"{many} in service, with {declared}{beside}")
+    return Clause(f"{many} in service, with {declared}")
 
 
 def _counted(such: list[Verdict], found: tuple[Verdict, ...]) -> str:

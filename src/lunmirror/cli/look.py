@@ -9,18 +9,22 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from lunmirror.analysis.servers import servers
+from lunmirror.analysis.verdict import Machine, judge
 from lunmirror.cli import output, passes
-from lunmirror.cli.options import check_server
+from lunmirror.cli.options import check_server, declared, nearest
 from lunmirror.desired import Desired
+from lunmirror.errors import UsageError
 from lunmirror.exits import Exit
 from lunmirror.host.protocol import Reader
 from lunmirror.host.waiting import Interrupted
 from lunmirror.log import Log
 from lunmirror.model import Report
-from lunmirror.report import copying, kernellog, verdict, watch
+from lunmirror.report import brief, copying, kernellog, verdict, watch
 from lunmirror.report import status as tree
 from lunmirror.report.health import WORDS, is_full, status_exit
 from lunmirror.report.risk import losses
+from lunmirror.report.style import Style, block
 from lunmirror.report.table import Paint
 
 SAMPLE = 1.0  # seconds between the two readings that tell a speed
@@ -40,6 +44,10 @@ class Scene(NamedTuple):
     show: Callable[[str], bool]
     columns: Callable[[], int]
     color: bool
+    ascii: bool = False
+
+    def style(self) -> Style:
+        return Style(self.color, self.columns(), self.ascii, self.host.date())
 
 
 def scene(args: Namespace, log: Log) -> Scene:
@@ -54,7 +62,17 @@ def scene(args: Namespace, log: Log) -> Scene:
         host.forget()
         return run_pass(args.verb, log.run, desired, host)
 
-    return Scene(args, desired, host, look, passes.pause, output.show, output.columns, output.colored(sys.stdout))
+    return Scene(
+        args,
+        desired,
+        host,
+        look,
+        passes.pause,
+        output.show,
+        output.columns,
+        output.colored(sys.stdout),
+        output.ascii_only(sys.stdout),
+    )
 
 
 def status(scene: Scene) -> passes.Reported:
@@ -68,7 +86,37 @@ def status(scene: Scene) -> passes.Reported:
     beside = tree.Beside(_sampled(scene, report), kernellog.last_errors(report, scene.host))
     if scene.args.json:
         return result, report, tree.render_json(report, scene.desired, beside, result)
-    return result, report, tree.render(report, scene.desired, scene.color, beside, result)
+    machine = judge(report, scene.desired, beside.errors)
+    if scene.args.quiet and result == Exit.CONVERGED and machine.calm:
+        return result, report, ""
+    return result, report, _told(scene, machine, report, beside)
+
+
+def _told(scene: Scene, machine: Machine, report: Report, beside: tree.Beside) -> str:
+    style = scene.style()
+    name = scene.args.volume and _volume(scene.args.volume, scene.desired)
+    if not name and not scene.args.verbose:
+        return brief.render(machine, report, scene.desired, style, beside.speeds)
+    detail = block(["", *tree.tree(report, scene.desired, beside, scene.color, name)], style)
+    if name:
+        (verdict_,) = (v for v in machine.volumes if v.volume == name)
+        said = brief.findings(verdict_.findings, style)
+        return brief.one_volume(machine, name, report, scene.desired, style, beside.speeds) + detail + said
+    whole = brief.render(machine, report, scene.desired, style, beside.speeds, verbose=True)
+    return whole + detail + brief.findings(report.findings, style)
+
+
+def _volume(asked: str, desired: Desired) -> str:
+    """The id of the volume that is asked for, by its id or its name alone. Raises UsageError."""
+    found = [v.id for v in desired.volumes.values() if asked in (v.id, v.name)]
+    if len(found) == 1:
+        return found[0]
+    several = f"it stands for {' and '.join(found)}" if found else ""
+    raise UsageError(
+        f"there is no volume {asked!r}" if not found else f"which volume {asked!r}?",
+        why=several,
+        next=nearest(asked, desired.volumes, declared(desired.volumes)),
+    )
 
 
 def can_lose(scene: Scene) -> passes.Reported:
@@ -77,9 +125,10 @@ def can_lose(scene: Scene) -> passes.Reported:
     report = scene.look()
     silent = verdict.silent_servers(server, report, scene.desired, scene.host)
     result, found = verdict.verdict(server, report, scene.desired, silent)
+    (standing,) = (s for s in servers(report.seen, scene.desired, {}) if s.name == server)
     if scene.args.json:
-        return result, report, verdict.render_json(server, report, found, result)
-    return result, report, verdict.render(server, found, scene.color)
+        return result, report, verdict.render_json(server, report, found, result, standing.away)
+    return result, report, verdict.render(server, found, scene.style(), standing)
 
 
 def _read(scene: Scene, report: Report) -> dict[str, copying.Reading]:
@@ -144,5 +193,5 @@ def _screen(scene: Scene, frame: watch.Frame) -> list[str]:
     head = paint(f"lunmirror status at {scene.host.date()}; Ctrl-C ends it", "2")
     needed = [s for s in scene.desired.servers if losses(s, frame.report.seen, scene.desired)]
     tail = [f"must stay up now: {', '.join(needed)}"] if needed else []
-    lines = (head, *watch.lines(frame, scene.desired, paint), *tail)
-    return [watch.fitted(line, scene.columns()) for line in lines]
+    lines = (head, *watch.lines(frame, scene.desired, paint, scene.columns()), *tail)
+    return [scene.style().fit(watch.fitted(line, scene.columns())) for line in lines]

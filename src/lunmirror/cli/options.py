@@ -99,8 +99,9 @@ def common(parser: Parser) -> None:
         "--log-level",
         metavar="LEVEL",
         choices=tuple(LEVELS),
-        default="info",
-        help="the least that is logged: debug, info (default), warning, error or critical",
+        default="",
+        help="the least that is logged on stderr: debug, info (default; on a terminal nothing is logged by default),"
+        " warning, error or critical",
     )
     parser.add("-h", "--help", action="store_true", help="show this")
     parser.add("-V", "--version", action="store_true", help="print the version")
@@ -108,6 +109,14 @@ def common(parser: Parser) -> None:
 
 def json(parser: Parser) -> None:
     parser.add("--json", action="store_true", help="print one JSON document in place of text")
+
+
+def verbose(parser: Parser, what: str) -> None:
+    parser.add("-v", "--verbose", action="store_true", help=what)
+
+
+def quiet(parser: Parser, what: str) -> None:
+    parser.add("-q", "--quiet", action="store_true", help=what)
 
 
 def lock_wait(parser: Parser) -> None:

@@ -17,6 +17,14 @@ def colored(stream: object) -> bool:
     return isatty is not None and isatty() and not plain
 
 
+def ascii_only(stream: object) -> bool:
+    """Whether this stream is a terminal whose locale has no UTF-8 (locale(7): the first of these that is set)."""
+    isatty = getattr(stream, "isatty", None)
+    named = next((value for name in ("LC_ALL", "LC_CTYPE", "LANG") if (value := os.environ.get(name))), "C")
+    utf8 = named.upper().replace("-", "").partition(".")[2].startswith("UTF8")
+    return isatty is not None and isatty() and not utf8
+
+
 def columns() -> int:
     """Of the terminal that stdout is; 0 if it is none, or one that cannot move its cursor."""
     if sys.stdout is None or not sys.stdout.isatty() or os.environ.get("TERM", "dumb") == "dumb":

@@ -65,8 +65,8 @@ MEANT_VERBS = {
 }
 MEANT_OPTIONS = {
     **dict.fromkeys(("--dry-run", "--check", "--noop", "-n"), "`lunmirror plan` shows what apply would do"),
-    **dict.fromkeys(("-v", "--verbose", "--debug"), "--log-level debug logs more"),
-    **dict.fromkeys(("-q", "--quiet", "--silent"), "--log-level error logs less"),
+    "--debug": "--log-level debug logs more",
+    "--silent": "--log-level error logs less",
     **dict.fromkeys(("-c", "--config-file", "-f"), "--config PATH names the configuration"),
     **dict.fromkeys(("-j", "--format", "--output", "-o"), "--json prints one JSON document"),
     **dict.fromkeys(

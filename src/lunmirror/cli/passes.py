@@ -34,7 +34,8 @@ def report(args: Namespace, look: Callable[[Log], Reported]) -> Exit:
     """Check what every look at the machine needs, look, print the report, and write the closing line of the log."""
     needs.check_packages()
     started = time.monotonic()
-    log = Log(args.verb, os.urandom(4).hex(), args.log_level, color=output.colored(sys.stderr))
+    level = args.log_level or ("info" if getattr(args, "verbose", False) and args.verb != "status" else "")
+    log = Log(args.verb, os.urandom(4).hex(), level, color=output.colored(sys.stderr))
     try:
         waiting.heed_signals()
         needs.check_machine()

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from lunmirror.analysis import verdict
 from lunmirror.desired import Desired, Disk, Volume
 from lunmirror.exits import Exit
 from lunmirror.layers.disk.facts import Lun
@@ -15,14 +16,14 @@ from lunmirror.layers.group.facts import VolumeGroup
 from lunmirror.layers.mount.facts import MountState
 from lunmirror.layers.session.facts import NoSession, Session, stale
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
-from lunmirror.model import Absent, Finding, Kind, Present, Report, Seen, Unknown
+from lunmirror.model import Absent, Present, Report, Seen, Unknown
 from lunmirror.plain import shown
 from lunmirror.report.as_json import SCHEMA, _finding
 from lunmirror.report.copying import Speed
-from lunmirror.report.health import FULL, REBUILDING, WORDS, health, status_exit
+from lunmirror.report.health import FULL, REBUILDING, health, status_exit
 from lunmirror.report.kernellog import Error
-from lunmirror.report.risk import LETTERS, Loss, losses
-from lunmirror.report.table import Paint, finding_text
+from lunmirror.report.risk import LETTERS, Copy, Loss, copies, losses
+from lunmirror.report.table import Paint
 from lunmirror.report.words import rate, size, span
 
 
@@ -48,6 +49,7 @@ def document(
         "run": report.run,
         "result": result.name.lower(),
         "exit": int(result),
+        "verdict": verdict.document(verdict.judge(report, desired, beside.errors)),
         "groups": [_group(name, desired, report, beside) for name in desired.groups],
         "losing": {server: [_loss(one) for one in found] for server, found in _losing(report, desired).items()},
         "findings": [_finding(f) for f in report.findings],
@@ -119,8 +121,10 @@ def _volume(
         if mounted:
             about["mount"]["readonly"] = mount.mounted.readonly
     legs = facts.legs if facts else ()
+    mine = {copy.name: copy for copy in copies(volume, report.seen, desired)}
     about["legs"] = [_leg(leg, facts.type, group, desired, report, beside) for leg in legs]
     for leg, said in zip(legs, about["legs"], strict=True):
+        said["state"] = _state_of_leg(said["state"], mine[leg.name])
         if facts and facts.is_misled(leg):
             said["state"] = "on a disk that is not the declared one"
     there = {leg["disk"] for leg in about["legs"]}
@@ -140,6 +144,13 @@ def _leg(
     if disk in desired.disks:
         about |= _below(desired.disks[disk], desired, report, beside)
     return about
+
+
+def _state_of_leg(letter: str, copy: Copy) -> str:
+    """The kernel's word, but never "in sync" of what cannot be reached, or is not known to hold everything."""
+    if letter != "in sync" or copy.good:
+        return letter
+    return "out of reach" if copy.away else copy.lack
 
 
 def _missing_leg(name: str, desired: Desired, report: Report, beside: Beside) -> dict[str, Any]:
@@ -180,38 +191,21 @@ def _write_cache(disk: Disk, report: Report) -> str:
     return ("back" if any(one.volatile for one in known) else "through") if known else ""
 
 
-def render(
-    report: Report, desired: Desired, color: bool = False, beside: Beside = NOTHING, result: Exit | None = None
-) -> str:
-    """The tree for a person, then what is to be said of it; ends in a newline."""
+def tree(
+    report: Report, desired: Desired, beside: Beside = NOTHING, color: bool = False, only: str = ""
+) -> list[str]:
+    """The lines of the tree for an administrator, each group or (`only`, its id) one volume."""
     paint = Paint(color)
     whole = _shown(document(report, desired, beside))
     lines: list[str] = []
     for group in whole["groups"]:
+        volumes = [v for v in group["volumes"] if only in ("", f"{group['group']}/{v['volume']}")]
+        if only and not volumes:
+            continue
         lines.append(_group_line(group, paint))
-        for n, volume in enumerate(group["volumes"]):
-            _volume_lines(volume, n == len(group["volumes"]) - 1, paint, lines)
-    lines += ["", *_risks(_losing(report, desired), paint)]
-    if report.steps:
-        lines.append("")
-        count = "1 step" if len(report.steps) == 1 else f"{len(report.steps)} steps"
-        lines.append(f"{count} would bring it to what is declared; `lunmirror plan` shows what.")
-    # Notes are for `plan` and `apply`, but for those that tell how the next outage will go, and what nobody looks after.
-    said: list[Finding] = [
-        f
-        for f in report.findings
-        if f.kind is not Kind.NOTE or f.ref.layer in ("node", "session") or _is_undeclared(f, desired)
-    ]
-    if said:
-        lines += ["", *(finding_text(f, paint) for f in said)]
-    result = status_exit(report, desired) if result is None else result
-    code = "32" if result == 0 else "33" if result == 3 else "31"
-    lines += ["", f"{paint(WORDS[result], code)} (exit {int(result)})"]
-    return "\n".join(lines) + "\n"
-
-
-def _is_undeclared(finding: Finding, desired: Desired) -> bool:
-    return finding.ref.layer in ("volume", "mount") and finding.ref.name not in desired.volumes
+        for n, volume in enumerate(volumes):
+            _volume_lines(volume, n == len(volumes) - 1, paint, lines)
+    return lines
 
 
 def _shown(tree: Any) -> Any:
@@ -221,20 +215,6 @@ def _shown(tree: Any) -> Any:
     if isinstance(tree, dict):
         return {key: _shown(value) for key, value in tree.items()}
     return [_shown(one) for one in tree] if isinstance(tree, list) else tree
-
-
-def _risks(losing: Mapping[str, tuple[Loss, ...]], paint: Paint) -> list[str]:
-    """Which server's loss would cost what, now."""
-    lines = []
-    for server, found in losing.items():
-        if not found:
-            lines.append(
-                f"{paint('✓', '32')} server {paint(server, '1')} could be lost now: nothing would be lost with it"
-            )
-        lines += [
-            f"{paint('✗', '31')} if server {paint(server, '1')} were lost now, {shown(str(loss))}" for loss in found
-        ]
-    return lines
 
 
 def _group_line(group: dict[str, Any], paint: Paint) -> str:

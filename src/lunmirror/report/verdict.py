@@ -3,15 +3,15 @@
 import json
 from collections.abc import Mapping
 
+from lunmirror.analysis.servers import Server
 from lunmirror.desired import Desired
 from lunmirror.exits import Exit
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.session.facts import Session
 from lunmirror.model import Present, Report
-from lunmirror.plain import shown
 from lunmirror.report.as_json import SCHEMA
 from lunmirror.report.risk import Loss, losses
-from lunmirror.report.table import Paint
+from lunmirror.report.style import GREEN, PLAIN, RED, Style, block
 
 ANSWER = 3.0  # seconds for a portal to accept a connection
 
@@ -41,21 +41,34 @@ def verdict(
     return (Exit.REFUSED if found else Exit.CONVERGED), found
 
 
-def render(server: str, found: tuple[Loss, ...], color: bool = False) -> str:
-    paint = Paint(color)
+def render(server: str, found: tuple[Loss, ...], style: Style = PLAIN, standing: Server | None = None) -> str:
+    """The answer to "can it be lost?", ending in a newline. `standing`: how the server is now."""
+    if standing and standing.away and not found:
+        said = style.since("it has not answered", standing.since) if standing.since else standing.why
+        what = f"server {server} is lost already: {said}. No declared volume loses more with it"
+        return block(style.lines("yes: ", what, GREEN), style)
     if not found:
-        return f"{paint('yes', '32')}: server {server} can be lost now; no declared volume loses access or data\n"
-    head = f"{paint('no', '31')}: server {server} must stay up now"
-    return "\n".join((head, *(f"  {shown(str(loss))}" for loss in found))) + "\n"
+        what = f"server {server} can be lost now; no declared volume loses access or data"
+        return block(style.lines("yes: ", what, GREEN), style)
+    what = (
+        f"server {server} is lost already, and is needed"
+        if standing and standing.away
+        else f"server {server} must stay up now"
+    )
+    lines = style.lines("no: ", what, RED)
+    for loss in found:
+        lines += style.lines("  ", str(loss), indent=4)
+    return block(lines, style)
 
 
-def render_json(server: str, report: Report, found: tuple[Loss, ...], result: Exit) -> str:
+def render_json(server: str, report: Report, found: tuple[Loss, ...], result: Exit, away: bool = False) -> str:
     document = {
         "schema": SCHEMA,
         "verb": report.verb,
         "run": report.run,
         "server": server,
         "can_lose": not found,
+        "away": away,
         "result": result.name.lower(),
         "exit": int(result),
         "reasons": [{"volume": one.volume, "loses": one.loses, "why": one.why} for one in found],

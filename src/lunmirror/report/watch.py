@@ -7,6 +7,7 @@ Pure but for the two functions that it is given; pausing, drawing and stopping a
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
+from lunmirror.analysis.verdict import judge
 from lunmirror.desired import Desired
 from lunmirror.model import Report
 from lunmirror.plain import shown
@@ -18,7 +19,7 @@ from lunmirror.report.words import rate, span
 PAUSE = 1.0  # seconds between readings
 PERIOD = 10.0  # seconds after which a full look is due, whatever the counters say
 WINDOW = 10.0  # seconds over which a speed is told
-CELLS = 24
+CELLS, LEAST = 24, 6  # of a bar: where there is room, and below which there is none
 _COLORS = {FULL: "32", REBUILDING: "33", DEGRADED: "33"}
 
 
@@ -65,20 +66,26 @@ def _time(readings: Mapping[str, Reading]) -> float:
     return max((one.at for one in readings.values()), default=0.0)
 
 
-def lines(frame: Frame, desired: Desired, paint: Paint | None = None) -> list[str]:
-    """One line for each declared volume, for a terminal: name, bar, percent, how it is, pace."""
+def lines(frame: Frame, desired: Desired, paint: Paint | None = None, columns: int = 80) -> list[str]:
+    """One line for each declared volume, fitted to the terminal: name and state; of a copy a bar, percent and pace, of
+    anything else that is amiss its cause."""
     paint = paint or Paint(False)
     wide = max((len(v) for v in desired.volumes), default=0)
+    causes = {v.volume: v.cause.text for v in judge(frame.report, desired).volumes}
     found = []
     for volume in desired.volumes.values():
         state = health(volume, frame.report.seen, desired)
         share = _share(state, frame)
-        code = _COLORS.get(state.state, "31")
-        words = [f"{volume.id:{wide}}", paint(bar(share), code), f"{_percent(share):>7}", paint(state.state, code)]
-        pace = frame.speeds.get(volume.id)
-        words += [f"{rate(pace.rate)}, at most {span(pace.left)} left"] if pace else []
-        words += [shown(state.words)] if state.state != FULL else []
-        found.append("  ".join(words))
+        head = f"{volume.id:{wide}}  {paint(state.state, _COLORS.get(state.state, '31'))}"
+        words = []
+        if state.state == REBUILDING:
+            pace = frame.speeds.get(volume.id)
+            told = f"{_percent(share)}" + (f"  {rate(pace.rate)}, {span(pace.left)} left" if pace else "")
+            room = columns - wide - len(state.state) - len(told) - 8
+            words = [*([bar(share, min(CELLS, room))] if room >= LEAST else []), told]
+        elif state.state != FULL:
+            words = [shown(causes[volume.id])]
+        found.append(fitted("  ".join((head, *words)), columns))
     return found
 
 

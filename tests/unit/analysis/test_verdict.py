@@ -58,7 +58,7 @@ TABLE = {
     "it is not there": (world(ABSENT), (), (STEP,), DOWN, "down", "does not exist yet", "not there", "none: the next"),
     "both servers are away": (
         *(world(Unknown("disks cannot be seen"), gone=("left", "right")), (), ()),
-        *(DOWN, "down", "leaves it alone", "filer1 and filer2 do not answer", "bring filer1 or filer2 back"),
+        *(DOWN, "down", "while its servers are away", "filer1 and filer2 do not answer", "bring filer1 or filer2 back"),
     ),
 }  # fmt: skip
 

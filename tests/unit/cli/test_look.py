@@ -114,7 +114,7 @@ def test_waiting_ends_when_all_is_whole() -> None:
     assert (result, machine.time) == (0, 10.0)
     assert machine.looks <= 3
     assert machine.shown == []
-    assert "(exit 0)" in text
+    assert text.startswith("OK: ")
 
 
 def test_waiting_ends_in_time() -> None:
@@ -173,7 +173,7 @@ def test_watching_on_a_terminal_redraws() -> None:
     assert all(frame.startswith("\x1b[3A\r\x1b[J") for frame in machine.shown[1:])
     assert all(len(line) <= 60 for frame in machine.shown for line in frame.partition("J")[2].splitlines())
     assert "must stay up now: filer1" in machine.shown[0]
-    assert "100 %" in machine.shown[-1]
+    assert "vg0/lv  full" in machine.shown[-1]
 
 
 def test_watching_without_a_terminal_is_a_line_for_each_change() -> None:
@@ -183,6 +183,30 @@ def test_watching_without_a_terminal_is_a_line_for_each_change() -> None:
     assert len(said) == 11
     assert said[0].startswith("T0 vg0/lv: rebuilding (0 %): the leg on server filer2 is being rebuilt")
     assert said[-1].startswith("T30 vg0/lv: full")
+
+
+def test_quiet_says_nothing_while_all_is_well_and_all_that_is_amiss_otherwise() -> None:
+    assert Machine(WHOLE).status("-q")[2] == ""
+    assert Machine(DEAD).status("-q")[2].startswith("DEGRADED: ")
+
+
+@pytest.mark.parametrize("name", ["lv", "vg0/lv"])
+def test_one_volume_in_detail(name: str) -> None:
+    text = Machine(DEAD).status(name)[2]
+    assert text.startswith("! vg0/lv  degraded")
+    assert "on disk right: dead" in text
+    assert "server filer1  must stay up" not in text
+
+
+def test_a_volume_that_is_not_declared_is_a_wrong_command_line() -> None:
+    with pytest.raises(UsageError, match="there is no volume 'vl'"):
+        Machine(DEAD).status("vl")
+
+
+@pytest.mark.parametrize("more", [("lv",), ("-q",), ("-v",), ("--json",)])
+def test_what_does_not_go_with_watch(more: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError):
+        Machine(WHOLE).status("--watch", *more)
 
 
 def test_who_interrupts_a_watch_gets_the_state_it_was_in() -> None:

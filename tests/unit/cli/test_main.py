@@ -38,6 +38,9 @@ class Nothing:
 
     def forget(self) -> None: ...
 
+    def date(self) -> str:
+        return "2026-01-01T00:00:00Z"
+
     def now(self) -> float:
         self.time += 1.0
         return self.time
@@ -116,7 +119,7 @@ def logged(capsys: pytest.CaptureFixture[str]) -> list[dict]:
         (["choose", "vg0/testlv", "--keep", "filler1"], "did you mean filer1?"),
         (["--", "--json"], "there is no verb '--json'"),
         (["plan", "-v"], "plan has no option -v"),
-        (["plan", "-v"], "--log-level debug"),
+        (["plan", "--debug"], "--log-level debug"),
         (["-v", "plan"], "plan has no option -v"),
         (["apply", "--dry-run"], "`lunmirror plan` shows what apply would do"),
         (["apply", "--force"], "nothing is forced"),
@@ -502,7 +505,7 @@ def test_no_color_holds_for_the_report_and_for_the_log(
     ours, terminal = os.openpty()
     environment = {"PATH": "/usr/bin:/bin", "TERM": "xterm"} | more
     body = "from lunmirror.errors import HostError; raise HostError('no way')"
-    run = driver(body, "apply", env=environment, stdout=terminal, stderr=terminal)
+    run = driver(body, "--log-level", "info", "apply", env=environment, stdout=terminal, stderr=terminal)
     assert run.wait() == 1
     os.close(terminal)
     said = b""

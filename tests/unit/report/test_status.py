@@ -4,43 +4,49 @@ import json
 
 import pytest
 
+from lunmirror.analysis.verdict import judge
 from lunmirror.desired import Desired
 from lunmirror.exits import Exit
 from lunmirror.host.protocol import Ran
-from lunmirror.model import Drift, Finding, Kind, Ref, Run, Step
-from lunmirror.report import kernellog, verdict
+from lunmirror.model import Drift, Finding, Kind, Ref, Report, Run, Step
+from lunmirror.report import brief, kernellog, verdict
 from lunmirror.report.copying import Speed
 from lunmirror.report.kernellog import Error
-from lunmirror.report.status import Beside, render, render_json
+from lunmirror.report.status import NOTHING, Beside, render_json, tree
+from lunmirror.report.style import Style, block
 from unit.report.worlds import MIB, ONLY_LEFT, desired, lv, report, world
 
 STEP = Step(Ref("volume", "vg0/lv"), "refresh", Run(("lvm",)), (Drift("k", "a", "b"),))
 
 
+def said(whole: Report, wanted: Desired | None = None, beside: Beside = NOTHING) -> str:
+    """All that -v shows."""
+    wanted = wanted or desired()
+    machine = judge(whole, wanted, beside.errors)
+    brief_ = brief.render(machine, whole, wanted, Style(), beside.speeds, verbose=True)
+    return brief_ + block(tree(whole, wanted, beside), Style()) + brief.findings(whole.findings, Style())
+
+
 def test_a_whole_mirror() -> None:
-    said = render(report(world(lv())), desired())
-    assert "✓ server filer1 could be lost now" in said
-    assert "✓ server filer2 could be lost now" in said
-    assert said.endswith("every declared volume is in service, with full redundancy (exit 0)\n")
+    text = said(report(world(lv())))
+    assert "✓ filer1, filer2 or filer3 may be lost now" in text
+    assert text.startswith("OK: 1 volume is in service, with full redundancy (exit 0)\n")
 
 
 def test_a_dead_leg_that_the_next_pass_will_mend_is_no_full_redundancy() -> None:
-    said = render(report(world(lv("AD", past=ONLY_LEFT)), steps=(STEP,)), desired())
-    assert "the leg on server filer2 is dead, since 2026-01-02T00:00:00Z (the pass that noted it)" in said
-    assert (
-        "✗ if server filer1 were lost now, volume vg0/lv would lose access and data: the leg on server filer2 is dead"
-        in said
-    )
-    assert "✓ server filer2 could be lost now" in said
-    assert "1 step would bring it" in said
-    assert said.endswith("in service, but redundancy is not full (exit 3)\n")
+    text = said(report(world(lv("AD", past=ONLY_LEFT)), steps=(STEP,)))
+    assert "no redundancy since 2026-01-02T00:00:00Z" in text
+    assert "! server filer1              must stay up: vg0/lv would lose access and data with it" in text
+    assert "✓ servers filer2 and filer3  may be lost now" in text
+    assert "The next pass has 1 step to take" in text
+    assert text.startswith("DEGRADED: vg0/lv is without full redundancy; its data is safe (exit 3)\n")
 
 
 def test_a_copy_is_told_with_its_pace() -> None:
     whole = report(world(lv("Aa", ratio=(3, 10), action="recover", past=ONLY_LEFT)))
     beside = Beside(speeds={"vg0/lv": Speed(2.0 * MIB, 22.4)})
-    assert "being rebuilt (30 %)" in render(whole, desired())
-    assert "being rebuilt (30 %), 2.0 MiB/s, at most 22 s left" in render(whole, desired(), beside=beside)
+    assert "being rebuilt (30 %)" in said(whole)
+    assert "░ 30 %, 2.0 MiB/s, at most 23 s left" in said(whole, beside=beside)
     volume = json.loads(render_json(whole, desired(), beside))["groups"][0]["volumes"][0]
     assert volume["copying"] == {"bytes_per_second": 2 * MIB, "seconds_left_at_most": 22}
     assert volume["redundancy"]["state"] == "rebuilding"
@@ -50,8 +56,10 @@ def test_a_copy_is_told_with_its_pace() -> None:
 def test_a_blocked_session_is_told_with_the_kernels_words() -> None:
     whole = report(world(lv(), failed=("right",)))
     beside = Beside(errors={"session1": Error("2026-01-01T00:00:07,123+00:00", "detected conn error (1022)")})
-    said = render(whole, desired(), beside=beside)
-    assert "session1 FAILED at 192.0.2.2:3260 (detected conn error (1022) at 2026-01-01T00:00:07,123+00:00)" in said
+    text = said(whole, beside=beside)
+    assert "session1 FAILED at 192.0.2.2:3260 (detected conn error (1022) at 2026-01-01T00:00:07,123+00:00)" in text
+    assert "filer2 has not answered since 2026-01-01T00:00:07,123+00:00" in text
+    assert "on disk right: out of reach" in text.replace("lv_rimage_1 ", "")
     document = json.loads(render_json(whole, desired()))
     assert document["losing"]["filer1"][0]["loses"] == "access"
     assert document["losing"]["filer2"] == []
@@ -61,7 +69,7 @@ def test_a_blocked_session_is_told_with_the_kernels_words() -> None:
 @pytest.mark.parametrize("seen", [{}, world(lv(active=False)), world(lv("", "linear", ("left",)))])
 def test_every_world_can_be_told(seen) -> None:
     for wanted in (desired(), desired(("left",), "linear", "/mnt"), Desired({}, {}, {}, {}, 15, 5)):
-        assert render(report(seen), wanted).endswith(")\n")
+        assert said(report(seen), wanted).endswith("\n")
         json.loads(render_json(report(seen), wanted))
 
 
@@ -165,7 +173,9 @@ def test_a_note_on_how_the_next_outage_will_go_is_shown_and_no_other() -> None:
         Finding(Ref("session", "filer1"), Kind.NOTE, "nobody would bring session1 back", "iscsid does not run"),
         Finding(Ref("disk", "left"), Kind.NOTE, "disks left and right report the same identity"),
     )
-    said = render(report(world(lv()), notes), desired())
-    assert "iscsid does not run" in said
-    assert "same identity" not in said
-    assert said.endswith("(exit 0)\n")
+    whole = report(world(lv()), notes)
+    text = brief.render(judge(whole, desired()), whole, desired(), Style())
+    assert "iscsid does not run" in text
+    assert "same identity" not in text
+    assert "same identity" in said(whole)
+    assert text.startswith("OK: ")

@@ -7,22 +7,26 @@ from lunmirror.cli.options import Parser
 from lunmirror.errors import UsageError
 from lunmirror.exits import Exit
 
-HELP = "show the mirrors, from volume down to server, and which server may be lost"
+HELP = "show how the mirrors are: what it means, why, and what to do"
 ABOUT = """
-Shows the mirrors as they are: group, volume, leg, disk, session, server; which
-server could be lost now, and if not, what would be lost with it and why; since
-when redundancy is missing, and how fast a copy goes. Times are those of the
-pass of `apply` that noted a change first: nobody looks in between.
+Shows how the mirrors are: one line for the machine, and for each volume its
+state, what that means, the cause, and what to do; then which server may be lost
+now. What only follows from a cause is not shown beside it. With `-v`, or for
+one VOLUME, also what lies below: legs, disks, sessions, and every finding in
+full. Times are those of the pass of `apply` that noted a change first.
 
 It changes nothing, so it ends with what is: 0 if every declared volume is in
 service with full redundancy, 3 if redundancy is not full, 1 if something is out
 of service, 4 if an administrator must decide. With `--wait synced` 0 means full
 sync, and 3 that the time was over first.
 """
-EXAMPLE = "lunmirror status --wait synced --timeout 30m", "in a script: go on once all is in full sync"
+EXAMPLE = "lunmirror status -q || mail -s storage root", "from cron: nothing is printed while all is well"
 
 
 def arguments(parser: Parser) -> None:
+    parser.add("volume", metavar="VOLUME", nargs="?", default="", offers="volumes", help="one volume, in detail")
+    options.verbose(parser, "also what lies below each volume, and every finding in full")
+    options.quiet(parser, "print nothing if all is well")
     options.json(parser)
     parser.add(
         "--watch",
@@ -56,6 +60,11 @@ def check(args: Namespace) -> None:
     """Raises UsageError for options that do not go together."""
     if args.timeout is not None and not args.wait:
         raise UsageError("--timeout is only for --wait", next="write --wait synced --timeout 10m")
-    for other in ("wait", "json"):
+    if args.volume and args.quiet:
+        raise UsageError("--quiet is for the whole machine, not for one VOLUME", next="leave out one of them")
+    for other in ("wait", "json", "volume", "quiet", "verbose"):
         if args.watch and getattr(args, other):
-            raise UsageError(f"--watch and --{other} do not go together", next="leave out one of them, say --watch")
+            raise UsageError(
+                f"--watch and {'VOLUME' if other == 'volume' else f'--{other}'} do not go together",
+                next="leave out one of them, say --watch",
+            )
