@@ -98,11 +98,17 @@ class Lab:
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
-        self.run = machine.run
+        self.database: str = machine.database  # open-iscsi's: /etc/iscsi on Debian 12, /var/lib/iscsi on 13
+        self.nodes = f"{self.database}/nodes"
         self.spawn = machine.spawn
         self.put = machine.put
         self.get = machine.get
         self.figures: list[str] = machine.figures  # what the evidence shows beside the result
+
+    def run(self, cmd, *about, **more) -> Any:
+        """machine.run(), with $NODES for the node records' folder."""
+        more["env"] = {"NODES": self.nodes} | (more.get("env") or {})
+        return self.machine.run(cmd, *about, **more)
 
     def figure(self, text: str) -> None:
         """Something measured, for docs/evidence.md."""
@@ -198,13 +204,13 @@ class Lab:
 
     def records(self) -> dict[str, str]:
         """Every node record: path -> content."""
-        listed = self.run("find /etc/iscsi/nodes -type f 2>/dev/null", check=False).stdout.split()
+        listed = self.run("find $NODES -type f 2>/dev/null", check=False).stdout.split()
         return {path: self.get(path).decode() for path in listed}
 
     def record(self, disk: str = "left", ipv6: bool = False) -> str:
         """The path of one disk's node record."""
         address4, address6, iqn = SERVERS[DISKS[disk]]
-        return f"/etc/iscsi/nodes/{iqn}/{address6 if ipv6 else address4},3260,1/default"
+        return f"{self.nodes}/{iqn}/{address6 if ipv6 else address4},3260,1/default"
 
     def sessions(self) -> dict[str, dict[str, str]]:
         """Session id -> target, state, recovery_tmo, from sysfs."""
@@ -239,7 +245,7 @@ class Lab:
     def footprint(self) -> dict[str, str]:
         """Everything that a pass with nothing to do must leave exactly as it is."""
         script = r"""
-        find /etc/iscsi /etc/fstab /etc/lunmirror /etc/lvm /mnt /var/lib/lunmirror /run/lunmirror/desired.json \
+        find /etc/iscsi /var/lib/iscsi /etc/fstab /etc/lunmirror /etc/lvm /mnt /var/lib/lunmirror /run/lunmirror/desired.json \
             -xdev -printf '%p %i %T@ %s %m\n' 2>/dev/null | sort
         for s in /sys/class/iscsi_session/*; do echo "$s $(cat $s/targetname $s/recovery_tmo | tr '\n' ' ')"; done
         for b in /sys/class/block/sd*; do echo "$b $(cat $b/diskseq) $(ls $b/holders | tr '\n' ' ')"; done

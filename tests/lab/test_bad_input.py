@@ -131,7 +131,7 @@ def test_without_sys(blank: Lab) -> None:
 def test_iscsid_that_cannot_be_started(lab: Lab) -> None:
     lab.configure(TOML)
     lab.run("systemctl mask --runtime --now iscsid.socket iscsid.service open-iscsi.service", timeout=120)
-    with still(lab, but=("folder /etc/iscsi", "file /etc/iscsi", "file /etc/udev"), bytes_too=True):
+    with still(lab, but=(f"folder {lab.database}", f"file {lab.database}", "file /etc/udev"), bytes_too=True):
         says(lab.apply(expect=1), "iscsid", "systemctl")
 
 
@@ -299,7 +299,7 @@ TRUE = {("blkid", "nothing"), ("blkid", "failure"), ("dmsetup", "nothing"), ("dm
 
 @pytest.mark.parametrize(("tool", "kind"), [lie for lie in LIES if lie not in TRUE])
 def test_a_tool_that_lies_about_blank_disks(blank: Lab, tool: str, kind: str) -> None:
-    with still(blank, bytes_too=True, but=("file /etc/iscsi", "content /etc/iscsi")):
+    with still(blank, bytes_too=True, but=(f"file {blank.database}", f"content {blank.database}")):
         with fake(blank, tool, kind):
             ran = blank.apply(expect=1, timeout=BOUND + 30)
         assert ran.seconds < BOUND

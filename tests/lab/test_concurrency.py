@@ -59,7 +59,7 @@ for thread in beside:
 print(json.dumps({"said": said, "last": last}))
 """
 DAMAGE = (
-    "sed -i 's/^node.startup = .*/node.startup = manual/' /etc/iscsi/nodes/*/*/default",
+    "sed -i 's/^node.startup = .*/node.startup = manual/' $NODES/*/*/default",
     f"umount {MOUNT}; sed -i '\\:{MOUNT}:d' /etc/fstab; lvchange -an vg0/testlv",
     f"iscsiadm -m node -T {SERVERS['filer2'][2]} --logout",
 )

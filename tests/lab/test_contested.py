@@ -5,11 +5,11 @@ from kit import LAYOUTS, Lab
 
 BACK = {
     "live timeout": "for s in /sys/class/iscsi_session/*; do echo 99 > $s/recovery_tmo; done",
-    "record": "sed -i 's/^node.startup = .*/node.startup = manual/' /etc/iscsi/nodes/*/*/default",
+    "record": "sed -i 's/^node.startup = .*/node.startup = manual/' $NODES/*/*/default",
 }
 MENDED = {
     "live timeout": "for s in /sys/class/iscsi_session/*; do echo {tmo} > $s/recovery_tmo; done",
-    "record": "sed -i 's/^node.startup = .*/node.startup = automatic/' /etc/iscsi/nodes/*/*/default",
+    "record": "sed -i 's/^node.startup = .*/node.startup = automatic/' $NODES/*/*/default",
 }
 
 

@@ -36,7 +36,7 @@ def whole(converged: Callable[..., Lab]) -> Lab:
 
 
 def record(disk: str) -> str:
-    return f"/etc/iscsi/nodes/{SERVERS[{'left': 'filer1', 'right': 'filer2', 'third': 'filer3'}[disk]][2]}"
+    return f"$NODES/{SERVERS[{'left': 'filer1', 'right': 'filer2', 'third': 'filer3'}[disk]][2]}"
 
 
 def change_key(lab: Lab, disk: str, key: str, value: str) -> None:
@@ -116,12 +116,12 @@ def _line_altered(lab: Lab) -> None:
     lab.put("/etc/fstab", text.replace(line, f"{device}   {path} {kind} {options or 'defaults'} {' '.join(rest)}\n"))
 
 
-RIGHT = f"{record('right')}/192.168.1.120,3260,1/default"
+RIGHT = "the record of right"  # whose path is the machine's to say
 NEW_SESSION = f"session {SERVERS['filer3'][2]}"
 DAMAGE = {
-    "record deleted": (_records_deleted, {"node"}, {rewritten(RIGHT)}),
-    "record emptied": (_record_emptied, {"node"}, {rewritten(RIGHT)}),
-    "record truncated": (_record_truncated, {"node"}, {rewritten(RIGHT)}),
+    "record deleted": (_records_deleted, {"node"}, {RIGHT}),
+    "record emptied": (_record_emptied, {"node"}, {RIGHT}),
+    "record truncated": (_record_truncated, {"node"}, {RIGHT}),
     "session logged out": (_logged_out, {"session", "volume", "mount"}, {NEW_SESSION}),
     "live timeout": (_live_timeout, {"session"}, set()),
     "volume deactivated": (_deactivated, {"volume", "mount"}, set()),
@@ -143,7 +143,7 @@ def test_one_pass_mends_one_thing(whole: Lab, name: str) -> None:
     assert world.changed(before, world.take(whole)), "the damage shows"
     ran = whole.apply(expect=0)
     assert ran.layers() == layers, str(ran)
-    only(whole, before, *allowed)
+    only(whole, before, *(rewritten(whole.record("right")) if what == RIGHT else what for what in allowed))
     now = whole.get("/etc/fstab").decode()
     assert (now.count(line), now.replace(line, "")) == (1, fstab.replace(line, "")), "every other byte of fstab stays"
     assert whole.checksum("/mnt/other/file") == data
@@ -203,7 +203,7 @@ def test_everything_at_once(whole: Lab) -> None:
 
     assert rc == 0
     allowed = {rewritten(p) for p in (left, right, third, "/etc/fstab")} | {"content /etc/fstab", NEW_SESSION}
-    only(whole, before, *allowed)
+    only(whole, before, *(rewritten(whole.record("right")) if what == RIGHT else what for what in allowed))
     now = whole.get("/etc/fstab").decode()
     assert now == fstab.replace(line, "") + line, "only our lines, and what was there stands where it stood"
     assert whole.checksum("/mnt/other/file") == witness

@@ -7,7 +7,9 @@ import pytest
 from kit import LAYOUTS, MOUNT, Lab
 
 OTHER = ("fedcba9876543210fedcba9876543210", "iqn.1993-08.org.debian:01:000000000002")
-KEPT = "/etc/iscsi/nodes /etc/iscsi/send_targets /etc/lunmirror /var/lib/lunmirror /etc/machine-id /etc/iscsi/initiatorname.iscsi"
+KEPT = (
+    "$NODES $NODES/../send_targets /etc/lunmirror /var/lib/lunmirror /etc/machine-id /etc/iscsi/initiatorname.iscsi"
+)
 
 
 def identity(lab: Lab) -> tuple[str, str]:
@@ -28,7 +30,7 @@ def leave(lab: Lab, name: str) -> None:
 
 def arrive(lab: Lab, name: str = "") -> None:
     """A host that left is back as it was; without a name a new one comes, with nothing but its identity."""
-    lab.run("rm -rf /etc/iscsi/nodes/* /etc/iscsi/send_targets/* /var/lib/lunmirror /etc/lunmirror/*")
+    lab.run("rm -rf $NODES/* $NODES/../send_targets/* /var/lib/lunmirror /etc/lunmirror/*")
     if name:
         lab.run(f"tar -C / -xPf /root/{name}/own.tar")
     else:

@@ -64,13 +64,9 @@ def test_target_names_with_capital_letters(lab: Lab) -> None:
 @pytest.mark.unproven
 def test_a_node_database_behind_a_link(lab: Lab) -> None:
     """On another file system, where nothing can be renamed to from /etc."""
-    lab.run(
-        "mkdir -p /srv/filers/state && mv /etc/iscsi/nodes /srv/filers/state/ 2>/dev/null || mkdir /srv/filers/state/nodes"
-    )
-    lab.run(
-        "ln -s /srv/filers/state/nodes /etc/iscsi/nodes; ls -ld /etc/iscsi/nodes /srv /srv/filers /srv/filers/state"
-    )
-    assert lab.run("stat -L -c %d /etc/iscsi/nodes").stdout != lab.run("stat -c %d /etc/iscsi").stdout
+    lab.run("mkdir -p /srv/filers/state && mv $NODES /srv/filers/state/ 2>/dev/null || mkdir /srv/filers/state/nodes")
+    lab.run("ln -s /srv/filers/state/nodes $NODES; ls -ld $NODES /srv /srv/filers /srv/filers/state")
+    assert lab.run("stat -L -c %d $NODES").stdout != lab.run("stat -c %d $NODES/..").stdout
     lab.configure(config())
     lab.settle()
     assert lab.mounted()
@@ -81,7 +77,7 @@ def test_a_node_database_behind_a_link(lab: Lab) -> None:
     assert len(lab.apply(expect=0).titles()) == 1
     assert "node.startup = automatic" in lab.run(f"cat {record}").stdout
     assert lab.apply(expect=0).titles() == []
-    assert lab.run("find /srv/filers/state /etc/iscsi -name '*lunmirror*'").stdout == ""
+    assert lab.run("find /srv/filers/state /etc/iscsi /var/lib/iscsi -name '*lunmirror*'").stdout == ""
     lab.run("chmod 777 /srv/filers/state")
     told(
         lab.apply(expect=3), "others may write to /srv/filers/state"
@@ -172,7 +168,7 @@ def test_a_record_that_is_deleted_each_time_is_made_whole_each_time(converged) -
     lab: Lab = converged("core", LAYOUTS["core"])
     wanted = lab.get(lab.record())
     for _ in range(4):
-        lab.run(f"rm -r /etc/iscsi/nodes/{TARGET}")
+        lab.run(f"rm -r $NODES/{TARGET}")
         ran = lab.apply(expect=0)
         assert "contested" not in str(ran.findings())
         assert lab.get(lab.record()) == wanted

@@ -6,7 +6,7 @@ import pytest
 from foretold import assert_foretold
 from kit import LAYOUTS, Lab, Ran
 
-OWN = ("/run/lunmirror", "/var/lib/lunmirror", "/etc/iscsi/nodes", "/run/lock/iscsi")
+OWN = ("/run/lunmirror", "/var/lib/lunmirror", "/etc/iscsi/nodes", "/var/lib/iscsi/nodes", "/run/lock/iscsi")
 
 
 # The servers are asked for their portal group by iscsiadm, and systemd starts iscsid for it, through its socket, as
@@ -41,7 +41,7 @@ def test_on_a_blank_machine(lab: Lab) -> None:
     lab.configure(LAYOUTS["core"])
     luns = lab.last_written("filer1"), lab.last_written("filer2")
     ran = planned(lab, expect=2, allowed=ISCSID_STARTED)
-    for path in ("/run/lunmirror", "/var/lib/lunmirror", "/etc/iscsi/nodes"):
+    for path in ("/run/lunmirror", "/var/lib/lunmirror", lab.nodes):
         assert lab.run(["test", "-e", path], check=False).rc == 1, f"{path} appeared"
     assert not lab.sessions()
     assert (lab.last_written("filer1"), lab.last_written("filer2")) == luns

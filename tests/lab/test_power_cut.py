@@ -114,7 +114,7 @@ def journal(path):
 
 KINDS = {
     "/etc/fstab": fstab, "/etc/udev/rules.d/85-lunmirror.rules": rules,
-    "/var/lib/lunmirror/volumes/*.json": journal, "/etc/iscsi/nodes/*/*/*": record,
+    "/var/lib/lunmirror/volumes/*.json": journal, "/etc/iscsi/nodes/*/*/*": record, "/var/lib/iscsi/nodes/*/*/*": record,
 }
 for pattern, judge in KINDS.items():
     for path in glob.glob(pattern):
@@ -127,8 +127,8 @@ assert os.path.exists("/etc/fstab")
 
 # What a pass is set against when the one before came to its end; each is a part of the way from blank to mounted.
 DAMAGE = (
-    "rm -r /etc/iscsi/nodes/*linuxtest1lv",
-    "sed -i 's/^node.startup = .*/node.startup = manual/' /etc/iscsi/nodes/*/*/default",
+    "rm -r $NODES/*linuxtest1lv",
+    "sed -i 's/^node.startup = .*/node.startup = manual/' $NODES/*/*/default",
     f"sed -i '\\:{MOUNT}:d' /etc/fstab",
     "rm /etc/udev/rules.d/85-lunmirror.rules",
     f"fuser -s -k -M {MOUNT}; umount {MOUNT}; lvchange -an vg0/testlv; rm -r /var/lib/lunmirror",

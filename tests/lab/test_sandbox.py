@@ -46,9 +46,7 @@ def test_the_unit_does_the_whole_job(lab: Lab, layout: str) -> None:
     assert "Operation not permitted" not in said(lab)
 
     lab.run(f"umount {MOUNT}; lvchange -an vg0/testlv; sed -i '\\:{MOUNT}:d' /etc/fstab")
-    lab.run(
-        f"iscsiadm -m node -T {lab.target('left')} --logout; rm -r /etc/iscsi/nodes/{lab.target('left')}", timeout=60
-    )
+    lab.run(f"iscsiadm -m node -T {lab.target('left')} --logout; rm -r $NODES/{lab.target('left')}", timeout=60)
     lab.run("rm -f /etc/udev/rules.d/85-lunmirror.rules")
     through_the_unit(lab)
     assert lab.mounted()

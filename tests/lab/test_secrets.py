@@ -26,7 +26,7 @@ STRACE = (
     "-e",
     "signal=none",
 )
-RECORD = re.compile(r"write\(\d+</etc/iscsi/(nodes/[^>]+/default|\.lunmirror\.tmp)>, ")
+RECORD = re.compile(r"write\(\d+</(?:etc|var/lib)/iscsi/(nodes/[^>]+/default|\.lunmirror\.tmp)>, ")
 # iscsiadm tells iscsid what the record says, through a socket that takes root's word only (peer credentials).
 TO_ISCSID = re.compile(r"(write|sendto|sendmsg)\(\d+<UNIX[^,]*, ")
 
@@ -82,9 +82,7 @@ def test_a_traced_run(lab: Lab) -> None:
     assert lab.mounted().split()[1] == "ext4"
     lab.settle()
     run("apply", expect=(0,))
-    lab.run(
-        f"sed -i 's/{THEIRS['filer2']}/another-by-hand/; s/{OURS['filer1']}/another-by-hand/' /etc/iscsi/nodes/*/*/default"
-    )
+    lab.run(f"sed -i 's/{THEIRS['filer2']}/another-by-hand/; s/{OURS['filer1']}/another-by-hand/' $NODES/*/*/default")
     assert "another-by-hand" not in run("plan", expect=(2,))
     assert "another-by-hand" not in run("plan", "--json", "--log-level", "debug", expect=(2,))
     assert "another-by-hand" not in run("apply", "--log-level", "debug", expect=(0,))
@@ -107,7 +105,7 @@ def test_no_core_file(lab: Lab) -> None:
     lab.run("P=$(readlink -f $(command -v iscsiadm)); mv $P /root/iscsiadm.real")
     lab.put(
         "/usr/sbin/iscsiadm",
-        "#!/bin/sh\n# /etc/iscsi/nodes: lunmirror asks the program where its database is\n"
+        f"#!/bin/sh\n# {lab.nodes}: lunmirror asks the program where its database is\n"
         'case "$*" in *--login*) ulimit -c >> /root/limits; sleep 3 ;; esac\nexec /root/iscsiadm.real "$@"\n',
         0o755,
     )
