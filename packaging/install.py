@@ -29,7 +29,7 @@ from lunmirror.errors import LunmirrorError  # noqa: E402
 PYVERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 LOCK = ROOT / "packaging/requirements.txt"
 NAMES = ("prefix", "sysconfdir", "unitdir", "libdir", "libexecdir", "datadir", "mandir", "zshdir")
-AT_RUN_TIME = {"iscsiadm": "open-iscsi", "lvm": "lvm2"}  # program: Debian's package
+AT_RUN_TIME = {"iscsiadm": "open-iscsi", "lvm": "lvm2", "sg_persist": "sg3-utils"}  # program: Debian's package
 SEARCHED = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PASS_SECONDS = 330.0  # the longest pass that lunmirror.service allows, and a little more
 

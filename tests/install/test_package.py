@@ -36,6 +36,8 @@ def other(package: Path, tmp_path: Path) -> Callable[[str], Path]:
 
 def checked(system: Chroot) -> None:
     assert "2 servers, 2 disks" in system.run("lunmirror", "--config", EXAMPLE, "check").stdout
+    said = system.run("lunmirror", "check", check=False).stdout
+    assert "no configuration" not in said or EXAMPLE in said  # whoever has none yet is told where to begin
 
 
 def dpkg(system: Chroot, *packages: Path, before: str = "") -> str:

@@ -1,5 +1,6 @@
 """pip in an environment of one's own, and pipx: the program brings its files with it, and lays them down when told to."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -37,6 +38,9 @@ def with_pip(request: pytest.FixtureRequest, system: Callable[..., Chroot], whee
 
 def test_the_program_lays_its_files_down(with_pip: Chroot) -> None:
     before = with_pip.run("find", "/etc", "/usr").stdout.splitlines()
+    said = with_pip.run("lunmirror", "check", check=False).stdout
+    assert "no configuration" in said
+    with_pip.run("lunmirror", "--config", re.findall(r"the example (\S+)", said)[0], "check")  # its own, as yet
 
     with_pip.run("lunmirror", "install-files")
 

@@ -22,6 +22,7 @@ def checked(system: Chroot) -> None:
     """The program runs without a network, and understands the example that came with it."""
     done = system.run("lunmirror", "--config", EXAMPLE, "check")
     assert "2 servers, 2 disks" in done.stdout
+    assert EXAMPLE in system.run("lunmirror", "check", check=False).stdout  # there is no configuration yet
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_with_what_the_readme_names(system: SYSTEM, source: Callable[[Chroot], N
 
     said = fresh.run("sh", "-c", f"{MAKE} install", network=True).stdout
 
-    assert "apt-get install open-iscsi lvm2" in said  # what is needed to run is said, and needed by nothing here
+    assert "apt-get install open-iscsi lvm2 sg3-utils" in said  # what is needed to run is said, and needed by nothing here
     checked(fresh)
 
 
@@ -53,7 +54,7 @@ def test_without_what_it_needs_nothing_is_written(system: SYSTEM, source: Callab
     done = fresh.run("sh", "-c", f"{MAKE} install", check=False)
 
     assert done.returncode != 0
-    assert "nothing was changed\n  next: apt-get install python3-venv open-iscsi lvm2\n" in done.stdout
+    assert "nothing was changed\n  next: apt-get install python3-venv open-iscsi lvm2 sg3-utils\n" in done.stdout
     assert files(fresh) == before
 
 

@@ -7,7 +7,7 @@ there is an error. When lunmirror runs as root, a file that somebody else could 
 import os
 from typing import TypeAlias
 
-from lunmirror.host import safefile
+from lunmirror.host import paths, safefile
 
 Fault: TypeAlias = tuple[str, str, str, str]  # path, what, why, next
 
@@ -65,9 +65,11 @@ def _read_file(path: str, faults: list[Fault], main: bool = False) -> tuple[str,
     try:
         content = safefile.read(path, MOST_BYTES, judge)
     except FileNotFoundError:
-        start = "write one; /etc/lunmirror/lunmirror.toml is where it is looked for, --config names another"
-        what = "there is no configuration here" if main else "the file cannot be read: it is a link to nothing"
-        faults.append((path, what, "", start if main else "mend or remove the link"))
+        if main:
+            start = f"copy the example {_example()} to this path and write your own servers into it, or name another with --config"
+            faults.append((path, "there is no configuration here", "", start))
+        else:
+            faults.append((path, "the file cannot be read: it is a link to nothing", "", "repair or remove the link"))
         return None
     except OSError as error:
         faults.append(_cannot_read(path, error))
@@ -78,6 +80,12 @@ def _read_file(path: str, faults: list[Fault], main: bool = False) -> tuple[str,
         )
         return None
     return _decoded(path, content, faults)
+
+
+def _example() -> str:
+    """The shipped example: where a package or `make install` lays it, else as the program itself brings it."""
+    own = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "files/etc/lunmirror.toml")
+    return next(filter(os.path.exists, paths.EXAMPLES), own)
 
 
 def _decoded(path: str, content: bytes, faults: list[Fault]) -> tuple[str, str] | None:

@@ -1,6 +1,7 @@
 """Every path and every program name that lunmirror knows. Nobody else spells one out."""
 
 CONFIG = "/etc/lunmirror/lunmirror.toml"
+EXAMPLES = tuple(f"{prefix}/share/lunmirror/examples/lunmirror.toml" for prefix in ("/usr", "/usr/local"))
 RUN_DIR = "/run/lunmirror"
 RUN_LOCK = f"{RUN_DIR}/lock"
 COMPILED = f"{RUN_DIR}/desired.json"

@@ -1,12 +1,14 @@
 """Files that cannot be used: each fault has its sentence, and nothing is parsed."""
 
 import os
+import re
 
 import pytest
 
 from lunmirror import config
 from lunmirror.config import passwords, sources
 from lunmirror.errors import ConfigError
+from lunmirror.host import paths
 
 
 def told(path):
@@ -19,6 +21,20 @@ def test_no_file(folder):
     (found,) = told(folder / "none.toml")
     assert found.where == str(folder / "none.toml")
     assert "no configuration" in found.what
+
+
+def test_no_file_names_an_example_that_is_there_and_valid(folder, monkeypatch, tmp_path):
+    """Where a package lays it; else the one that the program itself brings."""
+    for laid in (False, True):
+        shipped = tmp_path / "lunmirror.toml"
+        monkeypatch.setattr(paths, "EXAMPLES", (str(shipped),))
+        if laid:
+            shipped.write_text("version = 1\n")
+        (found,) = told(folder / "none.toml")
+        (example,) = re.findall(r"the example (\S+)", found.next)
+        assert (example == str(shipped)) == laid
+        if not laid:
+            assert config.load(example)
 
 
 def test_no_folder(tmp_path):
