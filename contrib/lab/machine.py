@@ -503,6 +503,8 @@ def warm_folder(image, acceleration):
             try:
                 with Machine(temporary, image) as machine:
                     machine.boot(cold=True)
+                    if failed := machine.run("systemctl list-units --failed --plain --no-legend").stdout:
+                        raise LabError(f"the machine does not boot whole, so nothing can be tested in it:\n{failed}")
                     machine.run("sync; journalctl --flush", check=False)
                     time.sleep(2)
                     machine.snapshot("warm")

@@ -41,7 +41,9 @@ def test_with_what_the_readme_names(system: SYSTEM, source: Callable[[Chroot], N
 
     said = fresh.run("sh", "-c", f"{MAKE} install", network=True).stdout
 
-    assert "apt-get install open-iscsi lvm2 sg3-utils" in said  # what is needed to run is said, and needed by nothing here
+    assert (
+        "apt-get install open-iscsi lvm2 sg3-utils" in said
+    )  # what is needed to run is said, and needed by nothing here
     checked(fresh)
 
 

@@ -7,7 +7,8 @@ from sim.servers import ScsiDisk, Server, Session
 from sim.world import RULES, UDEV, World
 
 ERR = ("abort", "lu_reset", "tgt_reset")
-NODES = "/etc/iscsi/nodes"
+ROOTS = ("/etc/iscsi", "/var/lib/iscsi")
+PROGRAM = "/usr/sbin/iscsiadm"
 FRESH = (Path(__file__).parent.parent / "unit/layers/node/records/2.1.8").read_text()
 
 
@@ -30,14 +31,36 @@ def _portal(address: str) -> str:
     return f"[{address}]:3260" if ":" in address else f"{address}:3260"
 
 
-def record_path(target: str, portal: str) -> str:
+def nodes(world: World) -> str:
+    """Where this iscsiadm looks for records: compiled into it."""
+    return next(f"{root}/nodes" for root in ROOTS if f"{root}/nodes".encode() in world.files[PROGRAM])
+
+
+def unpack_newer(world: World) -> None:
+    """Debian 13's open-iscsi is unpacked, and not configured yet."""
+    world.files[PROGRAM] = world.files[PROGRAM].replace(ROOTS[0].encode(), ROOTS[1].encode())
+    world.folders.add(ROOTS[1])
+    world.version += 1
+
+
+def configure_newer(world: World) -> None:
+    """Its postinst moves the records, if there are none in the new place."""
+    old, new = (f"{root}/nodes/" for root in ROOTS)
+    if not any(path.startswith(new) for path in world.files):
+        world.files = {path.replace(old, new): content for path, content in world.files.items()}
+    world.version += 1
+
+
+def record_path(world: World, target: str, portal: str) -> str:
     place, _, tag = portal.partition(",")
     address, port = place.rsplit(":", 1)
-    return f"{NODES}/{target}/{address.strip('[]')},{port},{tag or '1'}/default"
+    return f"{nodes(world)}/{target}/{address.strip('[]')},{port},{tag or '1'}/default"
 
 
 def new_record(world: World, target: str, portal: str, torn: bool = False) -> tuple[int, str, str]:
-    path = record_path(target, portal)
+    path = record_path(world, target, portal)
+    if any(p.startswith(f"{root}/nodes/") for p in world.files for root in ROOTS if not path.startswith(f"{root}/")):
+        raise Harm(f"a record in {path} before the others are moved there: they never will be")
     if path in world.files:
         raise Harm(f"iscsiadm -o new over an existing record resets it: {path}")
     address, port = portal.partition(",")[0].rsplit(":", 1)
@@ -56,7 +79,7 @@ def settings(raw: bytes) -> dict[str, str]:
 def login(world: World, target: str, portal: str) -> tuple[int, str, str]:
     address, port = portal.rsplit(":", 1)
     address = address.strip("[]")
-    raw = next((c for p, c in world.files.items() if p.startswith(f"{NODES}/{target}/{address},{port}")), None)
+    raw = next((c for p, c in world.files.items() if p.startswith(f"{nodes(world)}/{target}/{address},{port}")), None)
     if raw is None or b"# END RECORD" not in raw:
         return 21, "", "iscsiadm: No records found\n"
     mine = [s for s in world.sessions if s.iface == "default"]
@@ -154,7 +177,7 @@ def automatic(world: World) -> list[tuple[str, str]]:
     records = [
         settings(raw)
         for path, raw in sorted(world.files.items())
-        if path.startswith(f"{NODES}/") and b"# END RECORD" in raw
+        if path.startswith(f"{nodes(world)}/") and b"# END RECORD" in raw
     ]
     return [
         (r["node.name"], f"{r['node.conn[0].address']}:{r['node.conn[0].port']}")

@@ -8,7 +8,7 @@ from lunmirror.host.files import matches
 from lunmirror.host.protocol import ActionFailed, Ran
 from lunmirror.lvm.command import SETTINGS
 from lunmirror.model import ABSENT, Present, Seen, Unknown
-from sim import programs
+from sim import iscsi, programs
 from sim.disks import Harm
 from sim.storage import Hang
 from sim.sysfs import Tree, grow
@@ -257,7 +257,7 @@ class SimHost:
         folder = scratch or path.rpartition("/")[0]
         if folder not in self.tree.folders or path.rpartition("/")[0] not in self.tree.folders:
             raise ActionFailed(f"cannot write {path}: no such folder")
-        if folder.startswith("/etc/iscsi/nodes"):
+        if folder.startswith(tuple(f"{root}/nodes" for root in iscsi.ROOTS)):
             raise Harm(f"a temporary file in {folder}, which open-iscsi reads as a record")
         if fault == "during":
             self.world.files[f"{folder}/.lunmirror.tmp"] = content[: len(content) // 2]

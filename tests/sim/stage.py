@@ -12,7 +12,7 @@ from lunmirror.reconcile import run_pass
 from lunmirror.report.result import exit_of
 from sim.advice import destroys
 from sim.disks import Harm
-from sim.iscsi import settings
+from sim.iscsi import ROOTS, settings
 from sim.machine import Fault, SimHost, no_fault
 from sim.world import World, make_world
 
@@ -23,6 +23,7 @@ SERVERS = {
 }
 DISKS = {"left": "filer1", "right": "filer2", "third": "filer3", "right2": "filer2"}
 RECORD = "/etc/iscsi/nodes/{}/{},3260,1/default"
+RECORDS = tuple(f"{root}/nodes/" for root in ROOTS)
 PAUSE = 60.0  # seconds between two passes, as from cron
 
 
@@ -159,7 +160,7 @@ def end_state(stage: Stage) -> dict[str, Any]:
     """What a world came to, without what may differ between two ways to it: sequence numbers, sdX, times, writes, and the
     order of legs that were made anew."""
     world = stage.world
-    records = {p: settings(c) for p, c in world.files.items() if p.startswith("/etc/iscsi/nodes/")}
+    records = {p: settings(c) for p, c in world.files.items() if p.startswith(RECORDS)}
     luns = {}
     for server, _, number, lun in world.luns():
         table = (lun.table.guid, lun.table.whole) if lun.table else None
@@ -191,7 +192,7 @@ def end_state(stage: Stage) -> dict[str, Any]:
         "fstab": world.files["/etc/fstab"],
         "units": {p.rpartition("/")[2]: c for p, c in world.units.items()},
         "journal": sorted((e.volume, e.running, e.diverged) for e in entries),
-        "files": sorted(p for p in world.files if not p.startswith(("/etc/iscsi/nodes/", "/var/lib/lunmirror/"))),
+        "files": sorted(p for p in world.files if not p.startswith((*RECORDS, "/var/lib/lunmirror/"))),
     }
 
 

@@ -216,7 +216,11 @@ class offline:
 # --- verbs ---------------------------------------------------------------------------------------
 
 def network():
-    run("modprobe", "-a", "bridge", "veth")
+    run("modprobe", "-a", "bridge", "veth", "virtio_net")
+    # Early in boot udev may not have come to it yet: so on Debian 13 each time.
+    deadline = time.monotonic() + 60
+    while not os.path.exists("/sys/class/net/eth0") and time.monotonic() < deadline:
+        time.sleep(0.1)
     commands = [f"link add {BRIDGE} type bridge", "link set lo up", f"link set {BRIDGE} up",
                 "link set eth0 up", "address add 10.0.2.15/24 dev eth0"]
     commands += [f"address add {address} dev {BRIDGE}" + (" nodad" if ":" in address else "") for address in CLIENT]

@@ -40,10 +40,15 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
 
 
 def _root(reader: Reader) -> str | Unknown:
-    """The root of the database. Only if the folders do not tell is iscsiadm's own text read (a file of 400 kB)."""
+    """The root of the database. Only if the folders do not tell is iscsiadm's own text read (a file of 400 kB).
+
+    In an upgrade from Debian 12 the newer iscsiadm is there some time before the records are moved to its place, and
+    they are moved only if nothing is there: a record made meanwhile would leave all others behind
+    (docs/facts/open-iscsi.md#node-database)."""
     folders = {root: reader.folder(f"{root}/nodes") for root in paths.ISCSI_ROOTS}
     there = [root for root, folder in folders.items() if not isinstance(folder, Absent)]
-    if len(there) == 1:
+    newer = paths.ISCSI_ROOTS[-1]
+    if len(there) == 1 and (there == [newer] or isinstance(reader.folder(newer), Absent)):
         return there[0]
     for folder in paths.PROGRAM_PATH:
         program = reader.read(f"{folder}/{paths.ISCSIADM}")
@@ -52,6 +57,11 @@ def _root(reader: Reader) -> str | Unknown:
         if isinstance(program, Unknown):
             return Unknown(f"{folder}/{paths.ISCSIADM} cannot be read: {program.reason}")
         compiled = [root for root in paths.ISCSI_ROOTS if f"{root}/nodes".encode() in program.facts]
+        if len(compiled) == 1 and there and compiled[0] not in there:
+            return Unknown(
+                f"open-iscsi's records lie in {there[0]}/nodes, and its iscsiadm looks for them in {compiled[0]}/nodes:"
+                " an upgrade of open-iscsi has not ended (where none is under way, move that directory to its new place)"
+            )
         if len(compiled) == 1:
             return compiled[0]
         roots = " and ".join(paths.ISCSI_ROOTS)

@@ -135,6 +135,18 @@ class TestRoot:
         )
         assert look(machine).facts.root == root
 
+    @pytest.mark.parametrize("root", ["/etc/iscsi", "/var/lib/iscsi"])
+    def test_records_that_an_upgrade_has_not_moved_yet(self, root):
+        """Debian 13's package has its folder from the moment it is unpacked."""
+        program = {"/usr/sbin/iscsiadm": b"\x7fELF\0" + root.encode() + b"/nodes\0"}
+        for files in ({RECORD: RAW}, {RECORD.replace(TARGET, f"{TARGET}-2"): RAW}):
+            machine = Machine(files | program, folders={"/var/lib/iscsi": Present(())})
+            if root == "/var/lib/iscsi":
+                assert "an upgrade of open-iscsi has not ended" in look(machine).reason
+                assert machine.asked == []
+            else:
+                assert isinstance(look(machine), Present)
+
     def test_with_neither_the_program_tells(self):
         machine = Machine({"/sbin/iscsiadm": b"\0/var/lib/iscsi/nodes\0"})
         machine.folders.pop(NODES)
