@@ -4,8 +4,10 @@
 SHELL := /bin/bash
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lunmirror
 PYTHON ?= python3
-# A new environment whenever what it should hold changes.
-VENV := $(CACHE)/venv-$(shell sha256sum pyproject.toml | cut -c1-12)
+# LAB=bookworm or LAB=trixie: only that release's lab.
+LABS := $(or $(LAB),bookworm trixie)
+# A new environment whenever what it should hold changes, and one for each Python: make check PYTHON=python3.12
+VENV := $(CACHE)/venv-$(shell sha256sum pyproject.toml | cut -c1-12)$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 WHEEL = $(shell ls -t $(CACHE)/wheel/lunmirror-*.whl 2>/dev/null | head -n 1)
 
@@ -14,7 +16,7 @@ sysconfdir ?= /etc
 unitdir ?=
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo lab check generate test test-unit test-install test-install-core test-lab test-lab-all fuzz soak bench lint wheel lab-image deb install uninstall wheels install-files clean
+.PHONY: help demo lab check generate test test-unit test-install test-install-core test-lab test-lab-all fuzz soak bench lint wheel lab-image lab-images deb install uninstall wheels install-files clean
 help:
 	@echo "make demo       from nothing to a mounted mirror, on a real kernel with two real storage servers"
 	@echo "make check      style, types, unit and contract tests: before each commit"
@@ -40,6 +42,13 @@ deb:
 
 lab-image:
 	@$(PYTHON) contrib/lab/lab build
+
+lab-images:
+	@for release in $(LABS); do LAB=$$release $(PYTHON) contrib/lab/lab build || exit 1; done
+
+# The lab tests that $(1) chooses, on each release: all of them, even if those of the first fail.
+each-lab = @code=0; for release in $(LABS); do echo "== lab of $$release"; \
+	LAB=$$release LUNMIRROR_WHEEL=$(WHEEL) $(BIN)/pytest -q tests/lab $(1) || code=1; done; exit $$code
 
 demo: wheel lab-image
 	@$(PYTHON) contrib/lab/demo.py --wheel $(WHEEL)
@@ -72,13 +81,13 @@ test-install: $(BIN)/pytest
 test-install-core: $(BIN)/pytest
 	@$(BIN)/pytest -q tests/install -m core --durations=10
 
-test: lint test-unit test-install-core wheel lab-image
-	@LUNMIRROR_WHEEL=$(WHEEL) $(BIN)/pytest -q tests/lab -m "core" --durations=15
+test: lint test-unit test-install-core wheel lab-images
+	$(call each-lab,-m core --durations=15)
 
 # test-lab-all also runs what has not been green in the lab yet (marked unproven; docs/evidence.md has no passed row of it).
 test-lab: WHICH = -m "not unproven"
-test-lab test-lab-all: lint test-unit wheel lab-image
-	@LUNMIRROR_WHEEL=$(WHEEL) $(BIN)/pytest -q tests/lab $(WHICH) --durations=0 --evidence docs/evidence.md
+test-lab test-lab-all: lint test-unit wheel lab-images
+	$(call each-lab,$(WHICH) --durations=0 --evidence docs/evidence.md)
 
 # Until an input breaks something, or a million have not; `make test` has a minute of the same (tests/fuzz).
 fuzz: $(BIN)/pytest

@@ -70,6 +70,12 @@ def built(suite):
     return found[0] if found else build(suite, folder)[0]
 
 
+def depends(package):
+    """The packages that it depends on, without their versions."""
+    said = subprocess.run(["dpkg-deb", "-f", package, "Depends"], check=True, capture_output=True, text=True).stdout
+    return [re.match(r"[\w.+-]+", word.strip())[0] for word in said.split(",")]
+
+
 def as_version(package, number, folder):
     """The same package as of another version, into `folder`: its program says so, too. For tests of upgrades."""
     tree = folder / number

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import deb
 import pytest
 from machine import Machine
 
@@ -15,7 +16,7 @@ WITHOUT_WRITE_SAME = 'ACTION=="add", SUBSYSTEM=="scsi_disk", ATTR{max_write_same
 sys.path.insert(0, str(HERE))
 
 import evidence  # noqa: E402
-from kit import Lab, state  # noqa: E402
+from kit import LAYOUTS, Lab, dpkg, state  # noqa: E402
 
 VERSIONS = "uname -r; iscsiadm --version; lvm version | head -n 1 | xargs; tgtadm --version; python3 --version"
 
@@ -31,7 +32,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     machine = getattr(item, "funcargs", {}).get("machine")
     if path and machine and (report.when == "call" or (report.when == "setup" and not report.passed)):
         name = f"{item.path.name}::{item.name}"
-        evidence.record(path, machine.versions, name, report.outcome, report.duration, list(machine.figures))
+        release = machine.image.release
+        path = evidence.of_release(path, release)
+        evidence.record(path, release, machine.versions, name, report.outcome, report.duration, list(machine.figures))
         machine.figures.clear()
     return report
 
@@ -112,3 +115,35 @@ def converged(machine: Machine):
         return lab
 
     return reach
+
+
+@pytest.fixture
+def package(machine: Machine) -> Path:
+    """The Debian package for the lab's release."""
+    return deb.built(machine.image.release)
+
+
+@pytest.fixture
+def packaged(lab: Lab, package: Path) -> Lab:
+    """The package alone: the lab's own program is taken away."""
+    lab.run("rm /usr/local/sbin/lunmirror")
+    dpkg(lab, package)
+    assert lab.run("command -v lunmirror").stdout.strip() == "/usr/bin/lunmirror"
+    return lab
+
+
+@pytest.fixture
+def in_service(machine: Machine, request: pytest.FixtureRequest) -> Lab:
+    """A mounted mirror, in sync, that only the packaged units have ever touched; they are enabled, the timer runs."""
+    from test_sandbox import through_the_unit
+
+    name = state("packaged", LAYOUTS["core"])
+    if name in machine.converged:
+        machine.restore(name)
+        return Lab(machine)
+    lab: Lab = request.getfixturevalue("packaged")
+    lab.configure(LAYOUTS["core"])
+    through_the_unit(lab)
+    lab.run("systemctl enable -q lunmirror.service lunmirror.timer; systemctl start lunmirror.timer", timeout=120)
+    lab.keep("packaged", LAYOUTS["core"])
+    return lab

@@ -374,3 +374,24 @@ def test_what_is_pinned_is_what_is_needed() -> None:
         assert [int(n) for n in pinned[name].split(".")] >= [int(n) for n in least.split(".")]
         assert f"python3-{name} (>= {least})" in control
         assert f"python3-{name} >= {least}" in spec
+
+
+def test_the_readme_installs_in_three_lines_before_its_fortieth() -> None:
+    first = "\n".join((ROOT / "README.md").read_text().splitlines()[:40])
+    block = re.search(r"^## Install\n+```\n(.*?)\n```", first, re.M | re.S)
+    assert block
+    lines = block[1].splitlines()
+    assert [line.split()[0] for line in lines] == ["apt", "editor", "systemctl"]
+    assert "/usr/share/lunmirror/examples/lunmirror.toml" in lines[1]
+    for way in ("make install", "make uninstall", "pipx", "docs/install.md"):
+        assert way in first
+
+
+def test_every_package_names_what_it_should_be_installed_with() -> None:
+    """By sg_persist the restart of a server is told from an outage (docs/facts/restarts.md)."""
+    for file in ("debian/control", "debian/bookworm/control"):
+        (recommended,) = re.findall(r"^Recommends: (.*)$", (ROOT / file).read_text(), re.M)
+        assert recommended.split(", ") == ["nftables", "sg3-utils", "xfsprogs"]
+    spec = (ROOT / "packaging/lunmirror.spec").read_text()
+    assert re.findall(r"^Recommends: +(.*)$", spec, re.M) == ["sg3_utils, xfsprogs, nftables"]
+    assert "apt-get install make python3-venv open-iscsi lvm2 sg3-utils\n" in (ROOT / "docs/install.md").read_text()

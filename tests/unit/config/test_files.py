@@ -230,7 +230,7 @@ def test_secrets_refused(write, content):
     with pytest.raises(ConfigError) as caught:
         config.read_secret(path)
     assert path in str(caught.value)
-    assert "xx" not in str(caught.value)
+    assert "xx" not in str(caught.value).replace(path, "")  # pytest names the folder after the secret
     assert "lines" not in str(caught.value)
 
 
