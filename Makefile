@@ -1,4 +1,4 @@
-# What a person types. Everything it needs it installs itself: Python packages into a virtual environment in the cache,
+# What an administrator types. Everything it needs it installs itself: Python packages into a virtual environment in the cache,
 # Debian packages (qemu, mmdebstrap) with apt-get, through sudo where it must, saying so first.
 
 SHELL := /bin/bash
@@ -103,8 +103,8 @@ bench: wheel lab-image
 	@$(PYTHON) contrib/lab/bench.py --wheel $(WHEEL)
 
 # The program with its dependencies in an environment of its own under the prefix, a link to it in bin, and the files
-# that src/lunmirror/files/files.toml lists. Nothing is enabled: docs/install.md. WHEELS: a folder to take the
-# dependencies from, in place of the network; `make wheels WHEELS=FOLDER` fills it.
+# that src/lunmirror/files/files.toml lists. Nothing is enabled: docs/install.md. WHEELS: a directory to take the
+# dependencies from, in place of the network; `make wheels WHEELS=DIRECTORY` fills it.
 INSTALL = @$(PYTHON) packaging/install.py
 PLACES = --root "$(or $(DESTDIR),/)" --prefix "$(prefix)" --sysconfdir "$(sysconfdir)" --unitdir "$(unitdir)"
 

@@ -1,4 +1,4 @@
-"""Fresh Debian systems as folders: for building packages, and for trying every way in (tests/install).
+"""Fresh Debian systems as directories: for building packages, and for trying every way in (tests/install).
 
 A system is a pile of layers in the cache, each made once by mmdebstrap or apt-get under the hash of its recipe; what is
 done in one goes into a layer of its own that is thrown away. Needs root, through sudo where it must. Standard library.
@@ -30,7 +30,7 @@ ENVIRONMENT = {
     "DEBCONF_NOWARNINGS": "yes",
     "PIP_CERT": "/run/host/ca-certificates.crt",
 }
-# $1: layers, $2: upper, $3: work, $4: folder; then what to run. proc and sys as on any machine; of /dev what is harmless.
+# $1: layers, $2: upper, $3: work, $4: directory; then what to run. proc and sys as on any machine; of /dev what is harmless.
 INSIDE = """
 set -e
 mount --make-rprivate /
@@ -89,7 +89,7 @@ class Chroot:
         raise FileNotFoundError(inside)
 
     def put(self, source, inside):
-        """A file or a folder of this machine, under a path of the system's own; its parent is made."""
+        """A file or a directory of this machine, under a path of the system's own; its parent is made."""
         there = self.work / "upper" / inside.lstrip("/")
         call("mkdir", "-p", there.parent)
         call("cp", "-a", "--no-preserve=ownership", source, there)

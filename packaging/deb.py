@@ -1,6 +1,6 @@
 """`make deb`: the packages for Debian 12 and 13, each built in a fresh system of its release, and looked at by lintian.
 
-    packaging/deb.py [--suite SUITE] [--out FOLDER]
+    packaging/deb.py [--suite SUITE] [--out DIRECTORY]
 
 Debian 12's version has ~deb12 at its end, so that Debian 13's takes its place when the machine is upgraded.
 """
@@ -65,9 +65,9 @@ def built(suite):
     for name in sorted(listed()):
         if packed(name) and (ROOT / name).is_file():
             total.update(f"{name}\0".encode() + (ROOT / name).read_bytes() + b"\0")
-    folder = chroots.CACHE / f"deb-{suite}-{total.hexdigest()[:16]}"
-    found = list(folder.glob("*.deb"))
-    return found[0] if found else build(suite, folder)[0]
+    directory = chroots.CACHE / f"deb-{suite}-{total.hexdigest()[:16]}"
+    found = list(directory.glob("*.deb"))
+    return found[0] if found else build(suite, directory)[0]
 
 
 def depends(package):
@@ -76,15 +76,15 @@ def depends(package):
     return [re.match(r"[\w.+-]+", word.strip())[0] for word in said.split(",")]
 
 
-def as_version(package, number, folder):
-    """The same package as of another version, into `folder`: its program says so, too. For tests of upgrades."""
-    tree = folder / number
+def as_version(package, number, directory):
+    """The same package as of another version, into `directory`: its program says so, too. For tests of upgrades."""
+    tree = directory / number
     run("dpkg-deb", "-R", package, tree)
     control = tree / "DEBIAN/control"
     control.write_text(re.sub(r"^Version: .*$", f"Version: {number}", control.read_text(), flags=re.M))
     (init,) = tree.rglob("lunmirror/__init__.py")
     init.write_text(re.sub('__version__ = ".*"', f'__version__ = "{number}"', init.read_text()))
-    made = folder / f"lunmirror_{number}.deb"
+    made = directory / f"lunmirror_{number}.deb"
     run("dpkg-deb", "--root-owner-group", "-Znone", "-b", tree, made)
     shutil.rmtree(tree)
     return made
@@ -134,17 +134,17 @@ def needed(suite):
 def wheels(suite):
     """The pinned dependencies for that release's Python, in the cache: what `make wheels` fetches there."""
     lock = ROOT / "packaging/requirements.txt"
-    folder = chroots.CACHE / f"wheels-{suite}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
-    if not folder.exists():
+    directory = chroots.CACHE / f"wheels-{suite}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
+    if not directory.exists():
         with chroots.fresh(suite, *FOR_WHEELS) as system:
             for name in ("Makefile", "packaging", "src", "contrib", "etc", "docs"):
                 system.put(ROOT / name, f"{BUILD}/{name}")
             system.run("make", "-C", BUILD, "wheels", f"WHEELS={BUILD}/wheels", network=True)
-            temporary = folder.with_name(f"{folder.name}.making")
+            temporary = directory.with_name(f"{directory.name}.making")
             shutil.rmtree(temporary, ignore_errors=True)
             shutil.copytree(system.path(f"{BUILD}/wheels"), temporary)
-            temporary.rename(folder)
-    return folder
+            temporary.rename(directory)
+    return directory
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """`make install`, `make uninstall`, `make wheels`, and the tree inside the package for Debian 12. Standard library only.
 
-All that can fail for want of something is done first, in a temporary folder: nothing under the prefix is touched before
+All that can fail for want of something is done first, in a temporary directory: nothing under the prefix is touched before
 the program has run from there.
 """
 
@@ -124,9 +124,9 @@ def take(asked):
 
 
 def fetch(asked):
-    """The folder for an installation without a network."""
+    """The directory for an installation without a network."""
     if not asked.wheels:
-        raise Stop("say which folder: make wheels WHEELS=FOLDER")
+        raise Stop("say which directory: make wheels WHEELS=DIRECTORY")
     check_pip()
     with tempfile.TemporaryDirectory(prefix="lunmirror-") as work:
         pip(Path(work), "download", "--only-binary=:all:", "--require-hashes", "--requirement", LOCK, "--dest", asked.wheels)
@@ -150,7 +150,7 @@ def check_pip():
 def check_needs(asked, plan):
     check_pip()
     if asked.wheels and not Path(asked.wheels).is_dir():
-        raise Stop(f"WHEELS={asked.wheels} is no folder; nothing was changed\n  next: make wheels WHEELS=FOLDER, on a machine with a network")
+        raise Stop(f"WHEELS={asked.wheels} is no directory; nothing was changed\n  next: make wheels WHEELS=DIRECTORY, on a machine with a network")
     for name in ("prefix", "sysconfdir", "unitdir"):
         there = under(asked.root, plan.names[name])
         while not there.exists():
@@ -162,7 +162,7 @@ def check_needs(asked, plan):
 
 
 def dependencies(into, wheels, work):
-    """Exactly the pinned files, each with its hash, into a folder that nothing but lunmirror's launcher looks at."""
+    """Exactly the pinned files, each with its hash, into a directory that nothing but lunmirror's launcher looks at."""
     source = ("--no-index", "--find-links", os.path.abspath(wheels)) if wheels else ()
     into.mkdir(parents=True, exist_ok=True)
     pip(work, "install", "--target", into, "--no-deps", "--no-compile", "--only-binary=:all:", "--require-hashes", *source, "--requirement", LOCK)
@@ -176,7 +176,7 @@ def pip(work, verb, *words):
     if done.returncode:
         raise Stop(
             "the dependencies cannot be had (above is why); nothing was changed\n"
-            "  next: give it a network, or a folder of wheels that was filled with one: make wheels WHEELS=FOLDER"
+            "  next: give it a network, or a directory of wheels that was filled with one: make wheels WHEELS=DIRECTORY"
         )
 
 
@@ -185,7 +185,7 @@ def program(lib):
 
 
 def try_out(lib, python):
-    """It starts, and understands the shipped example, with this Python and nothing but these folders."""
+    """It starts, and understands the shipped example, with this Python and nothing but these directories."""
     start = f"import sys; sys.path.insert(0, {str(lib)!r}); from lunmirror.cli.main import main; sys.exit(main(sys.argv[1:]))"
     example = lib / "lunmirror/files/etc/lunmirror.toml"
     done = subprocess.run([python, "-ISB", "-c", start, "--config", example, "check"], capture_output=True, text=True)

@@ -27,14 +27,14 @@ from sim.stage import converged, text  # noqa: E402
 
 BOUND_MS = 70.0  # where `python3 -c pass` takes YARDSTICK_MS (issue 13)
 YARDSTICK_MS = 10.0
-ASKED = ("query", "read", "glob", "link", "folder", "reach", "now", "date")
+ASKED = ("query", "read", "glob", "link", "directory", "reach", "now", "date")
 
 # The whole program; only the host and what needs root are replaced. Imports nothing that lunmirror does not.
 PROGRAM = """
 import marshal, os, sys
 sys.path.insert(0, {src!r})
 from lunmirror.host import paths
-for name in ("RUN_DIR", "COMPILED", "CONTESTED", "RUN_LOCK", "STUCK"):
+for name in ("RUN_DIR", "COMPILED", "FLAPPING", "RUN_LOCK", "STUCK"):
     setattr(paths, name, getattr(paths, name).replace("/run/lunmirror", {run!r}))
 paths.DM_CONTROL = {run!r} + ".control"
 from lunmirror import model
@@ -47,7 +47,7 @@ def known(answer):
     kind, rest = answer
     return protocol.Ran(*rest) if kind == "Ran" else rest if kind == "" else getattr(model, kind)(*rest)
 class Replay(live.LiveHost):
-    def once(self, name, look): return look()
+    def memoize(self, name, look): return look()
 for name in {asked!r}:
     def ask(self, *asked, name=name):
         return known(TAPE[repr((name, asked))])
@@ -98,7 +98,7 @@ def cost(argv: list[str]) -> float:
     return ((after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)) * 1000
 
 
-def measure(runs: int, folder: Path) -> tuple[float, float]:
+def measure(runs: int, directory: Path) -> tuple[float, float]:
     """(a no-op pass, `python3 -c pass`), in milliseconds."""
     toml = text()
     stage = converged(toml)
@@ -108,12 +108,12 @@ def measure(runs: int, folder: Path) -> tuple[float, float]:
     assert not report.steps, report
     import marshal
 
-    (folder / "tape").write_bytes(marshal.dumps(host.tape))
-    (folder / "lunmirror.toml").write_text(toml)
-    (folder / "lunmirror.toml").chmod(0o600)
-    source = PROGRAM.format(src=str(ROOT / "src"), run=str(folder / "run"), tape=str(folder / "tape"), asked=ASKED)
-    (folder / "program.py").write_text(source)
-    program = [sys.executable, str(folder / "program.py"), "apply", "--config", str(folder / "lunmirror.toml")]
+    (directory / "tape").write_bytes(marshal.dumps(host.tape))
+    (directory / "lunmirror.toml").write_text(toml)
+    (directory / "lunmirror.toml").chmod(0o600)
+    source = PROGRAM.format(src=str(ROOT / "src"), run=str(directory / "run"), tape=str(directory / "tape"), asked=ASKED)
+    (directory / "program.py").write_text(source)
+    program = [sys.executable, str(directory / "program.py"), "apply", "--config", str(directory / "lunmirror.toml")]
     cost(program)  # compiles the configuration and the modules
     pairs = [(cost(program), cost([sys.executable, "-c", "pass"])) for _ in range(runs)]
     first, second = (statistics.quantiles(column, n=4)[0] for column in zip(*pairs, strict=True))
@@ -123,8 +123,8 @@ def measure(runs: int, folder: Path) -> tuple[float, float]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=40)
-    with tempfile.TemporaryDirectory() as folder:
-        own, bare = measure(parser.parse_args().runs, Path(folder))
+    with tempfile.TemporaryDirectory() as directory:
+        own, bare = measure(parser.parse_args().runs, Path(directory))
     bound = BOUND_MS / YARDSTICK_MS
     print(f"a pass with nothing to do: {own:.1f} ms CPU; python3 -c pass: {bare:.1f} ms; {own / bare:.1f} times, bound {bound:.1f}")
     return int(own / bare > bound)

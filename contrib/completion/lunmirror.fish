@@ -125,7 +125,7 @@ complete -c lunmirror -n '__lunmirror_verb completion' -l config -r -F -d 'the c
 complete -c lunmirror -n '__lunmirror_verb completion' -l log-level -x -a 'debug info warning error critical' -d 'the least that is logged on stderr'
 complete -c lunmirror -n '__lunmirror_verb completion' -s h -l help -d 'show this'
 complete -c lunmirror -n '__lunmirror_verb completion' -s V -l version -d 'print the version'
-complete -c lunmirror -n '__lunmirror_verb install-files' -l root -r -F -d 'a folder that stands for / (default /)'
+complete -c lunmirror -n '__lunmirror_verb install-files' -l root -r -F -d 'a directory that stands for / (default /)'
 complete -c lunmirror -n '__lunmirror_verb install-files' -l prefix -x -a '' -d 'where the files go (default'
 complete -c lunmirror -n '__lunmirror_verb install-files' -l program -x -a '' -d 'what the units start (default'
 complete -c lunmirror -n '__lunmirror_verb install-files' -l system -x -a '' -d 'debian or rpm (default'

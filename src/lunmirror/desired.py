@@ -1,6 +1,6 @@
 """The desired state, compiled: validated, defaults filled in, budgets turned into timeouts. Standard library only.
 
-`config` makes these from TOML with pydantic; every other room knows only these types, so that a run from cron
+`config` makes these from TOML with pydantic; every other module knows only these types, so that a run from cron
 can take them from the compiled cache without importing a validator.
 All durations are whole seconds, all sizes bytes.
 """
@@ -176,7 +176,9 @@ class Desired(NamedTuple):
     stall_budget: int
     boot_wait: int
     source: str = ""  # the main configuration file
-    choice: tuple[str, str] | None = None  # (volume id, server to keep): said by a person for this pass, never kept
+    choice: tuple[str, str] | None = (
+        None  # (volume id, server to keep): made by an administrator for this pass, never kept
+    )
 
     def paths(self) -> tuple[Path, ...]:
         """Every session to have, once each: named by the server where that is enough."""

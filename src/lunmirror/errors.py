@@ -1,4 +1,4 @@
-"""One root class: every error says what happened, where, why, and what to do next. For a person at 3 a.m."""
+"""One root class: every error says what happened, where, why, and what to do next. For an administrator at 3 a.m."""
 
 from lunmirror.exits import Exit
 
@@ -9,7 +9,7 @@ class LunmirrorError(Exception):
     what:  what could not be done, one sentence.
     where: the file and key path, or the resource.
     why:   the cause as far as it is known.
-    next:  what the person does now.
+    next:  what the administrator does now.
     """
 
     exit = Exit.FAILED

@@ -1,4 +1,4 @@
-"""Carries steps out: the only room that changes anything. It decides nothing; it refuses only what moved under it."""
+"""Carries steps out: the only module that changes anything. It decides nothing; it refuses only what moved under it."""
 
 from collections.abc import Callable, Iterator
 
@@ -10,7 +10,7 @@ from lunmirror.model import (
     AwaitPortals,
     AwaitSessions,
     Guard,
-    MakeFolder,
+    MakeDirectory,
     Outcome,
     Present,
     Ref,
@@ -26,16 +26,16 @@ AT_ONCE = 8  # programs running side by side: forty logins at once outlasted the
 
 
 class Executor:
-    """Takes steps in order on one host; `tell` hears every outcome as soon as it is known, and `begin` hears of every
+    """Takes steps in order on one host; `report` hears every outcome as soon as it is known, and `begin` hears of every
     wait before it begins."""
 
     def __init__(
         self,
         host: Host,
-        tell: Callable[[Outcome], None] = lambda outcome: None,
+        report: Callable[[Outcome], None] = lambda outcome: None,
         begin: Callable[[Step], None] = lambda step: None,
     ) -> None:
-        self.host, self.tell, self.begin = host, tell, begin
+        self.host, self.report, self.begin = host, report, begin
 
     def take(self, steps: tuple[Step, ...]) -> list[Outcome]:
         """Outcomes in the order of the steps. A failed step skips the later steps of its own resource, no others."""
@@ -46,10 +46,10 @@ class Executor:
             for step in batch:
                 if step.ref in failed:
                     outcomes.append(Outcome(step, "skipped", error="an earlier step of this resource failed"))
-                    self.tell(outcomes[-1])
+                    self.report(outcomes[-1])
             for outcome in self._together(ready) if len(ready) > 1 else map(self._one, ready):
                 outcomes.append(outcome)
-                self.tell(outcome)
+                self.report(outcome)
                 if outcome.status != "done":
                     failed.add(outcome.step.ref)
         return outcomes
@@ -105,8 +105,8 @@ class Executor:
                 host.remove(path, before, locked)
             case WriteValue(path, value):
                 host.write_value(path, value)
-            case MakeFolder(path, mode):
-                host.make_folder(path, mode)
+            case MakeDirectory(path, mode):
+                host.make_directory(path, mode)
             case AwaitPath(patterns, deadline):
                 host.await_path(patterns, deadline)
             case AwaitPortals(endpoints, deadline):

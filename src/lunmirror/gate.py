@@ -51,16 +51,16 @@ def _forbidden_word(step: Step, disturbed: frozenset[str]) -> str:
     if not isinstance(step.action, Run):
         return ""
     program, *words = step.action.argv
-    said = FORBIDDEN.get(program, frozenset()).intersection(words)
+    given = FORBIDDEN.get(program, frozenset()).intersection(words)
     if step.proof.startswith("consent: "):
-        said -= WITH_CONSENT.get(program, frozenset())
+        given -= WITH_CONSENT.get(program, frozenset())
     elif step.proof.startswith("journal: ") and program == "lvm" and set(BY_THE_JOURNAL) <= set(words):
-        said -= {"--repair"}
+        given -= {"--repair"}
     elif step.proof.startswith("unmade: ") and program == "lvm" and set(UNMADE) <= set(words):
-        said -= {"lvremove"}
+        given -= {"lvremove"}
     elif program == "lvm" and words and words[0] in YES_TO_A_WIPE:
-        said |= {"-y", "--yes"}.intersection(words)
-    return f"{program} would be told {', '.join(sorted(said))}, which lunmirror never says" if said else ""
+        given |= {"-y", "--yes"}.intersection(words)
+    return f"{program} would be given {', '.join(sorted(given))}, which lunmirror never uses" if given else ""
 
 
 def _second_server(step: Step, disturbed: frozenset[str]) -> str:
@@ -77,7 +77,7 @@ RULES: tuple[Callable[[Step, frozenset[str]], str], ...] = (
 )
 
 
-def pass_through(plan: Plan, disturbed: frozenset[str]) -> Plan:
+def enforce(plan: Plan, disturbed: frozenset[str]) -> Plan:
     """The plan without the steps that break a rule; each of those becomes a refusal that says which rule. A step that
     would disturb a second server only has to wait for another pass.
 

@@ -1,8 +1,8 @@
-"""Which legs each volume ran on last: the one thing that the storage itself does not tell.
+"""Which legs each volume ran on last: the one thing that the storage itself does not show.
 
 Measured (docs/facts/lvm.md#split-brain): after each leg of a raid1 ran alone, LVM reports recovery and full sync
 while a scrub finds tens of thousands of sectors that differ. So a leg that the journal knows to be stale never starts
-a volume, and legs that each ran without the other are a person's to decide.
+a volume, and legs that each ran without the other are an administrator's to decide.
 
 It also knows in which boot a raid1 was last seen, and whether its legs have to be compared: after a power cut the
 kernel does not do that by itself (docs/facts/lab.md#power-cut), and the trace on the disks is gone once it is active.
@@ -11,7 +11,7 @@ It notes which legs are being copied, too: one that caught up while no pass look
 
 The journal is small, written only when something of this changes, and always *before* a volume is started on fewer legs:
 a crash in between leaves it cautious, never wrong. It is a memory of our own: without it degraded starts are
-refused, a leg that caught up unseen is not told from a stale one, nor a volume that was removed from one that never was.
+refused, a leg that caught up unseen is not distinguished from a stale one, nor a volume that was removed from one that never was.
 """
 
 import json
@@ -30,7 +30,7 @@ class Entry(NamedTuple):
     since:    when that set came about.
     seqno:    the group's metadata sequence number then.
     last:     PV UUID -> when that leg was last known to be in sync, for legs that dropped out.
-    diverged: PV UUIDs that ran without those in `running` knowing: a person must choose.
+    diverged: PV UUIDs that ran without those in `running` knowing: an administrator must choose.
     rebuild:  PV UUIDs of legs that are distrusted: their content is believed by nobody, whatever the kernel's letters say.
               Such a leg starts nothing, is the source of nothing, is never refreshed, and is made equal by a copy in
               full of exactly that leg. Never in `running`.
@@ -44,7 +44,7 @@ class Entry(NamedTuple):
     boot:     the boot (its id) in which it was last seen or started, of a raid1; "" if that was not noted.
     copying:  PV UUIDs that were seen being brought up to date from those in `running`, of a raid1.
     instance: the activation (the kernel's diskseq of the device) in which that was seen, in `boot`; "" for none.
-    layout:   LVM's word for a layout whose legs cannot be told, in which it was seen since: what is noted above may be old
+    layout:   LVM's word for a layout whose legs are not known, in which it was seen since: what is noted above may be old
               by now, and no leg is started alone on it. "" for none.
     servers:  PV UUID -> by what it was proven last that the server of this leg had not been restarted (layers/volume/
               standing.py), of legs with a volatile write cache.
@@ -74,7 +74,7 @@ GIVEN_UP, OLDER, RUBBISH, MISLED, CACHE = "given up", "older", "rubbish", "misle
 REASONS = {
     GIVEN_UP: "its content was given up",
     OLDER: "its content is older than what the volume held",
-    RUBBISH: "its own metadata is rubbish",
+    RUBBISH: "its own metadata is invalid",
     MISLED: "it ran on a device that is not the declared disk",
     CACHE: "its server was restarted, and may have lost writes that it had acknowledged",
 }
@@ -120,9 +120,9 @@ def parse(raw: Seen[bytes]) -> Seen[Entry]:
         numbers = (entry.seqno, *entry.counters.values(), *entry.rest.values())
         counted = all(isinstance(number, int) for number in numbers)
         if not (all(isinstance(word, str) for word in words) and counted and entry.running):
-            return Unknown("its journal is not as lunmirror writes it")
+            return Unknown("its journal is not in lunmirror's format")
         if entry.scrub and entry.scrub not in SCRUBS:
-            return Unknown("its journal is not as lunmirror writes it")
+            return Unknown("its journal is not in lunmirror's format")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
         return Unknown(f"its journal cannot be read ({type(fault).__name__})")
     return Present(entry)
@@ -133,7 +133,7 @@ def render(entry: Entry) -> bytes:
     return (json.dumps({"schema": SCHEMA, **entry._asdict()}, indent=1, sort_keys=True) + "\n").encode()
 
 
-class Sight(NamedTuple):
+class KernelState(NamedTuple):
     """What the kernel shows of an active raid1 beside the legs that it runs on: in which boot, in which activation
     (diskseq), which legs (PV UUIDs) it is bringing up to date, and all the legs that it has. Empty where that does not
     matter or cannot be read."""
@@ -144,24 +144,24 @@ class Sight(NamedTuple):
     legs: tuple[str, ...] = ()
 
 
-NOTHING = Sight()
+NO_STATE = KernelState()
 
 
 def advance(
-    entry: Entry | None, volume: str, running: tuple[str, ...], seqno: int, now: str, sight: Sight = NOTHING
+    entry: Entry | None, volume: str, running: tuple[str, ...], seqno: int, now: str, state: KernelState = NO_STATE
 ) -> Entry:
     """The entry after the volume was seen (or is about to be started) on `running`; the same object if that is no news.
     `running` must not be empty."""
     running = tuple(sorted(running))
-    copying = tuple(sorted(sight.copying)) if sight.instance else ()
-    instance = sight.instance if copying else ""
+    copying = tuple(sorted(state.copying)) if state.instance else ()
+    instance = state.instance if copying else ""
     if entry is None:
-        return Entry(volume, running, now, seqno, {}, boot=sight.boot, copying=copying, instance=instance)
-    followed = _followed(entry, running, sight)
+        return Entry(volume, running, now, seqno, {}, boot=state.boot, copying=copying, instance=instance)
+    followed = _followed(entry, running, state)
     # What was distrusted is gone with the leg: another one on the same physical volume is a copy in full.
-    kept = tuple(pv for pv in entry.rebuild if pv not in running and (not sight.legs or pv in sight.legs))
+    kept = tuple(pv for pv in entry.rebuild if pv not in running and (not state.legs or pv in state.legs))
     moved = trusting(entry, kept)._replace(
-        layout="", volume=volume, boot=sight.boot or entry.boot, copying=copying, instance=instance
+        layout="", volume=volume, boot=state.boot or entry.boot, copying=copying, instance=instance
     )
     if entry.running == running:
         return entry if moved == entry else moved
@@ -178,12 +178,12 @@ def advance(
     return moved._replace(diverged=tuple(sorted({*entry.diverged, *entry.running})))
 
 
-def _followed(entry: Entry, running: tuple[str, ...], sight: Sight) -> bool:
+def _followed(entry: Entry, running: tuple[str, ...], state: KernelState) -> bool:
     """Whether `running` are legs that were being copied from the good ones, in this very activation: the kernel then
     calls such a leg in sync only when its copy is whole, and everything written since went to it too. A leg whose copy
     is not whole says so in its own superblock (its recovery offset), so that no other table starts from it either
     (drivers/md/dm-raid.c, super_init_validation)."""
-    same = bool(sight.boot and sight.instance) and (sight.boot, sight.instance) == (entry.boot, entry.instance)
+    same = bool(state.boot and state.instance) and (state.boot, state.instance) == (entry.boot, entry.instance)
     return same and set(running) <= {*entry.running, *entry.copying}
 
 
@@ -196,8 +196,8 @@ def choose(
     now: str,
     scrub: str = "wanted",
 ) -> Entry:
-    """The entry after a person said which legs hold what is to be kept: one history again, the others to be copied
-    anew in full, and a scrub at the end, where the volume's type knows one."""
+    """The entry after an administrator chose which legs hold what is to be kept: no split brain any more, the others to be copied
+    again in full, and a scrub at the end, where the volume's type knows one."""
     last = {pv: when for pv, when in (entry.last if entry else {}).items() if pv in lose}
     boot = entry.boot if entry else ""
     why = dict.fromkeys(lose, GIVEN_UP)  # what was noted of the counters was noted of another content, maybe
@@ -210,7 +210,7 @@ def distrust(entry: Entry, legs: tuple[str, ...], reason: str, now: str) -> Entr
     the disk before anything acts on it. At least one leg must be left in `running`: of legs none of which is believed,
     none can be the source, and an administrator decides.
 
-    Whoever tells that a leg must be distrusted plans this note; the pass's next round plans what follows from it."""
+    Whoever finds that a leg must be distrusted plans this note; the pass's next round plans what follows from it."""
     left = tuple(pv for pv in entry.running if pv not in legs)
     if not left:
         raise ValueError("every leg in sync would be distrusted")
@@ -236,7 +236,7 @@ def reason(entry: Entry, pv: str) -> str:
     return REASONS.get(word, word) if pv in entry.rebuild else ""
 
 
-# In words, for a person who reads a plan.
+# In words, for an administrator who reads a plan.
 SCRUBS = {
     "wanted": "its legs are to be compared",
     "running": "its legs are being compared",
@@ -247,14 +247,14 @@ SCRUBS = {
     "comparing": "its legs are being compared after servers were restarted",
 }
 
-# What has to be begun anew when a volume is started again: the kernel forgets how far it was, and what it counted.
-BEGUN = {"running": "wanted", "repairing": "repair", "checking": "repair", "comparing": "compare"}
+# What has to be begun again when a volume is started again: the kernel forgets how far it was, and what it counted.
+AFTER_RESTART = {"running": "wanted", "repairing": "repair", "checking": "repair", "comparing": "compare"}
 
 
 def restarted(entry: Entry, boot: str, unclean: bool) -> Entry:
     """The entry of a volume that is (about to be) started. `unclean`: its last end may have left its legs unequal."""
-    scrub = BEGUN.get(entry.scrub, entry.scrub) or ("wanted" if entry.layout else "")
-    # A comparison after a choice says what differs; it does not mend. So the repair goes first. But not where every server
+    scrub = AFTER_RESTART.get(entry.scrub, entry.scrub) or ("wanted" if entry.layout else "")
+    # A comparison after a choice says what differs; it does not repair. So the repair goes first. But not where every server
     # may have lost something: it would copy the first leg over what only another has.
     return entry._replace(
         scrub="repair" if unclean and scrub != "compare" else scrub, boot=boot or entry.boot, copying=(), instance=""

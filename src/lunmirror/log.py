@@ -71,7 +71,7 @@ class Log:
         self._say("debug", step.title, _about(step) | {"outcome": "planned"})
 
     def finding(self, finding: Finding) -> None:
-        """Something that no step mends."""
+        """Something that no step repairs."""
         keys = {"layer": finding.ref.layer, "resource": finding.ref.name, "outcome": finding.kind.value}
         keys |= {name: text for name in ("why", "next", "key") if (text := getattr(finding, name))}
         self._say(_FINDINGS[finding.kind], finding.what, keys)

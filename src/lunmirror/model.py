@@ -1,4 +1,4 @@
-"""The words that every room shares. Standard library only; imports nothing of ours.
+"""The words that every module shares. Standard library only; imports nothing of ours.
 
 Named tuples, not dataclasses, throughout: all of this is imported by every run from cron, and a frozen dataclass
 costs the interpreter ten to thirty times as much to define (record.py, docs/performance.md).
@@ -34,7 +34,7 @@ class Absent(NamedTuple):
 
 class Unknown(NamedTuple):
     """It could not be looked at, or the answer cannot be trusted. Never leads to a create, a wipe or a removal. `decide`:
-    what a person has to do first, where waiting would not help."""
+    what an administrator has to do first, where waiting would not help."""
 
     reason: str
     decide: str = ""
@@ -105,7 +105,7 @@ class WriteFile(NamedTuple):
     """Replace a whole file, atomically. `before` is what was read (None: absent); the file must still read so.
 
     mode:    permission bits of the new file.
-    scratch: folder for the temporary file, on the same file system ("" = the file's own folder).
+    scratch: directory for the temporary file, on the same file system ("" = the file's own directory).
     locked:  hold open-iscsi's database lock while replacing.
     secrets: strings in `content` or `before` that no output may show.
     """
@@ -134,8 +134,8 @@ class WriteValue(NamedTuple):
     value: str
 
 
-class MakeFolder(NamedTuple):
-    """Make one folder (and its missing parents)."""
+class MakeDirectory(NamedTuple):
+    """Make one directory (and its missing parents)."""
 
     path: str
     mode: int = 0o755
@@ -156,8 +156,8 @@ class AwaitPortals(NamedTuple):
     deadline: float
 
 
-Action = Run | WriteFile | RemoveFile | WriteValue | MakeFolder | AwaitPath | AwaitPortals | AwaitSessions
-PATIENCE = (AwaitPortals, AwaitSessions)  # actions that change nothing themselves: they give others time
+Action = Run | WriteFile | RemoveFile | WriteValue | MakeDirectory | AwaitPath | AwaitPortals | AwaitSessions
+WAITS = (AwaitPortals, AwaitSessions)  # actions that change nothing themselves: they give others time
 
 
 class Step(NamedTuple):
@@ -186,14 +186,14 @@ class Step(NamedTuple):
 class Kind(Enum):
     """What a finding means for the result of the pass."""
 
-    REFUSED = "refused"  # a person must decide
+    REFUSED = "refused"  # an administrator must decide
     BLOCKED = "blocked"  # cannot be done now: something it needs failed, is absent or unknown
     DEGRADED = "degraded"  # works, with less redundancy than declared
     NOTE = "note"  # worth saying; no effect on the result
 
 
 class Finding(NamedTuple):
-    """Something that no step mends: what, why, and the next move of the person who reads it."""
+    """Something that no step repairs: what, why, and the next move of the administrator who reads it."""
 
     ref: Ref
     kind: Kind
@@ -204,7 +204,7 @@ class Finding(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """One layer's answer: the steps that lead to the desired state, and what no step can mend."""
+    """One layer's answer: the steps that lead to the desired state, and what no step can repair."""
 
     steps: tuple[Step, ...] = ()
     findings: tuple[Finding, ...] = ()

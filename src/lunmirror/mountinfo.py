@@ -11,7 +11,7 @@ from lunmirror.model import Present, Seen, Unknown
 
 
 class Entry(NamedTuple):
-    """One mount. `number` is the device's "major:minor"; `root` the folder of the file system that is mounted ("/"
+    """One mount. `number` is the device's "major:minor"; `root` the directory of the file system that is mounted ("/"
     unless it is a bind mount of a part). `flags` are those of this mount, `options` those of the file system."""
 
     id: int
@@ -42,7 +42,7 @@ def _unescaped(part: bytes) -> bytes:
 
 def read_mounts(reader: Reader) -> Seen[tuple[Entry, ...]]:
     """Present(tuple of Entry in the kernel's order) or Unknown."""
-    return reader.once("mounts", lambda: _read(reader))  # two layers ask in one pass
+    return reader.memoize("mounts", lambda: _read(reader))  # two layers ask in one pass
 
 
 def _read(reader: Reader) -> Seen[tuple[Entry, ...]]:

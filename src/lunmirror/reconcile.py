@@ -5,12 +5,12 @@ once more, and what its plan then still wants is the failure to report.
 """
 
 from lunmirror import gate
-from lunmirror.contest import Contest
 from lunmirror.desired import Desired
 from lunmirror.execute import Executor
+from lunmirror.flapping import Flapping
 from lunmirror.host.protocol import Reader
 from lunmirror.layers import LAYERS, Layer
-from lunmirror.model import PATIENCE, Finding, Kind, Observed, Outcome, Plan, Ref, Report, Step, World
+from lunmirror.model import WAITS, Finding, Kind, Observed, Outcome, Plan, Ref, Report, Step, World
 
 # A choice between split halves takes the most: stop, note, start, note, drop, note, add, note; and two to spare.
 ROUNDS = 10
@@ -19,8 +19,8 @@ ROUNDS = 10
 class Pass:
     """The state of one pass while it runs. Without an executor it only plans."""
 
-    def __init__(self, desired: Desired, reader: Reader, executor: Executor | None, contest: Contest) -> None:
-        self.desired, self.reader, self.executor, self.contest = desired, reader, executor, contest
+    def __init__(self, desired: Desired, reader: Reader, executor: Executor | None, flapping: Flapping) -> None:
+        self.desired, self.reader, self.executor, self.flapping = desired, reader, executor, flapping
         self.seen: dict[str, Observed] = {}
         self.steps: list[Step] = []
         self.outcomes: list[Outcome] = []
@@ -38,7 +38,7 @@ class Pass:
     def _look(self, layer: Layer) -> Plan:
         self.seen[layer.name] = layer.observe(self.desired, self.reader, self.seen)
         planned = layer.plan(self.desired, self.seen, frozenset(self.pending))
-        return gate.pass_through(self.contest.leave(planned), frozenset(self.disturbed))
+        return gate.enforce(self.flapping.suppress(planned), frozenset(self.disturbed))
 
     def _predict(self, layer: Layer) -> None:
         planned = self._look(layer)
@@ -46,7 +46,7 @@ class Pass:
         self.steps += sorted(planned.steps, key=lambda step: step.ref in step.after)
         self._find(planned.findings)
         # Waiting makes nothing: what depends on an absent server is not predicted, but said to be blocked.
-        self.pending |= {step.ref for step in planned.steps if not isinstance(step.action, PATIENCE)}
+        self.pending |= {step.ref for step in planned.steps if not isinstance(step.action, WAITS)}
         self.disturbed |= {step.server for step in planned.steps if step.server}
 
     def _settle(self, layer: Layer, executor: Executor) -> None:
@@ -59,9 +59,9 @@ class Pass:
                 break
             outcomes = executor.take(todo)
             self.outcomes += outcomes
-            self.contest.mended(tuple(outcomes))
-            for shaken in (other for other in LAYERS if other.name in layer.shakes):
-                self.seen[shaken.name] = shaken.observe(self.desired, self.reader, self.seen)
+            self.flapping.record(tuple(outcomes))
+            for lower in (other for other in LAYERS if other.name in layer.invalidates):
+                self.seen[lower.name] = lower.observe(self.desired, self.reader, self.seen)
             taken |= {o.step for o in outcomes}
             failed |= {o.step.ref for o in outcomes if o.status != "done"}
             self.disturbed |= {o.step.server for o in outcomes if o.step.server}
@@ -87,7 +87,7 @@ def _left_over(planned: Plan, failed: set[Ref]) -> tuple[Finding, ...]:
             key=step.drift[0].key if step.drift else "",
         )
         for step in planned.steps
-        if step.ref not in failed and not isinstance(step.action, PATIENCE)
+        if step.ref not in failed and not isinstance(step.action, WAITS)
     )
 
 
@@ -98,12 +98,12 @@ def run_pass(
     reader: Reader,
     executor: Executor | None = None,
     detailed: bool = False,
-    contest: Contest | None = None,
+    flapping: Flapping | None = None,
 ) -> Report:
-    """Walk every layer once and tell what was seen, done and not done. `run` identifies the pass in logs; `detailed`:
-    changes made are to show in the exit code; `contest`: what earlier passes mended in vain, and learns of this one."""
+    """Walk every layer once and report what was seen, done and not done. `run` identifies the pass in logs; `detailed`:
+    changes made are to show in the exit code; `flapping`: what earlier passes repaired in vain, and learns of this one."""
     started = reader.now()
-    this = Pass(desired, reader, executor, contest or Contest())
+    this = Pass(desired, reader, executor, flapping or Flapping())
     this.walk()
     world: World = this.seen
     return Report(

@@ -1,10 +1,10 @@
-"""`apply --relogin`: what is declared and cannot become live in a session becomes so by logging in anew.
+"""`apply --relogin`: what is declared and cannot become live in a session becomes so by logging in again.
 
 One server at a time, and only while every other leg of every volume with a leg there is in sync, in its place and can
 be reached; then full sync is waited for before the next. The order for one server, such that a kill at any instant
-leaves what the next pass mends by itself:
+leaves what the next pass repairs by itself:
 
-1. the journal is told that the volumes run on the other legs. A crash from here on finds it cautious, never wrong.
+1. the journal is reported that the volumes run on the other legs. A crash from here on finds it cautious, never wrong.
 2. a segtype mirror gives its leg up by `lvconvert`: a mirror that loses a disk under it would stand still until
    dmeventd has made it linear, and one that nobody writes to would go on calling the lost leg good.
 3. log out, log in. A raid1 fails its leg at the next write and goes on with the other
@@ -27,7 +27,7 @@ from lunmirror.layers.node.settings import wishes
 from lunmirror.layers.session.exits import meanings
 from lunmirror.layers.session.facts import Session, stale
 from lunmirror.layers.session.plan import login
-from lunmirror.layers.volume.subject import Subject
+from lunmirror.layers.volume.context import VolumeContext
 from lunmirror.model import Drift, Finding, Kind, Outcome, Plan, Present, Ref, Report, Risk, Run, Step
 from lunmirror.report.health import FULL, REBUILDING, health
 from lunmirror.report.result import exit_of
@@ -35,7 +35,7 @@ from lunmirror.report.risk import copies, facts_of, losses
 from lunmirror.report.uses import foreign_uses
 from lunmirror.report.verdict import silent_servers
 
-PATIENCE = 600.0  # seconds for all copying together; then the next `apply --relogin` goes on
+COPY_DEADLINE = 600.0  # seconds for all copying together; then the next `apply --relogin` goes on
 PAUSE = 2.0  # seconds between two looks at what is copied
 LOGOUT = 60.0  # seconds; 2 in the lab
 
@@ -53,7 +53,7 @@ class Stage(NamedTuple):
 def renew(stage: Stage) -> Report:
     """Passes and renewals until every session has what is declared, or something stands against it: the last report,
     with the outcomes of all. The caller holds the run lock."""
-    end = stage.host.now() + PATIENCE
+    end = stage.host.now() + COPY_DEADLINE
     report = stage.walk()
     outcomes: list[Outcome] = list(report.outcomes)
     done: set[str] = set()
@@ -75,7 +75,7 @@ def renew(stage: Stage) -> Report:
 
 
 def _taken(stage: Stage, wanted: Plan) -> list[Outcome]:
-    return stage.executor.take(gate.pass_through(wanted, frozenset()).steps) if wanted.steps else []
+    return stage.executor.take(gate.enforce(wanted, frozenset()).steps) if wanted.steps else []
 
 
 def _copying(desired: Desired, report: Report) -> bool:
@@ -86,7 +86,7 @@ def _copying(desired: Desired, report: Report) -> bool:
 
 
 def old_servers(desired: Desired, report: Report) -> list[str]:
-    """Servers with a live session that has other values than declared, where a new login would mend that."""
+    """Servers with a live session that has other values than declared, where a new login would repair that."""
     return list(dict.fromkeys(path.server.name for path, _ in _old(desired, report)))
 
 
@@ -147,7 +147,7 @@ def _waits(server: str, reasons: list[str], desired: Desired, report: Report) ->
         why=why,
         next="run `lunmirror apply --relogin` again when that is over"
         if copying
-        else "mend that first, or log out and in yourself while nothing on that server is in use",
+        else "correct that first, or log out and in yourself while nothing on that server is in use",
         key=f"servers.{server}",
     )
 
@@ -162,7 +162,7 @@ def plan(server: str, desired: Desired, report: Report) -> Plan:
     for volume in _on(server, desired):
         steps += _stand_aside(server, volume, desired, report, proof)
     for path, session in (one for one in _old(desired, report) if one[0].server.name == server):
-        steps += _anew(path, session, report, proof)
+        steps += _again(path, session, report, proof)
     # Of one resource, so that nothing is logged out when what must come before has failed.
     return Plan(tuple(s._replace(ref=Ref("session", steps[-1].ref.name), server=server) for s in steps))
 
@@ -171,19 +171,19 @@ def _stand_aside(server: str, volume: Volume, desired: Desired, report: Report, 
     facts = facts_of(volume, report.seen)
     if facts is None or not facts.active or facts.type not in ("raid1", "mirror"):
         return
-    of = Subject(volume, desired, report.seen, frozenset())
-    leaving = [leg for leg in facts.legs if any(desired.disks[d].server == server for d in of.disks_of(leg) if d)]
+    ctx = VolumeContext(volume, desired, report.seen, frozenset())
+    leaving = [leg for leg in facts.legs if any(desired.disks[d].server == server for d in ctx.disks_of(leg) if d)]
     staying = tuple(pv for leg in facts.legs if leg not in leaving for pv in leg.pvs)
-    yield from of.note_legs(facts, journal.advance(of.past(facts), volume.id, staying, of.seqno, facts.today))
+    yield from ctx.note_legs(facts, journal.advance(ctx.past(facts), volume.id, staying, ctx.seqno, facts.today))
     if facts.type == "mirror":
         fewer = len(facts.legs) - len(leaving) - 1
-        places = of.places(tuple(d for leg in leaving for d in of.disks_of(leg)))
-        run = of.lvm("lvconvert", "-y", "-m", str(fewer), volume.id, *places)
+        places = ctx.places(tuple(d for leg in leaving for d in ctx.disks_of(leg)))
+        run = ctx.lvm("lvconvert", "-y", "-m", str(fewer), volume.id, *places)
         drift = Drift(f"servers.{server}", "the leg put aside while its session is renewed", "in service")
-        yield of.step(f"put the leg of {volume.id} on server {server} aside", run, drift, Risk.ONLINE, proof)
+        yield ctx.step(f"put the leg of {volume.id} on server {server} aside", run, drift, Risk.ONLINE, proof)
 
 
-def _anew(path: Path, session: Session, report: Report, proof: str) -> tuple[Step, Step]:
+def _again(path: Path, session: Session, report: Report, proof: str) -> tuple[Step, Step]:
     ref = Ref("session", path.name)
     record = report.seen["node"][path.name]
     assert isinstance(record, Present)

@@ -4,7 +4,7 @@ Two locks: a file in /run that says who holds it, and device-mapper's control no
 removes while LVM is to work. The file by itself is not enough: after `rm -r /run/lunmirror` a second pass makes another
 one, and two passes run at once. Neither LVM nor udev locks the node (flock(2) is between those who ask for it only).
 
-`plan`, `status` and `check` change nothing and take no lock: they leave not even a folder behind.
+`plan`, `status` and `check` change nothing and take no lock: they leave not even a directory behind.
 """
 
 import fcntl
@@ -25,7 +25,7 @@ _NAME = paths.RUN_LOCK.rsplit("/", 1)[1]
 def held(verb: str, wait: float) -> Iterator[bool]:
     """Hold the run lock; true if it had to be waited for. `wait` at most so many seconds.
 
-    Raises BusyError naming the holder, HostError if the folder cannot be used or trusted, Interrupted.
+    Raises BusyError naming the holder, HostError if the directory cannot be used or trusted, Interrupted.
     """
     lock = _Lock()
     try:
@@ -72,8 +72,8 @@ class _Lock:
         """What the holder wrote about itself."""
         if self._removed:
             return f"its lock in {paths.RUN_DIR} was removed while it ran"
-        said = os.pread(self._file, 200, 0).decode(errors="replace").split()
-        return "pid {}, {}, since {}".format(*said) if len(said) == 3 else "it has just begun"
+        holder = os.pread(self._file, 200, 0).decode(errors="replace").split()
+        return "pid {}, {}, since {}".format(*holder) if len(holder) == 3 else "it has just begun"
 
     def close(self) -> None:
         for number in (self._file, self._node):
@@ -85,11 +85,11 @@ class _Lock:
             os.close(self._file)
             self._file = -1
         try:
-            folder = rundir.open_folder()
+            directory = rundir.open_directory()
             try:
-                self._file = rundir.open_lock(folder, _NAME)
+                self._file = rundir.open_lock(directory, _NAME)
             finally:
-                os.close(folder)
+                os.close(directory)
         except OSError as error:
             raise rundir.trouble(error) from error
 

@@ -1,6 +1,6 @@
 """The same sequence on the simulator and on the real machine comes to the same facts at every station.
 
-Blank LUNs, the first pass, in sync, the second pass, one outage with metadata written meanwhile, healed.
+Blank LUNs, the first pass, in sync, the second pass, one outage with metadata written meanwhile, repaired.
 """
 
 import json
@@ -82,7 +82,7 @@ def stations(machine: Any) -> list[tuple[str, dict[str, Any]]]:
     machine.flag()
     machine.back()
     found.append(("back, flagged", machine.look("plan")))
-    found.append(("healed", without_progress(machine.look("apply"))))
+    found.append(("repaired", without_progress(machine.look("apply"))))
     machine.sync()
     found.append(("at the end", without_journal(machine.look("apply"))))
     return found
@@ -90,13 +90,13 @@ def stations(machine: Any) -> list[tuple[str, dict[str, Any]]]:
 
 def without_journal(facts: dict[str, Any]) -> dict[str, Any]:
     """Whether a fast copy was noted at the end of the pass that began it, or by the next one."""
-    journal = ("MakeFolder", "WriteFile")
+    journal = ("MakeDirectory", "WriteFile")
     facts["steps"] = [s for s in facts["steps"] if not (s[0].startswith("volume") and s[2] in journal)]
     return facts
 
 
 def without_progress(facts: dict[str, Any]) -> dict[str, Any]:
-    """How far the copying is depends on the machine's speed, and with it what the journal is told."""
+    """How far the copying is depends on the machine's speed, and with it what the journal is reported."""
     volume = facts["facts"]["volume vg0/testlv"][1]
     for key in ("ratio", "action", "synced"):
         volume.pop(key)

@@ -1,4 +1,4 @@
-"""What the simulator says at every station is said here whole, so that a change of it is seen; that the real machine says
+"""What the simulator says at every station is reported here whole, so that a change of it is seen; that the real machine says
 the same is shown by tests/lab/test_contract.py."""
 
 from contract.stations import Simulated, stations

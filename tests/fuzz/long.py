@@ -4,7 +4,7 @@
                                                 and a fiftieth of that for each world, a whole pass of which takes longer
 
 Ends with 1 at the first input that raises, takes more than 5 s, or brings the process above 200 MB more than it
-had; the input is left in fuzz-out/. A find belongs into corpus/ (parsers), beside the mend.
+had; the input is left in fuzz-out/. A find belongs into corpus/ (parsers), beside the repair.
 """
 
 import os

@@ -198,8 +198,8 @@ class Liar(SimHost):
             return Present(edited(seen.facts, self.recipe))
         return seen
 
-    def folder(self, path: str) -> Seen:
-        seen = super().folder(path)
+    def directory(self, path: str) -> Seen:
+        seen = super().directory(path)
         if self._lies() and isinstance(seen, Present):
             names = edited("\n".join(seen.facts).encode(), self.recipe).decode("utf-8", "surrogateescape")
             return Present(tuple(sorted({n for n in names.split("\n") if n and "/" not in n and "\0" not in n})))
@@ -277,7 +277,7 @@ PARSERS: dict[str, Callable[[bytes], None]] = {
     "journal": journals,
     "superblock": superblocks,
 }
-IN_TROUBLE = ("blank raid1 ext4 on partitions", "healing", "drifted", "crashed", "inactive", "mirror made linear")
+IN_TROUBLE = ("blank raid1 ext4 on partitions", "repair", "drifted", "crashed", "inactive", "mirror made linear")
 WORLDS = {f"{verb}: {name}": world(name, verb) for name in IN_TROUBLE for verb in TELLS}
 TARGETS = PARSERS | WORLDS
 

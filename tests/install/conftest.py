@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """A run takes minutes, and may be ended from outside: why a test failed is told at once."""
+    """A run takes minutes, and may be ended from outside: why a test failed is reported at once."""
     if report.failed and "tests/install" in report.nodeid:
         print(f"\n{report.longreprtext}\n", flush=True)
 
@@ -94,5 +94,5 @@ def source(suite: str) -> Callable[[Chroot], None]:
 
 @pytest.fixture
 def wheels(suite: str) -> Path:
-    """The folder that `make wheels` fills, for this release's Python."""
+    """The directory that `make wheels` fills, for this release's Python."""
     return deb.wheels(suite)

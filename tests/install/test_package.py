@@ -37,7 +37,7 @@ def other(package: Path, tmp_path: Path) -> Callable[[str], Path]:
 def checked(system: Chroot) -> None:
     assert "2 servers, 2 disks" in system.run("lunmirror", "--config", EXAMPLE, "check").stdout
     said = system.run("lunmirror", "check", check=False).stdout
-    assert "no configuration" not in said or EXAMPLE in said  # whoever has none yet is told where to begin
+    assert "no configuration" not in said or EXAMPLE in said  # whoever has none yet is reported where to begin
 
 
 def dpkg(system: Chroot, *packages: Path, before: str = "") -> str:
@@ -56,8 +56,8 @@ def enable(system: Chroot) -> None:
     """As `systemctl enable` does, which is not there."""
     where = {"multi-user.target.wants": "lunmirror.service", "timers.target.wants": "lunmirror.timer"}
     for wants, unit in where.items():
-        folder = f"/etc/systemd/system/{wants}"
-        system.run("sh", "-ec", f"mkdir -p {folder}; ln -s /lib/systemd/system/{unit} {folder}/{unit}")
+        directory = f"/etc/systemd/system/{wants}"
+        system.run("sh", "-ec", f"mkdir -p {directory}; ln -s /lib/systemd/system/{unit} {directory}/{unit}")
 
 
 def enabled(system: Chroot) -> set[str]:

@@ -14,10 +14,10 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    words = ["wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
+    directory = tmp_path_factory.mktemp("wheel")
+    words = ["wheel", "--quiet", "--no-deps", "--wheel-dir", str(directory), str(ROOT)]
     subprocess.run([sys.executable, "-m", "pip", *words], check=True)
-    return next(folder.glob("*.whl"))
+    return next(directory.glob("*.whl"))
 
 
 @pytest.fixture(params=["venv", "pipx"])

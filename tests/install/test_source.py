@@ -27,7 +27,7 @@ def checked(system: Chroot) -> None:
 
 @pytest.fixture
 def offline(system: SYSTEM, source: Callable[[Chroot], None], wheels: Path) -> Chroot:
-    """What README names, this tree and a folder of wheels."""
+    """What README names, this tree and a directory of wheels."""
     fresh = system(*README)
     source(fresh)
     fresh.put(wheels, "/wheels")
@@ -43,7 +43,7 @@ def test_with_what_the_readme_names(system: SYSTEM, source: Callable[[Chroot], N
 
     assert (
         "apt-get install open-iscsi lvm2 sg3-utils" in said
-    )  # what is needed to run is said, and needed by nothing here
+    )  # what is needed to run is reported, and needed by nothing here
     checked(fresh)
 
 
@@ -71,7 +71,7 @@ def test_without_a_network_and_without_wheels_nothing_is_written(
 
     assert done.returncode != 0
     assert "nothing was changed" in done.stdout
-    assert "make wheels WHEELS=FOLDER" in done.stdout
+    assert "make wheels WHEELS=DIRECTORY" in done.stdout
     assert files(fresh) == before
 
 
@@ -130,7 +130,7 @@ def test_a_stage_for_another_prefix(offline: Chroot) -> None:
     assert offline.run("grep", "-rlI", "/set-aside", "/opt/lunmirror", "/etc", check=False).stdout == ""
 
 
-def test_another_python_is_said_in_words(offline: Chroot) -> None:
+def test_another_python_is_reported_in_words(offline: Chroot) -> None:
     """As after an upgrade of the machine to the next release."""
     offline.run("sh", "-c", f"{MAKE} install WHEELS=/wheels; sed -i 's/3\\.1[0-9]/3.10/' /usr/local/bin/lunmirror")
 

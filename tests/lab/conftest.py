@@ -41,7 +41,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """A run may last for hours, and be ended from outside: why a test failed is told at once."""
+    """A run may last for hours, and be ended from outside: why a test failed is reported at once."""
     if report.failed:
         print(f"\n{report.longreprtext}\n", flush=True)
 
@@ -58,23 +58,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.lab)
 
 
-def built_wheel(folder: Path) -> Path:
+def built_wheel(directory: Path) -> Path:
     """The wheel that `make` built, or a fresh one."""
     given = os.environ.get("LUNMIRROR_WHEEL")
     if given:
         return Path(given)
     root = HERE.parent.parent
-    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(root)]
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(directory), str(root)]
     subprocess.run(pip, check=True, env={k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"})
-    return next(folder.glob("lunmirror-*.whl"))
+    return next(directory.glob("lunmirror-*.whl"))
 
 
 @pytest.fixture(scope="session")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    folder = tmp_path_factory.mktemp("lab")
-    with Machine(folder / "machine") as machine:
+    directory = tmp_path_factory.mktemp("lab")
+    with Machine(directory / "machine") as machine:
         machine.boot()
-        machine.install(built_wheel(folder))
+        machine.install(built_wheel(directory))
         machine.run("lunmirror --version")
         # tgt carries WRITE SAME out block by block, 20 ms each: mke2fs on a plain volume would take minutes.
         # Where open-iscsi keeps its records is compiled into it.

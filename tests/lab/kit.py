@@ -106,7 +106,7 @@ class Lab:
         self.figures: list[str] = machine.figures  # what the evidence shows beside the result
 
     def run(self, cmd, *about, **more) -> Any:
-        """machine.run(), with $NODES for the node records' folder."""
+        """machine.run(), with $NODES for the node records' directory."""
         more["env"] = {"NODES": self.nodes} | (more.get("env") or {})
         return self.machine.run(cmd, *about, **more)
 
@@ -229,7 +229,7 @@ class Lab:
         """The SCSI disks of a target, ["sda"], found through its session: all, or that of one LUN."""
         number = "*" if lun is None else lun if lun < 256 else lun | 0x4000  # as the kernel writes it
         where = f"/sys/class/iscsi_session/{self.sid(disk)}/device/target*/*:*:*:{number}/block"
-        listed = f"for folder in {where}; do ls $folder; done"
+        listed = f"for directory in {where}; do ls $directory; done"
         return self.run(listed).stdout.split()
 
     def device(self, disk: str, lun: int | None = None) -> str:
@@ -290,7 +290,7 @@ class Lab:
 
     @contextmanager
     def stopwatch(self) -> Iterator[list[str]]:
-        """Afterwards the list holds every file and folder whose inode changed meanwhile, anywhere on the root file
+        """Afterwards the list holds every file and directory whose inode changed meanwhile, anywhere on the root file
         system, in /run or in /dev: content, name, mode or owner. The system's own journal is left out, and so are the pipes
         by which LVM's report asks dmeventd whether it watches a volume."""
         changed: list[str] = []

@@ -1,7 +1,7 @@
 """Section 'Bad input': a clear message, the right exit code, nothing changed, and an end in bounded time.
 
 What is wrong here is the machine or the configuration; two states are tried where it matters: blank LUNs (would
-anything be created?) and a converged machine (would anything be made anew?).
+anything be created?) and a converged machine (would anything be re-created?).
 """
 
 import re
@@ -14,7 +14,7 @@ from kit import CONFIG, Lab, Ran, config
 
 VOLUME = 'size = "48MiB"\nfilesystem = "ext4"\nmount = "/mnt/test"'
 TOML = config(volume=VOLUME)
-STACK = ("content /etc", "session", "device", "group", "pv", "mount", "folder /mnt")
+STACK = ("content /etc", "session", "device", "group", "pv", "mount", "directory /mnt")
 ADDRESS = re.compile(r"Traceback|internal error|object at 0x")
 
 
@@ -43,7 +43,7 @@ def blank(machine) -> Lab:
 
 
 def says(ran: Ran, *words: str) -> None:
-    """A message a person can act on, with these words, and no traceback."""
+    """A message an administrator can act on, with these words, and no traceback."""
     text = world.told(ran, *words)
     assert not ADDRESS.search(text), text
     assert "next" in text, f"it does not say what to do: {ran}"
@@ -69,13 +69,13 @@ def still(lab: Lab, *, but: tuple[str, ...] = (), bytes_too: bool = False) -> It
 # name -> (script that spoils it, exit code, words of the message)
 SPOILT = {
     "no configuration": (f"rm {CONFIG}", 78, ("no configuration", CONFIG)),
-    "no folder either": ("rm -r /etc/lunmirror", 78, ("no configuration", CONFIG)),
+    "no directory either": ("rm -r /etc/lunmirror", 78, ("no configuration", CONFIG)),
     "not TOML": (f"echo 'this is = = not' >> {CONFIG}", 78, (f"{CONFIG}:",)),
     "not text at all": (f"head -c 4096 /dev/urandom > {CONFIG}", 78, (CONFIG,)),
     "empty": (f": > {CONFIG}", 78, (CONFIG, "version")),
     "wrong types": (f"sed -i 's/^portals = .*/portals = 7/; s/^size = .*/size = [1]/; s/^lun = .*/lun = \"x\"/' {CONFIG}", 78, ("portals", "size", "lun")),
     "unknown version": (f"sed -i 's/^version = 1/version = 99/' {CONFIG}", 78, ("version", "99")),
-    "a folder in its place": (f"rm {CONFIG}; mkdir {CONFIG}", 78, (CONFIG, "folder")),
+    "a directory in its place": (f"rm {CONFIG}; mkdir {CONFIG}", 78, (CONFIG, "directory")),
     "a pipe in its place": (f"rm {CONFIG}; mkfifo {CONFIG}", 78, (CONFIG, "regular file")),
     "a file in the place of conf.d": ("touch /etc/lunmirror/conf.d", 78, ("conf.d",)),
     "writable by everybody": (f"chmod 666 {CONFIG}", 78, (CONFIG, "not trusted")),
@@ -84,7 +84,7 @@ SPOILT = {
         f" printf '[servers.filer1.chap]\\nusername = \"u\"\\npassword_file = \"secrets/one\"\\n' >> {CONFIG}",
         78, ("/etc/lunmirror/secrets/one", "0644"),
     ),
-    "a password file that is a folder": (
+    "a password file that is a directory": (
         f"mkdir -m 700 -p /etc/lunmirror/secrets/one; printf '[servers.filer1.chap]\\nusername = \"u\"\\npassword_file = \"secrets/one\"\\n' >> {CONFIG}",
         78, ("/etc/lunmirror/secrets/one", "regular file"),
     ),
@@ -131,7 +131,7 @@ def test_without_sys(blank: Lab) -> None:
 def test_iscsid_that_cannot_be_started(lab: Lab) -> None:
     lab.configure(TOML)
     lab.run("systemctl mask --runtime --now iscsid.socket iscsid.service open-iscsi.service", timeout=120)
-    with still(lab, but=(f"folder {lab.database}", f"file {lab.database}", "file /etc/udev"), bytes_too=True):
+    with still(lab, but=(f"directory {lab.database}", f"file {lab.database}", "file /etc/udev"), bytes_too=True):
         says(lab.apply(expect=1), "iscsid", "systemctl")
 
 
@@ -178,7 +178,7 @@ def test_not_installed_on_a_converged_machine(mirror: Lab) -> None:
 
 
 @pytest.mark.parametrize(
-    "instead", ["mkdir {}", "ln -s /nowhere {}", "mkfifo {}"], ids=["folder", "dangling link", "pipe"]
+    "instead", ["mkdir {}", "ln -s /nowhere {}", "mkfifo {}"], ids=["directory", "dangling link", "pipe"]
 )
 def test_a_node_record_that_cannot_be_read(mirror: Lab, instead: str) -> None:
     """It is not taken for one that is missing, nor removed as torn: nobody knows what it is."""
@@ -308,7 +308,7 @@ def test_a_tool_that_lies_about_blank_disks(blank: Lab, tool: str, kind: str) ->
 
 @pytest.mark.parametrize(("tool", "kind"), [lie for lie in LIES if lie[0] != "blkid"])
 def test_a_tool_that_lies_about_a_working_mirror(mirror: Lab, tool: str, kind: str) -> None:
-    """It has made both for ever if it is believed: nothing there, so make it anew."""
+    """It has made both for ever if it is believed: nothing there, so make it again."""
     with still(mirror):
         with fake(mirror, tool, kind):
             ran = mirror.apply(timeout=BOUND + 30)

@@ -7,8 +7,8 @@ of mirror, both placements and both families.
 from typing import NamedTuple
 
 import pytest
-from foretold import assert_foretold
 from kit import DISKS, LAYOUTS, MOUNT, Lab, config, volume
+from predicted import assert_predicted
 
 
 class Shape(NamedTuple):
@@ -61,7 +61,7 @@ def test_blank_to_mounted(lab: Lab, shape: Shape) -> None:
 
     first = lab.apply(expect=3)
 
-    assert_foretold(lab, plan, first)
+    assert_predicted(lab, plan, first)
     after = [lab.last_written(DISKS[disk], shape.lun) for disk in shape.disks]
     assert not set(before) & set(after), "each LUN was written to, and the lab can tell"
     assert [f["ref"]["layer"] for f in first.findings("degraded")] == ["volume"]

@@ -73,14 +73,16 @@ def budget(seconds: int) -> str:
 class Work:
     """A writer and a reader on each of these file systems; what they waited for and whether anything failed."""
 
-    def __init__(self, lab: Lab, *folders: str) -> None:
-        self.lab, self.folders = lab, folders
+    def __init__(self, lab: Lab, *directories: str) -> None:
+        self.lab, self.directories = lab, directories
         lab.put("/root/reader.py", READER)
         self.running = []
-        for n, folder in enumerate(folders):
-            lab.run(f"head -c 4M /dev/urandom > {folder}/read && sync -f {folder}/read; rm -f /root/w{n} /root/r{n}")
-            self.running.append(lab.spawn(f"writer {folder}/blocks --log /root/w{n} --interval-ms 50"))
-            self.running.append(lab.spawn(f"python3 -SE /root/reader.py {folder}/read /root/r{n}"))
+        for n, directory in enumerate(directories):
+            lab.run(
+                f"head -c 4M /dev/urandom > {directory}/read && sync -f {directory}/read; rm -f /root/w{n} /root/r{n}"
+            )
+            self.running.append(lab.spawn(f"writer {directory}/blocks --log /root/w{n} --interval-ms 50"))
+            self.running.append(lab.spawn(f"python3 -SE /root/reader.py {directory}/read /root/r{n}"))
         lab.run("sleep 3")
 
     def end(self) -> list[tuple[float, float]]:
@@ -89,8 +91,8 @@ class Work:
         for one in self.running:
             one.wait(300)
         found = []
-        for n, folder in enumerate(self.folders):
-            wrote = json.loads(self.lab.run(f"writer verify {folder}/blocks /root/w{n}", timeout=120).stdout)
+        for n, directory in enumerate(self.directories):
+            wrote = json.loads(self.lab.run(f"writer verify {directory}/blocks /root/w{n}", timeout=120).stdout)
             read = json.loads(self.lab.get(f"/root/r{n}"))
             assert wrote["errors"] == 0, wrote
             assert wrote["lost"] == wrote["torn"] == [], wrote
@@ -200,7 +202,7 @@ def test_a_disk_has_its_timeouts_the_moment_it_appears(converged) -> None:
     assert live(lab, "right") == RAID1_6
 
 
-def test_drift_of_a_disk_and_of_the_rules_is_mended(converged) -> None:
+def test_drift_of_a_disk_and_of_the_rules_is_repaired(converged) -> None:
     lab = converged("budget", config(policy=budget(6)))
     rules = lab.get(RULES)
     device = lab.device("left")

@@ -68,7 +68,7 @@ def test_a_snapshot_on_the_absent_server_and_a_boot(converged) -> None:
     assert " AA " in lab.dm("vg0-testlv-real")
 
 
-def test_a_renamed_volume_is_not_made_anew(converged) -> None:
+def test_a_renamed_volume_is_not_made_again(converged) -> None:
     lab = converged("core", LAYOUTS["core"])
     lab.run("lvrename vg0 testlv testold")
     ran = lab.apply(expect=4)
@@ -103,7 +103,7 @@ def test_a_read_only_volume_is_no_damage(converged) -> None:
 
 
 @pytest.mark.parametrize("how", ["skip", "list"])
-def test_what_lvm_would_not_activate_is_said(converged, how: str) -> None:
+def test_what_lvm_would_not_activate_is_reported(converged, how: str) -> None:
     lab = converged("core", LAYOUTS["core"])
     lab.run(f"umount {MOUNT}; lvchange -a n vg0/testlv")
     if how == "skip":

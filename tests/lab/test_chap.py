@@ -11,7 +11,7 @@ from kit import SERVERS, Lab, config
 from lunmirror.layers.node.settings import AUTHMETHOD, PASSWORD, PASSWORD_IN, USERNAME, USERNAME_IN
 
 VOLUME = 'size = "48MiB"\nfilesystem = "ext4"\nmount = "/mnt/test"'
-FOLDER = "/etc/lunmirror/secrets"
+DIRECTORY = "/etc/lunmirror/secrets"
 OURS = {"filer1": "outgoing-Xq7-one", "filer2": "outgoing-Xq7-two"}
 THEIRS = {"filer1": "incoming-Zp4-one", "filer2": "incoming-Zp4-two"}
 PUBLIC = ("/run", "/tmp", "/var", "/etc", "/root", "/home", "/dev/shm")
@@ -28,8 +28,8 @@ def guard(lab: Lab, server: str, mutual: bool = False, secret: str = "", declare
     secret = secret or OURS[server]
     back = [server, THEIRS[server]] if mutual else []
     lab.run(["filer", "chap", server, f"client-of-{server}", secret, *back], timeout=120)
-    lab.put(f"{FOLDER}/{server}", (declared or secret) + "\n", 0o600)
-    lab.put(f"{FOLDER}/{server}-mutual", THEIRS[server] + "\n", 0o600)
+    lab.put(f"{DIRECTORY}/{server}", (declared or secret) + "\n", 0o600)
+    lab.put(f"{DIRECTORY}/{server}-mutual", THEIRS[server] + "\n", 0o600)
 
 
 def toml(*servers: str, mutual: bool = False) -> str:
@@ -52,7 +52,7 @@ def nowhere(lab: Lab, *secrets: str) -> None:
     read; not in the journal."""
     for secret in secrets:
         mine = {
-            p for p in holders(lab, secret, "") if not p.startswith((f"{FOLDER}/", f"{lab.nodes}/", "/root/probe"))
+            p for p in holders(lab, secret, "") if not p.startswith((f"{DIRECTORY}/", f"{lab.nodes}/", "/root/probe"))
         }
         assert mine == set(), f"{secret} lies about"
         assert holders(lab, secret, "-perm -o=r") == set()
@@ -111,7 +111,7 @@ def test_one_way_and_a_wrong_secret(lab: Lab) -> None:
     nowhere(lab, OURS["filer1"], "mistyped-Kw2-two")
 
     # The secret put right, the next pass goes on to the end.
-    lab.put(f"{FOLDER}/filer2", OURS["filer2"] + "\n", 0o600)
+    lab.put(f"{DIRECTORY}/filer2", OURS["filer2"] + "\n", 0o600)
     lab.settle()
     assert lab.mounted().split()[1] == "ext4"
     assert set(lab.sessions()) == {lab.sid("left"), lab.sid("right")}
@@ -138,7 +138,7 @@ def test_mutual(mutual: Lab) -> None:
     mutual.run(f"rm {mutual.record('left')}")
     silent(mutual, *OURS.values(), *THEIRS.values(), verbs=(("plan",), ("apply", "--json")))
     nowhere(mutual, *OURS.values(), *THEIRS.values())
-    modes = mutual.run(f"stat -c %a {mutual.record('left')} {FOLDER}/filer1").stdout.split()
+    modes = mutual.run(f"stat -c %a {mutual.record('left')} {DIRECTORY}/filer1").stdout.split()
     assert modes == ["600", "600"]
     assert mutual.apply(expect=0).titles() == []
 
@@ -147,7 +147,7 @@ def test_a_server_that_cannot_prove_itself(lab: Lab) -> None:
     """Mutual CHAP is for this: whoever answers at filer2's address does not know filer2's secret."""
     guard(lab, "filer1", mutual=True)
     guard(lab, "filer2", mutual=True)
-    lab.put(f"{FOLDER}/filer2-mutual", "another-Hh3-secret\n", 0o600)
+    lab.put(f"{DIRECTORY}/filer2-mutual", "another-Hh3-secret\n", 0o600)
     lab.configure(toml("filer1", "filer2", mutual=True))
     before = lab.backing("filer2")
     ran = lab.apply(expect=1)
@@ -178,7 +178,7 @@ def test_every_chap_key(mutual: Lab) -> None:
 def test_equal_secrets_both_ways(lab: Lab) -> None:
     """open-iscsi #259: such logins fail and say nothing. Known before any login is tried."""
     guard(lab, "filer1", mutual=True)
-    lab.put(f"{FOLDER}/filer1-mutual", OURS["filer1"] + "\n", 0o600)
+    lab.put(f"{DIRECTORY}/filer1-mutual", OURS["filer1"] + "\n", 0o600)
     lab.configure(toml("filer1", mutual=True))
     before = world.take(lab)
     ran = lab.apply()

@@ -8,7 +8,7 @@ from kit import LAYOUTS, MOUNT, Lab
 from contract.stations import Real, Simulated, stations
 
 
-def test_the_real_machine_says_what_the_simulator_says(lab: Lab) -> None:
+def test_the_real_machine_reports_what_the_simulator_reports(lab: Lab) -> None:
     real = stations(Real(lab))
 
     simulated = stations(Simulated())

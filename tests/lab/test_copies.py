@@ -86,7 +86,7 @@ def test_a_leg_that_dies_in_service_is_not_led_to_a_copy(converged: Callable[...
     assert set(lab.on_each_leg("newer").values()) == {newer}
 
 
-def test_a_leg_that_a_hand_led_to_a_copy_is_told_and_copied_anew(converged: Callable[..., Lab]) -> None:
+def test_a_leg_that_a_hand_led_to_a_copy_is_reported_and_copied_again(converged: Callable[..., Lab]) -> None:
     """`lvchange --refresh` while the original is away: LVM finds its UUID on the copy."""
     lab = converged("core", LAYOUTS["core"])
     copy_as(lab, "filer1", 1, "filer2", 9)

@@ -1,4 +1,4 @@
-"""Item 3: one thing is changed by hand, or everything at once; one pass mends exactly that.
+"""Item 3: one thing is changed by hand, or everything at once; one pass repairs exactly that.
 
 Three servers, a mirror on two of them and a plain volume on the third, so that each kind of damage has a place of its
 own; and a neighbour's storage (world.add_bystander), which no pass may touch.
@@ -135,7 +135,7 @@ CORE = ("record truncated", "session logged out", "fstab line altered")
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.core if n in CORE else ()) for n in DAMAGE])
-def test_one_pass_mends_one_thing(whole: Lab, name: str) -> None:
+def test_one_pass_repairs_one_thing(whole: Lab, name: str) -> None:
     damage, layers, allowed = DAMAGE[name]
     before, data, line = world.take(whole), whole.checksum("/mnt/other/file"), our_line(whole)
     fstab = whole.get("/etc/fstab").decode()

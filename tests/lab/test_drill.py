@@ -71,7 +71,7 @@ def dropping(lab: Lab) -> None:
     )
 
 
-def test_a_drill_cuts_measures_heals_and_tells(converged, tmp_path):
+def test_a_drill_cuts_measures_heals_and_reports(converged, tmp_path):
     lab = converged("raid1-6s", RAID1)
     witness = lab.write_file()
     lab.run("nft add table ip somebody; nft add chain ip somebody c '{ type filter hook output priority 0; }'")

@@ -1,8 +1,8 @@
 """Growth under a running writer: it never fails, and its data verify (issue 2, what must be shown, 4)."""
 
 import pytest
-from foretold import assert_foretold
 from kit import DISKS, LAYOUTS, Lab, Ran, config
+from predicted import assert_predicted
 
 MIB = 1 << 20
 SECTORS = 2048  # in a MiB
@@ -66,7 +66,7 @@ def test_third_leg(converged) -> None:
 def grow(lab: Lab, plan: Ran) -> None:
     """One pass, which does what was planned."""
     lab.slow_copy()
-    assert_foretold(lab, plan, lab.apply())
+    assert_predicted(lab, plan, lab.apply())
     lab.slow_copy(False)
 
 

@@ -1,5 +1,5 @@
 """A host and a network that misbehave: slow and lossy, a disk whose writes fail, a clock that jumps, no descriptors
-left, tools that flood. What is asked for still comes to its end, or is told; what is there stays."""
+left, tools that flood. What is asked for still comes to its end, or is reported; what is there stays."""
 
 import json
 

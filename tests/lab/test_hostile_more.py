@@ -2,7 +2,7 @@
 told, and the pass after it goes on.
 
 Not here: too few open files in the whole system (fs.file-max does not bind root), and a disk that acknowledges writes
-and drops them (no layer is told of it; a scrub finds it, and that is the administrator's to start).
+and drops them (no layer is reported of it; a scrub finds it, and that is the administrator's to start).
 """
 
 import random
@@ -32,7 +32,7 @@ def test_in_the_middle_of_a_pass(lab: Lab, way: str, attempt: int) -> None:
     steps = random.Random(seed).randint(1, 18)
     lab.configure(LAYOUTS["core"])
     lab.run(SMALL)
-    spoil, mend = WAYS[way]
+    spoil, repair = WAYS[way]
     run = lab.spawn(["lunmirror", "apply"])
     end = time.monotonic() + 120
     while run.output()[1].count('"outcome": "done"') < steps and run.poll() is None and time.monotonic() < end:
@@ -48,7 +48,7 @@ def test_in_the_middle_of_a_pass(lab: Lab, way: str, attempt: int) -> None:
     assert not re.search("Traceback|internal error", said), said
     assert MOUNT in lab.get("/etc/fstab").decode() or not lab.mounted(), "a mount that no boot would make again"
 
-    lab.run(mend)
+    lab.run(repair)
     lab.settle()
     witness = lab.write_file()
     assert lab.apply(expect=0).titles() == []

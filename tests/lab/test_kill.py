@@ -98,7 +98,7 @@ def stand_in(lab: Lab) -> None:
 
 
 def in_the_way(lab: Lab) -> bool:
-    """One pass; a person runs what he is told, if a killed command left devices that LVM does not know."""
+    """One pass; an administrator runs what he is reported, if a killed command left devices that LVM does not know."""
     found = [f for f in lab.apply().findings("blocked") if "cannot be given a leg yet" in f["what"]]
     for command in (word for f in found for word in f["next"].split("`")[1::2]):
         lab.run(command)
@@ -106,7 +106,7 @@ def in_the_way(lab: Lab) -> bool:
 
 
 def test_lvcreate_is_killed_at_any_instant(converged) -> None:
-    """A half-made volume is removed and made anew; sub-volumes left active are deactivated first."""
+    """A half-made volume is removed and re-created; sub-volumes left active are deactivated first."""
     lab = converged("raid1-6s", RAID1)
     stand_in(lab)
     seen = []
@@ -140,14 +140,16 @@ def test_a_leg_is_being_added_when_lvconvert_is_killed(converged) -> None:
         if n < 9:
             lab.configure(ONE)
             lab.run(f"/opt/real/lvm lvconvert -y -m 0 vg0/testlv /dev/{lab.device('right')}", timeout=120)
-    lab.figure(f"10 times; parts by themselves and exit code: {' '.join(seen)}; {told} times a person was told")
+    lab.figure(
+        f"10 times; parts by themselves and exit code: {' '.join(seen)}; {told} times an administrator was told"
+    )
     assert {one.partition(":")[0] for one in seen} - {"0"}, "never half-added: nothing is shown"
     assert lab.checksum(f"{MOUNT}/witness") == witness
     whole(lab)
     assert set(lab.on_each_leg().values()) == {witness}
 
 
-def test_what_a_killed_lvconvert_left_in_device_mapper_is_told(converged) -> None:
+def test_what_a_killed_lvconvert_left_in_device_mapper_is_reported(converged) -> None:
     """LVM does not know it, so nothing of LVM's takes it away; the commands that are told do."""
     lab = converged("single-raid1", ONE)
     lab.run("dmsetup create vg0-testlv_rimage_1 --table '0 8192 zero'")

@@ -1,4 +1,4 @@
-"""Two servers that number their LUNs alike: it works, it is said, and what multipath makes of it is refused."""
+"""Two servers that number their LUNs alike: it works, it is reported, and what multipath makes of it is refused."""
 
 from collections.abc import Callable
 
@@ -67,7 +67,7 @@ def test_a_map_that_joins_two_servers(lab: Lab) -> None:
     differ = {n for n in world.changed(before, world.take(lab)) if n.split()[0] in ("pv", "group", "device", "mount")}
     assert differ == set()
 
-    # What it tells the person to do is enough.
+    # What it tells the administrator to do is enough.
     lab.put("/etc/multipath.conf", KEEP_APART)
     lab.run(f"{told}; udevadm settle")
     lab.settle()

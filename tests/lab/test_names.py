@@ -101,9 +101,9 @@ def test_an_fstab_line_by_another_name_is_ours(converged, name: str) -> None:
     assert lab.apply(expect=0).titles() == []
 
     lab.run(f"umount {MOUNT}; lvchange -an vg0/testlv; udevadm settle")
-    foretold = lab.plan(expect=2)
+    predicted = lab.plan(expect=2)
     done = lab.apply(expect=0)
-    assert waits(foretold) == waits(done), f"{foretold}\n{done}"
+    assert waits(predicted) == waits(done), f"{predicted}\n{done}"
     assert lab.checksum(f"{MOUNT}/witness") == witness
     assert lab.get("/etc/fstab") == fstab
 
@@ -170,5 +170,5 @@ def test_a_record_that_is_deleted_each_time_is_made_whole_each_time(converged) -
     for _ in range(4):
         lab.run(f"rm -r $NODES/{TARGET}")
         ran = lab.apply(expect=0)
-        assert "contested" not in str(ran.findings())
+        assert "flapping" not in str(ran.findings())
         assert lab.get(lab.record()) == wanted

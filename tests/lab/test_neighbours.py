@@ -44,7 +44,7 @@ def test_a_mount_within_another_is_made_after_it(lab: Lab) -> None:
     assert lab.apply(expect=0).titles() == []
 
 
-def test_a_volume_removed_by_mistake_is_not_made_anew(converged) -> None:
+def test_a_volume_removed_by_mistake_is_not_made_again(converged) -> None:
     """Exit 4 with both ways out; LVM's own archive brings it back, and nothing on it is lost."""
     lab = converged("core", LAYOUTS["core"])
     witness = lab.write_file()
@@ -61,7 +61,7 @@ def test_a_volume_removed_by_mistake_is_not_made_anew(converged) -> None:
     assert lab.checksum(f"{MOUNT}/witness") == witness
 
 
-def test_one_removed_for_good_is_made_anew_when_its_journal_is(converged) -> None:
+def test_one_removed_for_good_is_made_again_when_its_journal_is(converged) -> None:
     lab = converged("core", LAYOUTS["core"])
     lab.run(f"umount {MOUNT} && lvremove -y vg0/testlv", timeout=120)
     command = lab.apply(expect=4).findings("refused")[0]["next"].split("`")[3]

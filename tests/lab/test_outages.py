@@ -1,4 +1,4 @@
-"""A server dies and returns: no writer ever sees an error, and redundancy is full again without a person wherever that
+"""A server dies and returns: no writer ever sees an error, and redundancy is full again without an administrator wherever that
 is safe. Everything is judged by device-mapper, by the bytes of each leg alone and by a full comparison."""
 
 import json
@@ -88,7 +88,7 @@ def healthy_device(lab: Lab, disk: str) -> str:
 
 
 @pytest.mark.core
-def test_a_long_outage_with_metadata_written_meanwhile_is_healed(converged):
+def test_a_long_outage_with_metadata_written_meanwhile_is_repaired(converged):
     lab = converged("raid1-6s", RAID1)
     with writing(lab):
         lab.run("sleep 3; filer cut filer2")
@@ -290,7 +290,7 @@ def given_up_or_touch(lab: Lab, letters: str = "AD") -> None:
     given_up(lab, letters=letters)
 
 
-def test_two_histories_stop_until_a_person_chooses(converged):
+def test_split_brain_stops_until_an_administrator_chooses(converged):
     lab = converged("raid1-6s", RAID1)
     lab.run("filer cut filer2")
     given_up_or_touch(lab)
@@ -308,7 +308,7 @@ def test_two_histories_stop_until_a_person_chooses(converged):
     )
     lab.write_file("from-right")
     seen = lab.apply(expect=4)
-    assert "two histories" in str(seen.findings("refused"))
+    assert "split brain" in str(seen.findings("refused"))
     lab.run("filer restore filer1")
     again = lab.apply(expect=4)
     assert "filer1" in str(again.findings("refused"))
@@ -324,7 +324,7 @@ def test_two_histories_stop_until_a_person_chooses(converged):
     assert len(set(lab.on_each_leg("from-left").values())) == 1
 
 
-def test_two_histories_are_read_off_the_disks_without_a_journal(converged):
+def test_split_brain_is_read_off_the_disks_without_a_journal(converged):
     """Each leg ran alone, and this machine knows nothing of it: the legs themselves say so, before anything starts."""
     lab = converged("raid1-5s", RAID1)
     stop(lab)
@@ -342,8 +342,8 @@ def test_two_histories_are_read_off_the_disks_without_a_journal(converged):
     planned = lab.plan()
     refused = lab.apply(expect=4)
 
-    assert "two histories" in str(planned.findings("refused"))
-    assert "two histories" in str(refused.findings("refused"))
+    assert "split brain" in str(planned.findings("refused"))
+    assert "split brain" in str(refused.findings("refused"))
     assert lab.dm() == ""
     assert (lab.backing("filer1"), lab.backing("filer2")) == before
     chosen = lab.lunmirror("choose", "vg0/testlv", "--keep", "filer2")
@@ -382,7 +382,7 @@ def test_a_mirror_starts_without_the_server_that_is_away(converged, away):
 
 
 def both_gone_and_back(lab: Lab) -> None:
-    """The file system met I/O errors; a person runs exactly what he is told."""
+    """The file system met I/O errors; an administrator runs exactly what he is reported."""
     lab.spawn(f"writer {MOUNT}/blocks --log /root/blocks.log --interval-ms 50")
     lab.run("sleep 2; filer cut filer1; filer cut filer2; sleep 25; pkill -TERM -f '[w]riter /mnt'; true")
     assert lab.apply(timeout=200).rc == 1
@@ -399,7 +399,7 @@ def both_gone_and_back(lab: Lab) -> None:
     lab.settle()
 
 
-def test_both_servers_gone_and_back_tells_the_person(converged):
+def test_both_servers_gone_and_back_reports_the_administrator(converged):
     lab = converged("raid1-6s", RAID1)
     both_gone_and_back(lab)
     whole(lab)

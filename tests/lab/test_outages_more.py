@@ -127,7 +127,7 @@ def test_the_good_server_dies_between_the_end_of_a_copy_and_the_next_pass(conver
     given_up_or_touch(lab, "DA")
     after = lab.write_file("after", 1 << 20)
     seen = lab.apply(expect=3)
-    assert "two histories" not in seen.stdout
+    assert "split brain" not in seen.stdout
     copied_in = diskseq(lab)
     lab.run(f"umount {MOUNT} && lvchange -an vg0/testlv --devices /dev/{lab.device('right')}", timeout=120)
     lab.apply(expect=3)
@@ -156,7 +156,9 @@ def test_the_good_server_dies_while_the_other_catches_up(converged):
     back(lab, "left")
     told = lab.apply(timeout=200)
     for advice in (f["next"] for f in told.findings("blocked") if "then: " in f["next"]):
-        lab.run(advice.split("then: ")[1].removesuffix("; lunmirror apply"), timeout=180)  # what the person is told
+        lab.run(
+            advice.split("then: ")[1].removesuffix("; lunmirror apply"), timeout=180
+        )  # what the administrator is reported
         break
     lab.settle()
     whole(lab)

@@ -3,8 +3,8 @@
 import time
 
 import pytest
-from foretold import assert_foretold
 from kit import LAYOUTS, Lab, Ran
+from predicted import assert_predicted
 
 OWN = ("/run/lunmirror", "/var/lib/lunmirror", "/etc/iscsi/nodes", "/var/lib/iscsi/nodes", "/run/lock/iscsi")
 
@@ -68,7 +68,7 @@ def test_on_a_half_built_machine(lab: Lab) -> None:
     plan = planned(lab, expect=2)
 
     assert {s["resource"]["layer"] for s in plan.report["steps"]} == {"volume", "filesystem", "mount"}
-    assert_foretold(lab, plan, lab.apply())
+    assert_predicted(lab, plan, lab.apply())
     assert lab.mounted()
 
 

@@ -146,8 +146,8 @@ class Client:
 
     def damaged(self) -> None:
         script = " ; ".join(self.chance.sample(DAMAGE, self.chance.randint(1, len(DAMAGE))))
-        # The same damage twice running would be a hand that lunmirror does not fight for ever (test_contested.py).
-        self.lab.run(f"{script}; rm -f /run/lunmirror/contested.json; sync", check=False, timeout=120)
+        # The same damage twice running would be a hand that lunmirror does not fight for ever (test_flapping.py).
+        self.lab.run(f"{script}; rm -f /run/lunmirror/flapping.json; sync", check=False, timeout=120)
 
     def cut(self, longest: float) -> bool:
         """True if the power went while the pass ran; false if it came to its end before."""

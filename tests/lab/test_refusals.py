@@ -139,7 +139,7 @@ def test_a_partition_is_not_made_over_content(shelf: Lab, kind: str) -> None:
 
 
 def consent_in(said: dict[str, Any]) -> str:
-    """What the refusal tells the person to write."""
+    """What the refusal tells the administrator to write."""
     match = re.search(r'overwrite = "(.*)"', said["next"])
     assert match, said
     return match[1]

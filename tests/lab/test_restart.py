@@ -90,7 +90,7 @@ def test_a_loss_within_the_replacement_timeout_is_made_good(converged, which: st
     assert lab.lunmirror("can-lose", DISKS[OTHER[which]]).rc != 0
     lab.slow_copy()
     first = lab.apply(expect=3)
-    assert [t for t in first.titles() if "anew in full" in t], str(first)
+    assert [t for t in first.titles() if "again in full" in t], str(first)
     assert lab.lunmirror("can-lose", DISKS[OTHER[which]]).rc != 0
     lab.slow_copy(False)
     lab.settle()

@@ -20,7 +20,7 @@ def pv(lab: Lab, disk: str) -> str:
 
 @pytest.mark.unproven
 @pytest.mark.parametrize("which", LEGS)
-def test_a_distrusted_leg_in_service_is_copied_anew_in_full(converged, which):
+def test_a_distrusted_leg_in_service_is_copied_again_in_full(converged, which):
     lab = converged("raid1-5s", RAID1)
     witness = lab.write_file()
     path, entry = journal(lab)
@@ -34,7 +34,7 @@ def test_a_distrusted_leg_in_service_is_copied_anew_in_full(converged, which):
     with lab.writing():
         first = lab.apply(expect=3)
 
-        assert [t for t in first.titles() if "anew in full" in t], str(first)
+        assert [t for t in first.titles() if "again in full" in t], str(first)
         letters = "aA" if which == "left" else "Aa"
         assert f" {letters} " in lab.dm(), lab.dm()
         assert lab.lunmirror("can-lose", LEGS[other]).rc != 0

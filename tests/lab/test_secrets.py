@@ -4,7 +4,7 @@ wrong secret, over `plan`, `apply` from blank to mounted and with nothing to do,
 import re
 
 from kit import Lab, config
-from test_chap import FOLDER, OURS, THEIRS, VOLUME, chap, guard, nowhere
+from test_chap import DIRECTORY, OURS, THEIRS, VOLUME, chap, guard, nowhere
 
 WRONG = "mistyped-Kw2-two"
 ALL = (*OURS.values(), *THEIRS.values(), WRONG)
@@ -76,7 +76,7 @@ def test_a_traced_run(lab: Lab) -> None:
     assert written >= 2, "the trace shows where a secret is written"
     nowhere(lab, *ALL[:2], WRONG)
 
-    lab.put(f"{FOLDER}/filer2", OURS["filer2"] + "\n", 0o600)
+    lab.put(f"{DIRECTORY}/filer2", OURS["filer2"] + "\n", 0o600)
     run("plan", expect=(2,))
     run("apply", "--json", "--log-level", "debug", expect=(0, 3))
     assert lab.mounted().split()[1] == "ext4"

@@ -1,5 +1,5 @@
 """Outages one after the other, for as long as SOAK says (seconds; `make soak`: 900). lunmirror runs from its own timer
-and nothing else mends; a writer keeps the acknowledged blocks and their checksums on another disk."""
+and nothing else repairs; a writer keeps the acknowledged blocks and their checksums on another disk."""
 
 import itertools
 import json
@@ -13,7 +13,7 @@ from test_boot import RAID1, install_units
 from test_outages import whole
 
 SECONDS = int(os.environ.get("SOAK", "0"))
-FAULTS = {"cut": "restore", "stop": "start", "hang": "unhang"}  # by `filer`: what breaks it, and what mends it
+FAULTS = {"cut": "restore", "stop": "start", "hang": "unhang"}  # by `filer`: what breaks it, and what repairs it
 OFTEN = "[Timer]\nOnUnitInactiveSec=\nOnActiveSec=\nOnUnitInactiveSec=4\nOnActiveSec=4\n"
 # Each quarter of a second: is the volume whole by device-mapper's word? One line "TIME LETTERS" for each change.
 SAMPLER = (

@@ -83,15 +83,15 @@ def test_it_is_renewed_alone_and_its_leg_comes_back(converged, disk: str) -> Non
 
 @pytest.mark.unproven
 def test_the_only_leg_is_not_torn_off(converged) -> None:
-    """A volume that has no other leg: iscsid is started anew, since no session at all is logged in."""
+    """A volume that has no other leg: iscsid is started again, since no session at all is logged in."""
     lab = converged("single", LAYOUTS["single"])
     sid = stick(lab, "left")
     ran = lab.apply(timeout=300)
-    assert any("start iscsid anew" in title for title in ran.titles("session")), str(ran)
+    assert any("start iscsid again" in title for title in ran.titles("session")), str(ran)
     assert lab.sessions()[sid]["state"] == "LOGGED_IN", "the same session, so the same disk under the volume"
 
 
-def test_other_causes_are_told_apart(converged) -> None:
+def test_other_causes_are_distinguished(converged) -> None:
     lab = converged("core", LAYOUTS["core"])
     before = set(lab.sessions())
     lab.run("filer stop filer2")

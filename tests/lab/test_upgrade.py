@@ -29,7 +29,7 @@ ARCHIVE = "/var/local/archive"
 NEIGHBOUR = "iqn.2006-01.com.openfiler:bystander"
 LONGEST = 5400  # seconds, on a machine with much else to do
 APT = "DEBIAN_FRONTEND=noninteractive apt-get -y -q -o Dpkg::Options::=--force-confold"
-# In a Debian 12 that is told of Debian 13 and of what the machine has: the files that apt-get would fetch, and they.
+# In a Debian 12 that is reported of Debian 13 and of what the machine has: the files that apt-get would fetch, and they.
 FETCH = """
 sed -i s/bookworm/trixie/g /etc/apt/sources.list; apt-get update -qq; cp /status /var/lib/dpkg/status
 for what in full-upgrade "install $1"; do
@@ -40,11 +40,11 @@ sort -u /files
 """
 
 
-def fetched(status: bytes, wanted: list[str], folder: Path) -> bytes:
+def fetched(status: bytes, wanted: list[str], directory: Path) -> bytes:
     """A tar of every package that a machine with that /var/lib/dpkg/status needs, and the index of them."""
-    (folder / "status").write_bytes(status)
+    (directory / "status").write_bytes(status)
     with chroots.fresh("bookworm") as system:
-        system.put(folder / "status", "/status")
+        system.put(directory / "status", "/status")
         names = system.run("sh", "-ec", FETCH, "fetch", " ".join(wanted), network=True).stdout.split()
     cache = chroots.CACHE / "archives-bookworm"
     tar, index = io.BytesIO(), ""
@@ -64,8 +64,8 @@ def fetched(status: bytes, wanted: list[str], folder: Path) -> bytes:
 class OwnKernel:
     """The image, but for the kernel: the machine's own."""
 
-    def __init__(self, image: Any, lab: Lab, folder: Path) -> None:
-        self.image, self.kernel, self.initrd = image, folder / "vmlinuz", folder / "initrd"
+    def __init__(self, image: Any, lab: Lab, directory: Path) -> None:
+        self.image, self.kernel, self.initrd = image, directory / "vmlinuz", directory / "initrd"
         for path, name in ((self.kernel, "vmlinuz"), (self.initrd, "initrd.img")):
             path.write_bytes(lab.get(lab.run(f"ls -t /boot/{name}-6.12*").stdout.split()[0]))
 

@@ -24,17 +24,17 @@ def out(*argv):
 
 for root in ("/etc", "/var/lib/iscsi", "/mnt"):
     device = os.lstat(root).st_dev if os.path.exists(root) else 0
-    for folder, folders, files in os.walk(root):
-        folders[:] = sorted(f for f in folders if os.lstat(f"{folder}/{f}").st_dev == device)
+    for directory, directories, files in os.walk(root):
+        directories[:] = sorted(f for f in directories if os.lstat(f"{directory}/{f}").st_dev == device)
         for name in files:
-            path = f"{folder}/{name}"
+            path = f"{directory}/{name}"
             about = os.lstat(path)
             world["file " + path] = [about.st_ino, about.st_mtime_ns]
             if about.st_mode & 0o170000 == 0o100000 and path.startswith(OURS):
                 with open(path, "rb") as file:
                     world["content " + path] = [oct(about.st_mode), about.st_uid, file.read(65536).decode("latin1")]
-        for name in folders:
-            world[f"folder {folder}/{name}"] = oct(os.lstat(f"{folder}/{name}").st_mode)
+        for name in directories:
+            world[f"directory {directory}/{name}"] = oct(os.lstat(f"{directory}/{name}").st_mode)
 
 names = {}
 for session in sorted(glob.glob("/sys/class/iscsi_session/*")):
@@ -71,7 +71,7 @@ World = dict[str, Any]
 
 def take(lab: Lab) -> World:
     """Every configuration file (content, mode, inode, time), session, device-mapper table, group, physical volume and
-    mount. Contents of file systems are the witnesses' business."""
+    mount. Contents of file systems are the reporting' business."""
     return json.loads(lab.run(["python3", "-SEc", SCRIPT], timeout=120).stdout)
 
 
@@ -81,7 +81,7 @@ def changed(before: World, after: World) -> set[str]:
 
 
 def told(ran: Any, *words: str) -> str:
-    """All that a run said to a person; asserts that each of the words is in it."""
+    """All that a run said to an administrator; asserts that each of the words is in it."""
     text = ran.stdout + ran.stderr
     for word in words:
         assert word.lower() in text.lower(), f"{word!r} is not said: {ran}"

@@ -66,7 +66,7 @@ def test_the_newest_leg_of_a_mirror_under_a_snapshot_is_known_at_the_next_start(
     assert "is older" in last.finding(Kind.REFUSED)
 
 
-def test_a_snapshotted_volume_does_not_grow_and_says_why() -> None:
+def test_a_snapshotted_volume_does_not_grow_and_reports_why() -> None:
     stage = converged(text())
     byhand.snapshot(stage.world, "testlv")
     last = stage.configure(text(size="128MiB")).apply()
@@ -76,7 +76,7 @@ def test_a_snapshotted_volume_does_not_grow_and_says_why() -> None:
     assert stage.world.active("testlv").extents == 32
 
 
-def test_a_volume_that_somebody_renamed_is_not_made_anew() -> None:
+def test_a_volume_that_somebody_renamed_is_not_made_again() -> None:
     stage = converged(text())
     byhand.rename(stage.world, "testlv", "testold")
     for _ in range(3):
@@ -119,7 +119,7 @@ def test_the_simulator_knows_a_second_volume_beside_a_renamed_one() -> None:
 
 
 @pytest.mark.parametrize("mount", ["/mnt/test", "/mnt/data"])
-def test_a_volume_renamed_in_the_configuration_is_not_made_anew(mount: str) -> None:
+def test_a_volume_renamed_in_the_configuration_is_not_made_again(mount: str) -> None:
     stage = converged(text())
     stage.configure(text().replace("volumes.testlv", "volumes.data").replace("/mnt/test", mount))
     planned = stage.plan()
@@ -179,7 +179,7 @@ def test_a_read_only_volume_is_no_damage(how: str) -> None:
     assert stage.apply().exit in (3, 4)
 
 
-def test_a_volume_flagged_to_be_skipped_says_so() -> None:
+def test_a_volume_flagged_to_be_skipped_reports_so() -> None:
     stage = converged(text())
     world = stage.world
     world.event_activation = False
@@ -194,7 +194,7 @@ def test_a_volume_flagged_to_be_skipped_says_so() -> None:
 
 
 @pytest.mark.parametrize("listed", [("other",), ()])
-def test_a_volume_that_the_machines_list_leaves_out_says_so(listed: tuple[str, ...]) -> None:
+def test_a_volume_that_the_machines_list_leaves_out_reports_so(listed: tuple[str, ...]) -> None:
     stage = converged(text())
     world = stage.world
     world.event_activation = False
@@ -318,7 +318,7 @@ def test_a_server_renamed_in_the_configuration_keeps_its_leg() -> None:
     assert stage.settle().exit == 0
 
 
-def test_a_write_protected_lun_is_said_and_is_no_other_copy() -> None:
+def test_a_write_protected_lun_is_reported_and_is_no_other_copy() -> None:
     stage = converged(text())
     stage.lun("right").readonly = True
     stage.world.version += 1

@@ -46,7 +46,7 @@ def attach_copy(stage: Stage, disk: str, old: bool = True) -> tuple:
 
 
 def relogin(stage: Stage, server: str) -> None:
-    """Its session is begun anew, so that the new LUN is seen."""
+    """Its session is begun again, so that the new LUN is seen."""
     stage.world.logout(server)
     stage.world.advance(5)
     address, iqn = SERVERS[server]
@@ -54,7 +54,7 @@ def relogin(stage: Stage, server: str) -> None:
     stage.world.advance(5)
 
 
-def on_strangers(stage: Stage) -> list[str]:
+def on_unrelated(stage: Stage) -> list[str]:
     """The kernel's names of what the volumes run on and is no declared disk."""
     declared = {d.pv_uuid: (d.server, d.target, d.lun) for d in stage.desired.disks.values()}
     return [
@@ -86,13 +86,13 @@ def test_a_copy_never_takes_the_place_of_a_leg_that_is_away_at_the_start(type: s
 
     assert started.exit == 3, str(started)
     assert newest(stage)
-    assert on_strangers(stage) == []
+    assert on_unrelated(stage) == []
     assert stage.world.mounts
     assert f"LUN 9 of {SERVERS[DISKS[OTHER[away]]][1]}" in started.finding(Kind.NOTE)
     stage.world.restore(DISKS[away])
     stage.world.advance(10)
     assert stage.settle().exit == 0
-    assert on_strangers(stage) == []
+    assert on_unrelated(stage) == []
 
 
 @pytest.mark.parametrize("away", ["left", "right"])
@@ -108,7 +108,7 @@ def test_a_leg_that_dies_in_service_is_not_led_to_a_copy(away: str) -> None:
 
     for _ in range(3):
         assert stage.apply().exit == 3
-        assert on_strangers(stage) == []
+        assert on_unrelated(stage) == []
         stage.world.advance(60)
 
     stage.world.restore(DISKS[away])
@@ -139,7 +139,7 @@ def test_a_copy_in_a_file_of_this_machine_never_takes_the_place_of_a_leg(
     assert BACKUP in started.finding(Kind.NOTE)
     assert "is not that disk" in started.finding(Kind.NOTE)
     assert newest(stage)
-    assert on_strangers(stage) == []
+    assert on_unrelated(stage) == []
     assert world.mounts
     world.restore(DISKS[away])
     world.advance(10)
@@ -160,7 +160,7 @@ def test_a_leg_that_dies_in_service_is_not_led_to_a_copy_in_a_file(away: str) ->
 
     for _ in range(3):
         assert stage.apply().exit == 3
-        assert on_strangers(stage) == []
+        assert on_unrelated(stage) == []
         world.advance(60)
 
     world.restore(DISKS[away])
@@ -181,7 +181,7 @@ def test_with_a_copy_in_a_file_a_pass_that_has_nothing_to_do_runs_two_programs()
     assert BACKUP in told.finding(Kind.NOTE)
 
 
-def test_a_group_is_not_made_anew_while_its_members_are_in_files_alone() -> None:
+def test_a_group_is_not_made_again_while_its_members_are_in_files_alone() -> None:
     """Both servers show blank LUNs; what the group was lies in two backups of this machine."""
     stage = converged(text())
     world = stage.world
@@ -219,7 +219,7 @@ def test_a_copy_that_the_kernel_finds_first_is_not_taken_for_the_leg_beside_it(n
 
     started = stage.apply()
 
-    assert (started.exit, on_strangers(stage)) in [(0, []), (3, [])], str(started)
+    assert (started.exit, on_unrelated(stage)) in [(0, []), (3, [])], str(started)
     assert newest(stage)
     assert "is not that disk" in started.finding(Kind.NOTE)
     settled = stage.settle()
@@ -236,7 +236,7 @@ def test_with_a_copy_in_sight_a_pass_that_has_nothing_to_do_runs_two_programs() 
     assert sorted(line[0] for line in stage.apply().host.lines) == ["dmsetup", "lvm"]
 
 
-def test_a_leg_that_lvm_led_to_a_copy_is_seen_and_copied_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_leg_that_lvm_led_to_a_copy_is_seen_and_copied_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody's `lvchange --refresh`, while the original was away: LVM found its UUID on the copy."""
     stage = converged(text())
     world = stage.world
@@ -255,7 +255,7 @@ def test_a_leg_that_lvm_led_to_a_copy_is_seen_and_copied_anew(monkeypatch: pytes
     world.version += 1
     world.advance(30)
     assert [leg.letter for leg in world.active("testlv").legs] == ["A", "A"]
-    assert on_strangers(stage)
+    assert on_unrelated(stage)
     monkeypatch.setattr(stage, "check", world.assert_safe)  # its users write to the copy
 
     told = stage.apply()
@@ -267,7 +267,7 @@ def test_a_leg_that_lvm_led_to_a_copy_is_seen_and_copied_anew(monkeypatch: pytes
     for _ in range(6):
         stage.apply()
         world.advance(60)
-    assert on_strangers(stage) == []
+    assert on_unrelated(stage) == []
     assert stage.settle().exit == 0
     assert newest(stage)
 
@@ -285,7 +285,7 @@ def test_the_clone_in_a_declared_place_is_no_reason_to_leave_the_original() -> N
     assert refused.exit == 4, str(refused)
     assert "made for disk left" in refused.finding(Kind.REFUSED)
     assert target(stage, "filer2")[1].fingerprint() == before
-    assert on_strangers(stage) == []
+    assert on_unrelated(stage) == []
 
 
 def test_a_blank_lun_is_not_taken_while_its_physical_volume_is_somewhere_else() -> None:
@@ -374,11 +374,11 @@ WORLDS = st.fixed_dictionaries(
         "partition": st.booleans(),
         "disk": st.sampled_from(["left", "right"]),
         "server": st.sampled_from(["filer1", "filer2"]),
-        "file": st.booleans(),  # in a file of this machine instead, attached anew after each boot
+        "file": st.booleans(),  # in a file of this machine instead, attached again after each boot
         "number": st.sampled_from([0, 2, 9]),
         "old": st.booleans(),
         "cold": st.booleans(),
-        "story": st.lists(st.sampled_from(["cut left", "cut right", "back", "wait", "boot", "anew"]), max_size=4),
+        "story": st.lists(st.sampled_from(["cut left", "cut right", "back", "wait", "boot", "again"]), max_size=4),
     }
 )
 
@@ -386,7 +386,7 @@ WORLDS = st.fixed_dictionaries(
 @given(WORLDS)
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 def test_no_copy_is_ever_used(about: dict) -> None:
-    """Harm, in every pass: a stranger shown to LVM, an acknowledged write that is gone, a byte of the copy changed."""
+    """Harm, in every pass: an unrelated device shown to LVM, an acknowledged write that is gone, a byte of the copy changed."""
     stage = converged(text(type=about["type"], partition=about["partition"]))
     world = stage.world
     world.event_activation = False
@@ -413,25 +413,25 @@ def test_no_copy_is_ever_used(about: dict) -> None:
                 world.advance(120)
             case ["boot"]:
                 world.reboot()
-            case ["anew"]:
+            case ["again"]:
                 relogin(stage, about["server"]) if world.servers[about["server"]].state == "up" else None
         if about["file"] and not world.loops:
             world.losetup(BACKUP, made)
         stage.apply()
-        assert on_strangers(stage) == []
+        assert on_unrelated(stage) == []
     for server in ("filer1", "filer2"):
         world.restore(server)
     world.advance(10)
     for _ in range(8):
         stage.apply()
         world.advance(60)
-        assert on_strangers(stage) == []
+        assert on_unrelated(stage) == []
     assert not world.lost() or world.lost().keys() <= world.mixed
     assert made.fingerprint() == copied
 
 
 def test_a_member_on_a_disk_that_nobody_declared_is_out_of_sight_and_named() -> None:
-    """Somebody extended the group onto a LUN more. Nothing but its UUID tells that it belongs there."""
+    """Somebody extended the group onto a LUN more. Nothing but its UUID shows that it belongs there."""
     stage = converged(text())
     world = stage.world
     world.event_activation = False

@@ -15,7 +15,7 @@ CRASHED = (
     "blank raid1 ext4 on partitions",
     "blank mirror on disks",
     "blank xfs with a label",
-    "healing",
+    "repair",
     "dead leg",
     "new name",
     "mirror made linear",
@@ -153,7 +153,7 @@ def carried_out(keep: str, at: int, instant: str, power: bool) -> tuple[int, Sta
 @pytest.mark.parametrize("instant", INSTANTS)
 @pytest.mark.parametrize("keep", ["filer1", "filer2"])
 def test_dies_anywhere_while_a_choice_is_carried_out(keep: str, instant: str, power: bool) -> None:
-    """The choice is remembered, or was not taken yet and is said again; in the end there is one history on both legs."""
+    """The choice is remembered, or was not taken yet and is reported again; in the end there is one history on both legs."""
     changes, _ = carried_out(keep, 0, "", False)
     assert changes > 5
     for at in range(1, changes + 1):

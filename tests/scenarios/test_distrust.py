@@ -1,4 +1,4 @@
-"""A leg that is not to be believed: it starts nothing, counts as no copy, is the source of nothing, and is copied anew in
+"""A leg that is not trusted: it starts nothing, counts as no copy, is the source of nothing, and is copied again in
 full, exactly that leg."""
 
 import pytest
@@ -26,7 +26,7 @@ def pv(stage: Stage, disk: str) -> str:
 
 
 @pytest.mark.parametrize("name", TOLD)
-def test_exactly_that_leg_is_copied_anew_in_full(name):
+def test_exactly_that_leg_is_copied_again_in_full(name):
     stage = STORIES[name]()
     (which,) = (disk for disk in OTHER if pv(stage, disk) in entry(stage).rebuild)
     before = dict(stage.world.copied)
@@ -111,7 +111,7 @@ def test_no_leg_is_left_to_believe():
 @pytest.mark.parametrize("which", OTHER)
 @pytest.mark.parametrize("kind", ["raid1", "mirror"])
 def test_the_kernel_goes_on_with_it_alone(kind, which, reason, seen, reboot):
-    """The leg that is believed fails before the other could be made anew. What is written then is on the other alone, and
+    """The leg that is believed fails before the other could be re-created. What is written then is on the other alone, and
     that one lacks what made it distrusted: an administrator decides, whenever the first pass looks."""
     stage = converged(text(type=kind))
     stage.world.event_activation = False

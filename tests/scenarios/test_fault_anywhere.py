@@ -20,7 +20,7 @@ READS = ("fails", "empty", "garbage", "hangs")
 CHANGES = ("fails", "hangs", "late")
 LONGEST = "blank raid1 ext4 on partitions"
 SHORT = (
-    "healing",
+    "repair",
     "new name",
     "growth",
     "inactive",
@@ -110,7 +110,7 @@ def kind_of(call: Call) -> str:
 @pytest.mark.parametrize("how", READS)
 @pytest.mark.parametrize("name", FAULTY)
 def test_one_source_goes_wrong_throughout(name: str, how: str) -> None:
-    """A program, a file, a folder that is broken answers wrongly each time it is asked."""
+    """A program, a file, a directory that is broken answers wrongly each time it is asked."""
     ended = wanted(name)
     sources: dict[str, None] = {}
     attempt(STORIES[name](), lambda call: (sources.setdefault(kind_of(call)), "")[1] if not call.changes else "")

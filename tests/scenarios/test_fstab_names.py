@@ -28,7 +28,7 @@ def test_while_it_works_nothing_is_done(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_of_a_stopped_volume_plan_says_what_apply_does(name: str) -> None:
+def test_of_a_stopped_volume_plan_reports_what_apply_does(name: str) -> None:
     stage = named(name)
     before = stage.world.files["/etc/fstab"]
     stage.world.unmount("/mnt/test")
@@ -44,7 +44,7 @@ def test_of_a_stopped_volume_plan_says_what_apply_does(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_that_another_device_has_as_well_is_refused(name: str) -> None:
-    """A copy of the volume, or a stranger with that label: which one a boot would mount is chance."""
+    """A copy of the volume, or an unrelated device with that label: which one a boot would mount is chance."""
     stage = named(name)
     links = "/run/udev/links/\\x2fdisk\\x2f"
     uuid = stage.world.actives[0].source().data.fs.uuid

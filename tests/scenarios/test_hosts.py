@@ -103,7 +103,7 @@ def test_nothing_is_started_without_a_consent() -> None:
     assert marks(stage) == [OURS.text]
 
 
-def test_a_clone_has_the_same_machine_id_and_is_told_apart() -> None:
+def test_a_clone_has_the_same_machine_id_and_is_distinguished() -> None:
     stage = two(machine=MACHINE, dead=False)
     refused = stage.apply()
     assert "under another initiator name" in refused.finding(Kind.REFUSED)

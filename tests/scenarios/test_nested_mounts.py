@@ -19,14 +19,14 @@ def nested() -> Stage:
 
 
 def test_the_outer_one_is_mounted_first() -> None:
-    """Mounted over what lies within, it would hide that: writers would meet a folder of the other volume."""
+    """Mounted over what lies within, it would hide that: writers would meet a directory of the other volume."""
     stage = blank(more=OUTER)
-    foretold = [s.title for s in stage.plan().report.steps if s.ref.layer == "mount"]
+    predicted = [s.title for s in stage.plan().report.steps if s.ref.layer == "mount"]
 
     first = stage.apply()
 
     assert mounted(stage) == ["/mnt", "/mnt/test"]
-    assert foretold == [o.step.title for o in first.report.outcomes if o.step.ref.layer == "mount"]
+    assert predicted == [o.step.title for o in first.report.outcomes if o.step.ref.layer == "mount"]
     stage.settle()
     assert mounted(stage) == ["/mnt", "/mnt/test"]
 

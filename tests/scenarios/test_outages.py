@@ -1,4 +1,4 @@
-"""A server goes and comes back: what is served meanwhile, what is mended, and what a person has to decide."""
+"""A server goes and comes back: what is served meanwhile, what is repaired, and what an administrator has to decide."""
 
 from unittest.mock import patch
 
@@ -21,7 +21,7 @@ from sim.stories import (
     events,
     flag,
     inactive,
-    logged_in_anew,
+    logged_in_again,
     mirror_without_a_leg,
     moved,
     other_leg_by_hand,
@@ -31,7 +31,7 @@ from sim.stories import (
 from sim.world import World
 
 
-def test_one_outage_is_healed() -> None:
+def test_one_outage_is_repaired() -> None:
     stage = converged(text())
     outage(stage, "filer2")
     assert stage.world.active("testlv").line().split()[5] == "AD"
@@ -42,8 +42,8 @@ def test_one_outage_is_healed() -> None:
 
     flag(stage)
     back(stage, "filer2")
-    healed = stage.apply()
-    verbs = [line[1:5:3] for line in healed.host.lines if line[0] == "lvm" and line[1] != "fullreport"]
+    repaired = stage.apply()
+    verbs = [line[1:5:3] for line in repaired.host.lines if line[0] == "lvm" and line[1] != "fullreport"]
     assert verbs == [("vgextend", "--restoremissing"), ("lvchange", "--refresh")]
     assert stage.settle().exit == 0
 
@@ -150,8 +150,8 @@ def test_the_good_server_dies_between_the_end_of_a_copy_and_the_next_pass() -> N
     assert stage.settle().exit == 0
 
 
-def test_in_another_activation_a_copy_that_was_seen_says_nothing() -> None:
-    """After the copy the first leg runs alone, and then, started by somebody else, the other: two histories."""
+def test_in_another_activation_a_copy_that_was_seen_reports_nothing() -> None:
+    """After the copy the first leg runs alone, and then, started by somebody else, the other: a split brain."""
     stage = caught_up()
     stage.world.event_activation = False
     stage.world.cut("filer2")
@@ -169,10 +169,10 @@ def test_in_another_activation_a_copy_that_was_seen_says_nothing() -> None:
     refused = stage.apply()
 
     assert refused.exit == 4
-    assert "two histories" in refused.finding(Kind.REFUSED)
+    assert "split brain" in refused.finding(Kind.REFUSED)
 
 
-def test_what_was_seen_in_another_boot_says_nothing() -> None:
+def test_what_was_seen_in_another_boot_reports_nothing() -> None:
     """The copy ends, its leg dies, the other goes on; power cut. A pass notes the start and dies; then somebody starts
     the older leg alone, and its device gets the number that the journal had of the boot before."""
     stage = caught_up()
@@ -255,12 +255,12 @@ def test_without_a_journal_no_degraded_start() -> None:
     assert not stage.world.actives
 
 
-def test_two_histories_are_a_persons_to_decide() -> None:
+def test_split_brain_is_an_administrators_to_decide() -> None:
     """filer1 alone, seen by lunmirror; then somebody starts filer2 alone by hand; then both are there."""
     stage = other_leg_by_hand(text())
     refused = stage.apply()
     assert refused.exit == 4
-    assert "two histories" in refused.finding(Kind.REFUSED)
+    assert "split brain" in refused.finding(Kind.REFUSED)
     back(stage, "filer1")
 
     again = stage.apply()
@@ -437,7 +437,7 @@ def test_after_a_crash_that_somebody_else_started_from_too() -> None:
     no_loss(stage)
 
 
-def test_a_crash_while_the_legs_are_made_equal_begins_it_anew() -> None:
+def test_a_crash_while_the_legs_are_made_equal_begins_it_again() -> None:
     stage = crashed()
     stage.apply()
     stage.world.unmount("/mnt/test")
@@ -480,9 +480,9 @@ def test_split_brain_is_read_off_the_disks_without_a_journal() -> None:
     refused = stage.apply()
 
     assert refused.exit == 4, str(refused)
-    assert "two histories" in refused.finding(Kind.REFUSED)
+    assert "split brain" in refused.finding(Kind.REFUSED)
     assert not stage.world.actives
-    assert "has two histories" in stage.apply().finding(Kind.REFUSED)  # and the journal knows from now on
+    assert "is in split brain" in stage.apply().finding(Kind.REFUSED)  # and the journal knows from now on
 
 
 def test_legs_whose_word_cannot_be_read_start_nothing() -> None:
@@ -501,10 +501,10 @@ def test_a_linear_volume_whose_disk_returned_under_another_name_is_moved_over() 
     stage.world.logout("filer2")
     back(stage, "filer1")
 
-    healed = stage.apply()
+    repaired = stage.apply()
 
-    verbs = [line[1] + " " + line[4] for line in healed.host.lines if line[0] == "lvm" and line[1] != "fullreport"]
-    assert verbs == ["lvchange --refresh", "lvconvert -y"], str(healed)
+    verbs = [line[1] + " " + line[4] for line in repaired.host.lines if line[0] == "lvm" and line[1] != "fullreport"]
+    assert verbs == ["lvchange --refresh", "lvconvert -y"], str(repaired)
     assert stage.settle().exit == 0
     no_loss(stage)
 
@@ -526,7 +526,7 @@ def journals(stage: Stage) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("how", ["kept", "lost", "torn", "newer"])
 @pytest.mark.parametrize("flagged", [False, True])
-def test_a_leg_with_another_history_is_not_refreshed_whatever_the_journal_says(how: str, flagged: bool) -> None:
+def test_a_leg_with_a_split_brain_is_not_refreshed_whatever_the_journal_reports(how: str, flagged: bool) -> None:
     """Refresh of such a leg is a Harm in the simulator."""
     stage = outage(converged(text()), "filer2")
     stage.world.event_activation = False
@@ -543,7 +543,7 @@ def test_a_leg_with_another_history_is_not_refreshed_whatever_the_journal_says(h
     for _ in range(3):
         refused = stage.apply()
         assert refused.exit == 4, str(refused)
-        assert "two histories" in refused.finding(Kind.REFUSED)
+        assert "split brain" in refused.finding(Kind.REFUSED)
         assert "--refresh" not in str(refused.done)
         assert "--restoremissing" not in str(refused.done)
         assert how in ("kept", "lost") or journals(stage) == before
@@ -564,7 +564,7 @@ def test_a_returning_leg_is_asked_first_and_not_let_in_while_it_cannot_be_read()
 
 @pytest.mark.parametrize("disk", ["left", "right"])
 def test_a_raid1_on_a_disk_that_was_logged_out_is_led_to_it_again(disk: str) -> None:
-    stage = logged_in_anew("raid1", disk)
+    stage = logged_in_again("raid1", disk)
     assert stage.world.active("testlv").line().split()[5] == "AA"
     volume = stage.desired.volumes["vg0/testlv"]
     other = "filer2" if disk == "left" else "filer1"
@@ -572,9 +572,9 @@ def test_a_raid1_on_a_disk_that_was_logged_out_is_led_to_it_again(disk: str) -> 
     assert health(volume, seen, stage.desired).state == DEGRADED
     assert losses(other, seen, stage.desired)
 
-    healed = stage.apply()
+    repaired = stage.apply()
 
-    assert [line[1:5:3] for line in healed.host.lines if line[0] == "lvm" and line[1] != "fullreport"] == [
+    assert [line[1:5:3] for line in repaired.host.lines if line[0] == "lvm" and line[1] != "fullreport"] == [
         ("lvchange", "--refresh")
     ]
     assert not any(leg.disk is None or leg.disk.gone for leg in stage.world.active("testlv").legs)
@@ -583,7 +583,7 @@ def test_a_raid1_on_a_disk_that_was_logged_out_is_led_to_it_again(disk: str) -> 
 
 
 def test_a_mirror_on_a_disk_that_was_logged_out_is_degraded_with_the_move() -> None:
-    stage = logged_in_anew("mirror", "right")
+    stage = logged_in_again("mirror", "right")
 
     said = stage.apply()
 
@@ -594,7 +594,7 @@ def test_a_mirror_on_a_disk_that_was_logged_out_is_degraded_with_the_move() -> N
 
 
 def stale_leg_of_mirror(disks: tuple[str, ...], server: str) -> Stage:
-    """One leg died, dmeventd did nothing, a pass saw it; then the machine was started anew."""
+    """One leg died, dmeventd did nothing, a pass saw it; then the machine was started again."""
     stage = converged(text(type="mirror", disks=disks))
     stage.world.event_activation = False
     with patch.object(World, "_to_linear", lambda *_: None):

@@ -54,7 +54,7 @@ def test_the_whole_way_is_foretold_from_disks_that_are_seen_and_no_group() -> No
 UNFORESEEN = {
     "new name",
     "drifted",
-    "healing",
+    "repair",
     "a volume half-made",
     "a leg is distrusted at rest",
     "a leg of a mirror is distrusted",
@@ -107,14 +107,14 @@ def test_plan_of_a_blank_machine_shows_the_whole_way() -> None:
     assert layers == ["node", "udev", "session", "disk", "group", "volume", "filesystem", "mount"]
 
 
-def test_only_what_drifted_is_mended() -> None:
+def test_only_what_drifted_is_repaired() -> None:
     stage = converged(text())
     stage.world.sessions[0].recovery_tmo = 120
 
-    mended = stage.apply()
+    repaired = stage.apply()
 
-    assert mended.layers == ["session"]
-    assert len(mended.host.changed) == 1
+    assert repaired.layers == ["session"]
+    assert len(repaired.host.changed) == 1
 
 
 @pytest.mark.parametrize(
@@ -133,15 +133,15 @@ def test_only_what_drifted_is_mended() -> None:
         ("inactive", ["volume", "mount"]),
     ],
 )
-def test_one_drift_is_mended_by_the_layer_that_owns_it(hand: str, layers: list[str]) -> None:
+def test_one_drift_is_repaired_by_the_layer_that_owns_it(hand: str, layers: list[str]) -> None:
     stage = converged(text())
     wanted = end_state(stage)
     turn(stage, hand)
 
-    mended = stage.apply()
+    repaired = stage.apply()
 
-    assert mended.layers == layers, str(mended)
-    assert mended.exit == 0
+    assert repaired.layers == layers, str(repaired)
+    assert repaired.exit == 0
     assert end_state(stage) == wanted
     if hand == "inactive":  # the counters of its legs are noted once they have been written to
         assert [c.kind for c in stage.apply().host.changed] in ([], ["write"])

@@ -154,7 +154,7 @@ def test_a_volume_that_nobody_marked_as_new_is_not_formatted() -> None:
 
 
 def test_a_consent_does_not_cover_what_is_left_of_a_damaged_physical_volume() -> None:
-    """With one server nothing else tells that there was a group: raw data were consented to, and the consent stays in
+    """With one server nothing else shows that there was a group: raw data were consented to, and the consent stays in
     the configuration for years."""
     stage = blank(disks=("left",), type="linear", partition=False)
     put(stage, "bytes at the head")
@@ -178,7 +178,7 @@ def test_a_consent_does_not_cover_what_is_left_of_a_damaged_physical_volume() ->
 
 def test_a_disk_of_which_it_cannot_be_told_whether_it_is_in_use_is_not_taken() -> None:
     stage = blank()
-    stage.apply(lambda call: "fails" if call.kind == "folder" and call.what.endswith("/holders") else "")
+    stage.apply(lambda call: "fails" if call.kind == "directory" and call.what.endswith("/holders") else "")
 
     assert stage.lun().blank
 
@@ -196,7 +196,7 @@ def removed() -> Stage:
     return stage
 
 
-def test_a_volume_that_somebody_removed_is_not_made_anew_and_formatted() -> None:
+def test_a_volume_that_somebody_removed_is_not_made_again_and_formatted() -> None:
     stage = removed()
     entry = next(p for p in stage.world.files if p.startswith("/var/lib/lunmirror/volumes/"))
 
@@ -283,7 +283,7 @@ def test_another_volumes_journal_is_no_reason() -> None:
 
 def test_where_the_journal_cannot_be_listed_nothing_is_made() -> None:
     def fault(call: Call) -> str:
-        return "fails" if call.kind == "folder" and "lunmirror/volumes" in call.what else ""
+        return "fails" if call.kind == "directory" and "lunmirror/volumes" in call.what else ""
 
     stage = blank()
     assert stage.apply(fault).exit == 4

@@ -14,7 +14,7 @@ from lunmirror.relogin import objections, old_servers, plan, renew
 from lunmirror.report.result import exit_of
 from sim.machine import Call, Died, Fault, SimHost, no_fault
 from sim.stage import Stage, converged, end_state, text
-from sim.stories import logged_in_anew, outage
+from sim.stories import logged_in_again, outage
 
 LONGER = text(policy='stall_budget = "30s"\nboot_wait = "5s"')
 LONGER_MIRROR = LONGER.replace('"raid1"', '"mirror"').replace('mount = "/mnt/test"\n', "")
@@ -135,7 +135,7 @@ def test_a_mirror_puts_its_leg_aside_first() -> None:
     assert old_servers(stage.desired, report) == ["filer1", "filer2"]
     assert objections("filer2", stage.desired, report, host) == []
     wanted = plan("filer2", stage.desired, report)
-    note, aside, leave, enter = gate.pass_through(wanted, frozenset()).steps
+    note, aside, leave, enter = gate.enforce(wanted, frozenset()).steps
     assert isinstance(note.action, WriteFile)
     assert "/var/lib/lunmirror/volumes/" in note.action.path
     assert aside.action.argv[:2] == ("lvm", "lvconvert")
@@ -146,15 +146,15 @@ def test_a_mirror_puts_its_leg_aside_first() -> None:
 
 
 def test_a_leg_on_tables_that_lead_nowhere_counts_for_nothing() -> None:
-    """Its session was ended and begun anew under an idle mirror: device-mapper still says AA."""
-    stage = logged_in_anew("mirror", "left").configure(LONGER_MIRROR)
+    """Its session was ended and begun again under an idle mirror: device-mapper still says AA."""
+    stage = logged_in_again("mirror", "left").configure(LONGER_MIRROR)
     report, host = looked(stage)
     against = objections("filer2", stage.desired, report, host)
     assert any("not every leg of volume vg0/testlv is in sync" in why for why in against)
     assert not words(relogin(stage)[1], "--logout")
 
 
-def test_a_record_that_does_not_say_it_yet_is_no_reason_to_log_in_anew() -> None:
+def test_a_record_that_does_not_say_it_yet_is_no_reason_to_log_in_again() -> None:
     stage = changed_budget()
     host = SimHost(stage.world)
     report = run_pass("plan", "run", stage.desired, host)

@@ -1,6 +1,6 @@
 """What an administrator reads, word for word, kept under tests/rendered for reviewers: each state, and each kind of terminal.
 
-`LUNMIRROR_RENDER=1 pytest tests/scenarios/test_rendered.py` writes the files anew; git shows what changed.
+`LUNMIRROR_RENDER=1 pytest tests/scenarios/test_rendered.py` writes the files again; git shows what changed.
 """
 
 import os
@@ -38,7 +38,7 @@ def held(name: str, said: str) -> None:
     if os.environ.get("LUNMIRROR_RENDER"):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(said)
-    assert said == file.read_text(), f"{file} says otherwise; if that is meant, write it anew (see above)"
+    assert said == file.read_text(), f"{file} says otherwise; if that is meant, write it again (see above)"
 
 
 def noted(stage: Stage) -> Stage:
@@ -59,7 +59,7 @@ def copying() -> Stage:
 
 
 def split_brain() -> Stage:
-    return noted(stories.two_histories())
+    return noted(stories.split_brain())
 
 
 def older_leg() -> Stage:
@@ -141,7 +141,7 @@ def test_no_line_is_wider_than_the_terminal_but_for_a_word_that_is(name: str, co
 
 
 @pytest.mark.parametrize("name", STATES)
-def test_every_state_is_said_in_one_line_and_one_cause(name: str) -> None:
+def test_every_state_is_reported_in_one_line_and_one_cause(name: str) -> None:
     stage = STATES[name]()
     machine = judge(stage.plan().report, stage.desired)
     for found in machine.volumes:
@@ -151,7 +151,7 @@ def test_every_state_is_said_in_one_line_and_one_cause(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", STATES)
-def test_no_leg_that_is_out_of_reach_is_said_to_be_in_sync(name: str) -> None:
+def test_no_leg_that_is_out_of_reach_is_reported_to_be_in_sync(name: str) -> None:
     from lunmirror.report.status import document
 
     stage = STATES[name]()

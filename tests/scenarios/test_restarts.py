@@ -45,7 +45,7 @@ def through() -> Stage:
 @pytest.mark.parametrize("away", [5.0, 60.0])
 @pytest.mark.parametrize("which", OTHER)
 @pytest.mark.parametrize("kind", TYPES)
-def test_its_leg_is_copied_anew_in_full_from_the_other(kind: str, which: str, away: float) -> None:
+def test_its_leg_is_copied_again_in_full_from_the_other(kind: str, which: str, away: float) -> None:
     """Within the replacement timeout, when md notices nothing, and beyond it, when the bitmap does not know of it."""
     stage = converged(text(type=kind))
     before = dict(stage.world.copied)
@@ -130,7 +130,7 @@ def test_nothing_is_added_where_somebody_else_has_keys() -> None:
 
 
 def test_every_server_restarted() -> None:
-    """Nothing can be the source: it is said, all is compared, and an administrator decides where they differ."""
+    """Nothing can be the source: it is reported, all is compared, and an administrator decides where they differ."""
     stage = converged(text())
     stage.world.mixed |= set(stage.world.acknowledged)
     stage.world.restart("filer1", lose=1)
@@ -222,7 +222,7 @@ def test_the_other_leg_failed_before_a_pass_saw_the_restart(which: str) -> None:
 
 
 @pytest.mark.parametrize("attentive", [False, True])
-def test_a_server_that_says_nothing_is_compared_after_a_restart_at_rest(attentive: bool) -> None:
+def test_a_server_that_reports_nothing_is_compared_after_a_restart_at_rest(attentive: bool) -> None:
     stage = converged(text())
     stage.world.event_activation = False
     for disk in OTHER:
@@ -244,7 +244,7 @@ def test_a_server_that_says_nothing_is_compared_after_a_restart_at_rest(attentiv
 @pytest.mark.parametrize("which", OTHER)
 @pytest.mark.parametrize("reboot", [False, True])
 def test_a_restart_that_no_pass_saw_before_a_clean_end(which: str, reboot: bool) -> None:
-    """udev noted that the disk was connected anew; without that it would look as if it had been restarted at rest."""
+    """udev noted that the disk was reconnected; without that it would look as if it had been restarted at rest."""
     stage = converged(text())
     stage.world.event_activation = False
     stage.world.restart(DISKS[which])

@@ -68,7 +68,7 @@ def copies(stage: Stage, disk: str) -> int:
 @pytest.mark.parametrize("cut_between", [0, 1, 2])
 @pytest.mark.parametrize("dirty", [False, True])
 @pytest.mark.parametrize("which", OTHER)
-def test_a_leg_that_was_put_back_never_runs_and_is_copied_anew_in_full(which, dirty, cut_between):
+def test_a_leg_that_was_put_back_never_runs_and_is_copied_again_in_full(which, dirty, cut_between):
     stage = rolled(which, dirty, cut_between)
     before = copies(stage, which), copies(stage, OTHER[which])
     shown = stage.plan()
@@ -78,8 +78,8 @@ def test_a_leg_that_was_put_back_never_runs_and_is_copied_anew_in_full(which, di
     assert [m.path for m in stage.world.mounts] == [PATH]
     assert first.exit == 3
     size = stage.world.active("testlv").bytes
-    assert f"copied anew in full, {size} bytes" in str([o.step.drift for o in first.report.outcomes])
-    assert "anew in full" in str([s.drift for s in shown.report.steps])
+    assert f"copied again in full, {size} bytes" in str([o.step.drift for o in first.report.outcomes])
+    assert "again in full" in str([s.drift for s in shown.report.steps])
     stage.settle(passes=8)
     assert stage.world.active("testlv").line().split()[5] == "AA"
     assert (copies(stage, which), copies(stage, OTHER[which])) == (before[0] + 1, before[1])
@@ -88,7 +88,7 @@ def test_a_leg_that_was_put_back_never_runs_and_is_copied_anew_in_full(which, di
 
 @pytest.mark.parametrize("which", OTHER)
 def test_without_a_journal_an_administrator_is_asked(which):
-    """The leg that counted more may be one from before the other leg was made anew."""
+    """The leg that counted more may be one from before the other leg was re-created."""
     stage = rolled(which, dirty=False)
     stage.world.files = {p: c for p, c in stage.world.files.items() if not p.startswith(paths.JOURNAL_DIR)}
 
@@ -103,8 +103,8 @@ def test_without_a_journal_an_administrator_is_asked(which):
 
 
 @pytest.mark.parametrize("which", OTHER)
-def test_a_leg_from_before_the_other_was_made_anew_is_not_taken_for_the_newer(which):
-    """md counts anew then, and the disk that is put back has counted more than its successor."""
+def test_a_leg_from_before_the_other_was_made_again_is_not_taken_for_the_newer(which):
+    """md counts again then, and the disk that is put back has counted more than its successor."""
     stage = converged(text())
     stage.world.event_activation = False
     for _ in range(4):
@@ -146,7 +146,7 @@ def test_alone_in_view_it_starts_nothing(which):
 
 
 @pytest.mark.parametrize("which", OTHER)
-def test_put_back_during_an_outage_it_is_copied_anew_not_refreshed(which):
+def test_put_back_during_an_outage_it_is_copied_again_not_refreshed(which):
     """Its bitmap knows nothing of what it lost before it dropped out."""
     stage = converged(text())
     stage.world.event_activation = False
@@ -233,7 +233,7 @@ def spoil(monkeypatch, stage: Stage, which: str) -> None:
 
     def superblock(world, node, block, count):
         found = world.node(node)
-        if found and found[1].pv == pv(stage, which) and not found[1].legs.get("healed"):
+        if found and found[1].pv == pv(stage, which) and not found[1].legs.get("repaired"):
             return 0, RUBBISH * (count * 4096), ""
         return true(world, node, block, count)
 
@@ -260,7 +260,7 @@ def test_a_leg_whose_own_metadata_is_rubbish_does_not_block_the_other(which, mon
 
 @pytest.mark.parametrize("which", OTHER)
 def test_a_leg_with_rubbish_is_not_the_only_way_out(which, monkeypatch):
-    """Without a journal nothing tells whether the other leg is good: an administrator does."""
+    """Without a journal nothing shows whether the other leg is good: an administrator does."""
     stage = converged(text())
     stage.world.event_activation = False
     stop(stage)
@@ -309,7 +309,7 @@ def test_a_leg_whose_own_metadata_reads_as_zeros(which, in_use):
 
 @pytest.mark.parametrize("dirty", [False, True])
 @pytest.mark.parametrize("which", OTHER)
-def test_started_by_somebody_else_it_is_copied_anew_and_from_the_other(which, dirty):
+def test_started_by_somebody_else_it_is_copied_again_and_from_the_other(which, dirty):
     """LVM's events, or a hand, before the first pass: the legs are not made equal from it."""
     stage = rolled(which, dirty)
     before = copies(stage, which), copies(stage, OTHER[which])
@@ -374,7 +374,7 @@ def test_whatever_is_put_back_nothing_acknowledged_is_lost(rounds):
     world = stage.world
     world.event_activation = False
     kept: dict[str, object] = {}
-    made_anew = dict(world.copied)
+    made_again = dict(world.copied)
     stop(stage)
     for taken, dies, at_once, seen, end, number, later, the_journal in rounds:
         fresh = {taken: copy.deepcopy(stage.lun(taken))} if taken else {}
@@ -383,8 +383,8 @@ def test_whatever_is_put_back_nothing_acknowledged_is_lost(rounds):
             stage.apply()
             world.advance(60.0)
         kept |= fresh
-        if made_anew != stage.world.copied:
-            kept, made_anew = {}, dict(stage.world.copied)  # what came before counts apart (docs/facts/md-events.md)
+        if made_again != stage.world.copied:
+            kept, made_again = {}, dict(stage.world.copied)  # what came before counts apart (docs/facts/md-events.md)
         if not world.mounts:
             break  # refused: an administrator
         if dies:
@@ -398,8 +398,8 @@ def test_whatever_is_put_back_nothing_acknowledged_is_lost(rounds):
             for _ in range(4):
                 stage.apply()
                 world.advance(60.0)
-            if made_anew != stage.world.copied:
-                kept, made_anew = {}, dict(stage.world.copied)
+            if made_again != stage.world.copied:
+                kept, made_again = {}, dict(stage.world.copied)
         world.cut_between = number
         if end == "stop":
             stop(stage)

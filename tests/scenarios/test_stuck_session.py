@@ -2,7 +2,7 @@
 
 import pytest
 
-from lunmirror.contest import Contest
+from lunmirror.flapping import Flapping
 from lunmirror.model import Kind
 from sim.stage import PAUSE, Stage, converged, foreign, text
 from sim.stories import restarted
@@ -32,7 +32,7 @@ def sids(stage: Stage) -> set[int]:
 def test_it_is_renewed_alone_and_its_leg_comes_back(server: str, type: str) -> None:
     stage = stuck(server, type)
     stage.world.advance(300.0)
-    assert state(stage, server) == ["FREE"], "nobody brings it back"
+    assert state(stage, server) == ["FREE"], "nothing reconnects it"
     before = sids(stage)
 
     stage.apply()
@@ -68,7 +68,7 @@ def test_one_that_comes_back_by_itself_is_left_alone() -> None:
     assert stage.settle().exit == 0
 
 
-def test_plan_waits_for_nobody_and_says_what_comes() -> None:
+def test_plan_waits_for_nobody_and_reports_what_comes() -> None:
     stage = stuck()
     seen = stage.plan()
     assert "its portal answers" in seen.finding(Kind.DEGRADED)
@@ -83,10 +83,10 @@ def test_plan_waits_for_nobody_and_says_what_comes() -> None:
         ("gone", "announces no target"),
         ("other", "does not announce target"),
         ("refusing", "connection refused"),
-        ("dead", "nobody brings it back"),
+        ("dead", "nothing reconnects it"),
     ],
 )
-def test_each_other_cause_is_told_apart_and_nothing_is_logged_out(condition: str, says: str) -> None:
+def test_each_other_cause_is_distinguished_and_nothing_is_logged_out(condition: str, says: str) -> None:
     stage = stuck()
     server = stage.world.servers["filer2"]
     if condition in ("gone", "other"):
@@ -116,7 +116,7 @@ def test_both_servers_are_never_disturbed_in_the_same_pass() -> None:
 
     first = stage.apply()
 
-    # Neither can go without the other: iscsid itself is started anew, since nothing at all is logged in.
+    # Neither can go without the other: iscsid itself is started again, since nothing at all is logged in.
     assert "systemctl restart iscsid.service" in first.done
     assert "--logout" not in " ".join(first.done)
     assert stage.settle().exit == 0
@@ -138,14 +138,14 @@ def test_both_without_a_volume_that_needs_them_take_two_passes() -> None:
 def test_the_only_leg_is_not_torn_off() -> None:
     stage = stuck("filer1", disks=("left",), type="linear")
     before = sids(stage)
-    healed = stage.apply()
+    repaired = stage.apply()
     assert sids(stage) == before
-    assert "systemctl restart iscsid.service" in healed.done
+    assert "systemctl restart iscsid.service" in repaired.done
     assert state(stage, "filer1") == ["LOGGED_IN"]
 
 
-def test_while_another_session_lives_iscsid_is_not_started_anew() -> None:
-    """An idle mirror has not given its leg up: nothing but a person may tear it off."""
+def test_while_another_session_lives_iscsid_is_not_started_again() -> None:
+    """An idle mirror has not given its leg up: nothing but an administrator may tear it off."""
     stage = stuck("filer2", "mirror", writing=False)
     said = stage.apply()
     assert "restart iscsid" in said.finding(Kind.DEGRADED)
@@ -160,9 +160,9 @@ def test_it_is_not_done_for_ever() -> None:
     renewed = []
     for _ in range(5):
         restarted(stage, "filer2")
-        contest = Contest(past)
-        done = stage.apply(contest=contest)
+        flapping = Flapping(past)
+        done = stage.apply(flapping=flapping)
         renewed.append("--logout" in " ".join(done.done))
-        past = contest.present
+        past = flapping.current
     assert renewed == [True, True, False, False, False]
     assert "given up" in done.finding(Kind.REFUSED)

@@ -38,7 +38,7 @@ def test_what_is_accepted_is_taken_into_use(back: str) -> None:
     assert declared(back=back).settle().exit == 0
 
 
-def test_a_volume_in_service_goes_on_and_it_is_said() -> None:
+def test_a_volume_in_service_goes_on_and_it_is_reported() -> None:
     stage = declared(back="")
     stage.settle()
     session = next(s for s in stage.world.sessions if s.server.name == "filer1")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 OWN = (
     "files",
-    "folders",
+    "directories",
     "sessions",
     "actives",
     "mounts",

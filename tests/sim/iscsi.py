@@ -39,7 +39,7 @@ def nodes(world: World) -> str:
 def unpack_newer(world: World) -> None:
     """Debian 13's open-iscsi is unpacked, and not configured yet."""
     world.files[PROGRAM] = world.files[PROGRAM].replace(ROOTS[0].encode(), ROOTS[1].encode())
-    world.folders.add(ROOTS[1])
+    world.directories.add(ROOTS[1])
     world.version += 1
 
 
@@ -113,11 +113,11 @@ def logout(world: World, target: str, portal: str) -> tuple[int, str, str]:
 
 
 def restart(world: World) -> tuple[int, str, str]:
-    """systemctl restart iscsid: it takes every session up anew, at once. Whoever writes then waits, and with one leg out a
+    """systemctl restart iscsid: it takes every session up again, at once. Whoever writes then waits, and with one leg out a
     moment's stall of the other is one too many."""
     live = [s for s in world.sessions if s.state == "LOGGED_IN"]
     if live:
-        raise Harm(f"iscsid is started anew while {live[0].server.name} is logged in: two servers disturbed at once")
+        raise Harm(f"iscsid is started again while {live[0].server.name} is logged in: two servers disturbed at once")
     for session in world.sessions:
         session.stuck, session.clock = False, 0.0
     world.version += 1

@@ -41,7 +41,7 @@ class Lvm:
 
     def _no_strangers(self) -> None:
         """lunmirror names the devices. One that carries a declared disk's UUID and is another LUN, or the same through a
-        second session, is a stranger: LVM would choose between the two by name."""
+        second session, is an unrelated device: LVM would choose between the two by name."""
         met: dict[str, str] = {}
         for device in self.devices:
             found = self.world.node(device)
@@ -49,7 +49,7 @@ class Lvm:
             if not pv or (found[1] is found[0].lun.body and found[0].lun.table and found[0].lun.table.whole):
                 continue
             if self.world.is_strange(found[1], found[0]):
-                raise Harm(f"LVM is shown {device}, a stranger with {pv}")
+                raise Harm(f"LVM is shown {device}, an unrelated device with {pv}")
             if pv in met:
                 raise Harm(f"LVM is shown {pv} twice: on {met[pv]} and on {device}")
             met[pv] = device
@@ -443,7 +443,7 @@ class Lvm:
         data = area.legs[active.uuid]
         own = data.writes & frozenset(self.world.acknowledged.get(active.uuid, set()))
         if source and own - source.data.writes:
-            raise Harm(f"refresh of {active.name} mixes two histories")
+            raise Harm(f"refresh of {active.name} mixes a split brain")
         data.recovering = data.recovering or "bitmap"
         if source:
             data.events = source.data.events = source.data.events + 1
@@ -527,7 +527,7 @@ class Lvm:
         return 0, "", ""
 
     def remake(self, group: str, name: str, places: tuple[str, ...]) -> Answer:
-        """lvchange --rebuild of an active raid1 in sync: these legs are copied anew in full from the others."""
+        """lvchange --rebuild of an active raid1 in sync: these legs are copied again in full from the others."""
         meta = self.group(group)
         lv = self._lv(meta, name)
         self.whole(meta)
@@ -575,7 +575,7 @@ class Lvm:
         return 0, "", ""
 
     def rebuild(self, group: str, name: str, place: str) -> Answer:
-        """lvconvert --repair of an active raid1: its dead leg is made anew on `place`."""
+        """lvconvert --repair of an active raid1: its dead leg is re-created on `place`."""
         meta = self.group(group)
         lv = self._lv(meta, name)
         active = self._active(lv)

@@ -25,13 +25,13 @@ class Died(BaseException):
 class Call(NamedTuple):
     """One call of the protocol, as the fault plans see it. `number` counts reads and changes each for themselves."""
 
-    kind: str  # query read glob link folder reach | run write remove value folder-made await
+    kind: str  # query read glob link directory reach | run write remove value directory-made await
     what: str
     number: int
 
     @property
     def changes(self) -> bool:
-        return self.kind not in ("query", "read", "glob", "link", "folder", "reach")
+        return self.kind not in ("query", "read", "glob", "link", "directory", "reach")
 
 
 Fault = Callable[[Call], str]
@@ -78,7 +78,7 @@ class SimHost:
             self.answers[argv] = self._ask(argv, deadline)
         return self.answers[argv]
 
-    def once(self, name: str, look: Callable[[], object]) -> object:
+    def memoize(self, name: str, look: Callable[[], object]) -> object:
         if name not in self.found:
             self.found[name] = look()
         return self.found[name]
@@ -126,7 +126,7 @@ class SimHost:
         content = tree.files.get(self._resolved(path))
         if content is not None:
             return Present(content)
-        return Unknown(f"cannot read {path}: it is a folder") if path in tree.folders else ABSENT
+        return Unknown(f"cannot read {path}: it is a directory") if path in tree.directories else ABSENT
 
     def _resolved(self, path: str) -> str:
         return path
@@ -140,11 +140,14 @@ class SimHost:
         return self._glob(pattern)
 
     def _glob(self, pattern: str) -> tuple[str, ...]:
-        folders = self.tree.folders
+        directories = self.tree.directories
         found = [""]
         for part in pattern.split("/")[1:]:
             names = [
-                (f"{path}/{name}") for path in found for name in folders.get(path or "/", ()) if matches(name, part)
+                (f"{path}/{name}")
+                for path in found
+                for name in directories.get(path or "/", ())
+                if matches(name, part)
             ]
             found = names
         return tuple(sorted(found))
@@ -160,20 +163,20 @@ class SimHost:
         tree = self.tree
         if path in tree.links:
             return Present(tree.links[path])
-        return Present(path) if path in tree.files or path in tree.folders else ABSENT
+        return Present(path) if path in tree.files or path in tree.directories else ABSENT
 
-    def folder(self, path: str) -> Seen:
-        match self._read("folder", path):
+    def directory(self, path: str) -> Seen:
+        match self._read("directory", path):
             case "fails" | "hangs":
-                return Unknown(f"cannot open the folder {path}: input/output error")
+                return Unknown(f"cannot open the directory {path}: input/output error")
             case "empty":
                 return Present(())
             case "garbage":
                 return Present((".", "..x", GARBAGE.strip()))
         tree = self.tree
-        if path in tree.folders:
-            return Present(tuple(sorted(tree.folders[path])))
-        return Unknown(f"cannot open the folder {path}: not a directory") if path in tree.files else ABSENT
+        if path in tree.directories:
+            return Present(tuple(sorted(tree.directories[path])))
+        return Unknown(f"cannot open the directory {path}: not a directory") if path in tree.files else ABSENT
 
     def reach(self, endpoints: tuple[tuple[str, int], ...], deadline: float) -> dict[tuple[str, int], str]:
         fault = self._read("reach", str(endpoints))
@@ -254,23 +257,23 @@ class SimHost:
         self, path: str, content: bytes, before: bytes | None, mode: int, scratch: str = "", locked: bool = False
     ) -> None:
         fault = self._change("write", path)
-        folder = scratch or path.rpartition("/")[0]
-        if folder not in self.tree.folders or path.rpartition("/")[0] not in self.tree.folders:
-            raise ActionFailed(f"cannot write {path}: no such folder")
-        if folder.startswith(tuple(f"{root}/nodes" for root in iscsi.ROOTS)):
-            raise Harm(f"a temporary file in {folder}, which open-iscsi reads as a record")
+        directory = scratch or path.rpartition("/")[0]
+        if directory not in self.tree.directories or path.rpartition("/")[0] not in self.tree.directories:
+            raise ActionFailed(f"cannot write {path}: no such directory")
+        if directory.startswith(tuple(f"{root}/nodes" for root in iscsi.ROOTS)):
+            raise Harm(f"a temporary file in {directory}, which open-iscsi reads as a record")
         if fault == "during":
-            self.world.files[f"{folder}/.lunmirror.tmp"] = content[: len(content) // 2]
+            self.world.files[f"{directory}/.lunmirror.tmp"] = content[: len(content) // 2]
             self.world.version += 1
             raise Died
         if self.world.files.get(path) != before:
             raise ActionFailed(f"{path} changed since it was observed")
-        self.world.files.pop(f"{folder}/.lunmirror.tmp", None)
+        self.world.files.pop(f"{directory}/.lunmirror.tmp", None)
         self.world.files[path] = content
         self.world.version += 1
         self._end(fault)
 
-    def no_room(self, folder: str) -> str:
+    def no_room(self, directory: str) -> str:
         return ""
 
     def flush(self, path: str) -> None:
@@ -308,11 +311,11 @@ class SimHost:
         self.world.version += 1
         self._end(fault)
 
-    def make_folder(self, path: str, mode: int) -> None:
-        fault = self._change("folder-made", path)
+    def make_directory(self, path: str, mode: int) -> None:
+        fault = self._change("directory-made", path)
         at = path
         while at:
-            self.world.folders.add(at)
+            self.world.directories.add(at)
             at = at.rpartition("/")[0]
         self.world.version += 1
         self._end(fault)

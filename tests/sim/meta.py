@@ -22,7 +22,7 @@ class Lv:
     permissions: str = "writeable"
     skip: bool = False  # flagged to be left out of activations
     tracked: str = ""  # the PV UUID of a leg that was split off, and is to be merged again
-    legs_born: tuple[tuple[str, int], ...] = ()  # of a raid1: PV UUID -> another number whenever a leg is made anew
+    legs_born: tuple[tuple[str, int], ...] = ()  # of a raid1: PV UUID -> another number whenever a leg is re-created
     region: int = 2 << 20  # bytes that one bit of a raid1's bitmap stands for; LVM's default
     half: bool = False  # lvcreate died while it cleared a raid1's metadata volumes: not hidden yet, never activated
 

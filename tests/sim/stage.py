@@ -4,9 +4,9 @@ from functools import cache
 from typing import Any
 
 from lunmirror import config, journal
-from lunmirror.contest import Contest
 from lunmirror.desired import Desired
 from lunmirror.execute import Executor
+from lunmirror.flapping import Flapping
 from lunmirror.model import Kind, Present, Report
 from lunmirror.reconcile import run_pass
 from lunmirror.report.result import exit_of
@@ -79,11 +79,11 @@ class Stage:
         self.world.declared |= places
         return self
 
-    def apply(self, fault: Fault = no_fault, contest: Contest | None = None) -> "Pass":
+    def apply(self, fault: Fault = no_fault, flapping: Flapping | None = None) -> "Pass":
         """One pass. What must hold after every pass is checked here."""
         host = SimHost(self.world, fault)
         try:
-            report = run_pass("apply", "run", self.desired, host, Executor(host), contest=contest)
+            report = run_pass("apply", "run", self.desired, host, Executor(host), flapping=flapping)
         finally:
             self.check()
         done = Pass(report, host)
@@ -91,9 +91,9 @@ class Stage:
             raise Harm("full redundancy is reported, and a leg lacks what its server lost")
         return done
 
-    def plan(self, fault: Fault = no_fault, contest: Contest | None = None) -> "Pass":
+    def plan(self, fault: Fault = no_fault, flapping: Flapping | None = None) -> "Pass":
         host = SimHost(self.world, fault)
-        report = run_pass("plan", "run", self.desired, host, contest=contest)
+        report = run_pass("plan", "run", self.desired, host, flapping=flapping)
         assert not host.changed, "plan changed something"
         return Pass(report, host)
 
@@ -158,7 +158,7 @@ def foreign(world: World) -> object:
 
 def end_state(stage: Stage) -> dict[str, Any]:
     """What a world came to, without what may differ between two ways to it: sequence numbers, sdX, times, writes, and the
-    order of legs that were made anew."""
+    order of legs that were re-created."""
     world = stage.world
     records = {p: settings(c) for p, c in world.files.items() if p.startswith(RECORDS)}
     luns = {}

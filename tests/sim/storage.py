@@ -227,7 +227,7 @@ def sfdisk(world: World, node: str, stdin: bytes, partly: bool, wipe: bool = Fal
         script,
     )
     if not wanted or area is not lun.body:
-        raise AssertionError(f"sfdisk is told {script!r} for {node}")
+        raise AssertionError(f"sfdisk is reported {script!r} for {node}")
     if wipe:
         lun.wipe()
     if lun.body.used() or lun.part.used():
@@ -298,7 +298,7 @@ def mount(world: World, m: re.Match) -> Answer | Hang:
     volume = _volume(world, m["device"])
     if volume is None:
         return 32, "", f"mount: {m['path']}: special device {m['device']} does not exist.\n"
-    if m["path"] not in world.folders:
+    if m["path"] not in world.directories:
         return 32, "", f"mount: {m['path']}: mount point does not exist.\n"
     if volume.answering() == "hang":
         return Hang(f"mount hangs on {m['device']}")

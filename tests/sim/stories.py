@@ -46,7 +46,7 @@ def blocked() -> Stage:
     return outage(converged(text()), "filer2")
 
 
-def healing() -> Stage:
+def repair() -> Stage:
     """A leg died, metadata was written meanwhile, the server is back."""
     stage = outage(converged(text()), "filer2")
     flag(stage)
@@ -66,8 +66,8 @@ def new_name() -> Stage:
     return stage
 
 
-def logged_in_anew(kind: str, disk: str) -> Stage:
-    """The session of this disk was ended and begun anew while nobody wrote to the volume."""
+def logged_in_again(kind: str, disk: str) -> Stage:
+    """The session of this disk was ended and begun again while nobody wrote to the volume."""
     stage = converged(text(type=kind).replace('mount = "/mnt/test"\n', ""))
     stage.world.event_activation = False
     address, target = SERVERS[DISKS[disk]]
@@ -205,7 +205,7 @@ def replaced(kind: str) -> Stage:
 
 
 def start_by_hand(stage: Stage) -> None:
-    """A person, or another program, starts the volume on what is in view."""
+    """An administrator, or another program, starts the volume on what is in view."""
     lvm = Lvm(stage.world, None)
     lvm.start(lvm.group("vg0"), "testlv", by_hand=False)
 
@@ -225,7 +225,7 @@ def other_leg_by_hand(words: str) -> Stage:
     return stage
 
 
-def two_histories() -> Stage:
+def split_brain() -> Stage:
     """Each leg ran without the other, which a pass has seen; now both are there."""
     stage = other_leg_by_hand(text().replace('mount = "/mnt/test"\n', ""))
     stage.apply()
@@ -233,8 +233,8 @@ def two_histories() -> Stage:
 
 
 def chosen(keep: str) -> Stage:
-    """A person says which of two histories is kept; what only the other one holds is given up."""
-    stage = two_histories()
+    """An administrator says which of a split brain is kept; what only the other one holds is given up."""
+    stage = split_brain()
     for uuid in stage.world.acknowledged:
         part = stage.desired.disks[next(d for d, s in DISKS.items() if s == keep)].pv_uuid
         stage.world.acknowledged[uuid] = set(stage.world.area_of(part).legs[uuid].writes)
@@ -382,7 +382,7 @@ STORIES: dict[str, Callable[[], Stage]] = {
     "blank linear ext3": lambda: blank(disks=("left",), type="linear", filesystem="ext3"),
     "blank xfs with a label": lambda: blank(size="304MiB", filesystem="xfs"),
     "blank three legs": lambda: blank(disks=("left", "right", "third")),
-    "healing": healing,
+    "repair": repair,
     "event activation": events,
     "dead leg": dead_leg,
     "new name": new_name,

@@ -1,4 +1,4 @@
-"""The kernel's and udev's view of the world as files, folders and links; made anew whenever something changed."""
+"""The kernel's and udev's view of the world as files, directories and links; re-created whenever something changed."""
 
 from typing import NamedTuple
 
@@ -9,17 +9,22 @@ ROOT_MOUNT = "26 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw\n"
 
 
 class Tree(NamedTuple):
-    """`links` maps a path to the real path it stands for; folders are made of the files' paths and `folders`."""
+    """`links` maps a path to the real path it stands for; directories are made of the files' paths and `directories`."""
 
     files: dict[str, bytes]
-    folders: dict[str, set[str]]
+    directories: dict[str, set[str]]
     links: dict[str, str]
 
 
 def grow(world: World) -> Tree:
     files: dict[str, bytes] = {}
     links: dict[str, str] = {}
-    empty: set[str] = {"/sys/class/block", "/sys/class/iscsi_session", "/dev/mapper", "/proc/self"} | world.folders
+    empty: set[str] = {
+        "/sys/class/block",
+        "/sys/class/iscsi_session",
+        "/dev/mapper",
+        "/proc/self",
+    } | world.directories
     put = lambda path, text: files.__setitem__(path, f"{text}\n".encode())  # noqa: E731
     _disk(put, links, empty, "vda", "254:0", 8 << 30, "/sys/devices/pci0000:00/0000:00:04.0/virtio1/block/vda", 1)
     put("/run/udev/data/b254:0", "")
@@ -35,7 +40,7 @@ def grow(world: World) -> Tree:
     files["/dev/mapper/control"] = b""
     if world.systemd:
         empty.add("/run/systemd/system")
-    return Tree(files, _folders(files, empty), links)
+    return Tree(files, _directories(files, empty), links)
 
 
 def _session(world: World, session: Session, put, links, empty) -> None:
@@ -185,16 +190,16 @@ def _mountinfo(world: World) -> bytes:
     return "".join(lines).encode()
 
 
-def _folders(files: dict[str, bytes], empty: set[str]) -> dict[str, set[str]]:
-    folders: dict[str, set[str]] = {"/": set()}
+def _directories(files: dict[str, bytes], empty: set[str]) -> dict[str, set[str]]:
+    directories: dict[str, set[str]] = {"/": set()}
     for path in (*files, *empty):
         if path in empty:
-            folders.setdefault(path, set())
+            directories.setdefault(path, set())
         while path not in ("", "/"):
             head, _, tail = path.rpartition("/")
-            inside = folders.setdefault(head or "/", set())
+            inside = directories.setdefault(head or "/", set())
             if tail in inside:
                 break
             inside.add(tail)
             path = head
-    return folders
+    return directories

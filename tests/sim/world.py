@@ -32,7 +32,7 @@ class World:
     servers: dict[str, Server]
     now: float = 1000.0
     files: dict[str, bytes] = field(default_factory=dict)
-    folders: set[str] = field(default_factory=set)
+    directories: set[str] = field(default_factory=set)
     sessions: list[Session] = field(default_factory=list)
     loops: list[Loop] = field(default_factory=list)
     actives: list[Active] = field(default_factory=list)
@@ -68,7 +68,7 @@ class World:
             "/usr/sbin/iscsiadm": b"\x7fELF\0/etc/iscsi/nodes\0/etc/iscsi/send_targets\0",
         } | self.files
         self._boot_id()
-        self.folders |= {"/mnt", "/etc/iscsi", "/etc/udev/rules.d", "/var/lib"}
+        self.directories |= {"/mnt", "/etc/iscsi", "/etc/udev/rules.d", "/var/lib"}
 
     def _boot_id(self) -> None:
         self.files["/proc/sys/kernel/random/boot_id"] = f"00000000-0000-4000-8000-{self.boots:012x}\n".encode()

@@ -35,7 +35,7 @@ def texts(path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "src/lunmirror").rglob("*.py")), ids=lambda p: p.stem)
-def test_no_text_tells_to_destroy(path: Path) -> None:
+def test_no_text_reports_to_destroy(path: Path) -> None:
     name = str(path.relative_to(ROOT / "src/lunmirror"))
     for text in texts(path):
         if " " in text:
@@ -43,7 +43,7 @@ def test_no_text_tells_to_destroy(path: Path) -> None:
             assert not words or (name, words) in ALLOWED, f"{name}: {text!r}"
 
 
-def test_nobody_who_looks_up_a_failure_is_told_to_destroy() -> None:
+def test_nobody_who_looks_up_a_failure_is_reported_to_destroy() -> None:
     advice = re.findall(r"^- You do: (.+)$", (ROOT / "docs/failures.md").read_text(), re.M)
     assert len(advice) > 50
     assert not [line for line in advice if destroys(line)]
@@ -53,7 +53,7 @@ def test_nobody_who_looks_up_a_failure_is_told_to_destroy() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "if it is to be made anew, blank, `rm /var/lib/lunmirror/volumes/x.json`",
+        "if it is to be re-created, blank, `rm /var/lib/lunmirror/volumes/x.json`",
         "free it yourself (`vgreduce`, then `pvremove`)",
         "wipe it yourself: `wipefs -a /dev/sdb`, and zeros over what is left",
         "look at it, remove it (rm -r /run/lunmirror), and run again",
@@ -74,7 +74,7 @@ def test_what_destroys_is_known(text: str) -> None:
         "mkfs.ext4 refuses less",
         "lunmirror removes what lvcreate left",
         "`lvchange --deltag lunmirror.unformatted vg0/testlv`",
-        "`iscsiadm -m node -T iqn.2006-01.com.x:y -p 1.2.3.4:3260 -o delete`",  # a record: made anew if it is declared
+        "`iscsiadm -m node -T iqn.2006-01.com.x:y -p 1.2.3.4:3260 -o delete`",  # a record: re-created if it is declared
         "`vgcfgrestore --list vg0` shows what can be brought back",
         "`lvconvert -m 0 vg0/testlv /dev/sdb`",  # takes out a leg that is not good; LVM keeps the one that is
     ],

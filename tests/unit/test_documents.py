@@ -43,7 +43,7 @@ def test_the_manual_is_the_generated_one() -> None:
 
 @pytest.mark.parametrize("shell", completion.FILES)
 def test_the_completion_is_the_generated_one(shell: str) -> None:
-    shipped = (completion.FOLDER / completion.FILES[shell]).read_text()
+    shipped = (completion.DIRECTORY / completion.FILES[shell]).read_text()
     assert shipped == completion.script(shell), "run `python -m lunmirror.cli.completion`"
 
 

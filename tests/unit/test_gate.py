@@ -2,7 +2,7 @@
 
 import pytest
 
-from lunmirror.gate import pass_through
+from lunmirror.gate import enforce
 from lunmirror.model import Drift, Guard, Kind, Plan, Ref, Risk, Run, Step
 
 REF = Ref("disk", "left")
@@ -48,7 +48,7 @@ REFUSED = [
 def test_what_breaks_a_rule_comes_back_as_a_refusal(bad):
     follower = step("true")
     other = step("true", ref=Ref("disk", "right"))
-    passed = pass_through(Plan((bad, follower, other)), frozenset())
+    passed = enforce(Plan((bad, follower, other)), frozenset())
     assert passed.steps == (other,)
     (finding,) = passed.findings
     assert (finding.kind, finding.ref) == (Kind.REFUSED, REF)
@@ -82,11 +82,11 @@ ALLOWED = [
 
 @pytest.mark.parametrize("good", ALLOWED, ids=lambda s: " ".join(s.action.argv))
 def test_what_breaks_none_passes(good):
-    assert pass_through(Plan((good,)), frozenset()) == Plan((good,))
+    assert enforce(Plan((good,)), frozenset()) == Plan((good,))
 
 
 def test_two_servers_are_never_disturbed_in_one_pass():
     first, second = step("a", server="filer1"), step("b", ref=Ref("session", "filer2"), server="filer2")
-    assert pass_through(Plan((first, second)), frozenset()).steps == (first,)
-    assert pass_through(Plan((second,)), frozenset({"filer1"})).steps == ()
-    assert pass_through(Plan((first,)), frozenset({"filer1"})).steps == (first,)
+    assert enforce(Plan((first, second)), frozenset()).steps == (first,)
+    assert enforce(Plan((second,)), frozenset({"filer1"})).steps == ()
+    assert enforce(Plan((first,)), frozenset({"filer1"})).steps == (first,)

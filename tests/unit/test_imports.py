@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "lunmirror"
-LAYERS = ("node", "udev", "session", "disk", "stranger", "scsi", "group", "volume", "filesystem", "mount")
+LAYERS = ("node", "udev", "session", "disk", "unrelated", "scsi", "group", "volume", "filesystem", "mount")
 
 # Only host/ opens these doors.
 DOORS = {"subprocess", "socket", "_posixsubprocess", "multiprocessing", "pty", "ctypes", "asyncio"}
@@ -158,7 +158,7 @@ def test_a_layer_sees_only_the_facts_of_lower_ones(module: str) -> None:
     "start",
     [
         *("lunmirror.__main__", "lunmirror.cli.passes", "lunmirror.host.live", "lunmirror.reconcile"),
-        *("lunmirror.report.table", "lunmirror.execute", "lunmirror.contest"),
+        *("lunmirror.report.table", "lunmirror.execute", "lunmirror.flapping"),
     ],
 )
 def test_a_run_with_nothing_to_do_imports_nothing_heavy(start: str) -> None:

@@ -75,7 +75,7 @@ def test_what_is_removed_is_what_was_laid_down(installed: Path) -> None:
     make("uninstall", installed)
 
     assert files(installed) == {"etc/lunmirror/lunmirror.toml", "units/lunmirror.timer"}
-    assert not (installed / "usr").exists()  # the folders that it made
+    assert not (installed / "usr").exists()  # the directories that it made
 
 
 def test_a_second_installation_takes_away_what_the_first_one_had_more(installed: Path) -> None:
@@ -143,7 +143,7 @@ def test_a_path_that_a_unit_cannot_name_is_refused(prefix: str) -> None:
         install.layout({"prefix": prefix})
 
 
-def test_what_is_missing_is_said_before_anything_is_written(tmp_path: Path) -> None:
+def test_what_is_missing_is_reported_before_anything_is_written(tmp_path: Path) -> None:
     """A Python without ensurepip, as Debian's is without python3-venv."""
     bare = "import importlib.util, runpy, sys; find = importlib.util.find_spec; "
     bare += "importlib.util.find_spec = lambda name, *rest: None if name == 'ensurepip' else find(name, *rest); "
@@ -211,15 +211,15 @@ class Release:
     """release-mounts, with programs of ours in place of those that would touch the system. One mount, at `path`,
     which can be unmounted once `holder` has ended."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.path, self.mounted = folder, folder / "mnt [1]", folder / "mounted"
+    def __init__(self, directory: Path) -> None:
+        self.directory, self.path, self.mounted = directory, directory / "mnt [1]", directory / "mounted"
         self.path.mkdir()
         self.mounted.touch()
-        self.fakes = folder / "bin"
+        self.fakes = directory / "bin"
         self.fakes.mkdir()
         self.fake("systemctl", "echo stopping")
         self.table: dict[str, str] = {str(self.path): "253:5"}  # beside it, other mounts: path -> number
-        self.sys = folder / "sys"
+        self.sys = directory / "sys"
         self.block("8:0", "devices/platform/host2/session1/target2:0:0/2:0:0:1/block/sda")
         self.block("8:16", "devices/pci0000:00/ata1/host0/target0:0:0/0:0:0:0/block/sdb")
         self.block("253:4", "devices/virtual/block/dm-4", "8:0")
@@ -285,7 +285,7 @@ def test_release_unmounts_what_nobody_holds(release: Release) -> None:
 
 @pytest.mark.parametrize("deaf", [False, True])
 def test_release_ends_who_holds_a_mount_and_nobody_else(release: Release, deaf: bool) -> None:
-    elsewhere = release.folder / "elsewhere"
+    elsewhere = release.directory / "elsewhere"
     elsewhere.mkdir()
     trap = "trap '' TERM; " if deaf else ""
     holder = release.hold(f"{trap}while :; do sleep 0.1; done", at=release.path)
@@ -309,17 +309,17 @@ def test_release_ends_who_holds_a_mount_and_nobody_else(release: Release, deaf: 
         ("/", "8:16"),
         ("/", "253:5"),  # a root file system over iSCSI: it outlives everything
         *((path, "253:5") for path in ("/usr", "/var", "/var/log", "/var/log/journal", "/boot/efi", "/etc", "/tmp")),
-        ("FOLDER/elsewhere", "8:16"),  # a local disk, whatever its line says
-        ("FOLDER/elsewhere", "7:7"),  # nothing that sysfs knows
+        ("DIRECTORY/elsewhere", "8:16"),  # a local disk, whatever its line says
+        ("DIRECTORY/elsewhere", "7:7"),  # nothing that sysfs knows
     ],
 )
 def test_release_ends_nobody_for_what_is_not_over_iscsi_or_is_the_systems_own(
     release: Release, path: str, number: str
 ) -> None:
     """An fstab line of the root file system with _netdev made each process one that "keeps a mount busy"."""
-    elsewhere = release.folder / "elsewhere"
+    elsewhere = release.directory / "elsewhere"
     elsewhere.mkdir()
-    release.table[path.replace("FOLDER", str(release.folder))] = number
+    release.table[path.replace("DIRECTORY", str(release.directory))] = number
     bystander = release.hold("exec sleep 60", at=elsewhere)
     try:
         assert release.run(None) == ""
@@ -388,7 +388,7 @@ def test_the_readme_installs_in_three_lines_before_its_fortieth() -> None:
 
 
 def test_every_package_names_what_it_should_be_installed_with() -> None:
-    """By sg_persist the restart of a server is told from an outage (docs/facts/restarts.md)."""
+    """By sg_persist the restart of a server is reported from an outage (docs/facts/restarts.md)."""
     for file in ("debian/control", "debian/bookworm/control"):
         (recommended,) = re.findall(r"^Recommends: (.*)$", (ROOT / file).read_text(), re.M)
         assert recommended.split(", ") == ["nftables", "sg3-utils", "xfsprogs"]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lunmirror import journal
-from lunmirror.journal import Entry, Sight, advance, choose, fit_to_start
+from lunmirror.journal import Entry, KernelState, advance, choose, fit_to_start
 from lunmirror.model import ABSENT, Present, Unknown
 
 BOTH = Entry("vg0/testlv", ("A", "B"), "t0", 7, {})
@@ -26,12 +26,12 @@ def test_a_leg_that_is_whole_again_is_good_again():
     assert advance(A_ALONE, "vg0/testlv", ("A", "B"), 9, "t2") == Entry("vg0/testlv", ("A", "B"), "t2", 9, {})
 
 
-def test_running_on_none_of_the_good_legs_is_two_histories():
+def test_running_on_none_of_the_good_legs_is_split_brain():
     seen = advance(A_ALONE, "vg0/testlv", ("B",), 9, "t2")
     assert (seen.running, seen.diverged, seen.last) == (("B",), ("A",), {"A": "t2"})
 
 
-def test_two_histories_stay_two_until_a_person_chooses():
+def test_split_brain_stays_until_an_administrator_chooses():
     seen = advance(advance(A_ALONE, "vg0/testlv", ("B",), 9, "t2"), "vg0/testlv", ("A", "B"), 10, "t3")
     assert seen.diverged == ("A",)
     decided = choose(seen, "vg0/testlv", ("A",), ("B",), 11, "t4")
@@ -100,8 +100,8 @@ def test_no_file_is_no_memory_and_a_torn_one_is_unknown():
 
 
 def test_a_new_boot_is_noted_and_nothing_else():
-    assert advance(BOTH, "vg0/testlv", ("A", "B"), 9, "t2", Sight("boot1")) == BOTH._replace(boot="boot1")
-    assert advance(BOTH, "vg0/testlv", ("A", "B"), 9, "t2", Sight()) is BOTH
+    assert advance(BOTH, "vg0/testlv", ("A", "B"), 9, "t2", KernelState("boot1")) == BOTH._replace(boot="boot1")
+    assert advance(BOTH, "vg0/testlv", ("A", "B"), 9, "t2", KernelState()) is BOTH
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_whether_it_was_seen_since_this_machine_started(noted, now, unseen):
         ("checking", False, "repair"),
     ],
 )
-def test_what_the_kernel_forgets_at_a_start_is_begun_anew(scrub, unclean, after):
+def test_what_the_kernel_forgets_at_a_start_is_begun_again(scrub, unclean, after):
     started = journal.restarted(BOTH._replace(scrub=scrub, boot="b1"), "b2", unclean)
     assert (started.scrub, started.boot) == (after, "b2")
 
@@ -141,7 +141,7 @@ def test_one_of_an_older_lunmirror_is_read():
     assert journal.parse(Present(json.dumps(raw).encode())) == Present(BOTH)
 
 
-HERE = Sight("boot1", "9", ("B",))
+HERE = KernelState("boot1", "9", ("B",))
 COPYING = A_ALONE._replace(boot="boot1", copying=("B",), instance="9")
 
 
@@ -164,13 +164,13 @@ def test_a_copy_that_is_not_seen_any_more_is_forgotten():
 @pytest.mark.parametrize(
     ("sight", "running", "diverged"),
     [
-        (Sight("boot1", "9"), ("B",), ()),
-        (Sight("boot1", "10"), ("B",), ("A",)),  # another activation
-        (Sight("boot2", "9"), ("B",), ("A",)),  # another boot, whose numbers begin anew
-        (Sight("boot1", ""), ("B",), ("A",)),
-        (Sight("", "9"), ("B",), ("A",)),
-        (Sight("boot1", "9"), ("C",), ("A",)),  # a leg that was not copied
-        (Sight("boot1", "9"), ("B", "C"), ("A",)),
+        (KernelState("boot1", "9"), ("B",), ()),
+        (KernelState("boot1", "10"), ("B",), ("A",)),  # another activation
+        (KernelState("boot2", "9"), ("B",), ("A",)),  # another boot, whose numbers begin again
+        (KernelState("boot1", ""), ("B",), ("A",)),
+        (KernelState("", "9"), ("B",), ("A",)),
+        (KernelState("boot1", "9"), ("C",), ("A",)),  # a leg that was not copied
+        (KernelState("boot1", "9"), ("B", "C"), ("A",)),
     ],
 )
 def test_a_leg_that_was_copied_in_this_activation_has_everything(sight, running, diverged):
@@ -180,14 +180,14 @@ def test_a_leg_that_was_copied_in_this_activation_has_everything(sight, running,
     assert (seen.copying, seen.instance) == ((), "")
 
 
-def test_two_histories_are_none_the_less_two_if_a_copy_ends_well():
+def test_split_brain_stays_one_if_a_copy_ends_well():
     torn = COPYING._replace(diverged=("C",))
-    assert advance(torn, "vg0/testlv", ("B",), 9, "t3", Sight("boot1", "9")).diverged == ("C",)
+    assert advance(torn, "vg0/testlv", ("B",), 9, "t3", KernelState("boot1", "9")).diverged == ("C",)
 
 
 def test_where_the_boot_cannot_be_told_no_activation_can():
-    seen = advance(A_ALONE, "vg0/testlv", ("A",), 9, "t2", Sight("", "9", ("B",)))
-    assert advance(seen, "vg0/testlv", ("B",), 9, "t3", Sight("", "9")).diverged == ("A",)
+    seen = advance(A_ALONE, "vg0/testlv", ("A",), 9, "t2", KernelState("", "9", ("B",)))
+    assert advance(seen, "vg0/testlv", ("B",), 9, "t3", KernelState("", "9")).diverged == ("A",)
 
 
 def test_a_start_forgets_what_was_copied():
@@ -203,7 +203,7 @@ def test_the_name_follows_a_rename():
     ("missing", "known"), [("running", False), ("diverged", False), ("rebuild", False), ("copying", True)]
 )
 def test_what_was_always_written_is_never_guessed(missing, known):
-    """Older ones lack what is new; two histories that are not mentioned are not none."""
+    """Older ones lack what is new; a split brain that are not mentioned are not none."""
     document = json.loads(journal.render(COPYING))
     del document[missing]
     assert isinstance(journal.parse(Present(json.dumps(document).encode())), Present) is known

@@ -12,38 +12,38 @@ pytestmark = pytest.mark.real
 
 PROGRAM = Path(__file__).parents[2] / "contrib/libexec/wait-for-return"
 SYSTEMCTL = """#!/bin/sh
-echo "$*" >> {folder}/asked
-case "$*" in is-active*) cat {folder}/active;; esac
+echo "$*" >> {directory}/asked
+case "$*" in is-active*) cat {directory}/active;; esac
 """
 
 
 class Waiting:
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        (folder / "bin").mkdir()
-        systemctl = folder / "bin/systemctl"
-        systemctl.write_text(SYSTEMCTL.format(folder=folder))
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        (directory / "bin").mkdir()
+        systemctl = directory / "bin/systemctl"
+        systemctl.write_text(SYSTEMCTL.format(directory=directory))
         systemctl.chmod(0o755)
         self.active("inactive\nactive\n")
 
     def session(self, name: str, state: str) -> None:
-        place = self.folder / "sessions" / name
+        place = self.directory / "sessions" / name
         place.mkdir(parents=True, exist_ok=True)
         (place / "state").write_text(f"{state}\n")
 
     def active(self, text: str) -> None:
-        (self.folder / "active").write_text(text)
+        (self.directory / "active").write_text(text)
 
     def begin(self, text: str = "") -> None:
-        program = self.folder / "program"
+        program = self.directory / "program"
         program.write_text(text or PROGRAM.read_text())
         program.chmod(0o755)
-        path = f"{self.folder}/bin:{os.environ['PATH']}"
-        self.process = subprocess.Popen([program, f"{self.folder}/sessions"], env={"PATH": path})
+        path = f"{self.directory}/bin:{os.environ['PATH']}"
+        self.process = subprocess.Popen([program, f"{self.directory}/sessions"], env={"PATH": path})
         time.sleep(0.6)
 
     def asked(self) -> list[str]:
-        asked = self.folder / "asked"
+        asked = self.directory / "asked"
         return asked.read_text().splitlines() if asked.exists() else []
 
 

@@ -1,4 +1,4 @@
-"""What follows from what: a dead server is one trouble, and its session, disk and group are told under it. Pure."""
+"""What follows from what: a dead server is one trouble, and its session, disk and group are reported under it. Pure."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 from lunmirror.desired import Desired, Volume
 from lunmirror.model import Finding, Kind, Ref
 
-LAYERS = ("node", "udev", "session", "disk", "stranger", "scsi", "group", "volume", "filesystem", "mount")
+LAYERS = ("node", "udev", "session", "disk", "unrelated", "scsi", "group", "volume", "filesystem", "mount")
 
 
 class Trouble(NamedTuple):
@@ -61,11 +61,11 @@ def below(ref: Ref, desired: Desired) -> frozenset[Ref]:
     return frozenset({Ref("node", ref.name)} if ref.layer == "session" else ())
 
 
-def fold(findings: Iterable[Finding], desired: Desired, told: Iterable[Finding] = ()) -> tuple[Trouble, ...]:
-    """The roots, the gravest first; notes and what follows from something in `told` are left out. A refusal is always a
+def fold(findings: Iterable[Finding], desired: Desired, reported: Iterable[Finding] = ()) -> tuple[Trouble, ...]:
+    """The roots, the gravest first; notes and what follows from something in `reported` are left out. A refusal is always a
     root: somebody has to decide it, whatever else is amiss."""
     known = [f for f in findings if f.kind is not Kind.NOTE]
-    elsewhere = {f.ref for f in told if f.kind is not Kind.NOTE}
+    elsewhere = {f.ref for f in reported if f.kind is not Kind.NOTE}
     found: dict[Finding, list[Finding]] = {}
     following: list[Finding] = []
     for finding in sorted(known, key=lambda f: LAYERS.index(f.ref.layer)):

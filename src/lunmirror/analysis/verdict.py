@@ -6,7 +6,7 @@ Every watcher says the same, since every one asks here: `status`, the JSON docum
 |------------------------------------------|-----------|-----------------------------------|---------------------------------|
 | every leg in sync and in reach, in use   | ok        |                                   |                                 |
 | a refusal on the way to it               | as it is  | what is refused, and why          | what the refusal says is next   |
-| a server does not answer                 | degraded, | that server, since when           | none: it heals by itself; or,   |
+| a server does not answer                 | degraded, | that server, since when           | none: it repairs by itself; or,   |
 |                                          | down      |                                   | out of service: bring it back   |
 | a leg is being copied                    | copying   | which leg                         | none                            |
 | steps to take                            | degraded, | what is not as declared           | none: the next pass does it     |
@@ -27,7 +27,7 @@ from lunmirror.exits import Exit
 from lunmirror.host import paths
 from lunmirror.layers.session.since import Error
 from lunmirror.layers.volume.facts import LogicalVolume
-from lunmirror.model import PATIENCE, Absent, Finding, Kind, Report, Run, Step, World
+from lunmirror.model import WAITS, Absent, Finding, Kind, Report, Run, Step, World
 from lunmirror.report import health as healths
 from lunmirror.report.risk import Copy, copies, facts_of, past_of, whole_legs
 
@@ -95,7 +95,7 @@ class Machine(NamedTuple):
 
     @property
     def calm(self) -> bool:
-        """Nothing that anybody has to be told."""
+        """Nothing that anybody has to be shown."""
         return self.exit == Exit.CONVERGED and not self.undeclared
 
 
@@ -104,8 +104,8 @@ def judge(report: Report, desired: Desired, errors: Mapping[str, Error] | None =
     standing = servers(report.seen, desired, errors or {})
     serious = [f for f in report.findings if f.kind is not Kind.NOTE]
     found = tuple(_judged(volume, report, desired, standing, serious) for volume in desired.volumes.values())
-    told = {f for verdict in found if not verdict.calm for f in verdict.findings}
-    troubles = fold((f for f in serious if f not in told), desired, told)
+    reported = {f for verdict in found if not verdict.calm for f in verdict.findings}
+    troubles = fold((f for f in serious if f not in reported), desired, reported)
     exit_ = healths.status_exit(report, desired)
     worst = max((verdict.state for verdict in found), key=_ORDER.index, default=OK)
     if worst == OK and troubles:
@@ -118,7 +118,7 @@ def judge(report: Report, desired: Desired, errors: Mapping[str, Error] | None =
     )
     decision = exit_ == Exit.REFUSED
     headline = _headline(found, troubles, undeclared, desired)
-    steps = sum(not isinstance(step.action, PATIENCE) and not _is_note(step) for step in report.steps)
+    steps = sum(not isinstance(step.action, WAITS) and not _is_note(step) for step in report.steps)
     return Machine(worst, decision, exit_, headline, found, standing, troubles, undeclared, notes, steps)
 
 
@@ -175,12 +175,12 @@ def _judged(
     if state == OK and not refused and not own:
         return Verdict(volume.id, OK, False, "in sync" if len(volume.legs) > 1 else "one copy, as declared", Clause())
     share = facts.done / facts.total if facts and state == COPYING and facts.total else None
-    told = Verdict(volume.id, state, refused is not None, state, Clause(), share=share)
+    reported = Verdict(volume.id, state, refused is not None, state, Clause(), share=share)
     if refused:
-        return _refused(told, volume, refused, mine, facts, report.seen, desired, health)
+        return _refused(reported, volume, refused, mine, facts, report.seen, desired, health)
     if state == OK:  # works, and yet something about it is not as declared
         first = own[0]
-        return told._replace(
+        return reported._replace(
             state=DEGRADED,
             word=DEGRADED,
             means=Clause(first.what),
@@ -191,14 +191,14 @@ def _judged(
     means = _means(state, volume, facts, report.seen, desired, health)
     if facts is None and all(s.away for s in standing if s.name in {desired.disks[d].server for d in volume.legs}):
         means = Clause("nobody can use it while its servers are away")
-    cause, action = _cause(told, volume, mine, report, desired, standing, health)
+    cause, action = _cause(reported, volume, mine, report, desired, standing, health)
     if action.startswith("nothing:"):
         action = f"none:{action.removeprefix('nothing:')}"
-    return told._replace(means=means, cause=cause, action=action, findings=mine)
+    return reported._replace(means=means, cause=cause, action=action, findings=mine)
 
 
 def _refused(
-    told: Verdict,
+    reported: Verdict,
     volume: Volume,
     refused: Finding,
     mine: tuple[Finding, ...],
@@ -208,22 +208,22 @@ def _refused(
     health: healths.Health,
 ) -> Verdict:
     torn = facts is not None and refused.ref.layer == "volume" and _is_torn(facts)
-    word = SPLIT_BRAIN if torn else REFUSED if told.state in (OK, DOWN) else f"{told.state}, {REFUSED}"
+    word = SPLIT_BRAIN if torn else REFUSED if reported.state in (OK, DOWN) else f"{reported.state}, {REFUSED}"
     means = (
         Clause("in service; what is declared is not done")
-        if told.state == OK
-        else _means(told.state, volume, facts, seen, desired, health)
+        if reported.state == OK
+        else _means(reported.state, volume, facts, seen, desired, health)
     )
     cause = refused.why if torn else "; ".join(filter(None, (refused.what, refused.why)))
     others = tuple(f for f in mine if f is not refused)
-    return told._replace(
+    return reported._replace(
         word=word, means=means, cause=Clause(cause), action=refused.next, findings=(refused, *others)
     )
 
 
 def _is_torn(facts: LogicalVolume) -> bool:
     past = past_of(facts)
-    return bool(past and past.diverged) or bool(facts.torn(past.rebuild if past else ()))
+    return bool(past and past.diverged) or bool(facts.split_brain(past.rebuild if past else ()))
 
 
 def _means(
@@ -262,7 +262,7 @@ def _places(mine: Iterable[Copy]) -> str:
 
 
 def _cause(
-    told: Verdict,
+    reported: Verdict,
     volume: Volume,
     mine: tuple[Finding, ...],
     report: Report,
@@ -272,20 +272,20 @@ def _cause(
 ) -> tuple[Clause, str]:
     here = {desired.disks[d].server for d in volume.legs}
     away = [s for s in standing if s.name in here and s.away]
-    if away and told.state != COPYING:
-        return _away(told, away, _has_steps(volume, report, desired))
+    if away and reported.state != COPYING:
+        return _away(reported, away, _has_steps(volume, report, desired))
     session = next((f for f in mine if f.ref.layer in ("node", "session") and _stands_in_the_way(f)), None)
-    if session and told.state != COPYING:
+    if session and reported.state != COPYING:
         return Clause(session.what), session.next
     bad = [c for c in copies(volume, report.seen, desired) if not c.good]
-    if told.state == COPYING:
+    if reported.state == COPYING:
         behind = [c for c in bad if c.lack]
         one = f"the leg on {_places(behind)} is being brought up to date"
         return Clause(one if len(behind) == 1 else "its legs are being made equal"), "none: it goes on by itself"
     for finding in (f for f in mine if f.ref.layer == "volume"):
         return Clause(finding.why or finding.what), finding.next
     if _has_steps(volume, report, desired):
-        lacking = bad if told.state == DEGRADED else ()
+        lacking = bad if reported.state == DEGRADED else ()
         words = "; ".join(f"the leg on {_places((c,))} is {c.lack}" for c in lacking if c.lack)
         unseen = facts_of(volume, report.seen) is None
         return Clause(words or (health.words if unseen else _first_clause(health.words))), f"none: {NEXT_PASS}"
@@ -303,7 +303,7 @@ def _stands_in_the_way(finding: Finding) -> bool:
     return finding.kind in (Kind.BLOCKED, Kind.DEGRADED)
 
 
-def _away(told: Verdict, away: list[Server], starts: bool) -> tuple[Clause, str]:
+def _away(reported: Verdict, away: list[Server], starts: bool) -> tuple[Clause, str]:
     """`starts`: it is out of service, and the next pass starts it on what is there."""
     names = [s.name for s in away]
     since = min((s.since for s in away if s.since), default="")
@@ -312,11 +312,13 @@ def _away(told: Verdict, away: list[Server], starts: bool) -> tuple[Clause, str]
     why = dict.fromkeys(s.why for s in away if s.why)
     reason = f" ({next(iter(why))})" if len(why) == 1 else ""
     text = f"{listed(names)} {verb} not answered" if since else f"{listed(names)} {do} not answer{reason}"
-    if told.state == DOWN and starts:
+    if reported.state == DOWN and starts:
         return Clause(text, since), f"none: {NEXT_PASS}"
-    if told.state == DOWN:
+    if reported.state == DOWN:
         return Clause(text, since), f"bring {listed(names, 'or')} back: the volume then starts by itself"
-    return Clause(text, since), f"none: it heals by itself when {listed(names)} answer{'' if len(names) > 1 else 's'}"
+    return Clause(
+        text, since
+    ), f"none: it repairs by itself when {listed(names)} answer{'' if len(names) > 1 else 's'}"
 
 
 def listed(names: Iterable[str], last: str = "and") -> str:
@@ -353,7 +355,7 @@ def _headline(
         return Clause(f"every volume is whole, but {troubles[0].what}")
     if undeclared:
         named = listed(dict.fromkeys(f.ref.name for f in undeclared))
-        return Clause(f"what is declared is whole, but nobody looks after {named}")
+        return Clause(f"what is declared is whole, but nobody manages {named}")
     if not found:
         return Clause("no volume is declared")
     many = "1 volume is" if len(found) == 1 else f"{len(found)} volumes are"

@@ -1,1 +1,1 @@
-"""The command line: the only room that prints, exits, and opens the live host."""
+"""The command line: the only module that prints, exits, and opens the live host."""

@@ -13,10 +13,10 @@ from typing import NamedTuple
 from lunmirror.cli import parser
 from lunmirror.cli.options import Parser
 
-FOLDER = Path(__file__).parents[3] / "contrib" / "completion"
+DIRECTORY = Path(__file__).parents[3] / "contrib" / "completion"
 FILES = {"bash": "lunmirror", "zsh": "_lunmirror", "fish": "lunmirror.fish"}
 
-FOLDER = Path(__file__).parents[3] / "contrib" / "completion"
+DIRECTORY = Path(__file__).parents[3] / "contrib" / "completion"
 FILES = {"bash": "lunmirror", "zsh": "_lunmirror", "fish": "lunmirror.fish"}
 
 
@@ -331,4 +331,4 @@ def _fish_quoted(text: str) -> str:
 
 if __name__ == "__main__":
     for shell, name in FILES.items():
-        (FOLDER / name).write_text(script(shell))
+        (DIRECTORY / name).write_text(script(shell))

@@ -27,11 +27,11 @@ from lunmirror.report.risk import losses
 from lunmirror.report.style import Style, block
 from lunmirror.report.table import Paint
 
-SAMPLE = 1.0  # seconds between the two readings that tell a speed
+SAMPLE = 1.0  # seconds between the two readings that give a speed
 
 
 class Scene(NamedTuple):
-    """look:    walk all layers, asking anew.
+    """look:    walk all layers, asking again.
     pause:   so many seconds; raises Interrupted.
     show:    write to stdout at once; false if nobody reads it any more.
     columns: of the terminal that stdout is, 0 if it is none."""
@@ -89,10 +89,10 @@ def status(scene: Scene) -> passes.Reported:
     machine = judge(report, scene.desired, beside.errors)
     if scene.args.quiet and result == Exit.CONVERGED and machine.calm:
         return result, report, ""
-    return result, report, _told(scene, machine, report, beside)
+    return result, report, _rendered(scene, machine, report, beside)
 
 
-def _told(scene: Scene, machine: Machine, report: Report, beside: tree.Beside) -> str:
+def _rendered(scene: Scene, machine: Machine, report: Report, beside: tree.Beside) -> str:
     style = scene.style()
     name = scene.args.volume and _volume(scene.args.volume, scene.desired)
     if not name and not scene.args.verbose:
@@ -100,8 +100,8 @@ def _told(scene: Scene, machine: Machine, report: Report, beside: tree.Beside) -
     detail = block(["", *tree.tree(report, scene.desired, beside, scene.color, name)], style)
     if name:
         (verdict_,) = (v for v in machine.volumes if v.volume == name)
-        said = brief.findings(verdict_.findings, style)
-        return brief.one_volume(machine, name, report, scene.desired, style, beside.speeds) + detail + said
+        last = brief.findings(verdict_.findings, style)
+        return brief.one_volume(machine, name, report, scene.desired, style, beside.speeds) + detail + last
     whole = brief.render(machine, report, scene.desired, style, beside.speeds, verbose=True)
     return whole + detail + brief.findings(report.findings, style)
 
@@ -164,7 +164,7 @@ def _waited(scene: Scene, timeout: int | None) -> Report:
 def _watched(scene: Scene) -> passes.Reported:
     """Shown until all is whole, somebody interrupts, or nobody reads it any more."""
     report = None
-    height, said = 0, ""
+    height, last = 0, ""
     try:
         for frame in _frames(scene):
             report = frame.report
@@ -174,9 +174,9 @@ def _watched(scene: Scene) -> passes.Reported:
                 height = len(lines)
             else:
                 text = "\n".join(watch.changes(frame, scene.desired))
-                news = [line for line in text.splitlines() if line not in said.splitlines()]
+                news = [line for line in text.splitlines() if line not in last.splitlines()]
                 heard = scene.show("".join(f"{scene.host.date()} {line}\n" for line in news)) if news else True
-                said = text
+                last = text
             if not heard or status_exit(report, scene.desired) == Exit.CONVERGED:
                 break
             scene.pause(watch.PAUSE)

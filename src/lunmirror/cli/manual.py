@@ -113,7 +113,7 @@ def _exits() -> Iterator[str]:
     yield ".SH EXIT STATUS\n"
     for code in Exit:
         yield f".TP\n.B {int(code)}\n{_roff(code.meaning)}\n"
-    yield ".PP\nWhat \\fBstatus\\fR, \\fBcan\\-lose\\fR and \\fBdrill\\fR end with is said there.\n"
+    yield ".PP\nWhat \\fBstatus\\fR, \\fBcan\\-lose\\fR and \\fBdrill\\fR end with is described there.\n"
 
 
 def _text(text: str) -> str:

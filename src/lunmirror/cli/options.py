@@ -135,10 +135,10 @@ def duration(option: str) -> Callable[[str], int]:
 
 
 def _duration(option: str, text: str) -> int:
-    from lunmirror.config.problems import Wrong
+    from lunmirror.config.problems import InvalidValue
     from lunmirror.config.units import duration
 
     try:
         return duration(text)
-    except Wrong as wrong:
+    except InvalidValue as wrong:
         raise UsageError(f"{option}: {wrong.what}", why=wrong.why, next=wrong.next) from wrong

@@ -66,9 +66,9 @@ def walk(
 def _walk(args: Namespace, log: Log, lock_wait: float | None, choose: Callable[[Desired], Desired]) -> Reported:
     from contextlib import nullcontext
 
-    from lunmirror.contest import Contest
     from lunmirror.execute import Executor
-    from lunmirror.host import contested
+    from lunmirror.flapping import Flapping
+    from lunmirror.host import flapping as notes
     from lunmirror.host.live import LiveHost
     from lunmirror.reconcile import run_pass
     from lunmirror.report.result import exit_of
@@ -84,11 +84,11 @@ def _walk(args: Namespace, log: Log, lock_wait: float | None, choose: Callable[[
 
         def one_pass() -> Report:
             host.forget()
-            contest = Contest(contested.load())
+            flapping = Flapping(notes.load())
             detailed = getattr(args, "detailed_exitcode", False)
-            seen = run_pass(args.verb, log.run, desired, host, executor, detailed, contest)
+            seen = run_pass(args.verb, log.run, desired, host, executor, detailed, flapping)
             if changes:
-                contested.save(contest.past, contest.present)
+                notes.save(flapping.previous, flapping.current)
             return seen
 
         if executor is not None and getattr(args, "relogin", False):

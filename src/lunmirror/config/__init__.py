@@ -1,4 +1,4 @@
-"""The configuration room: TOML in, the desired state out. Everything heavy is imported only when it is needed."""
+"""The configuration: TOML in, the desired state out. Everything heavy is imported only when it is needed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def load(path: str = paths.CONFIG, *, compiled: str | None = None, remember: boo
     """The desired state that the configuration at `path` (and conf.d beside it) declares.
 
     compiled: where the compiled form is kept (None: paths.COMPILED; "": nowhere).
-    remember: whether it may be written anew when it is out of date.
+    remember: whether it may be written again when it is out of date.
     Raises ConfigError with every problem found.
     """
     place = paths.COMPILED if compiled is None else compiled

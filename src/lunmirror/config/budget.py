@@ -1,4 +1,4 @@
-"""From one number a person can reason about to open-iscsi's timeouts and the disks', and back.
+"""From one number an administrator can reason about to open-iscsi's timeouts and the disks', and back.
 
 A server that dies silently is noticed by the next ping (noop_out_interval), given up when the ping is not answered
 (noop_out_timeout), and its I/O fails after replacement_timeout; then the other leg goes on alone. That last part has
@@ -16,7 +16,7 @@ All values are whole seconds, except login_retries and max_retries, which are co
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from lunmirror.config.problems import Wrong
+from lunmirror.config.problems import InvalidValue
 from lunmirror.desired import Timeouts
 
 DEFAULT_BUDGET = 15
@@ -32,10 +32,10 @@ LARGEST_BUDGET = 3600
 
 # A command that waited through a short outage must not be given up when the session is back: the kernel gives it up
 # once it is older than command_timeout x (max_retries + 1), and counts what an outage does to it as a retry.
-PATIENCE = 4  # seconds that a command must live longer than the session is waited for
+MARGIN_OF_COMMANDS = 4  # seconds that a command must live longer than the session is waited for
 FEWEST_RETRIES = 1
 MOST_RETRIES = 5  # Linux takes no more (drivers/scsi/sd.h, SD_MAX_RETRIES)
-ABORT_TIMEOUT = 2  # an abort that is not answered costs the session, which then logs in anew: better soon
+ABORT_TIMEOUT = 2  # an abort that is not answered costs the session, which then logs in again: better soon
 LONGEST_EH = 10  # seconds; the kernel's own time for a command of its error handling
 RELOGIN = 3  # seconds that a session takes to log in again after a failed abort
 COMMANDS = 2  # that raid1 sends one after the other before it gives a leg up: its bitmap, then its superblock
@@ -68,12 +68,12 @@ def resolve(
 
     budget:  seconds, or None if none is declared: then the default derives, and the sum is the budget.
     margin:  of its volumes (`margin_of`); carries: says in words whose margin that is.
-    Raises Wrong when a declared budget cannot be kept.
+    Raises InvalidValue when a declared budget cannot be kept.
     """
     check_budget(budget, margin, carries)
     timeouts = _with_explicit(budget or DEFAULT_BUDGET, explicit, margin, fit=budget is not None)
     if (timeouts.noop_out_interval == 0) != (timeouts.noop_out_timeout == 0):
-        raise Wrong(
+        raise InvalidValue(
             "pings are half switched off",
             why="open-iscsi sends none if noop_out_interval or noop_out_timeout is 0, whatever the other says",
             next="set both to 0s, or neither",
@@ -97,7 +97,7 @@ def _parts(timeouts: Timeouts) -> int:
 
 
 def arithmetic(timeouts: Timeouts) -> str:
-    """The sum, as a person would write it down."""
+    """The sum, as an administrator would write it down."""
     if _pings_are_off(timeouts):
         unnoticed = f"{_unnoticed(timeouts)} (pings are off: 3 x command_timeout + abort_timeout)"
         terms = f"{unnoticed} + {timeouts.replacement_timeout} (replacement_timeout)"
@@ -114,7 +114,7 @@ def hung(timeouts: Timeouts) -> int:
 
 
 def hung_arithmetic(timeouts: Timeouts) -> str:
-    """The same, as a person would write it down."""
+    """The same, as an administrator would write it down."""
     cycle = (
         f"(3 x {timeouts.command_timeout} (command_timeout) + {timeouts.abort_timeout} (abort_timeout) + {RELOGIN})"
     )
@@ -123,7 +123,7 @@ def hung_arithmetic(timeouts: Timeouts) -> str:
 
 def patience(timeouts: Timeouts) -> int:
     """Seconds that a command must be able to live, to be there still when a short outage is over."""
-    return _parts(timeouts) + PATIENCE
+    return _parts(timeouts) + MARGIN_OF_COMMANDS
 
 
 def patience_arithmetic(timeouts: Timeouts) -> str:
@@ -136,14 +136,14 @@ def patience_arithmetic(timeouts: Timeouts) -> str:
 
 
 def check_budget(budget: int | None, margin: int = MARGIN, carries: str = "the server") -> None:
-    """Raise Wrong for a budget that no timeouts can keep."""
+    """Raise InvalidValue for a budget that no timeouts can keep."""
     smallest = SMALLEST_BUDGET - MARGIN + margin
     if budget is None or smallest <= budget <= LARGEST_BUDGET:
         return
     if budget > LARGEST_BUDGET:
-        raise Wrong(f"{budget} s is too long: the largest budget is 1h", why="it is the pause of all writing")
+        raise InvalidValue(f"{budget} s is too long: the largest budget is 1h", why="it is the pause of all writing")
     least = arithmetic(resolve(smallest, {}, margin).timeouts)
-    raise Wrong(
+    raise InvalidValue(
         f"{budget} s cannot be kept: the smallest budget is {smallest}s",
         why=f"every timeout of open-iscsi is at least one whole second, and {carries} needs {margin} s for the other"
         f" leg to take over: {least}",
@@ -178,9 +178,9 @@ def _with_commands(timeouts: Timeouts, explicit: Mapping[str, int]) -> Timeouts:
     if retries > MOST_RETRIES:
         least = needed // (MOST_RETRIES + 1) + 1
         terms = " + ".join(f"{getattr(timeouts, name)} ({name})" for name in STALL_PARTS)
-        raise Wrong(
+        raise InvalidValue(
             f"a command_timeout of {command} s is too short: the shortest here is {least} s",
-            why=f"a command must outlive an outage that the session survives, {terms} + {PATIENCE} = {needed} s, and"
+            why=f"a command must outlive an outage that the session survives, {terms} + {MARGIN_OF_COMMANDS} = {needed} s, and"
             f" Linux tries it at most {MOST_RETRIES + 1} times",
             next=f'write "{least}s" or more, or a smaller stall_budget',
         )
@@ -189,12 +189,12 @@ def _with_commands(timeouts: Timeouts, explicit: Mapping[str, int]) -> Timeouts:
 
 def _cycle(timeouts: Timeouts) -> int:
     """One try of a command that is never answered: its timer runs up to three times before it counts as lost, the
-    abort is not answered, the session logs in anew."""
+    abort is not answered, the session logs in again."""
     return 3 * timeouts.command_timeout + timeouts.abort_timeout + RELOGIN
 
 
 def _unnoticed(timeouts: Timeouts) -> int:
-    """Without pings only a command that is not answered tells: reckoned, not measured."""
+    """Without pings only a command that is not answered shows it: calculated, not measured."""
     return 3 * timeouts.command_timeout + timeouts.abort_timeout
 
 
@@ -211,12 +211,12 @@ def _keep(budget: int, timeouts: Timeouts, stall: int, explicit: Mapping[str, in
         return
     given = ", ".join(name for name in STALL_PARTS if name in explicit)
     if _pings_are_off(timeouts):
-        raise Wrong(
+        raise InvalidValue(
             f"the stall_budget of {budget} s cannot be kept with pings switched off",
             why=f"without pings a dead server is noticed by SCSI timeouts alone: {arithmetic(timeouts)}",
             next="remove noop_out_interval and noop_out_timeout, or remove stall_budget",
         )
-    raise Wrong(
+    raise InvalidValue(
         f"the stall_budget of {budget} s cannot be kept with the declared {given}",
         why=f"{arithmetic(timeouts)}, which is more than {budget} s",
         next=f'lower them, or raise stall_budget to "{stall}s"',

@@ -1,7 +1,7 @@
 """The compiled configuration, kept so that a run with unchanged files needs neither a TOML parser nor a validator.
 
 It is believed only while every doubt is excluded: nobody else can have written it (host/rundir.py), lunmirror and its schema are the same, and every byte that the result depends on is the same: the
-texts of all source files are kept in it, and the password files' stamps. Any doubt means compiling anew, and a
+texts of all source files are kept in it, and the password files' stamps. Any doubt means compiling again, and a
 cache that cannot be written is no error. Imports nothing heavy.
 """
 
@@ -32,7 +32,7 @@ from lunmirror.desired import (
 from lunmirror.host import rundir
 
 # The digest of the JSON Schema and of the fields of Desired; a test computes it and says what to write here.
-SCHEMA = "fd7622658f602167"
+SCHEMA = "f4a6e5c56e72b20d"
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 Sources = list[tuple[str, str]]

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from lunmirror.config import budget, legs, mkfs, names, secretfiles
-from lunmirror.config.problems import Key, Problems, Wrong, quoted
+from lunmirror.config.problems import InvalidValue, Key, Problems, quoted
 
 TIMEOUTS = (*budget.STALL_PARTS, "login_timeout", "login_retries", "command_timeout")
 
 
-def check(document: Any, folder: str, problems: Problems) -> None:
-    """Add every contradiction of the document. `folder` is the configuration's."""
+def check(document: Any, directory: str, problems: Problems) -> None:
+    """Add every contradiction of the document. `directory` is the configuration's."""
     for rule in (_budgets, _portals, _disks, _replacements, _groups, _volumes, _mounts, _labels):
         rule(document, problems)
-    secretfiles.check(each(document.servers), folder, problems)
+    secretfiles.check(each(document.servers), directory, problems)
 
 
 def explicit_timeouts(table: Any) -> dict[str, int]:
@@ -38,7 +38,7 @@ def margins(document: Any) -> dict[str, tuple[int, str]]:
     for _, group_name, group, name, volume in volumes_of(document):
         for leg in volume.legs or group.disks or ():
             server = disks[leg].server if leg in disks else None
-            if server in types and volume.type in legs.FEWEST:
+            if server in types and volume.type in legs.FEWEST_LEGS:
                 types[server].setdefault(volume.type, f"{group_name}/{name}")
     found = {}
     for server, carried in types.items():
@@ -68,7 +68,7 @@ def _budgets(document: Any, problems: Problems) -> None:
     largest = max(carried.values(), key=lambda one: one[0], default=(budget.MARGIN, "a server"))
     try:
         budget.check_budget(declared, *largest)
-    except Wrong as wrong:
+    except InvalidValue as wrong:
         problems.add_wrong(("policy", "stall_budget"), wrong)
         return
     general = explicit_timeouts(policy)
@@ -90,7 +90,7 @@ def _budget_fails(
 ) -> bool:
     try:
         budget.resolve(declared, explicit, *carried)
-    except Wrong as wrong:
+    except InvalidValue as wrong:
         parts = (*budget.STALL_PARTS, "command_timeout")
         if wrong.what.startswith("a command_timeout"):
             parts = parts[::-1]
@@ -109,7 +109,7 @@ def _aborts(document: Any, problems: Problems) -> None:
                 problems.add(
                     ("servers", name, "settings", key),
                     f"{quoted(value)} is not a whole number of seconds",
-                    why="how long a hung server can hold up I/O is reckoned with it",
+                    why="how long a hung server can hold up I/O is calculated from it",
                     next=f'write "{budget.ABORT_TIMEOUT}", or remove it',
                 )
 
@@ -146,7 +146,7 @@ def _disks(document: Any, problems: Problems) -> None:
             problems.add(
                 (*key, "target"),
                 f"this is the target of disk {by}, spelled in another way",
-                why=f"{quoted(spelled)} there: capital letters do not tell two targets apart, and a session by each spelling"
+                why=f"{quoted(spelled)} there: capital letters do not distinguish two targets, and a session by each spelling"
                 " would show every disk twice",
                 next="write both as the server announces it",
             )
@@ -258,7 +258,7 @@ def _legs(document: Any, key: Key, group_name: str, group: Any, volume: Any, pro
     on: dict[str, str] = {}
     for number, leg in enumerate(volume.legs):
         _one_leg(document, (*key, number), leg, number, group_name, group, volume, on, problems)
-    fewest, most = legs.FEWEST[volume.type], legs.MOST[volume.type]
+    fewest, most = legs.FEWEST_LEGS[volume.type], legs.MOST_LEGS[volume.type]
     if not fewest <= len(volume.legs) <= most:
         wanted = "exactly one leg" if most == 1 else f"{fewest} to {most} legs"
         problems.add(
@@ -307,7 +307,7 @@ def _enough_servers(document: Any, key: Key, group_name: str, group: Any, volume
     if not group.disks or any(disk not in server_of for disk in group.disks):
         return  # what is wrong with those disks was said at the disks
     found = len(legs.default_legs(volume.type, group.disks, server_of))
-    fewest = legs.FEWEST[volume.type]
+    fewest = legs.FEWEST_LEGS[volume.type]
     if found < fewest:
         problems.add(
             key,
@@ -340,7 +340,7 @@ def _filesystem(key: Key, volume: Any, problems: Problems) -> None:
     if volume.filesystem.options:
         try:
             mkfs.check_options(kind, volume.filesystem.options)
-        except Wrong as wrong:
+        except InvalidValue as wrong:
             problems.add_wrong((*at, "options"), wrong)
 
 

@@ -10,7 +10,7 @@ from lunmirror.config.checks import check, each, explicit_timeouts, margins, vol
 from lunmirror.config.drafts import draft
 from lunmirror.config.legs import default_legs
 from lunmirror.config.merge import Document, merge
-from lunmirror.config.problems import MOST, Problems
+from lunmirror.config.problems import MOST_SHOWN, Problems
 from lunmirror.config.schema import Document as Schema
 from lunmirror.errors import ConfigError, LunmirrorError
 
@@ -40,7 +40,7 @@ def compile(sources: Sequence[tuple[str, str]]) -> desired.Desired:
 
 
 def _unknown_version(tables: dict[str, Any]) -> bool:
-    """Whether the tables are of another time: then checking them would only tell untruths."""
+    """Whether the tables are of another time: then checking them would only report untruths."""
     version = tables.get("version")
     return isinstance(version, int) and version > 1
 
@@ -59,15 +59,15 @@ def _error(document: Document | None, problems: Problems) -> ConfigError:
         found = sorted(found, key=lambda p: document.place(p.key))
     shown = [
         LunmirrorError(p.what, where=document.where(p) if document else p.place, why=p.why, next=p.next)
-        for p in found[:MOST]
+        for p in found[:MOST_SHOWN]
     ]
-    if len(found) > MOST:
-        shown.append(LunmirrorError(f"and {len(found) - MOST} more problems", next="correct these first"))
+    if len(found) > MOST_SHOWN:
+        shown.append(LunmirrorError(f"and {len(found) - MOST_SHOWN} more problems", next="correct these first"))
     return ConfigError(shown)
 
 
 def _desired(made: Schema, source: str) -> desired.Desired:
-    folder = os.path.dirname(source)
+    directory = os.path.dirname(source)
     policy = made.policy
     declared = policy.stall_budget if policy else None
     carried = margins(made)
@@ -76,7 +76,7 @@ def _desired(made: Schema, source: str) -> desired.Desired:
         explicit = explicit_timeouts(policy) | explicit_timeouts(server)
         resolved = budget.resolve(declared, explicit, *carried[name])
         stalls.append(resolved.stall)
-        servers[name] = _server(name, server, policy, resolved.timeouts, folder)
+        servers[name] = _server(name, server, policy, resolved.timeouts, directory)
     if not stalls:
         stalls.append(budget.resolve(declared, explicit_timeouts(policy)).stall)
     return desired.Desired(
@@ -93,7 +93,7 @@ def _desired(made: Schema, source: str) -> desired.Desired:
     )
 
 
-def _server(name: str, server: Any, policy: Any, timeouts: desired.Timeouts, folder: str) -> desired.Server:
+def _server(name: str, server: Any, policy: Any, timeouts: desired.Timeouts, directory: str) -> desired.Server:
     return desired.Server(
         name=name,
         portals=tuple(server.portals),
@@ -101,20 +101,20 @@ def _server(name: str, server: Any, policy: Any, timeouts: desired.Timeouts, fol
         timeouts=timeouts,
         # The aborts' timeouts are among the timeouts: there they count, and are written from there.
         settings=tuple((k, v) for k, v in (server.settings or {}).items() if k not in budget.ABORTS),
-        chap=_chap(server.chap, folder),
+        chap=_chap(server.chap, directory),
         write_cache=server.write_cache,
     )
 
 
-def _chap(chap: Any, folder: str) -> desired.Chap | None:
+def _chap(chap: Any, directory: str) -> desired.Chap | None:
     if chap is None:
         return None
-    mutual = None if chap.mutual is None else _credentials(chap.mutual, folder)
-    return desired.Chap(_credentials(chap, folder), mutual)
+    mutual = None if chap.mutual is None else _credentials(chap.mutual, directory)
+    return desired.Chap(_credentials(chap, directory), mutual)
 
 
-def _credentials(chap: Any, folder: str) -> desired.Credentials:
-    return desired.Credentials(chap.username, passwords.locate(chap.password_file, folder))
+def _credentials(chap: Any, directory: str) -> desired.Credentials:
+    return desired.Credentials(chap.username, passwords.locate(chap.password_file, directory))
 
 
 def _disk(name: str, disk: Any) -> desired.Disk:

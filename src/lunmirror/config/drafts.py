@@ -2,7 +2,7 @@
 
 pydantic would stop judging a whole table at its first fault of structure. Here every field is judged by itself;
 the draft of a table then has all its right values, and None where a value is missing or wrong. So the cross-checks
-can run over everything else, and one run tells everything.
+can run over everything else, and one run reports everything.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from lunmirror.config import schema
-from lunmirror.config.problems import Key, Problems, Wrong, quoted, shown
+from lunmirror.config.problems import InvalidValue, Key, Problems, quoted, shown
 
 _NOWHERE = "no key of that name is known here"
 # Keys that people reach for, and what they should have found.
@@ -93,7 +93,7 @@ def _each_setting(value: Any, key: Key, problems: Problems) -> None:
                 continue  # unquoted dots: the value's message says so
             try:
                 judge(given)
-            except Wrong as wrong:
+            except InvalidValue as wrong:
                 problems.add_wrong((*key, name), wrong)
 
 
@@ -108,7 +108,7 @@ def _translate(error: ValidationError, key: Key, field: Any, problems: Problems)
     for fault in error.errors(include_url=False):
         at = key + tuple(part for part in fault["loc"][1:] if isinstance(part, int))
         wrong = fault.get("ctx", {}).get("error")
-        if isinstance(wrong, Wrong):
+        if isinstance(wrong, InvalidValue):
             problems.add_wrong(at, wrong)
             continue
         example = _example(str(key[-1]), field)

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-FEWEST = {"raid1": 2, "mirror": 2, "linear": 1}
-MOST = {"raid1": 10, "mirror": 8, "linear": 1}  # lvm2: DEFAULT_RAID1_MAX_IMAGES, DEFAULT_MIRROR_MAX_IMAGES
+FEWEST_LEGS = {"raid1": 2, "mirror": 2, "linear": 1}
+MOST_LEGS = {"raid1": 10, "mirror": 8, "linear": 1}  # lvm2: DEFAULT_RAID1_MAX_IMAGES, DEFAULT_MIRROR_MAX_IMAGES
 
 
 def default_legs(type: str, disks: Sequence[str], server_of: Mapping[str, str]) -> tuple[str, ...]:
@@ -12,4 +12,4 @@ def default_legs(type: str, disks: Sequence[str], server_of: Mapping[str, str]) 
     for disk in disks:
         if disk in server_of:
             first.setdefault(server_of[disk], disk)
-    return tuple(first.values())[: MOST[type]]
+    return tuple(first.values())[: MOST_LEGS[type]]

@@ -1,4 +1,4 @@
-"""Where each key of a TOML text stands: tomli gives values without positions, and a person wants the line.
+"""Where each key of a TOML text stands: tomli gives values without positions, and an administrator wants the line.
 
 A small scanner, not a parser: it knows tables, dotted and quoted keys, strings and brackets, and steps over
 values. It reads each character once, never fails, and stops at the first thing that it does not understand; what

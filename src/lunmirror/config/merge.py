@@ -36,7 +36,7 @@ class Document(NamedTuple):
 
 
 def merge(sources: Sequence[tuple[str, str]], problems: Problems) -> Document | None:
-    """The document, or nothing if a file is not TOML: then checking the rest would only tell untruths."""
+    """The document, or nothing if a file is not TOML: then checking the rest would only report untruths."""
     files = tuple((path, scan(text)) for path, text in sources)
     parsed = [_parse(path, text, lines, problems) for (path, text), (_, lines) in zip(sources, files, strict=True)]
     if problems.found:

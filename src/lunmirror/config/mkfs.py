@@ -6,7 +6,7 @@ The option letters are those of e2fsprogs 1.47 (misc/mke2fs.c) and xfsprogs 6.x 
 from collections.abc import Sequence
 from getopt import GetoptError, getopt
 
-from lunmirror.config.problems import Wrong, quoted
+from lunmirror.config.problems import InvalidValue, quoted
 
 _FORCE = "lunmirror decides itself, from proof, whether a device may be written over"
 _LABEL = "the label has a key of its own: filesystem = { type, label }"
@@ -38,16 +38,18 @@ SMALLEST = {"xfs": 300 * 2**20}  # bytes; mkfs.xfs refuses less since xfsprogs 5
 
 
 def check_options(filesystem: str, options: Sequence[str]) -> None:
-    """Raise Wrong for an argument that mkfs does not know or that lunmirror keeps for itself."""
+    """Raise InvalidValue for an argument that mkfs does not know or that lunmirror keeps for itself."""
     letters, refused = RULES[filesystem]
     try:
         found, rest = getopt(list(options), letters)
     except GetoptError as error:
         why = f"mkfs.{filesystem} has no such option, or it wants a value"
-        raise Wrong(f"-{error.opt[:20]} cannot be used", why=why, next=f"see `man mkfs.{filesystem}`") from None
+        raise InvalidValue(
+            f"-{error.opt[:20]} cannot be used", why=why, next=f"see `man mkfs.{filesystem}`"
+        ) from None
     if rest or "--" in options:
         stray = rest[0] if rest else "--"
-        raise Wrong(
+        raise InvalidValue(
             f"{quoted(stray)} is not an option",
             why="lunmirror names the device itself; nothing but options may stand here",
             next='write each option and its value in order: options = ["-m", "1"]',
@@ -56,4 +58,4 @@ def check_options(filesystem: str, options: Sequence[str]) -> None:
         names = [letter[1:], *(f"{letter[1:]} {part.partition('=')[0]}" for part in content.split(","))]
         for name in names:
             if name in refused:
-                raise Wrong(f"-{name} cannot be declared", why=refused[name], next="remove it")
+                raise InvalidValue(f"-{name} cannot be declared", why=refused[name], next="remove it")

@@ -5,14 +5,14 @@ Documentation/filesystems/ext4 and admin-guide/xfs.
 """
 
 from lunmirror.config.names import VALUE_BYTES, trimmed
-from lunmirror.config.problems import Wrong, quoted
+from lunmirror.config.problems import InvalidValue, quoted
 
 
 def mount_option(given: object) -> str:
-    """One mount option, as it stands between the commas of an fstab line. Raises Wrong."""
+    """One mount option, as it stands between the commas of an fstab line. Raises InvalidValue."""
     given = trimmed(given, "a mount option", VALUE_BYTES)
     if "," in given or " " in given or '"' in given or "#" in given:
-        raise Wrong(
+        raise InvalidValue(
             f"{quoted(given)} is not one mount option",
             why="a comma, space, quote or # would end it in fstab",
             next='write each option as a text of its own: options = ["noatime", "nodiratime"]',
@@ -22,7 +22,7 @@ def mount_option(given: object) -> str:
         REFUSED.get(given) or REFUSED.get(name) or next((w for p, w in KINDS.items() if name.startswith(p)), "")
     )
     if why and given not in HARMLESS:
-        raise Wrong(f"the mount option {quoted(given)} cannot be declared", why=why, next="remove it")
+        raise InvalidValue(f"the mount option {quoted(given)} cannot be declared", why=why, next="remove it")
     return given
 
 

@@ -1,11 +1,11 @@
 """Names that end up in other programs' files and on their command lines: each judged by its owner's rules.
 
-Every function takes any TOML value, returns what lunmirror keeps of it, and raises Wrong with a sentence.
+Every function takes any TOML value, returns what lunmirror keeps of it, and raises InvalidValue with a sentence.
 """
 
 import re
 
-from lunmirror.config.problems import Wrong, quoted, shown
+from lunmirror.config.problems import InvalidValue, quoted, shown
 
 OWN_NAME = r"[a-z0-9][a-z0-9_.-]{0,63}"
 LVM_NAME = r"[a-zA-Z0-9+_.][a-zA-Z0-9+_.-]{0,126}"
@@ -37,17 +37,17 @@ _IN_DEV = re.compile(
 def line(value: object, what: str = "a text", most: int = VALUE_BYTES) -> str:
     """One line of printable text, not empty, at most `most` bytes of UTF-8."""
     if not isinstance(value, str):
-        raise Wrong(f"must be {what} in quotes, not {shown(value)}")
+        raise InvalidValue(f"must be {what} in quotes, not {shown(value)}")
     if not value:
-        raise Wrong(f"is empty, and must be {what}")
+        raise InvalidValue(f"is empty, and must be {what}")
     if not value.isprintable():
-        raise Wrong(
+        raise InvalidValue(
             f"{quoted(value)} contains a character that cannot be printed",
             why="control and invisible characters could change the meaning of the files that this is written to",
             next="remove everything but letters, digits, marks and plain spaces",
         )
     if len(value.encode("utf-8", "replace")) > most:
-        raise Wrong(f"{quoted(value)} is too long: at most {most} bytes")
+        raise InvalidValue(f"{quoted(value)} is too long: at most {most} bytes")
     return value
 
 
@@ -55,7 +55,7 @@ def trimmed(value: object, what: str = "a text", most: int = VALUE_BYTES) -> str
     """One line without spaces at its ends: open-iscsi strips them, so they would read as drift for ever."""
     text = line(value, what, most)
     if text != text.strip():
-        raise Wrong(f"{quoted(text)} begins or ends with a space", next="remove the space")
+        raise InvalidValue(f"{quoted(text)} begins or ends with a space", next="remove the space")
     return text
 
 
@@ -63,7 +63,7 @@ def own(value: object) -> str:
     """A name that lunmirror itself gives: of a server or a disk."""
     value = line(value, "a name")
     if not re.fullmatch(OWN_NAME, value):
-        raise Wrong(
+        raise InvalidValue(
             f"{quoted(value)} is not a name that lunmirror takes",
             why="names of servers and disks have 1 to 64 of the characters a-z 0-9 - _ . and begin with a letter"
             " or a digit",
@@ -76,7 +76,9 @@ def group(value: object) -> str:
     """The name of a volume group, by LVM's rules."""
     value = _lvm(value, "volume group")
     if _IN_DEV.fullmatch(value):
-        raise Wrong(f"{quoted(value)} cannot name a volume group: /dev/{value} already exists", next="rename it")
+        raise InvalidValue(
+            f"{quoted(value)} cannot name a volume group: /dev/{value} already exists", next="rename it"
+        )
     return value
 
 
@@ -85,9 +87,11 @@ def volume(value: object) -> str:
     value = _lvm(value, "logical volume")
     for start in _RESERVED_STARTS:
         if value.startswith(start):
-            raise Wrong(f"{quoted(value)} cannot name a volume: LVM keeps names that begin with {start} for itself")
+            raise InvalidValue(
+                f"{quoted(value)} cannot name a volume: LVM keeps names that begin with {start} for itself"
+            )
     if part := _RESERVED_PARTS.search(value):
-        raise Wrong(f"{quoted(value)} cannot name a volume: LVM keeps names that contain {part[0]} for itself")
+        raise InvalidValue(f"{quoted(value)} cannot name a volume: LVM keeps names that contain {part[0]} for itself")
     return value
 
 
@@ -105,16 +109,18 @@ def target(value: object) -> str:
     """
     value = line(value, "a target name")
     if len(value) > TARGET_BYTES:
-        raise Wrong(f"{quoted(value)} is too long: a target name has at most {TARGET_BYTES} bytes")
+        raise InvalidValue(f"{quoted(value)} is too long: a target name has at most {TARGET_BYTES} bytes")
     if re.fullmatch(TARGET_PATTERN[1:-1], value):
         return value
     if value.isascii() and re.fullmatch(TARGET_PATTERN[1:-1], value[:4].lower() + value[4:]):
-        raise Wrong(f"{quoted(value)} does not begin in lower case", next=f'write "{value[:4].lower() + value[4:]}"')
+        raise InvalidValue(
+            f"{quoted(value)} does not begin in lower case", next=f'write "{value[:4].lower() + value[4:]}"'
+        )
     why = "a target name is iqn.YYYY-MM.reversed.domain:name, eui. and 16 hex digits, or naa. and 16 or 32"
     if not value.isascii():
         lookalike = next(c for c in value if not c.isascii())
         why = f"it has the character {lookalike!r}, which only looks like ASCII; {why}"
-    raise Wrong(
+    raise InvalidValue(
         f"{quoted(value)} is not the name of an iSCSI target",
         why=why,
         next="copy it from `iscsiadm -m discovery -t st -p PORTAL`",
@@ -125,7 +131,7 @@ def machine(value: object) -> str:
     """The host that owns a volume group: its machine-id, or its whole mark."""
     value = line(value, "a machine-id", 300)
     if not re.fullmatch(MACHINE_PATTERN, value):
-        raise Wrong(
+        raise InvalidValue(
             f"{quoted(value)} is not a machine-id, nor the mark of a group",
             next="`lunmirror plan` shows the line to declare; or copy it from /etc/machine-id of the other machine",
         )
@@ -136,7 +142,7 @@ def label(value: object) -> str:
     """A file-system label; how long it may be depends on the file system."""
     value = line(value, "a label", 16)
     if " " in value or "/" in value or value.startswith("-"):
-        raise Wrong(
+        raise InvalidValue(
             f"{quoted(value)} cannot be a label",
             why="a label has no space and no /, and does not begin with -",
             next="choose a plain word",
@@ -158,7 +164,7 @@ def password_file(value: object) -> str:
     """The file of a secret: a path, or the bare name of a systemd credential."""
     value = line(value, "the name of a file", 1024)
     if value in (".", "..") or value.endswith("/"):
-        raise Wrong(f"{quoted(value)} is a folder", next="name the file that holds the secret")
+        raise InvalidValue(f"{quoted(value)} is a directory", next="name the file that holds the secret")
     return value
 
 
@@ -166,20 +172,20 @@ def mount_path(value: object) -> str:
     """An absolute path in its plain form, and none of the system's own."""
     value = line(value, "a path", PATH_BYTES)
     if not value.startswith("/"):
-        raise Wrong(f"{quoted(value)} is not an absolute path", next="write the whole path, beginning with /")
+        raise InvalidValue(f"{quoted(value)} is not an absolute path", next="write the whole path, beginning with /")
     plain = "/" + "/".join(part for part in value.split("/") if part not in ("", "."))
     if ".." in value.split("/"):
-        raise Wrong(f"{quoted(value)} contains ..", next="write the path without it")
+        raise InvalidValue(f"{quoted(value)} contains ..", next="write the path without it")
     if plain != value:
-        raise Wrong(f"{quoted(value)} is not in its plain form", next=f"write {quoted(plain)}")
+        raise InvalidValue(f"{quoted(value)} is not in its plain form", next=f"write {quoted(plain)}")
     if _SYSTEM_PATHS.fullmatch(plain) or _SYSTEM_TREES.fullmatch(plain):
-        raise Wrong(
+        raise InvalidValue(
             f"{quoted(value)} belongs to the system itself",
             why="mounting over it would hide what this machine, or lunmirror, needs to run",
             next='choose a path of your own, for example under "/mnt" or "/srv"',
         )
     if any(len(part.encode()) > VALUE_BYTES for part in plain.split("/")):
-        raise Wrong(f"{quoted(value)} has a part that is longer than {VALUE_BYTES} bytes")
+        raise InvalidValue(f"{quoted(value)} has a part that is longer than {VALUE_BYTES} bytes")
     return value
 
 
@@ -192,7 +198,7 @@ _SYSTEM_TREES = re.compile("/(bin|boot|dev|etc|lib|lib32|lib64|libx32|proc|run|s
 def _lvm(value: object, what: str) -> str:
     value = line(value, f"the name of a {what}")
     if not re.fullmatch(LVM_NAME, value) or value in (".", ".."):
-        raise Wrong(
+        raise InvalidValue(
             f"{quoted(value)} cannot name a {what}",
             why="LVM's names have the characters a-z A-Z 0-9 + _ . - and do not begin with -",
             next="rename it",

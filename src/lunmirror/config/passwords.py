@@ -13,14 +13,14 @@ ABSENT = "it does not exist"
 CREDENTIALS = "CREDENTIALS_DIRECTORY"  # systemd.exec(5), LoadCredential=
 
 
-def locate(name: str, folder: str) -> str:
-    """The absolute path of a password file: a systemd credential of that name, else relative to `folder`."""
+def locate(name: str, directory: str) -> str:
+    """The absolute path of a password file: a systemd credential of that name, else relative to `directory`."""
     credentials = os.environ.get(CREDENTIALS, "")
     if is_bare(name) and credentials:
         path = os.path.join(credentials, name)
         if os.path.lexists(path):
             return path
-    return os.path.normpath(os.path.join(folder, name))
+    return os.path.normpath(os.path.join(directory, name))
 
 
 def is_bare(name: str) -> bool:
@@ -43,7 +43,7 @@ def fault(path: str, may_be_credential: bool = False) -> str:
         return ""  # not ours to judge; whoever applies will read it
     except (OSError, ValueError) as error:
         return (getattr(error, "strerror", None) or str(error)).lower()
-    return _fault_of(status) or _fault_of_folder(path)
+    return _fault_of(status) or _fault_of_directory(path)
 
 
 def is_readable(path: str) -> bool:
@@ -64,7 +64,7 @@ def read_secret(path: str) -> str:
     """The secret in this file, without its final newline. Raises ConfigError, which never contains the secret."""
     try:
         content = safefile.read(
-            path, LONGEST + 1, lambda status: _fault_of(status) or _fault_of_folder(path), follow=False
+            path, LONGEST + 1, lambda status: _fault_of(status) or _fault_of_directory(path), follow=False
         )
     except OSError as error:
         raise refused(path, fault(path) or (error.strerror or str(error)).lower()) from None
@@ -109,9 +109,9 @@ def _fault_of(status: os.stat_result) -> str:
     return safefile.distrust(status)
 
 
-def _fault_of_folder(path: str) -> str:
+def _fault_of_directory(path: str) -> str:
     try:
         reason = safefile.distrust(os.stat(os.path.dirname(path)))
     except OSError as error:
-        return f"its folder cannot be looked at: {error.strerror}"
-    return f"its folder is not trusted: {reason}" if reason else ""
+        return f"its directory cannot be looked at: {error.strerror}"
+    return f"its directory is not trusted: {reason}" if reason else ""

@@ -5,7 +5,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Any
 
 from lunmirror.config.names import line
-from lunmirror.config.problems import Wrong, quoted
+from lunmirror.config.problems import InvalidValue, quoted
 from lunmirror.desired import Portal
 
 DEFAULT_PORT = 3260  # IANA: iscsi-target
@@ -17,7 +17,7 @@ _EXAMPLES = 'write "192.168.1.115", "192.168.1.115:3260", "[fd00::15]:3260" or a
 
 
 def portal(value: Any) -> Portal:
-    """A portal in canonical form, so that two spellings are one portal. Raises Wrong."""
+    """A portal in canonical form, so that two spellings are one portal. Raises InvalidValue."""
     line(value, "a portal")
     if value.startswith("["):
         return _bracketed(value)
@@ -30,7 +30,7 @@ def portal(value: Any) -> Portal:
 def _bracketed(value: str) -> Portal:
     inside, bracket, rest = value[1:].partition("]")
     if not bracket or (rest and not rest.startswith(":")):
-        raise Wrong(f"{quoted(value)} is not a portal", next='write an IPv6 portal as "[fd00::15]:3260"')
+        raise InvalidValue(f"{quoted(value)} is not a portal", next='write an IPv6 portal as "[fd00::15]:3260"')
     return Portal(_ipv6(inside, value), _port(rest[1:], value) if rest else DEFAULT_PORT)
 
 
@@ -38,7 +38,7 @@ def _bare_ipv6(value: str) -> Portal:
     address = _ipv6(value, value)
     if value.endswith(f":{DEFAULT_PORT}"):
         start = value[: -len(str(DEFAULT_PORT)) - 1]
-        raise Wrong(
+        raise InvalidValue(
             f"{quoted(value)} can be read in two ways",
             why=f"{DEFAULT_PORT} at the end may be the port or a part of the address",
             next=f'write "[{start}]:{DEFAULT_PORT}", or "[{value}]" if all of it is the address',
@@ -52,11 +52,11 @@ def _ipv6(text: str, value: str) -> str:
     try:
         address = IPv6Address(text)
     except AddressValueError as error:
-        raise Wrong(f"{quoted(value)} is not an IPv6 portal", why=_reason(error), next=_EXAMPLES) from None
+        raise InvalidValue(f"{quoted(value)} is not an IPv6 portal", why=_reason(error), next=_EXAMPLES) from None
     if address.is_link_local:
         raise _link_local(value)
     if address.ipv4_mapped:
-        raise Wrong(f"{quoted(value)} is an IPv4 address in IPv6 clothes", next=f'write "{address.ipv4_mapped}"')
+        raise InvalidValue(f"{quoted(value)} is an IPv4-mapped IPv6 address", next=f'write "{address.ipv4_mapped}"')
     _one_machine(address, value)
     return str(address)
 
@@ -67,7 +67,7 @@ def _host(text: str, value: str) -> str:
     name = text.lower()
     labels = name.split(".")
     if not all(_HOST_LABEL.fullmatch(label) for label in labels) or len(name) > HOST_BYTES or labels[-1].isdigit():
-        raise Wrong(
+        raise InvalidValue(
             f"{quoted(value)} is not a portal",
             why="it is neither an IP address nor a host name (letters, digits and hyphens between dots, RFC 1123)",
             next=_EXAMPLES,
@@ -79,14 +79,14 @@ def _ipv4(text: str, value: str) -> str:
     try:
         address = IPv4Address(text)
     except AddressValueError as error:
-        raise Wrong(f"{quoted(value)} is not an IPv4 portal", why=_reason(error), next=_EXAMPLES) from None
+        raise InvalidValue(f"{quoted(value)} is not an IPv4 portal", why=_reason(error), next=_EXAMPLES) from None
     _one_machine(address, value)
     return str(address)
 
 
 def _one_machine(address: IPv4Address | IPv6Address, value: str) -> None:
     if address.is_unspecified or address.is_multicast or str(address) == "255.255.255.255":
-        raise Wrong(
+        raise InvalidValue(
             f"{quoted(value)} is not the address of one server",
             why="it stands for every address or for a group of machines",
             next="write the address at which this client reaches the server",
@@ -95,12 +95,12 @@ def _one_machine(address: IPv4Address | IPv6Address, value: str) -> None:
 
 def _port(text: str, value: str) -> int:
     if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
-        raise Wrong(f"{quoted(value)} has no valid port: a port is a number from 1 to 65535", next=_EXAMPLES)
+        raise InvalidValue(f"{quoted(value)} has no valid port: a port is a number from 1 to 65535", next=_EXAMPLES)
     return int(text)
 
 
-def _link_local(value: str) -> Wrong:
-    return Wrong(
+def _link_local(value: str) -> InvalidValue:
+    return InvalidValue(
         f"{quoted(value)} is a link-local address",
         why="it means nothing without an interface, and open-iscsi's records cannot hold one",
         next="give the server an address of its own (fd00::/8 if it is private) and write that",

@@ -1,6 +1,6 @@
 """What is wrong with a configuration, gathered until all of it is known. Standard library only.
 
-A value is judged by a small function that raises Wrong; whoever called it knows the key and adds a problem.
+A value is judged by a small function that raises InvalidValue; whoever called it knows the key and adds a problem.
 Nothing here ever shows more of a value than one short line, and never a control character.
 """
 
@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 Key = tuple[str | int, ...]
 
 SHOWN = 60  # characters of a value that a message repeats
-MOST = 200  # problems that one report shows
+MOST_SHOWN = 200  # problems that one report shows
 SENTENCE = 600  # characters of one sentence
 CANDIDATES = 500  # known names among which the nearest is searched
 SUGGESTIONS = 50  # unknown names for which the nearest known one is searched: each search costs time
 
 
-class Wrong(ValueError):
+class InvalidValue(ValueError):
     """A value that cannot be accepted, as sentences: what it should be, why, and what to write instead."""
 
     def __init__(self, what: str, *, why: str = "", next: str = "") -> None:
@@ -48,7 +48,7 @@ class Problems:
         self.found.append(Problem(key, _clean(what), _clean(why), _clean(next), place))
         self._touched.update(key[:end] for end in range(1, len(key) + 1))
 
-    def add_wrong(self, key: Key, wrong: Wrong) -> None:
+    def add_wrong(self, key: Key, wrong: InvalidValue) -> None:
         """Note what a judging function raised."""
         self.add(key, wrong.what, why=wrong.why, next=wrong.next)
 
@@ -88,7 +88,7 @@ def quoted(value: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value of any TOML type, named or repeated so that a person recognises it."""
+    """A value of any TOML type, named or repeated so that an administrator recognises it."""
     if isinstance(value, str):
         return quoted(value)
     if isinstance(value, bool):

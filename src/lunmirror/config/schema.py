@@ -1,4 +1,4 @@
-"""Every key of the configuration, once: its type, and all that a person is told about it.
+"""Every key of the configuration, once: its type, and all that an administrator is reported about it.
 
 The JSON Schema, `lunmirror explain` and docs/configuration.md are made from this table; a new setting is one row
 here. Values that are omitted stay None: what they become is decided in `compile` and `budget`, and said in
@@ -220,7 +220,7 @@ class MutualChap(Table):
         "Secret of the server",
         "The file that holds the secret with which the server proves itself. It must differ from the client's own:"
         " with equal secrets every login fails.",
-        unit="a path, relative to the configuration's folder, or the name of a systemd credential",
+        unit="a path, relative to the configuration's directory, or the name of a systemd credential",
         required=True,
         written="node.session.auth.password_in of each node record of the server",
         effect="at the next login",
@@ -244,7 +244,7 @@ class Chap(Table):
         "The file that holds this client's secret: a regular file of one line, owned by root, mode 0600 or less. A"
         " name without / is looked for among systemd's credentials first. The secret never stands in the"
         " configuration itself.",
-        unit="a path, relative to the configuration's folder, or the name of a systemd credential",
+        unit="a path, relative to the configuration's directory, or the name of a systemd credential",
         required=True,
         written="node.session.auth.password of each node record of the server",
         effect="at the next login",
@@ -269,7 +269,7 @@ class Server(Timeouts):
         "The TCP addresses at which the server answers. Several portals are several paths to the same disks.",
         unit=f"a list of addresses or host names, each with its port (default {portals.DEFAULT_PORT})",
         required=True,
-        written="the folder name of each node record, and node.conn[0].address and port in it",
+        written="the directory name of each node record, and node.conn[0].address and port in it",
         effect="at the next pass; sessions of a removed portal are left alone",
         examples=[["192.168.1.115"], ["192.168.1.115:3260", "[fd00::15]:3260"]],
         min_length=1,
@@ -298,7 +298,7 @@ class Server(Timeouts):
         "Which write cache of the server's disks is accepted. through: a disk must say that it keeps what it"
         " acknowledged through a loss of power; one that says otherwise is refused. back: a volatile cache is accepted:"
         " what was acknowledged and not flushed is lost when the server restarts, so after a restart its legs are copied"
-        " anew, in full, from the other leg.",
+        " again, in full, from the other leg.",
         default="back",
         value="back",
         written="nowhere: it is compared with cache_type of each disk in sysfs",
@@ -322,7 +322,7 @@ class Disk(Table):
         "iSCSI target",
         "The name of the iSCSI target that offers the LUN, spelled as the server announces it, capital letters too.",
         required=True,
-        written="node.name of the node record, and the name of its folder",
+        written="node.name of the node record, and the name of its directory",
         effect="at the next pass; sessions to a removed target are left alone",
         examples=["iqn.2006-01.com.openfiler:linuxtest1lv"],
     )
@@ -368,7 +368,7 @@ class Disk(Table):
         "Takes the place of",
         "The name of a disk that will never return, and that stays declared until this one has taken its place: what may"
         " be dropped is known by its server, target and LUN. This disk gets its leg; only when it is in sync is the old"
-        " leg dropped. It may be the same LUN, made anew.",
+        " leg dropped. It may be the same LUN, re-created.",
         default="replaces nothing",
         written="nowhere: volumes are converted",
         effect="at the next pass; done when the new leg is in sync",

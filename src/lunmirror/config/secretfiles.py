@@ -8,18 +8,18 @@ from lunmirror.config.problems import Key, Problems
 from lunmirror.errors import ConfigError
 
 
-def check(servers: Iterable[tuple[str, Any]], folder: str, problems: Problems) -> None:
-    """Add what is wrong with any server's secrets. `folder` is the configuration's."""
+def check(servers: Iterable[tuple[str, Any]], directory: str, problems: Problems) -> None:
+    """Add what is wrong with any server's secrets. `directory` is the configuration's."""
     for name, server in servers:
         chap = server.chap
         if chap is None:
             continue
         key: Key = ("servers", name, "chap")
-        own = _secret(chap, key, folder, problems)
+        own = _secret(chap, key, directory, problems)
         if chap.mutual is None:
             continue
         key = (*key, "mutual")
-        theirs = _secret(chap.mutual, key, folder, problems)
+        theirs = _secret(chap.mutual, key, directory, problems)
         if own and own == theirs:
             problems.add(
                 (*key, "password_file"),
@@ -29,11 +29,11 @@ def check(servers: Iterable[tuple[str, Any]], folder: str, problems: Problems) -
             )
 
 
-def _secret(chap: Any, key: Key, folder: str, problems: Problems) -> str:
+def _secret(chap: Any, key: Key, directory: str, problems: Problems) -> str:
     """The secret, judged by every rule of its file and of its text; '' if it is wrong, or not to be read by us."""
     if chap.password_file is None:
         return ""
-    path = passwords.locate(chap.password_file, folder)
+    path = passwords.locate(chap.password_file, directory)
     reason = passwords.fault(path, passwords.is_bare(chap.password_file))
     if reason:
         what, why, next = passwords.sentences(path, reason)

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from lunmirror.config.names import VALUE_BYTES, trimmed
-from lunmirror.config.problems import Wrong, shown
+from lunmirror.config.problems import InvalidValue, shown
 
 KEY_PATTERN = r"^node\.[A-Za-z0-9_.\[\]]{1,122}$"  # open-iscsi keeps a key in 128 bytes
 
@@ -78,27 +78,33 @@ def _meant(value: str) -> str:
 
 
 def key(value: Any) -> str:
-    """The name of a record key that may be declared freely. Raises Wrong."""
+    """The name of a record key that may be declared freely. Raises InvalidValue."""
     if not isinstance(value, str) or not re.fullmatch(KEY_PATTERN[1:-1], value):
-        raise Wrong(
+        raise InvalidValue(
             f"{shown(value)} is not a key of an open-iscsi node record",
             why="such keys begin with node. and have letters, digits, _ . [ ] only",
             next='for example "node.session.cmds_max"; the whole name stands in quotes',
         )
     if value in MANAGED:
-        raise Wrong(f"lunmirror manages {value} itself", next=f"declare {MANAGED[value]} of the server instead")
+        raise InvalidValue(
+            f"lunmirror manages {value} itself", next=f"declare {MANAGED[value]} of the server instead"
+        )
     if value in FORBIDDEN:
-        raise Wrong(f"{value} cannot be declared", why=FORBIDDEN[value], next="remove it")
+        raise InvalidValue(f"{value} cannot be declared", why=FORBIDDEN[value], next="remove it")
     if value.startswith("node.discovery_"):
-        raise Wrong(f"{value} cannot be declared", why="it tells where the record came from", next="remove it")
+        raise InvalidValue(
+            f"{value} cannot be declared", why="it records where the record came from", next="remove it"
+        )
     if near := _meant(value):
-        raise Wrong(
+        raise InvalidValue(
             f"{value} is not a key that open-iscsi knows",
             why="a key that it does not know breaks every listing of its database",
             next=f"did you mean {near}?",
         )
     if value.startswith("node.conn[") and not value.startswith("node.conn[0]."):
-        raise Wrong(f"{value} cannot be declared", why="open-iscsi has one connection, conn[0]", next="remove it")
+        raise InvalidValue(
+            f"{value} cannot be declared", why="open-iscsi has one connection, conn[0]", next="remove it"
+        )
     return value
 
 
@@ -106,23 +112,23 @@ def value(given: Any) -> str:
     """A value as the record holds it. Never repeated in a message: it may be a secret put in the wrong place."""
     if isinstance(given, bool):
         words = "Yes" if given else "No"
-        raise Wrong("true and false are not values of open-iscsi", next=f'write "{words}"')
+        raise InvalidValue("true and false are not values of open-iscsi", next=f'write "{words}"')
     if isinstance(given, int):
         if abs(given) > 2**63:
-            raise Wrong("the number is larger than open-iscsi can keep")
+            raise InvalidValue("the number is larger than open-iscsi can keep")
         return str(given)
     if isinstance(given, dict):
-        raise Wrong(
+        raise InvalidValue(
             "must be a text or a whole number, not a table",
             why="the dots in a record key's name make tables unless the name is quoted",
             next='write the whole name in quotes: "node.session.cmds_max" = "128"',
         )
     if not isinstance(given, str):
-        raise Wrong("must be a text in quotes or a whole number")
+        raise InvalidValue("must be a text in quotes or a whole number")
     try:
         return trimmed(given, "a value", VALUE_BYTES)
-    except Wrong:
-        raise Wrong(
+    except InvalidValue:
+        raise InvalidValue(
             "the value cannot be kept in a node record",
             why=f"open-iscsi keeps 1 to {VALUE_BYTES} bytes of one line, without spaces at its ends",
             next="correct it",
@@ -130,7 +136,7 @@ def value(given: Any) -> str:
 
 
 def settings(given: Any) -> dict[str, str]:
-    """All of one server's free settings; for pydantic. Raises Wrong at the first fault."""
+    """All of one server's free settings; for pydantic. Raises InvalidValue at the first fault."""
     if not isinstance(given, dict):
-        raise Wrong(f"must be a table of record keys, not {shown(given)}")
+        raise InvalidValue(f"must be a table of record keys, not {shown(given)}")
     return {key(name): value(content) for name, content in given.items()}

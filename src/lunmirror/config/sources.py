@@ -1,6 +1,6 @@
 """The files of a configuration: found, read whole and trusted, before anyone parses them.
 
-Every run imports this, cached or not, so it imports nothing but os and stat: the errors' room is imported when
+Every run imports this, cached or not, so it imports nothing but os and stat: the errors module is imported when
 there is an error. When lunmirror runs as root, a file that somebody else could write is not a configuration.
 """
 
@@ -13,7 +13,7 @@ Fault: TypeAlias = tuple[str, str, str, str]  # path, what, why, next
 
 MOST_BYTES = 1 << 20  # of one file
 MOST_FILES = 256  # in conf.d
-FOLDER = "conf.d"
+DIRECTORY = "conf.d"
 SUFFIX = ".toml"
 
 
@@ -24,12 +24,12 @@ def read(path: str) -> list[tuple[str, str]]:
     """
     faults: list[Fault] = []
     path = os.path.abspath(path)
-    folder = os.path.dirname(path)
+    directory = os.path.dirname(path)
     texts = [_read_file(path, faults, main=True)]
-    parts = _parts(os.path.join(folder, FOLDER), faults)
+    parts = _parts(os.path.join(directory, DIRECTORY), faults)
     for part in parts:
         texts.append(_read_file(part, faults))
-    _distrust_folder(folder, faults)
+    _distrust_directory(directory, faults)
     if not faults:
         _distrust_targets([path, *parts], faults)
     if faults:
@@ -37,23 +37,23 @@ def read(path: str) -> list[tuple[str, str]]:
     return [text for text in texts if text is not None]
 
 
-def _parts(folder: str, faults: list[Fault]) -> list[str]:
+def _parts(directory: str, faults: list[Fault]) -> list[str]:
     try:
-        names = os.listdir(folder)
+        names = os.listdir(directory)
     except FileNotFoundError:
         return []
     except NotADirectoryError:
-        faults.append((folder, "this is a file, and must be a folder of TOML files", "", "move it away"))
+        faults.append((directory, "this is a file, and must be a directory of TOML files", "", "move it away"))
         return []
     except OSError as error:
-        faults.append(_cannot_read(folder, error))
+        faults.append(_cannot_read(directory, error))
         return []
-    _distrust_folder(folder, faults)
+    _distrust_directory(directory, faults)
     names = sorted(name for name in names if name.endswith(SUFFIX) and not name.startswith("."))
     if len(names) > MOST_FILES:
-        faults.append((folder, f"there are {len(names)} TOML files here; at most {MOST_FILES} are read", "", ""))
+        faults.append((directory, f"there are {len(names)} TOML files here; at most {MOST_FILES} are read", "", ""))
         return []
-    return [os.path.join(folder, name) for name in names]
+    return [os.path.join(directory, name) for name in names]
 
 
 def _read_file(path: str, faults: list[Fault], main: bool = False) -> tuple[str, str] | None:
@@ -99,18 +99,20 @@ def _decoded(path: str, content: bytes, faults: list[Fault]) -> tuple[str, str] 
 
 
 def _distrust_targets(files: list[str], faults: list[Fault]) -> None:
-    """Whoever can write to the folder behind a link can put another file there."""
-    for folder in dict.fromkeys(os.path.dirname(os.path.realpath(file)) for file in files if os.path.islink(file)):
-        _distrust_folder(folder, faults)
+    """Whoever can write to the directory behind a link can put another file there."""
+    for directory in dict.fromkeys(os.path.dirname(os.path.realpath(file)) for file in files if os.path.islink(file)):
+        _distrust_directory(directory, faults)
 
 
-def _distrust_folder(folder: str, faults: list[Fault]) -> None:
+def _distrust_directory(directory: str, faults: list[Fault]) -> None:
     try:
-        reason = safefile.distrust(os.stat(folder))
+        reason = safefile.distrust(os.stat(directory))
     except (OSError, ValueError):
-        return  # what is wrong with the folder was said when its file could not be read
+        return  # what is wrong with the directory was said when its file could not be read
     if reason:
-        faults.append((folder, "this folder is not trusted", reason, f"chown root: {folder} && chmod go-w {folder}"))
+        faults.append(
+            (directory, "this directory is not trusted", reason, f"chown root: {directory} && chmod go-w {directory}")
+        )
 
 
 def _cannot_read(path: str, error: Exception) -> tuple[str, str, str, str]:

@@ -1,4 +1,4 @@
-"""Durations and sizes as a person writes them. Every number carries its unit; nothing is guessed.
+"""Durations and sizes as an administrator writes them. Every number carries its unit; nothing is guessed.
 
 Durations: a whole number and s, m or h ("90s", "2m", "1h"); the result is whole seconds.
 Sizes: a number and an IEC unit ("512MiB", "1.5 TiB"), exact in bytes; or "128 extents".
@@ -7,7 +7,7 @@ Sizes: a number and an IEC unit ("512MiB", "1.5 TiB"), exact in bytes; or "128 e
 import re
 from typing import Any
 
-from lunmirror.config.problems import Wrong, quoted, shown
+from lunmirror.config.problems import InvalidValue, quoted, shown
 from lunmirror.desired import Size
 
 SECONDS = {"s": 1, "m": 60, "h": 3600}
@@ -26,18 +26,18 @@ _SHORT = {unit[0]: unit for unit in BYTES if unit != "B"}
 
 
 def duration(value: Any, least: int = 0, most: int = LONGEST) -> int:
-    """Seconds, between `least` and `most`. Raises Wrong."""
+    """Seconds, between `least` and `most`. Raises InvalidValue."""
     number, fraction, unit = _split(value, "a duration in quotes", '"15s" or "2m"')
     if unit not in SECONDS or fraction:
         hint = {"": "s", "sec": "s", "secs": "s", "seconds": "s", "min": "m", "minutes": "m"}.get(unit.lower())
-        raise Wrong(
+        raise InvalidValue(
             f"{quoted(value)} is not a duration",
             why="durations are whole numbers of seconds, minutes or hours, with the unit s, m or h",
             next=f'write "{number}{hint}"' if hint and not fraction else 'write for example "15s", "2m" or "1h"',
         )
     seconds = number * SECONDS[unit]
     if not least <= seconds <= most:
-        raise Wrong(f"{quoted(value)} is out of range: it must be {in_words(least)} to {in_words(most)}")
+        raise InvalidValue(f"{quoted(value)} is out of range: it must be {in_words(least)} to {in_words(most)}")
     return seconds
 
 
@@ -48,20 +48,20 @@ def in_words(seconds: int) -> str:
 
 
 def size(value: Any) -> Size:
-    """Bytes, or a number of extents; always more than nothing. Raises Wrong."""
+    """Bytes, or a number of extents; always more than nothing. Raises InvalidValue."""
     number, fraction, unit = _split(value, "a size in quotes", '"512MiB" or "128 extents"')
     if unit in ("extent", "extents") and not fraction:
         if not 0 < number <= MOST_EXTENTS:
-            raise Wrong(f"{quoted(value)} is not possible: a volume has 1 to {MOST_EXTENTS} extents")
+            raise InvalidValue(f"{quoted(value)} is not possible: a volume has 1 to {MOST_EXTENTS} extents")
         return Size(extents=number)
     return Size(bytes=_bytes(value, number, fraction, unit))
 
 
 def size_in_bytes(value: Any) -> int:
-    """Bytes; for what is measured before there are extents. Raises Wrong."""
+    """Bytes; for what is measured before there are extents. Raises InvalidValue."""
     found = size(value)
     if found.bytes is None:
-        raise Wrong(
+        raise InvalidValue(
             f"{quoted(value)} counts extents, and a disk has none before it is in a group",
             next='write the size in bytes, for example "2GiB"',
         )
@@ -69,10 +69,10 @@ def size_in_bytes(value: Any) -> int:
 
 
 def region(value: Any) -> int:
-    """Bytes: a power of two that md can have as a region. Raises Wrong."""
+    """Bytes: a power of two that md can have as a region. Raises InvalidValue."""
     found = size_in_bytes(value)
     if found & (found - 1) or not SMALLEST_REGION <= found <= LARGEST_REGION:
-        raise Wrong(
+        raise InvalidValue(
             f"{quoted(value)} is no size of a region",
             why="a region is a power of two, from 512KiB to 1GiB",
             next='write for example "2MiB", "16MiB" or "64MiB"',
@@ -86,22 +86,22 @@ def _bytes(value: str, number: int, fraction: str, unit: str) -> int:
     scaled = int(f"{number}{fraction}") * BYTES[unit]
     count, rest = divmod(scaled, int("1" + "0" * len(fraction)))
     if rest:
-        raise Wrong(f"{quoted(value)} is not a whole number of bytes", next="write it in a smaller unit")
+        raise InvalidValue(f"{quoted(value)} is not a whole number of bytes", next="write it in a smaller unit")
     if count <= 0:
-        raise Wrong(f"{quoted(value)} is nothing", next='write a size above zero, for example "512MiB"')
+        raise InvalidValue(f"{quoted(value)} is nothing", next='write a size above zero, for example "512MiB"')
     if count > LARGEST:
-        raise Wrong(f"{quoted(value)} is larger than Linux can address", next="choose a size below 8EiB")
+        raise InvalidValue(f"{quoted(value)} is larger than Linux can address", next="choose a size below 8EiB")
     return count
 
 
-def _wrong_unit(value: str, unit: str) -> Wrong:
+def _wrong_unit(value: str, unit: str) -> InvalidValue:
     meant = _DECIMAL.get(unit.upper()) or _SHORT.get(unit.upper())
     meant = meant or next((known for known in BYTES if known.lower() == unit.lower()), "")
     why = "sizes are in IEC units (MiB = 1,048,576 bytes), because MB and M mean different things to different tools"
     if not meant:
         known = ", ".join(BYTES)
-        return Wrong(f"{quoted(value)} is not a size", why=why, next=f"use one of {known}, or extents")
-    return Wrong(
+        return InvalidValue(f"{quoted(value)} is not a size", why=why, next=f"use one of {known}, or extents")
+    return InvalidValue(
         f"{quoted(value)} has a unit that lunmirror does not take",
         why=why,
         next=f'write "{value[: len(value) - len(unit)].strip()}{meant}"',
@@ -110,9 +110,9 @@ def _wrong_unit(value: str, unit: str) -> Wrong:
 
 def _split(value: Any, what: str, example: str) -> tuple[int, str, str]:
     if not isinstance(value, str):
-        raise Wrong(f"must be {what}, not {shown(value)}", next=f"write for example {example}")
+        raise InvalidValue(f"must be {what}, not {shown(value)}", next=f"write for example {example}")
     match = _NUMBER.fullmatch(value)
     if match is None:
         why = "the decimal sign is a point" if "," in value else ""
-        raise Wrong(f"{quoted(value)} is not {what}", why=why, next=f"write for example {example}")
+        raise InvalidValue(f"{quoted(value)} is not {what}", why=why, next=f"write for example {example}")
     return int(match[1]), match[2] or "", match[3]

@@ -1,4 +1,4 @@
-"""The course of a drill: write, cut, wait, heal, tell. The traffic returns on every way out of here, and whatever
+"""The course of a drill: write, cut, wait, repair, report. The traffic returns on every way out of here, and whatever
 becomes of this process the kernel lets it return (`cut`).
 """
 
@@ -15,10 +15,10 @@ from lunmirror.drill.plan import Place, Rehearsal, is_whole
 from lunmirror.drill.probe import Write, write_steadily, writes
 from lunmirror.drill.watch import GIVEN_UP, Sample, samples, watch
 from lunmirror.errors import HostError, LunmirrorError
-from lunmirror.host.aside import Aside
 from lunmirror.host.protocol import Reader
 from lunmirror.host.waiting import Interrupted, until
 from lunmirror.host.words import of
+from lunmirror.host.worker import Worker
 from lunmirror.model import Report
 from lunmirror.report.verdict import silent_servers
 
@@ -26,7 +26,7 @@ BEFORE = 4.0  # seconds of ordinary writing before the cut
 AFTER = 2.0  # and after redundancy is full
 ENDING = 5.0  # seconds for a copy of the process to end
 OUTAGE_PACE = 10.0  # seconds between passes while the server is away, as the timer has it (contrib/systemd)
-HEALING_PACE = 3.0
+REPAIR_PACE = 3.0
 
 
 class Pass(NamedTuple):
@@ -40,7 +40,7 @@ class Pass(NamedTuple):
 
 class Course(NamedTuple):
     """All that was seen. Times are on the monotonic clock, in seconds; `whole_at` None: not within the deadline.
-    `date` is the wall clock at the cut. `packets` were dropped; None if that cannot be told."""
+    `date` is the wall clock at the cut. `packets` were dropped; None if that is not known."""
 
     rehearsal: Rehearsal
     date: str
@@ -65,13 +65,13 @@ class Stage:
         cut: Cut,
         walk: Callable[[], Report],
         say: Callable[[str], None],
-        aside: Callable[..., Aside] = Aside,
+        aside: Callable[..., Worker] = Worker,
     ) -> None:
         self.desired, self.reader, self.cut, self.walk, self.say, self.aside = desired, reader, cut, walk, say, aside
 
 
-def play(rehearsal: Rehearsal, stage: Stage, healing: float) -> tuple[Course, Report | None]:
-    """The whole drill, and the report of its last pass. `healing` is the longest wait for full redundancy after the
+def play(rehearsal: Rehearsal, stage: Stage, repair: float) -> tuple[Course, Report | None]:
+    """The whole drill, and the report of its last pass. `repair` is the longest wait for full redundancy after the
     traffic returned, in seconds. Raises HostError if it could not begin, Interrupted."""
     stage.cut.prepare()
     notes = list(rehearsal.notes)
@@ -88,12 +88,12 @@ def play(rehearsal: Rehearsal, stage: Stage, healing: float) -> tuple[Course, Re
         stage.cut.begin(rehearsal.endpoints, rehearsal.seconds)
         ends = time.monotonic() + rehearsal.seconds
         walks = Walks(rehearsal, stage)
-        walks.through_the_outage(lambda: samples(watcher.tape.read()), ends)
+        walks.through_the_outage(lambda: samples(watcher.log.read()), ends)
         packets = stage.cut.packets()
         if trouble := stage.cut.lift():
             notes.append(f"the table that dropped the traffic is inert, but could not be removed: {trouble}")
-        stage.say(f"the traffic of server {rehearsal.server} is let through again; healing")
-        whole_at = walks.until_whole(ends + healing)
+        stage.say(f"the traffic of server {rehearsal.server} is let through again; repairing")
+        whole_at = walks.until_whole(ends + repair)
         if whole_at is not None:
             until(lambda: False, AFTER)
         ended_at = time.monotonic()
@@ -104,8 +104,8 @@ def play(rehearsal: Rehearsal, stage: Stage, healing: float) -> tuple[Course, Re
         lifted_at=ends,
         ended_at=ended_at,
         whole_at=whole_at,
-        writes={volume: writes(writer.tape.read()) for volume, writer in writers.items()},
-        samples=samples(watcher.tape.read()),
+        writes={volume: writes(writer.log.read()) for volume, writer in writers.items()},
+        samples=samples(watcher.log.read()),
         passes=tuple(walks.passes),
         packets=packets,
         notes=tuple(notes),
@@ -142,7 +142,7 @@ class Walks:
             now = time.monotonic()
             if now >= deadline:
                 return None
-            until(lambda: False, max(0.5, min(begun + HEALING_PACE, deadline) - now))
+            until(lambda: False, max(0.5, min(begun + REPAIR_PACE, deadline) - now))
 
     def _walk(self) -> Report | None:
         begun = time.monotonic()
@@ -170,28 +170,28 @@ def _given_up(volumes: Iterable[str], seen: tuple[Sample, ...]) -> bool:
     return bool(seen) and all(seen[-1].volumes.get(v) == GIVEN_UP for v in volumes)
 
 
-def _writer(place: Place, stage: Stage, stack: ExitStack, notes: list[str]) -> Aside:
-    writer = stage.aside(f"the writer on {place.folder}", partial(write_steadily, place.folder, place.device))
+def _writer(place: Place, stage: Stage, stack: ExitStack, notes: list[str]) -> Worker:
+    writer = stage.aside(f"the writer on {place.directory}", partial(write_steadily, place.directory, place.device))
     stack.callback(lambda: _stop(writer, notes))
     return writer
 
 
-def _warm_up(places: tuple[Place, ...], writers: dict[str, Aside], stage: Stage) -> None:
+def _warm_up(places: tuple[Place, ...], writers: dict[str, Worker], stage: Stage) -> None:
     """Some ordinary writing. Raises HostError if even that does not work."""
-    stage.say(f"writing to {', '.join(p.folder for p in places)} as usual for {BEFORE:g} s")
+    stage.say(f"writing to {', '.join(p.directory for p in places)} as usual for {BEFORE:g} s")
     until(lambda: False, BEFORE)
     for place in places:
-        seen = writes(writers[place.volume].tape.read())
+        seen = writes(writers[place.volume].log.read())
         fault = next((w.error for w in seen if w.error), 0)
         if fault or not any(w.seconds is not None for w in seen):
             why = of(OSError(fault, os.strerror(fault))) if fault else f"no write ended within {BEFORE:g} s"
             raise HostError(
-                f"the drill's own file cannot be written on {place.folder}: {why}",
+                f"the drill's own file cannot be written on {place.directory}: {why}",
                 why="a drill measures what its own writes meet, so they must succeed before it",
-                next="mend that, then drill again; no traffic was dropped",
+                next="correct that, then drill again; no traffic was dropped",
             )
 
 
-def _stop(copy: Aside, notes: list[str]) -> None:
+def _stop(copy: Worker, notes: list[str]) -> None:
     if trouble := copy.stop(ENDING):
         notes.append(trouble)

@@ -69,7 +69,7 @@ class Cut:
         self._nft(elements(endpoints, seconds), "the traffic cannot be dropped")
 
     def packets(self) -> int | None:
-        """How many were dropped; None if that cannot be told."""
+        """How many were dropped; None if that is not known."""
         ran = self.host.run((paths.NFT, "-j", "list", "table", "inet", TABLE), DEADLINE)
         try:
             rules = [item["rule"] for item in json.loads(ran.out)["nftables"] if "rule" in item]

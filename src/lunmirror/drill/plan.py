@@ -34,7 +34,7 @@ class Place(NamedTuple):
     """Where one volume's writer writes. `device` is st_dev's number of the file system."""
 
     volume: str
-    folder: str
+    directory: str
     device: int
 
 
@@ -93,7 +93,7 @@ def rehearsal(
 
 def read_sessions(reader: Reader) -> tuple[Session, ...]:
     """All of the kernel's, declared or not."""
-    listing = reader.folder(paths.SYS_SESSIONS)
+    listing = reader.directory(paths.SYS_SESSIONS)
     return tuple(_session(sid, reader) for sid in listing.facts) if isinstance(listing, Present) else ()
 
 

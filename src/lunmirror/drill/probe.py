@@ -1,4 +1,4 @@
-"""The writer: small synced writes, one after the other, each timed. It runs in a copy of the process (host/aside.py),
+"""The writer: small synced writes, one after the other, each timed. It runs in a copy of the process (host/worker.py),
 since one write may take as long as the outage does.
 """
 
@@ -23,7 +23,7 @@ PENDING = -1.0
 
 
 class Notes(Protocol):
-    """A tape of host/aside.py."""
+    """A log of host/worker.py."""
 
     def add(self, data: bytes) -> int: ...
 
@@ -42,45 +42,45 @@ class Write(NamedTuple):
         return now - self.begun if self.seconds is None else self.seconds
 
 
-def writes(tape: bytes) -> tuple[Write, ...]:
-    """What a tape of `write_steadily` says."""
-    whole = len(tape) - len(tape) % _RECORD.size
-    rows = _RECORD.iter_unpack(tape[:whole])
+def writes(log: bytes) -> tuple[Write, ...]:
+    """What a log of `write_steadily` holds."""
+    whole = len(log) - len(log) % _RECORD.size
+    rows = _RECORD.iter_unpack(log[:whole])
     return tuple(Write(begun, None if seconds == PENDING else seconds, error) for begun, seconds, error in rows)
 
 
-def write_steadily(folder: str, device: int, tape: Notes, told: Callable[[], bool]) -> None:
-    """Write into a file of our own in `folder`, the root of the file system on `device`, until told to end; then
+def write_steadily(directory: str, device: int, log: Notes, ending: Callable[[], bool]) -> None:
+    """Write into a file of our own in `directory`, the root of the file system on `device`, until asked to end; then
     remove the file. An error is noted, and the writing goes on; without a file there is one note, the error."""
     begun = time.monotonic()
     try:
-        place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        place = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         if os.fstat(place).st_dev != device:
             raise OSError(errno.ENODEV, "another file system is mounted there")
         file = _fresh(place)
     except OSError as error:
-        tape.add(_RECORD.pack(begun, time.monotonic() - begun, error.errno or errno.EIO))
+        log.add(_RECORD.pack(begun, time.monotonic() - begun, error.errno or errno.EIO))
         return
     try:
-        for block in _turns(told):
+        for block in _turns(ending):
             begun = time.monotonic()
-            at = tape.add(_RECORD.pack(begun, PENDING, 0))
+            at = log.add(_RECORD.pack(begun, PENDING, 0))
             fault = 0
             try:
                 os.pwrite(file, _content(), block * BLOCK)
             except OSError as error:
                 fault = error.errno or errno.EIO
             spent = time.monotonic() - begun
-            tape.change(at, _RECORD.pack(begun, spent, fault))
+            log.change(at, _RECORD.pack(begun, spent, fault))
             until(lambda: False, INTERVAL - spent, patient=True)
     finally:
         with suppress(OSError):
             os.unlink(NAME, dir_fd=place)
 
 
-def _turns(told: Callable[[], bool]) -> Iterator[int]:
+def _turns(ending: Callable[[], bool]) -> Iterator[int]:
     block = 0
-    while not told():
+    while not ending():
         yield block
         block = (block + 1) % BLOCKS
 

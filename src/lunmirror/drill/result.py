@@ -13,11 +13,11 @@ from lunmirror.exits import Exit
 from lunmirror.report.table import Paint
 
 SCHEMA = 1
-STALL = 1.0  # seconds; a write that takes longer is told as an event of its own
+STALL = 1.0  # seconds; a write that takes longer is reported as an event of its own
 
 
 class Event(NamedTuple):
-    """`at` in seconds from the cut. `label` is short, for the picture; '' for what only the table tells."""
+    """`at` in seconds from the cut. `label` is short, for the picture; '' for what only the table shows."""
 
     at: float
     text: str
@@ -93,7 +93,7 @@ def _faults(found: Result) -> list[str]:
     if found.packets == 0 and found.session_lost is None:
         faults.append("no packet was dropped and the session never failed: the traffic was not cut")
     if found.whole is None:
-        faults.append("redundancy was not full again when the time for healing was over")
+        faults.append("redundancy was not full again when the time for repair was over")
     return faults
 
 
@@ -164,7 +164,7 @@ def _synced(course: Course, given_up: float | None) -> float | None:
     return at
 
 
-# Telling
+# Reporting
 
 
 def render(result: Result, picture: str, color: bool = False) -> str:

@@ -18,26 +18,26 @@ from lunmirror.model import Absent, Present, Report
 from lunmirror.reconcile import run_pass
 from lunmirror.report.verdict import silent_servers
 
-HEALING = 900  # seconds
+REPAIR = 900  # seconds
 
 
 class Asked(NamedTuple):
-    """A drill as it was asked for. `seconds` is how long the traffic is dropped, `healing` the longest wait for full
+    """A drill as it was asked for. `seconds` is how long the traffic is dropped, `repair` the longest wait for full
     redundancy afterwards; `picture` is an absolute path."""
 
     server: str
     seconds: int
-    healing: int
+    repair: int
     picture: str
     json: bool
 
 
-def wish(server: str, desired: Desired, seconds: int | None, healing: int, picture: str | None, json: bool) -> Asked:
-    """What was asked, with the defaults filled in (`healing` 0 is one). Raises UsageError."""
+def wish(server: str, desired: Desired, seconds: int | None, repair: int, picture: str | None, json: bool) -> Asked:
+    """What was asked, with the defaults filled in (`repair` 0 is one). Raises UsageError."""
     asked = Asked(
         server,
         plan.default_seconds(desired) if seconds is None else seconds,
-        healing or HEALING,
+        repair or REPAIR,
         os.path.abspath(picture or f"lunmirror-drill-{server}.svg"),
         json,
     )
@@ -69,15 +69,15 @@ def rehearse(
     silent = silent_servers(wish.server, report, desired, host)
     rehearsal, reasons = plan.rehearsal(wish.server, wish.seconds, report, desired, host, silent)
     if rehearsal is None:
-        told = result.refusal_json(wish.server, run, reasons) if wish.json else ""
-        return Exit.REFUSED, report, told or result.render_refusal(wish.server, reasons, color)
+        document = result.refusal_json(wish.server, run, reasons) if wish.json else ""
+        return Exit.REFUSED, report, document or result.render_refusal(wish.server, reasons, color)
 
     def walk() -> Report:
         host.forget()
         return run_pass("drill", run, desired, host, executor)
 
     stage = Stage(desired, host, Cut(host, note), walk, say)
-    course, last = play(rehearsal, stage, wish.healing)
+    course, last = play(rehearsal, stage, wish.repair)
     found = result.judge(course)
     trouble = _keep_picture(wish.picture, course, found, host)
     if trouble:
@@ -89,12 +89,12 @@ def rehearse(
 
 def seconds(words: str) -> int:
     """Plain seconds, or a duration. Raises UsageError."""
-    from lunmirror.config.problems import Wrong
+    from lunmirror.config.problems import InvalidValue
     from lunmirror.config.units import duration
 
     try:
         number = int(words) if words.isascii() and words.isdigit() else duration(words)
-    except Wrong as wrong:
+    except InvalidValue as wrong:
         raise UsageError(f"--seconds: {wrong.what}", why=wrong.why, next=wrong.next) from wrong
     if not 1 <= number <= plan.LONGEST:
         raise UsageError(f"--seconds cannot be {words}", next=f"use 1 to {plan.LONGEST}")
@@ -109,7 +109,7 @@ def unconfirmed(wish: Asked, desired: Desired) -> UsageError:
         f"a drill of server {wish.server} must be confirmed",
         why=f"it drops all iSCSI traffic between this machine and {portals} for {wish.seconds} s, as if the server had "
         f"died: writes to {volumes} pause for up to the stall budget of {desired.stall_budget} s, and run on one leg "
-        "until it has healed. It begins only if nothing would lose access or data, and the kernel itself ends it, "
+        "until it is repaired. It begins only if nothing would lose access or data, and the kernel itself ends it, "
         "whatever becomes of lunmirror",
         next=f"lunmirror can-lose {wish.server}; then the same command with --confirm",
     )
@@ -123,12 +123,12 @@ def _check_place(path: str) -> None:
         if os.path.isdir(os.path.dirname(path)):
             return
         raise UsageError(
-            f"--picture: the folder {os.path.dirname(path)} is not there", next="make it first"
+            f"--picture: the directory {os.path.dirname(path)} is not there", next="make it first"
         ) from None
     except OSError as error:
         raise UsageError(f"--picture: {path} cannot be looked at: {error.strerror}") from None
     if not stat.S_ISREG(kind):
-        what = "a folder" if stat.S_ISDIR(kind) else "a symbolic link" if stat.S_ISLNK(kind) else "no plain file"
+        what = "a directory" if stat.S_ISDIR(kind) else "a symbolic link" if stat.S_ISLNK(kind) else "no plain file"
         raise UsageError(f"--picture: {path} is {what}", next="name a plain file, or one that is not there yet")
 
 
@@ -141,7 +141,7 @@ def _keep_picture(path: str, course: Course, found: result.Result, host: Host) -
         return f"the picture is not written: {before.reason}"
     try:
         drawn = picture.draw(course, found).encode()
-    except Exception as bug:  # what was measured for minutes is told all the same
+    except Exception as bug:  # what was measured for minutes is reported all the same
         return f"the picture is not drawn: internal error: {type(bug).__name__}: {bug}"
     try:
         host.write(path, drawn, before.facts if isinstance(before, Present) else None, 0o644)

@@ -35,27 +35,27 @@ class Sample(NamedTuple):
         return sum(state == "LOGGED_IN" for state in self.sessions.values())
 
 
-def samples(tape: bytes) -> tuple[Sample, ...]:
-    """What a tape of `watch` says; a line that is only half there is left out."""
-    lines = tape.decode(errors="replace").split("\n")[:-1]
+def samples(log: bytes) -> tuple[Sample, ...]:
+    """What a log of `watch` holds; a line that is only half there is left out."""
+    lines = log.decode(errors="replace").split("\n")[:-1]
     return tuple(Sample(*json.loads(line)) for line in lines)
 
 
-def watch(rehearsal: Rehearsal, desired: Desired, reader: Reader, tape: Notes, told: Callable[[], bool]) -> None:
-    """Look until told to end."""
+def watch(rehearsal: Rehearsal, desired: Desired, reader: Reader, log: Notes, ending: Callable[[], bool]) -> None:
+    """Look until asked to end."""
     last: tuple[dict[str, str], dict[str, str]] | None = None
-    while not told():
+    while not ending():
         begun = time.monotonic()
         reader.forget()
         now = (_sessions(rehearsal, reader), _volumes(rehearsal, desired, reader))
         if now != last:
-            tape.add(json.dumps([begun, *now]).encode() + b"\n")
+            log.add(json.dumps([begun, *now]).encode() + b"\n")
             last = now
-        until(told, max(0.01, begun + PERIOD - time.monotonic()), patient=True)
+        until(ending, max(0.01, begun + PERIOD - time.monotonic()), patient=True)
 
 
 def state_of(line: DmLine | None) -> str:
-    """A volume with several declared legs, as device-mapper tells it."""
+    """A volume with several declared legs, as device-mapper shows it."""
     if line is None:
         return UNKNOWN
     if line.target == "linear":

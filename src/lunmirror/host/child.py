@@ -1,7 +1,7 @@
 """Programs: started clean, bounded in time and output, and abandoned where nothing can end them.
 
 Why not subprocess: a process that waits in the kernel for a dead disk cannot be killed; it dies only when the disk
-comes back, and `subprocess.run` would wait for it as long. Here a program that is past its deadline is told to end
+comes back, and `subprocess.run` would wait for it as long. Here a program that is past its deadline is asked to end
 (SIGTERM), killed a second later, and a second after that abandoned: its pid is noted for later passes (host/stuck.py).
 
 A program gets no standard input but the bytes it is given, a fixed environment, a session of its own, no descriptor
@@ -30,7 +30,7 @@ ENVIRONMENT = {
     "HOME": "/",
     "LVM_SUPPRESS_FD_WARNINGS": "1",
 }
-OUTPUT_KEPT = 64 << 20  # bytes of standard output: LVM tells of 6,000 volumes in 6 MiB
+OUTPUT_KEPT = 64 << 20  # bytes of standard output: LVM reports 6,000 volumes in 6 MiB
 ERRORS_KEPT = 32 << 10  # bytes of standard error, at its beginning, and again as many at its end
 GRACE = 1.0  # seconds between SIGTERM and SIGKILL, and between SIGKILL and giving up
 
@@ -55,7 +55,7 @@ class Job(NamedTuple):
 def settle() -> None:
     """Make this process one that children can be started from. Once, before the first.
 
-    posix_spawn can set neither folder nor umask nor close what we inherited ourselves, so we do it for us both.
+    posix_spawn can set neither directory nor umask nor close what we inherited ourselves, so we do it for us both.
     """
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, as some daemons leave it, waitpid would find nothing
     os.chdir("/")
@@ -73,8 +73,8 @@ def settle() -> None:
 
 def find(program: str) -> str:
     """The path of a program; '' if it is not installed. The caller's PATH plays no part."""
-    for folder in paths.PROGRAM_PATH:
-        path = f"{folder}/{program}"
+    for directory in paths.PROGRAM_PATH:
+        path = f"{directory}/{program}"
         if os.access(path, os.X_OK) and not os.path.isdir(path):
             return path
     return ""
@@ -95,9 +95,7 @@ def run_all(jobs: tuple[Job, ...], stuck: Stuck, note: Callable[[str], None]) ->
     return tuple(child.answer for child in children if child.answer is not None)
 
 
-def work_aside(
-    what: str, work: Callable[[], None], deadline: float, stuck: Stuck, note: Callable[[str], None]
-) -> Ran:
+def run_apart(what: str, work: Callable[[], None], deadline: float, stuck: Stuck, note: Callable[[str], None]) -> Ran:
     """Do something in a copy of this process, since it may never return (a write to sysfs can wait for a dead disk).
 
     `rc` is 0, or the errno of the OSError that `work` raised.
@@ -134,13 +132,13 @@ class Child:
     def __init__(self, job: Job, stuck: Stuck, note: Callable[[str], None]) -> None:
         self.job, self.stuck, self.note = job, stuck, note
         self.answer: Ran | None = None
-        self.out, self.err = Kept(OUTPUT_KEPT, 0), Kept(ERRORS_KEPT, ERRORS_KEPT)
-        self.pipes: dict[int, Kept] = {}
+        self.out, self.err = Output(OUTPUT_KEPT, 0), Output(ERRORS_KEPT, ERRORS_KEPT)
+        self.pipes: dict[int, Output] = {}
         self.pid = 0
         self.pidfd = -1
         self.started = time.monotonic()
         self.turn = self.started + job.deadline  # when the next, harsher way to end it is due
-        self.told = 0  # how many ways to end it were tried
+        self.attempts = 0  # how many ways to end it were tried
 
     @property
     def name(self) -> str:
@@ -171,8 +169,8 @@ class Child:
             )
         except (OSError, ValueError) as error:
             self._close()
-            said = words.of(error) if isinstance(error, OSError) else str(error)  # ValueError: a NUL in an argument
-            self.answer = self.failed_to_start(f"{self.name} cannot be started: {said}")
+            reason = words.of(error) if isinstance(error, OSError) else str(error)  # ValueError: a NUL in an argument
+            self.answer = self.failed_to_start(f"{self.name} cannot be started: {reason}")
             return
         finally:
             for number in opened:
@@ -233,16 +231,16 @@ class Child:
             self._finish(*self._judge(os.waitstatus_to_exitcode(status)))
             return
         insisted = asked_to_stop() > (1 if self.job.changes else 0)
-        if time.monotonic() >= self.turn or (insisted and self.told == 0):
+        if time.monotonic() >= self.turn or (insisted and self.attempts == 0):
             self._end()
 
     def _end(self) -> None:
         """The next harsher way to end it."""
-        self.told += 1
+        self.attempts += 1
         self.turn = time.monotonic() + GRACE
-        if self.told == 1:
+        if self.attempts == 1:
             self._signal(signal.SIGTERM)
-        elif self.told == 2:
+        elif self.attempts == 2:
             self._signal(signal.SIGKILL)
         else:
             self._abandon()
@@ -262,23 +260,23 @@ class Child:
         self._finish(None, text, gone=False)
 
     def _judge(self, rc: int) -> tuple[int | None, str]:
-        if self.told:
-            return None, f"{self.name} (pid {self.pid}) {self._overdue()} and was ended{self._said()}"
+        if self.attempts:
+            return None, f"{self.name} (pid {self.pid}) {self._overdue()} and was ended{self._last_output()}"
         if self.out.dropped and not self.job.changes:
             # Half an answer may lack just the line that says "present".
             return None, f"{self.name} printed {self.out.total} bytes, more than the {OUTPUT_KEPT} that are read"
         if rc < 0:
-            return rc, f"{self.name} was killed by signal {-rc}{self._said()}"
+            return rc, f"{self.name} was killed by signal {-rc}{self._last_output()}"
         return rc, ""
 
     def _overdue(self) -> str:
         if asked_to_stop() and time.monotonic() - self.started < self.job.deadline:
-            return "was running when lunmirror was told to stop"
+            return "was running when lunmirror was asked to stop"
         return f"did not end within {self.job.deadline:g} s"
 
-    def _said(self) -> str:
+    def _last_output(self) -> str:
         lines = self.err.text().strip().splitlines()
-        return f"; its last words: {lines[-1].strip()[:300]}" if lines else ""
+        return f"; its last output: {lines[-1].strip()[:300]}" if lines else ""
 
     def _drain(self) -> None:
         """What is still in the pipes. Not until their end: a daemon that the program left behind may hold them open
@@ -305,7 +303,7 @@ class Child:
         self.pidfd = -1
 
 
-class Kept:
+class Output:
     """The first bytes of a stream and the last ones; what lies between is counted and dropped."""
 
     def __init__(self, head: int, tail: int) -> None:
@@ -331,7 +329,7 @@ class Kept:
         return (self.head + gap + self.tail).decode("utf-8", "surrogateescape")
 
 
-def _take(number: int, kept: Kept) -> bytes | None:
+def _take(number: int, kept: Output) -> bytes | None:
     """One read: what came, b"" at the end of the stream, None if there is nothing now."""
     try:
         data = os.read(number, _CHUNK)

@@ -1,6 +1,6 @@
 """Files: read without ever waiting, replaced whole or not at all.
 
-A replacement is written beside the file (or in a scratch folder), brought to disk, and renamed over it; the folder is
+A replacement is written beside the file (or in a scratch directory), brought to disk, and renamed over it; the directory is
 brought to disk too. Whoever reads, and whoever boots after a power loss, finds the old file or the new one.
 """
 
@@ -15,14 +15,14 @@ from lunmirror.host import paths, safefile, words
 from lunmirror.host.protocol import ActionFailed
 from lunmirror.model import ABSENT, Present, Seen, Unknown
 
-MOST = 16 << 20  # bytes; nothing that we read is near it
+MOST_READ = 16 << 20  # bytes; nothing that we read is near it
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR)
 
 
 def read(path: str) -> Seen[bytes]:
     """Present(bytes), Absent, or Unknown."""
     try:
-        return Present(safefile.read(path, MOST))
+        return Present(safefile.read(path, MOST_READ))
     except OSError as error:
         if error.errno not in _NOT_THERE:
             return Unknown(f"cannot read {path}: {words.of(error)}")
@@ -49,8 +49,8 @@ def link(path: str) -> Seen[str]:
         return Unknown(f"cannot resolve {path!r}: {error}")
 
 
-def folder(path: str) -> Seen[tuple[str, ...]]:
-    """Present(tuple of names, sorted) of a real folder, or of one that links of root's alone lead to; Absent; Unknown."""
+def directory(path: str) -> Seen[tuple[str, ...]]:
+    """Present(tuple of names, sorted) of a real directory, or of one that links of root's alone lead to; Absent; Unknown."""
     try:
         number = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -58,10 +58,10 @@ def folder(path: str) -> Seen[tuple[str, ...]]:
     except OSError as error:  # ENOTDIR is also a file or a symbolic link in its place: there is something
         if os.path.islink(path):
             real, why = _through(path)
-            return folder(real) if real else Unknown(f"cannot open the folder {path}: {why}")
-        return Unknown(f"cannot open the folder {path}: {words.of(error)}")
+            return directory(real) if real else Unknown(f"cannot open the directory {path}: {why}")
+        return Unknown(f"cannot open the directory {path}: {words.of(error)}")
     except ValueError as error:
-        return Unknown(f"cannot open the folder {path!r}: {error}")
+        return Unknown(f"cannot open the directory {path!r}: {error}")
     try:
         return Present(tuple(sorted(os.listdir(number))))
     except OSError as error:
@@ -79,7 +79,7 @@ def _through(path: str) -> tuple[str, str]:
 def glob(pattern: str) -> tuple[str, ...]:
     """Existing paths that match, sorted. Knows `*` only, within one part of the path; a leading dot matches too.
 
-    Not the glob module: it takes a folder that cannot be listed (say, for too many open files) for an empty one.
+    Not the glob module: it takes a directory that cannot be listed (say, for too many open files) for an empty one.
     Raises HostError where that happens.
     """
     *parts, last = pattern.split("/")
@@ -119,7 +119,7 @@ def _names(path: str) -> list[str]:
         raise HostError(
             f"cannot list {path}: {words.of(error)}",
             why="going on would take what is in it for absent",
-            next="mend that, then run again; nothing was decided on it",
+            next="correct that, then run again; nothing was decided on it",
         ) from error
 
 
@@ -150,7 +150,7 @@ def replace(
         except BaseException:
             safefile.remove_if_there(temporary)
             raise
-        safefile.sync_folder(os.path.dirname(path))
+        safefile.sync_directory(os.path.dirname(path))
 
 
 def remove(path: str, before: bytes, lock: Callable[[], AbstractContextManager[None]]) -> None:
@@ -159,13 +159,13 @@ def remove(path: str, before: bytes, lock: Callable[[], AbstractContextManager[N
         with lock():
             _must_still_be(path, before)
             os.unlink(path)
-        safefile.sync_folder(os.path.dirname(path))
+        safefile.sync_directory(os.path.dirname(path))
 
 
-def make_folder(path: str, mode: int) -> None:
-    """Make a folder and its missing parents, all with this mode whatever the umask. A folder that is there is left
+def make_directory(path: str, mode: int) -> None:
+    """Make a directory and its missing parents, all with this mode whatever the umask. A directory that is there is left
     as it is. Raises ActionFailed."""
-    with _in_words(f"cannot make the folder {path}"):
+    with _in_words(f"cannot make the directory {path}"):
         missing = []
         at = path
         while _state(at) is None:
@@ -174,9 +174,9 @@ def make_folder(path: str, mode: int) -> None:
         for part in reversed(missing):
             os.mkdir(part, mode)
             os.chmod(part, mode)
-            safefile.sync_folder(os.path.dirname(part))
+            safefile.sync_directory(os.path.dirname(part))
         if not missing and not stat.S_ISDIR(os.lstat(path).st_mode) and not _through(path)[0]:
-            raise ActionFailed(f"cannot make the folder {path}: something else has that name")
+            raise ActionFailed(f"cannot make the directory {path}: something else has that name")
 
 
 def write_value(path: str, value: str) -> None:
@@ -204,7 +204,7 @@ def _state(path: str) -> os.stat_result | None:
 def _must_still_be(path: str, before: bytes | None) -> None:
     """What was observed must still hold, at the last instant before it is replaced."""
     try:
-        now: bytes | None = safefile.read(path, MOST, follow=False)
+        now: bytes | None = safefile.read(path, MOST_READ, follow=False)
     except FileNotFoundError:
         now = None
     except ValueError as error:
@@ -214,10 +214,10 @@ def _must_still_be(path: str, before: bytes | None) -> None:
         raise ActionFailed(f"{path} {what} since it was observed; nothing was changed, the next pass looks again")
 
 
-def no_room(folder: str) -> str:
-    """Why nothing can be written below it: its file system is read-only, or full; '' if neither, or it cannot be told."""
+def no_room(directory: str) -> str:
+    """Why nothing can be written below it: its file system is read-only, or full; '' if neither, or it is not known."""
     try:
-        status = os.statvfs(folder)
+        status = os.statvfs(directory)
     except OSError:
         return ""
     if status.f_flag & os.ST_RDONLY:
@@ -226,11 +226,11 @@ def no_room(folder: str) -> str:
 
 
 def flush(path: str) -> None:
-    """fsync of a file and of the three folders above it, which may be new as well; nothing where there is no file."""
+    """fsync of a file and of the three directories above it, which may be new as well; nothing where there is no file."""
     with _in_words(f"cannot bring {path} to the disk"):
         try:
             number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-        except (FileNotFoundError, NotADirectoryError):  # older records are a file where newer ones have a folder
+        except (FileNotFoundError, NotADirectoryError):  # older records are a file where newer ones have a directory
             return
         try:
             os.fsync(number)
@@ -238,7 +238,7 @@ def flush(path: str) -> None:
             os.close(number)
         for _ in range(3):
             path = os.path.dirname(path)
-            safefile.sync_folder(path)
+            safefile.sync_directory(path)
 
 
 @contextmanager

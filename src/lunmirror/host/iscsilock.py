@@ -15,7 +15,7 @@ from lunmirror.host import paths, stuck, words
 from lunmirror.host.protocol import ActionFailed
 from lunmirror.host.waiting import until
 
-PATIENCE = 10.0  # seconds that we wait for the lock
+LOCK_WAIT = 10.0  # seconds that we wait for the lock
 ABANDONED = 30.0  # seconds after which open-iscsi itself gives up waiting
 
 _HERE = os.O_NOFOLLOW | os.O_CLOEXEC
@@ -25,41 +25,41 @@ _HERE = os.O_NOFOLLOW | os.O_CLOEXEC
 def held(note: Callable[[str], None]) -> Iterator[None]:
     """Hold the lock. `note` hears of a lock that had to be broken. Raises ActionFailed."""
     try:
-        folder = _folder()
+        directory = _directory()
     except OSError as error:
         raise ActionFailed(
             f"cannot lock open-iscsi's database in {paths.ISCSI_LOCK_DIR}: {words.of(error)}"
         ) from error
     try:
-        _take(folder, note)
+        _take(directory, note)
         try:
             yield
         finally:
-            _unlink(folder, paths.ISCSI_LOCK)
+            _unlink(directory, paths.ISCSI_LOCK)
     finally:
-        os.close(folder)
+        os.close(directory)
 
 
-def _folder() -> int:
-    """A descriptor of the lock folder. /run/lock may be writable by everyone, so it must be a real one of root's."""
+def _directory() -> int:
+    """A descriptor of the lock directory. /run/lock may be writable by everyone, so it must be a real one of root's."""
     with suppress(FileExistsError):
         os.mkdir(paths.ISCSI_LOCK_DIR, 0o770)
-    folder = os.open(paths.ISCSI_LOCK_DIR, os.O_RDONLY | os.O_DIRECTORY | _HERE)
-    owner = os.fstat(folder).st_uid
+    directory = os.open(paths.ISCSI_LOCK_DIR, os.O_RDONLY | os.O_DIRECTORY | _HERE)
+    owner = os.fstat(directory).st_uid
     if owner != os.geteuid():
-        os.close(folder)
+        os.close(directory)
         raise ActionFailed(
             f"{paths.ISCSI_LOCK_DIR} belongs to user {owner}, not to root: remove it, nothing was changed"
         )
-    return folder
+    return directory
 
 
-def _take(folder: int, note: Callable[[str], None]) -> None:
+def _take(directory: int, note: Callable[[str], None]) -> None:
     try:
-        _sign(folder)
-        if not until(lambda: _link(folder, note), PATIENCE, first=0.01, most=0.01, patient=True):
+        _sign(directory)
+        if not until(lambda: _link(directory, note), LOCK_WAIT, first=0.01, most=0.01, patient=True):
             raise ActionFailed(
-                f"open-iscsi's database is locked by another program for more than {PATIENCE:g} s"
+                f"open-iscsi's database is locked by another program for more than {LOCK_WAIT:g} s"
                 f" ({paths.ISCSI_LOCK_DIR}/{paths.ISCSI_LOCK}); nothing was changed, the next pass tries again"
             )
     except OSError as error:
@@ -67,13 +67,13 @@ def _take(folder: int, note: Callable[[str], None]) -> None:
             f"cannot lock open-iscsi's database in {paths.ISCSI_LOCK_DIR}: {words.of(error)}"
         ) from error
     finally:
-        _unlink(folder, paths.ISCSI_LOCK_OWN)
+        _unlink(directory, paths.ISCSI_LOCK_OWN)
 
 
-def _sign(folder: int) -> None:
+def _sign(directory: int) -> None:
     """The file that we link: our pid and start time."""
-    _unlink(folder, paths.ISCSI_LOCK_OWN)
-    number = os.open(paths.ISCSI_LOCK_OWN, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _HERE, 0o600, dir_fd=folder)
+    _unlink(directory, paths.ISCSI_LOCK_OWN)
+    number = os.open(paths.ISCSI_LOCK_OWN, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _HERE, 0o600, dir_fd=directory)
     try:
         state = stuck.stat(os.getpid())
         os.write(number, f"lunmirror {os.getpid()} {state[1] if state else 0}\n".encode())
@@ -81,21 +81,23 @@ def _sign(folder: int) -> None:
         os.close(number)
 
 
-def _link(folder: int, note: Callable[[str], None]) -> bool:
+def _link(directory: int, note: Callable[[str], None]) -> bool:
     try:
-        os.link(paths.ISCSI_LOCK_OWN, paths.ISCSI_LOCK, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+        os.link(
+            paths.ISCSI_LOCK_OWN, paths.ISCSI_LOCK, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False
+        )
     except FileExistsError:
-        if why := _abandoned(folder):
+        if why := _abandoned(directory):
             note(f"broke open-iscsi's database lock, {why}")
-            _unlink(folder, paths.ISCSI_LOCK)
+            _unlink(directory, paths.ISCSI_LOCK)
         return False
     return True
 
 
-def _abandoned(folder: int) -> str:
+def _abandoned(directory: int) -> str:
     """Why nobody holds the lock that is there; '' if somebody may."""
     try:
-        number = os.open(paths.ISCSI_LOCK, os.O_RDONLY | os.O_NONBLOCK | _HERE, dir_fd=folder)
+        number = os.open(paths.ISCSI_LOCK, os.O_RDONLY | os.O_NONBLOCK | _HERE, dir_fd=directory)
     except FileNotFoundError:
         return ""
     try:
@@ -113,6 +115,6 @@ def _abandoned(folder: int) -> str:
     return f"taken {age:.0f} s ago and never released" if age > ABANDONED else ""
 
 
-def _unlink(folder: int, name: str) -> None:
+def _unlink(directory: int, name: str) -> None:
     with suppress(FileNotFoundError):
-        os.unlink(name, dir_fd=folder)
+        os.unlink(name, dir_fd=directory)

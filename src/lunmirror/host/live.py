@@ -42,7 +42,7 @@ class LiveHost:
             self.answers[argv] = self._run(Job(argv, deadline, changes=False))
         return self.answers[argv]
 
-    def once(self, name: str, look: Callable[[], T]) -> T:
+    def memoize(self, name: str, look: Callable[[], T]) -> T:
         if name not in self.found:
             self.found[name] = look()
         found: T = self.found[name]
@@ -61,8 +61,8 @@ class LiveHost:
     def link(self, path: str) -> Seen[str]:
         return files.link(path)
 
-    def folder(self, path: str) -> Seen[tuple[str, ...]]:
-        return files.folder(path)
+    def directory(self, path: str) -> Seen[tuple[str, ...]]:
+        return files.directory(path)
 
     def reach(self, endpoints: tuple[tuple[str, int], ...], deadline: float) -> dict[tuple[str, int], str]:
         from lunmirror.host.reach import reach  # only a pass with a session missing asks
@@ -95,8 +95,8 @@ class LiveHost:
         self._change()
         files.replace(path, content, before, mode, scratch, self._lock(locked))
 
-    def no_room(self, folder: str) -> str:
-        return files.no_room(folder)
+    def no_room(self, directory: str) -> str:
+        return files.no_room(directory)
 
     def flush(self, path: str) -> None:
         files.flush(path)
@@ -107,16 +107,16 @@ class LiveHost:
 
     def write_value(self, path: str, value: str) -> None:
         self._change()
-        ran = child.work_aside(
+        ran = child.run_apart(
             f"writing {path}", lambda: files.write_value(path, value), VALUE_DEADLINE, self.stuck, self.note
         )
         if ran.rc != 0:
             why = ran.trouble or words.of(OSError(ran.rc, ""))
             raise ActionFailed(f"cannot write {value!r} to {path}: {why}")
 
-    def make_folder(self, path: str, mode: int) -> None:
+    def make_directory(self, path: str, mode: int) -> None:
         self._change()
-        files.make_folder(path, mode)
+        files.make_directory(path, mode)
 
     def await_path(self, patterns: tuple[str, ...], deadline: float) -> None:
         self._change()

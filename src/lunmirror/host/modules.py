@@ -20,11 +20,11 @@ def fault(name: str) -> Fault | None:
     if os.path.exists(f"{paths.SYS_MODULES}/{name}"):
         return None
     release = os.uname().release
-    folder = f"{paths.KERNEL_MODULES}/{release}"
-    found = [_lists(f"{folder}/{index}", name) for index in ("modules.builtin", "modules.dep")]
+    directory = f"{paths.KERNEL_MODULES}/{release}"
+    found = [_lists(f"{directory}/{index}", name) for index in ("modules.builtin", "modules.dep")]
     if any(found):
         return None
-    if not os.path.isdir(folder):
+    if not os.path.isdir(directory):
         if not _has_entries(paths.KERNEL_MODULES):
             return None  # hidden from us, or never there: nothing is known
         return Fault(
@@ -43,9 +43,9 @@ def fault(name: str) -> Fault | None:
     )
 
 
-def _has_entries(folder: str) -> bool:
+def _has_entries(directory: str) -> bool:
     try:
-        return bool(os.listdir(folder))
+        return bool(os.listdir(directory))
     except OSError:
         return False
 

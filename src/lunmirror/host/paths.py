@@ -6,10 +6,10 @@ RUN_DIR = "/run/lunmirror"
 RUN_LOCK = f"{RUN_DIR}/lock"
 COMPILED = f"{RUN_DIR}/desired.json"
 STUCK = "stuck.json"
-CONTESTED = f"{RUN_DIR}/contested.json"
+FLAPPING = f"{RUN_DIR}/flapping.json"
 STATE_DIR = "/var/lib/lunmirror"
 JOURNAL_DIR = f"{STATE_DIR}/volumes"
-ATTENTION_DIR = f"{STATE_DIR}/attention"  # what udev notes of disks whose session was connected anew
+ATTENTION_DIR = f"{STATE_DIR}/attention"  # what udev notes of disks whose session was reconnected
 SCRATCH = ".lunmirror.tmp"  # a replacement file on its way; one fixed name, so that a crash leaves at most one
 
 # open-iscsi. The root of the node database is compiled into iscsiadm: Debian 12 has /etc/iscsi, upstream since
@@ -33,7 +33,7 @@ MAPPER = "/dev/mapper"
 DM_CONTROL = f"{MAPPER}/control"
 DEV_DISK = "/dev/disk"
 UDEV_DATA = "/run/udev/data"
-UDEV_LINKS = "/run/udev/links"  # a folder for each link, in it an entry for each device that claims it
+UDEV_LINKS = "/run/udev/links"  # a directory for each link, in it an entry for each device that claims it
 UDEV_RULES = "/etc/udev/rules.d/85-lunmirror.rules"  # after 60-persistent-storage.rules, which sets ID_PATH
 SYSTEMD_RUNNING = "/run/systemd/system"
 GENERATED_UNITS = "/run/systemd/generator"  # what systemd made of fstab

@@ -27,12 +27,12 @@ class Ran(NamedTuple):
 
     @property
     def why(self) -> str:
-        """One line for a person: the trouble, or what the program wrote last, or its exit code. Before the last line the
-        first that names a cause of the kernel's: LVM tells that some lines above ("Failed to commit VG vg0")."""
+        """One line for an administrator: the trouble, or what the program wrote last, or its exit code. Before the last line the
+        first that names a cause of the kernel's: LVM writes that some lines above ("Failed to commit VG vg0")."""
         lines = [line.strip()[:300] for line in (self.err.strip() or self.out.strip()).splitlines()]
         cause = next((line for line in lines[:-1] if any(c in line.lower() for c in CAUSES)), "")
-        said = f": {'; '.join(filter(None, (cause, lines[-1])))}" if lines else ""
-        return self.trouble or f"{self.argv[0].rsplit('/', 1)[-1]} ended with exit code {self.rc}{said}"
+        detail = f": {'; '.join(filter(None, (cause, lines[-1])))}" if lines else ""
+        return self.trouble or f"{self.argv[0].rsplit('/', 1)[-1]} ended with exit code {self.rc}{detail}"
 
 
 class Reader(Protocol):
@@ -44,10 +44,10 @@ class Reader(Protocol):
         ...
 
     def forget(self) -> None:
-        """Whoever watches the machine asks anew: nothing is remembered after this."""
+        """Whoever watches the machine asks again: nothing is remembered after this."""
         ...
 
-    def once(self, name: str, look: Callable[[], T]) -> T:
+    def memoize(self, name: str, look: Callable[[], T]) -> T:
         """What `look` finds, remembered by that name until the next change through this host, as queries are."""
         ...
 
@@ -56,15 +56,15 @@ class Reader(Protocol):
         ...
 
     def glob(self, pattern: str) -> tuple[str, ...]:
-        """Existing paths that match, sorted. Only for /sys, /dev, /run and folders whose absence means 'none'."""
+        """Existing paths that match, sorted. Only for /sys, /dev, /run and directories whose absence means 'none'."""
         ...
 
     def link(self, path: str) -> Seen[str]:
         """Present(str): the path with every symbolic link resolved; Absent if it does not exist."""
         ...
 
-    def folder(self, path: str) -> Seen[tuple[str, ...]]:
-        """Present(tuple of names, sorted) of a real folder, or of one that links of root's alone lead to; Absent; Unknown
+    def directory(self, path: str) -> Seen[tuple[str, ...]]:
+        """Present(tuple of names, sorted) of a real directory, or of one that links of root's alone lead to; Absent; Unknown
         for anything else."""
         ...
 
@@ -97,8 +97,8 @@ class Host(Reader, Protocol):
         self, path: str, content: bytes, before: bytes | None, mode: int, scratch: str = "", locked: bool = False
     ) -> None: ...
 
-    def no_room(self, folder: str) -> str:
-        """Why nothing can be written below a folder, in words; '' if that is not certain."""
+    def no_room(self, directory: str) -> str:
+        """Why nothing can be written below a directory, in words; '' if that is not certain."""
         ...
 
     def flush(self, path: str) -> None:
@@ -109,7 +109,7 @@ class Host(Reader, Protocol):
 
     def write_value(self, path: str, value: str) -> None: ...
 
-    def make_folder(self, path: str, mode: int) -> None: ...
+    def make_directory(self, path: str, mode: int) -> None: ...
 
     def await_path(self, patterns: tuple[str, ...], deadline: float) -> None: ...
 

@@ -1,7 +1,7 @@
-"""The folder under /run where one pass leaves something for the next: who runs, what is stuck, the compiled configuration.
+"""The directory under /run where one pass leaves something for the next: who runs, what is stuck, the compiled configuration.
 
 /run is cleared at boot, so nothing in it outlives the processes that it speaks of. What is in it is believed only if nobody
-else can have written it: the file and its folder belong to this user, and only this user may write to them.
+else can have written it: the file and its directory belong to this user, and only this user may write to them.
 """
 
 import os
@@ -12,7 +12,7 @@ from lunmirror.errors import HostError
 from lunmirror.host import paths, safefile, words
 
 MOST_BYTES = 8 << 20
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def read(path: str) -> bytes:
@@ -22,42 +22,42 @@ def read(path: str) -> bytes:
 
 
 def write(path: str, content: bytes) -> None:
-    """Replace one file whole, its folder made (0700) if missing. Raises OSError, ValueError."""
-    folder = os.path.dirname(path)
+    """Replace one file whole, its directory made (0700) if missing. Raises OSError, ValueError."""
+    directory = os.path.dirname(path)
     with suppress(FileExistsError):
-        os.mkdir(folder, 0o700)
-    _trust(folder)
+        os.mkdir(directory, 0o700)
+    _trust(directory)
     safefile.replace(path, content, sync=False)  # /run is memory
 
 
-def _trust(folder: str) -> None:
-    status = os.lstat(folder)
+def _trust(directory: str) -> None:
+    status = os.lstat(directory)
     if not stat.S_ISDIR(status.st_mode) or not safefile.is_own(status):
         raise ValueError("not to be trusted")
 
 
-def open_folder() -> int:
-    """A descriptor of the folder, made (0700) if it is missing. Raises OSError; HostError if it is not ours."""
+def open_directory() -> int:
+    """A descriptor of the directory, made (0700) if it is missing. Raises OSError; HostError if it is not ours."""
     with suppress(FileExistsError):
         os.mkdir(paths.RUN_DIR, 0o700)
-    folder = os.open(paths.RUN_DIR, _FOLDER)
-    state = os.fstat(folder)
+    directory = os.open(paths.RUN_DIR, _DIRECTORY)
+    state = os.fstat(directory)
     if not safefile.is_own(state):
-        os.close(folder)
+        os.close(directory)
         raise HostError(
             f"{paths.RUN_DIR} is not root's alone: owner {state.st_uid}, mode {state.st_mode & 0o7777:04o}",
             why="somebody else made it, and could make lunmirror trust what it holds",
             next="look at it, move it away, and run again",
         )
     if state.st_mode & 0o7777 != 0o700:
-        os.fchmod(folder, 0o700)
-    return folder
+        os.fchmod(directory, 0o700)
+    return directory
 
 
-def open_lock(folder: int, name: str) -> int:
+def open_lock(directory: int, name: str) -> int:
     """A descriptor of the lock file, made if missing. Raises OSError; HostError if it is no plain file of ours."""
     flags = os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
-    file = os.open(name, flags, 0o600, dir_fd=folder)
+    file = os.open(name, flags, 0o600, dir_fd=directory)
     state = os.fstat(file)
     if state.st_uid != os.geteuid() or not stat.S_ISREG(state.st_mode):
         os.close(file)
@@ -66,9 +66,9 @@ def open_lock(folder: int, name: str) -> int:
 
 
 def trouble(error: OSError) -> HostError:
-    """The folder cannot be used, in words."""
+    """The directory cannot be used, in words."""
     return HostError(
         f"cannot use {paths.RUN_DIR}: {words.of(error)}",
         why="a pass keeps its lock there, so that two never run at once",
-        next=f"make sure that {paths.RUN_DIR} can be made and is a folder",
+        next=f"make sure that {paths.RUN_DIR} can be made and is a directory",
     )

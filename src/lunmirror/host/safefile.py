@@ -26,7 +26,7 @@ def read(
     try:
         status = os.fstat(number)
         if not stat.S_ISREG(status.st_mode):
-            raise ValueError("it is a folder" if stat.S_ISDIR(status.st_mode) else "it is not a regular file")
+            raise ValueError("it is a directory" if stat.S_ISDIR(status.st_mode) else "it is not a regular file")
         if reason := judge(status):
             raise ValueError(reason)
         content = bytearray()
@@ -67,7 +67,7 @@ def replace(path: str, content: bytes, mode: int = 0o600, sync: bool = True) -> 
         remove_if_there(temporary)
         raise
     if sync:
-        sync_folder(os.path.dirname(path))
+        sync_directory(os.path.dirname(path))
 
 
 def remove_if_there(path: str) -> None:
@@ -79,8 +79,8 @@ def remove_if_there(path: str) -> None:
             raise
 
 
-def sync_folder(path: str) -> None:
-    """Bring the names in a folder to the disk. Raises OSError."""
+def sync_directory(path: str) -> None:
+    """Bring the names in a directory to the disk. Raises OSError."""
     number = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(number)
@@ -89,7 +89,7 @@ def sync_folder(path: str) -> None:
 
 
 def distrust(status: os.stat_result) -> str:
-    """Why root must not trust a file or folder, in words; '' if it may. Only root is this careful."""
+    """Why root must not trust a file or directory, in words; '' if it may. Only root is this careful."""
     if os.geteuid() != 0:
         return ""
     if status.st_uid != 0:

@@ -7,11 +7,11 @@ from lunmirror.model import Present
 def logged_in(wanted: tuple[tuple[str, str, int], ...]) -> bool:
     """A session to each (target, address, port) reads LOGGED_IN. Addresses as the node records spell them."""
     left = {(target.lower(), address.lower(), str(port)) for target, address, port in wanted}
-    for folder in files.glob(f"{paths.SYS_SESSIONS}/session*"):
-        if _text(f"{folder}/state") == "LOGGED_IN":
-            sid = folder.rpartition("/session")[2]
+    for directory in files.glob(f"{paths.SYS_SESSIONS}/session*"):
+        if _text(f"{directory}/state") == "LOGGED_IN":
+            sid = directory.rpartition("/session")[2]
             connection = f"{paths.SYS_CONNECTIONS}/connection{sid}:0"
-            left.discard((_text(f"{folder}/targetname"), *_place(connection)))
+            left.discard((_text(f"{directory}/targetname"), *_place(connection)))
     return not left
 
 

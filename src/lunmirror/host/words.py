@@ -1,4 +1,4 @@
-"""What the kernel and the packagers know, in words for a person: error numbers and where a program comes from."""
+"""What the kernel and the packagers know, in words for an administrator: error numbers and where a program comes from."""
 
 import errno
 import os
@@ -16,8 +16,8 @@ _WORDS = {
     errno.ENODEV: "the device is gone",
     errno.ENXIO: "the device is gone",
     errno.ELOOP: "a symbolic link where none may be",
-    errno.EISDIR: "it is a folder",
-    errno.ENOTDIR: "a part of the path is not a folder",
+    errno.EISDIR: "it is a directory",
+    errno.ENOTDIR: "a part of the path is not a directory",
     errno.ENOENT: "it does not exist",
     errno.ENOMEM: "the machine is out of memory",
     errno.EAGAIN: "the machine has no room for another process",

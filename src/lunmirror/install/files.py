@@ -73,9 +73,9 @@ def _names(table: dict[str, Any], system: dict[str, Any], given: dict[str, str])
 def _files(entry: dict[str, Any], names: dict[str, str]) -> list[File]:
     found = sorted(DATA.glob(entry["from"]))
     assert found, f"{entry['from']} is not in the package"
-    folder = os.path.normpath(entry["to"].format_map(names))
+    directory = os.path.normpath(entry["to"].format_map(names))
     return [
-        File(f"{folder}/{path.name}", _filled(path.read_bytes(), names), entry.get("mode", MODE)) for path in found
+        File(f"{directory}/{path.name}", _filled(path.read_bytes(), names), entry.get("mode", MODE)) for path in found
     ]
 
 

@@ -1,7 +1,7 @@
 """Puts files in place and notes each, so that removing undoes exactly that.
 
 The note is a file among them ({datadir}/installed.json): paths as they are on the system, also where all of it lies
-under a staging folder (`root`). A file that somebody changed since is his: it stays, and is named.
+under a staging directory (`root`). A file that somebody changed since is his: it stays, and is named.
 """
 
 import hashlib
@@ -20,11 +20,11 @@ NOTE = "installed.json"
 
 
 class Laid(NamedTuple):
-    """What is noted. `files`: path -> SHA-256 of what was written. `folders`: those that were made, parents first.
-    `links`: path -> target. `trees`: folders that are ours with all that is in them."""
+    """What is noted. `files`: path -> SHA-256 of what was written. `directories`: those that were made, parents first.
+    `links`: path -> target. `trees`: directories that are ours with all that is in them."""
 
     files: dict[str, str]
-    folders: list[str]
+    directories: list[str]
     links: dict[str, str]
     trees: list[str]
 
@@ -37,19 +37,19 @@ def lay(
     calls puts them there, their parents are made. Files are replaced whole. Raises OSError."""
     before = read(root, note) if note else Laid({}, [], {}, [])
     os.makedirs(root, exist_ok=True)
-    now = Laid({}, before.folders, dict(links or {}), list(trees))
+    now = Laid({}, before.directories, dict(links or {}), list(trees))
     for file in files:
-        _make_folders(root, os.path.dirname(file.path), now.folders)
+        _make_directories(root, os.path.dirname(file.path), now.directories)
         _write(_at(root, file.path), file.content, file.mode)
         now.files[file.path] = _digest(file.content)
     for path, target in now.links.items():
-        _make_folders(root, os.path.dirname(path), now.folders)
+        _make_directories(root, os.path.dirname(path), now.directories)
         _link(_at(root, path), target)
     for tree in now.trees:
-        _make_folders(root, os.path.dirname(tree), now.folders)
+        _make_directories(root, os.path.dirname(tree), now.directories)
     if not note:
         return now
-    _make_folders(root, os.path.dirname(note), now.folders)
+    _make_directories(root, os.path.dirname(note), now.directories)
     stale = Laid(
         {path: digest for path, digest in before.files.items() if path not in now.files},
         [],
@@ -74,26 +74,26 @@ def check_disabled(root: str, plan: Layout) -> None:
 
 
 def remove(root: str, note: str) -> list[str]:
-    """Undo what the note tells. The files that stay since somebody changed them. Raises OSError; FileNotFoundError if
+    """Undo what the note lists. The files that stay since somebody changed them. Raises OSError; FileNotFoundError if
     nothing was noted."""
     if not os.path.exists(_at(root, note)):
         raise FileNotFoundError(_at(root, note))
     laid = read(root, note)
     kept = _undo(root, laid)
     os.unlink(_at(root, note))
-    for folder in reversed(laid.folders):
+    for directory in reversed(laid.directories):
         with suppress(OSError):  # something else is in it, or it is gone
-            os.rmdir(_at(root, folder))
+            os.rmdir(_at(root, directory))
     return kept
 
 
 def read(root: str, note: str) -> Laid:
     """What was noted; nothing if there is no note. Raises OSError, ValueError."""
     try:
-        said = json.loads(Path(_at(root, note)).read_text())
+        noted = json.loads(Path(_at(root, note)).read_text())
     except FileNotFoundError:
         return Laid({}, [], {}, [])
-    return Laid(**{name: said[name] for name in Laid._fields})
+    return Laid(**{name: noted[name] for name in Laid._fields})
 
 
 def _undo(root: str, laid: Laid) -> list[str]:
@@ -123,14 +123,14 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _make_folders(root: str, folder: str, made: list[str]) -> None:
-    if folder in ("", "/") or os.path.isdir(_at(root, folder)):
+def _make_directories(root: str, directory: str, made: list[str]) -> None:
+    if directory in ("", "/") or os.path.isdir(_at(root, directory)):
         return
-    _make_folders(root, os.path.dirname(folder), made)
-    os.mkdir(_at(root, folder))
-    os.chmod(_at(root, folder), 0o755)  # whatever the umask is
-    if folder not in made:
-        made.append(folder)
+    _make_directories(root, os.path.dirname(directory), made)
+    os.mkdir(_at(root, directory))
+    os.chmod(_at(root, directory), 0o755)  # whatever the umask is
+    if directory not in made:
+        made.append(directory)
 
 
 def _write(path: str, content: bytes, mode: int) -> None:
@@ -148,11 +148,11 @@ def _write(path: str, content: bytes, mode: int) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.rename(scratch, path)
-    folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
+    directory = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(folder)
+        os.fsync(directory)
     finally:
-        os.close(folder)
+        os.close(directory)
 
 
 def _link(path: str, target: str) -> None:

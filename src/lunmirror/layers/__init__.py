@@ -1,11 +1,11 @@
-"""The layers, lowest first. A new kind of resource is one folder and one line here."""
+"""The layers, lowest first. A new kind of resource is one directory and one line here."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 from lunmirror.desired import Desired
 from lunmirror.host.protocol import Reader
-from lunmirror.layers import disk, filesystem, group, mount, node, scsi, session, stranger, udev, volume
+from lunmirror.layers import disk, filesystem, group, mount, node, scsi, session, udev, unrelated, volume
 from lunmirror.model import Observed, Plan, Ref, World
 
 
@@ -14,13 +14,13 @@ class Layer(NamedTuple):
 
     `pending` names the lower resources that have steps not taken yet (only in `plan`): what depends on them is
     predicted and carries them in `Step.after`.
-    shakes: lower layers that this one's steps can change too: observed again before it is planned again.
+    invalidates: lower layers that this one's steps can change too: observed again before it is planned again.
     """
 
     name: str
     observe: Callable[[Desired, Reader, World], Observed]
     plan: Callable[[Desired, World, frozenset[Ref]], Plan]
-    shakes: tuple[str, ...] = ()
+    invalidates: tuple[str, ...] = ()
 
 
 LAYERS = (
@@ -28,10 +28,12 @@ LAYERS = (
     Layer("udev", udev.observe, udev.plan),  # before a login makes disks appear
     Layer("session", session.observe, session.plan),
     Layer("disk", disk.observe, disk.plan),
-    Layer("stranger", stranger.observe, stranger.plan),
+    Layer("unrelated", unrelated.observe, unrelated.plan),
     Layer("scsi", scsi.observe, scsi.plan),
     Layer("group", group.observe, group.plan),
-    Layer("volume", volume.observe, volume.plan, shakes=("disk", "group")),  # a member taken back, an extent used
+    Layer(
+        "volume", volume.observe, volume.plan, invalidates=("disk", "group")
+    ),  # a member taken back, an extent used
     Layer("filesystem", filesystem.observe, filesystem.plan),
     Layer("mount", mount.observe, mount.plan),
     # A file system grows only while it is mounted (xfs always, ext4 without a check first).

@@ -1,4 +1,4 @@
-"""LVM command lines: always told which devices to look at, so that none of them ever touches a dead disk.
+"""LVM command lines: always given the devices to look at, so that none of them ever touches a dead disk.
 
 LVM opens every visible device and waits for it without a deadline: with one leg blocked a plain `lvs` hung 110 s
 (docs/facts/lvm.md#dead-disk). `--devices` exists since lvm2 2.03.12.
@@ -8,7 +8,7 @@ from lunmirror.desired import Desired, Disk
 from lunmirror.host import paths
 from lunmirror.model import Present, World
 
-# What the machine's lvm.conf may say, and what would change an answer, or the outcome of a command of ours: said anew on
+# What the machine's lvm.conf may say, and what would change an answer, or the outcome of a command of ours: said again on
 # every command line (docs/facts/lvm-settings.md). What is left to the machine is looked at instead: whether something
 # watches a mirror, and what may be activated at all.
 _WORDS = 'log{verbose=0 silent=0 indent=1 prefix="" command_names=0 report_command_log=0}'

@@ -1,4 +1,4 @@
-"""Which block devices answer now, so that LVM may be pointed at them: as far as sysfs and the servers' portals tell.
+"""Which block devices answer now, so that LVM may be pointed at them: as far as sysfs and the servers' portals show.
 
 The first seconds after a silent death are grey: until the ping times out the session still reads LOGGED_IN
 (docs/facts/lvm.md#grey-seconds), and a read waits for as long as the stall budget and more. So the portal of each
@@ -25,8 +25,8 @@ def text(reader: Reader, path: str) -> str:
 
 
 def names(reader: Reader, path: str) -> tuple[str, ...]:
-    """What is in a folder; nothing where that cannot be told."""
-    seen = reader.folder(path)
+    """What is in a directory; nothing where that is not known."""
+    seen = reader.directory(path)
     return seen.facts if isinstance(seen, Present) else ()
 
 
@@ -34,7 +34,7 @@ def silent(reader: Reader) -> dict[str, str]:
     """Sessions ("session3") that read LOGGED_IN, and whose portals do not answer all the same, with the reason. Asked
     once, until something is changed. A portal that refuses is no such silence: there the server is up, and had the
     session ended with it, the kernel would know."""
-    return reader.once("silent sessions", lambda: _ask(reader))
+    return reader.memoize("silent sessions", lambda: _ask(reader))
 
 
 def _ask(reader: Reader) -> dict[str, str]:
@@ -50,8 +50,8 @@ def _ask(reader: Reader) -> dict[str, str]:
         if address[:1].isalnum() and port is not None:
             endpoints[sid] = (address, port)
     answers = reader.reach(tuple(dict.fromkeys(endpoints.values())), PROBE) if endpoints else {}
-    said = {sid: answers.get(endpoint, "") for sid, endpoint in endpoints.items()}
-    return {sid: why for sid, why in said.items() if why and "refused" not in why}
+    silence = {sid: answers.get(endpoint, "") for sid, endpoint in endpoints.items()}
+    return {sid: why for sid, why in silence.items() if why and "refused" not in why}
 
 
 class Devices:
@@ -96,7 +96,7 @@ class Devices:
         return self._verdicts[head]
 
     def _answers(self, head: str) -> str:
-        """'' if the device whose folder in sysfs this is should answer, else why not."""
+        """'' if the device whose directory in sysfs this is should answer, else why not."""
         state = text(self._reader, f"{head}/state")
         if state not in ("", "running"):  # virtio and nvme have no SCSI state
             return f"its SCSI state is {state}"

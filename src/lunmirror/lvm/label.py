@@ -14,7 +14,7 @@ GROUPS = (6, 4, 4, 4, 4, 4, 6)  # how LVM writes a UUID
 
 
 def read_label(reader: Reader, node: str) -> Seen[str]:
-    """Present(UUID), Absent if there is no label, Unknown if that cannot be told. Past the page cache, in a child."""
+    """Present(UUID), Absent if there is no label, Unknown if that is not known. Past the page cache, in a child."""
     argv = (paths.DD, f"if={node}", f"bs={LENGTH}", "skip=0", "count=1", "iflag=direct", "status=none")
     ran = reader.query(argv, DEADLINE)
     if ran.rc != 0:
@@ -32,7 +32,7 @@ def parse(raw: bytes) -> Seen[str]:
         at = int.from_bytes(sector[20:24], "little")
         plain = sector[at : at + 32]
         if len(plain) != 32 or not plain.isalnum():
-            return Unknown("its LVM label is not as LVM writes it")
+            return Unknown("its LVM label is not in LVM's format")
         found, text = [], plain.decode()
         for length in GROUPS:
             found.append(text[:length])

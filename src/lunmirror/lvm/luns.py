@@ -22,5 +22,5 @@ def patterns(sid: str, lun: int) -> tuple[str, ...]:
 
 
 def blocks(reader: Reader, sid: str, lun: int) -> tuple[str, ...]:
-    """The block devices of the LUN in one session, as sysfs folders: one, or none. Two layers ask in one pass."""
-    return reader.once(f"LUN {lun} of {sid}", lambda: tuple(f for p in patterns(sid, lun) for f in reader.glob(p)))
+    """The block devices of the LUN in one session, as sysfs directories: one, or none. Two layers ask in one pass."""
+    return reader.memoize(f"LUN {lun} of {sid}", lambda: tuple(f for p in patterns(sid, lun) for f in reader.glob(p)))

@@ -47,7 +47,7 @@ def origins(reader: Reader, kernel: str, depth: int = 0) -> tuple[Origin, ...]:
 
 def disk_around(reader: Reader, kernel: str) -> str:
     """The whole device that a partition is cut from ("loop0" of "loop0p1"); '' for what is no partition. A partition's
-    folder in sysfs lies in its disk's own."""
+    directory in sysfs lies in its disk's own."""
     link = reader.link(f"{paths.SYS_BLOCK}/{kernel}")
     inside = link.facts.partition("/block/")[2].split("/") if isinstance(link, Present) else []
     return inside[0] if len(inside) > 1 else ""
@@ -89,4 +89,4 @@ def candidates(reader: Reader) -> tuple[str, ...]:
 
 def labels(reader: Reader) -> dict[str, str]:
     """Kernel name -> UUID of every physical volume that udev saw on this machine, whosever it is."""
-    return reader.once("labels", lambda: {k: uuid for k in candidates(reader) if (uuid := label(reader, k))})
+    return reader.memoize("labels", lambda: {k: uuid for k in candidates(reader) if (uuid := label(reader, k))})

@@ -26,7 +26,7 @@ class VgRow(NamedTuple):
     tags: tuple[str, ...]
     system_id: str
     exported: bool
-    autoactivation: bool | None = None  # LVM's own events may start it; None where LVM does not tell
+    autoactivation: bool | None = None  # LVM's own events may start it; None where LVM does not show it
     lock_type: str = ""  # who keeps several hosts apart in a shared group: sanlock, dlm; "" for a group of one host
 
 
@@ -111,7 +111,7 @@ def read_lvm(reader: Reader, kernels: tuple[str, ...]) -> Seen[Lvm]:
     """Present(Lvm) or Unknown. `kernels` are the devices of the kernel ("sdb1") that LVM may be shown; of these it is
     shown those that answer. None of them: Present, and empty."""
     # Several layers ask in one pass.
-    return reader.once(f"lvm {','.join(kernels)}", lambda: _ask(reader, kernels))
+    return reader.memoize(f"lvm {','.join(kernels)}", lambda: _ask(reader, kernels))
 
 
 def _ask(reader: Reader, kernels: tuple[str, ...]) -> Seen[Lvm]:

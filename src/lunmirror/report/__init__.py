@@ -1,1 +1,1 @@
-"""One report, shown differently: for a person, for a program, as an exit code."""
+"""One report, shown differently: for an administrator, for a program, as an exit code."""

@@ -49,7 +49,7 @@ def render(
 
 
 def _alike(volumes: tuple[Verdict, ...]) -> Iterator[list[Verdict]]:
-    """Volumes whose fields say the same, in one block: a dead server is told once, not for each of its volumes."""
+    """Volumes whose fields say the same, in one block: a dead server is reported once, not for each of its volumes."""
     found: dict[object, list[Verdict]] = {}
     for one in volumes:
         key = (one.state, one.decision, one.means, one.cause, one.action, one.share is None or one.volume)

@@ -27,7 +27,7 @@ WRITTEN = 6  # the field of a block device's `stat` that counts sectors written 
 
 class Reading(NamedTuple):
     """One look at one volume. `at` is on the reader's clock, in seconds; `done` and `total` are device-mapper's;
-    `written` counts bytes that a copy wrote, from an arbitrary start; None if that cannot be told. `line` is what
+    `written` counts bytes that a copy wrote, from an arbitrary start; None if that is not known. `line` is what
     device-mapper said, '' for an inactive volume: if it changed but for the count, much may have changed."""
 
     at: float
@@ -71,7 +71,7 @@ def speed(first: Reading, last: Reading, size: int) -> Speed | None:
 def speeds(
     first: Mapping[str, Reading], last: Mapping[str, Reading], report: Report, desired: Desired
 ) -> dict[str, Speed]:
-    """Volume id -> its speed, for those that are being copied and of which it can be told."""
+    """Volume id -> its speed, for those that are being copied and of which it is known."""
     found = {}
     for name in first.keys() & last.keys():
         facts = facts_of(desired.volumes[name], report.seen)

@@ -1,7 +1,7 @@
 """How each declared volume is, in one word and one sentence; and what `status` therefore ends with. Pure.
 
 `apply` ends with what it could not do; `status` did nothing, so it ends with what is: a dead leg that the next pass
-will mend is nothing to do for nobody, and missing redundancy all the same.
+will repair needs nobody's attention, and redundancy is missing all the same.
 """
 
 from typing import NamedTuple
@@ -20,12 +20,12 @@ WORDS = {
     Exit.CONVERGED: "every declared volume is in service, with full redundancy",
     Exit.FAILED: "something declared is out of service",
     Exit.DEGRADED: "in service, but redundancy is not full",
-    Exit.REFUSED: "a person must decide",
+    Exit.REFUSED: "an administrator must decide",
 }
 
 
 class Health(NamedTuple):
-    """`state` is FULL, REBUILDING, DEGRADED or DOWN; `words` tells it. `since` is the time of the pass that noted
+    """`state` is FULL, REBUILDING, DEGRADED or DOWN; `words` describes it. `since` is the time of the pass that noted
     it first (UTC, ISO 8601), '' if none has: lunmirror sees only what a pass looks at."""
 
     volume: str
@@ -50,19 +50,19 @@ def health(volume: Volume, seen: World, desired: Desired) -> Health:
     missing = len(volume.legs) - len(facts.legs)
     past = past_of(facts)
     if past and past.diverged:
-        return Health(volume.id, DEGRADED, "its legs have two histories", past.since)
+        return Health(volume.id, DEGRADED, "its legs are in split brain", past.since)
     if not bad and missing <= 0 and facts.synced:
         return _full(volume, facts)
     since = _noted(facts, bad)
-    said = [_said(c) for c in bad] + _lacking(volume, facts, seen, desired)
+    reasons = [_deviation(c) for c in bad] + _lacking(volume, facts, seen, desired)
     copying = facts.type != "linear" and is_copying(facts)
     known = f", since {since} (the pass that noted it)" if since else "; no pass has noted since when"
-    words = "; ".join(said or ["it is not in full sync"]) + known
+    words = "; ".join(reasons or ["it is not in full sync"]) + known
     return Health(volume.id, REBUILDING if copying else DEGRADED, words, since)
 
 
 def is_copying(facts: LogicalVolume) -> bool:
-    """A leg is being copied now, as far as letters, action and ratio tell."""
+    """A leg is being copied now, as far as letters, action and ratio show."""
     if not facts.active or facts.action == "check":
         return False
     if facts.type == "mirror":
@@ -71,7 +71,7 @@ def is_copying(facts: LogicalVolume) -> bool:
 
 
 def status_exit(report: Report, desired: Desired) -> Exit:
-    """0 full, 3 less redundancy than declared, 1 something out of service, 4 a person must decide."""
+    """0 full, 3 less redundancy than declared, 1 something out of service, 4 an administrator must decide."""
     if any(f.kind is Kind.REFUSED for f in report.findings):
         return Exit.REFUSED
     states = {health(v, report.seen, desired).state for v in desired.volumes.values()}
@@ -133,7 +133,7 @@ def _noted(facts: LogicalVolume, bad: list[Copy]) -> str:
     return min(past.last.values(), default=past.since)
 
 
-def _said(copy: Copy) -> str:
+def _deviation(copy: Copy) -> str:
     return f"{copy.place} is {copy.lack}" if copy.lack else f"{copy.place} cannot be reached: {copy.away}"
 
 

@@ -9,8 +9,8 @@ second question, a wrong "yes" costs data.
 | one is in sync and can be reached                        | nothing                      |
 | one is in sync, its server cannot be reached             | access                       |
 | none: linear, all legs here, dead, behind, being rebuilt | access and data              |
-| two histories                                            | data, whichever side is lost |
-| unknown                                                  | cannot be said               |
+| a split brain                                            | data, whichever side is lost |
+| unknown                                                  | unknown                      |
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ from lunmirror.model import ABSENT, Absent, Present, Seen, Unknown, World
 
 ACCESS = "access"  # the data stay safe, but cannot be used until another server is back
 DATA = "access and data"
-UNSURE = "cannot be said"
+UNSURE = "unknown"
 
 KINDS = ("linear", "raid1", "mirror")
 LETTERS = {  # device-mapper's own words: dm-raid.rst and dm-raid1.c
@@ -133,8 +133,8 @@ def _whole_at_rest(facts: LogicalVolume, past: Entry | None) -> frozenset[str]:
     whole = set(past.running) - set(past.rebuild) - set(trust.judge(facts).older)
     if facts.type == "raid1":
         return (
-            frozenset(whole - facts.testimony.facts.accused())
-            if isinstance(facts.testimony, Present)
+            frozenset(whole - facts.superblocks.facts.marked_failed())
+            if isinstance(facts.superblocks, Present)
             else frozenset()
         )
     return frozenset(whole) if facts.type == "mirror" else frozenset()
@@ -170,7 +170,11 @@ def _unseen(state: Seen[object], group: Seen[object] | None) -> str:
         return state.reason
     if isinstance(group, Present) and isinstance(group.facts, VolumeGroup | NoGroup):
         return ""
-    return group.reason if isinstance(group, Unknown) else "its group cannot be told from another of the same name"
+    return (
+        group.reason
+        if isinstance(group, Unknown)
+        else "its group cannot be distinguished from another of the same name"
+    )
 
 
 def _near(volume: Volume, desired: Desired) -> set[str]:
@@ -187,8 +191,8 @@ def _weigh(
     if lost:
         return UNSURE, f"its leg {lost.name} lies on no declared disk, so its server is not known"
     past = past_of(facts)
-    torn = facts.torn(past.rebuild if past else ()) or trust.judge(facts).torn
-    if torn or (past and past.diverged):
+    split = facts.split_brain(past.rebuild if past else ()) or trust.judge(facts).split_brain
+    if split or (past and past.diverged):
         return DATA, "its legs each ran without the other, and each holds writes that the other lacks"
     if not there:
         return DATA, _only_here(volume, facts, here, desired)
@@ -230,9 +234,9 @@ def _doubt(facts: LogicalVolume) -> str:
         return (
             f"it has snapshots ({', '.join(facts.snapshots)}), and LVM warns that a mirror under one may stand still"
         )
-    if not facts.active and facts.type == "raid1" and not isinstance(facts.testimony, Present):
-        said = f": {facts.testimony.reason}" if isinstance(facts.testimony, Unknown) else ""
-        return f"it is not active, and what its legs say of each other cannot be read{said}"
+    if not facts.active and facts.type == "raid1" and not isinstance(facts.superblocks, Present):
+        reason_ = f": {facts.superblocks.reason}" if isinstance(facts.superblocks, Unknown) else ""
+        return f"it is not active, and the superblocks of its legs cannot be read{reason_}"
     if facts.suspended:
         return "it is suspended: something is changing it right now"
     if isinstance(facts.past, Unknown):
@@ -257,7 +261,7 @@ def _duplicated(facts: LogicalVolume, seen: World) -> str:
     if facts.type != "mirror":
         return ""
     mine = {pv for leg in facts.legs for pv in leg.pvs}
-    states = seen.get("stranger", {}).items()
+    states = seen.get("unrelated", {}).items()
     found = [k for k, s in states if isinstance(s, Present) and s.facts.uuid in mine]
     if not found:
         return ""
@@ -308,9 +312,9 @@ def _lack(leg: Leg, facts: LogicalVolume) -> str:
     if facts.is_misled(leg):
         return "on a disk that is not the declared one"
     if past and (why := next((journal.reason(past, pv) for pv in leg.pvs if pv in past.rebuild), "")):
-        return f"to be copied anew in full: {why}"
+        return f"to be copied again in full: {why}"
     if why := next(filter(None, (trust.evidence(trust.judge(facts), pv) for pv in leg.pvs)), ""):
-        return f"not to be believed: {why}"
+        return f"not trusted: {why}"
     if facts.is_adrift(leg):
         return "on a table that leads to a disk that is gone"
     if not facts.active:

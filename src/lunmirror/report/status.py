@@ -35,11 +35,11 @@ class Beside(NamedTuple):
     errors: Mapping[str, Error] = {}
 
 
-NOTHING = Beside()
+NOTHING_BESIDE = Beside()
 
 
 def document(
-    report: Report, desired: Desired, beside: Beside = NOTHING, result: Exit | None = None
+    report: Report, desired: Desired, beside: Beside = NOTHING_BESIDE, result: Exit | None = None
 ) -> dict[str, Any]:
     """The tree as plain data; what could not be seen says so in `unknown` or `absent`."""
     result = status_exit(report, desired) if result is None else result
@@ -57,7 +57,7 @@ def document(
     }
 
 
-def render_json(report: Report, desired: Desired, beside: Beside = NOTHING, result: Exit | None = None) -> str:
+def render_json(report: Report, desired: Desired, beside: Beside = NOTHING_BESIDE, result: Exit | None = None) -> str:
     return json.dumps(document(report, desired, beside, result), ensure_ascii=False, indent=2) + "\n"
 
 
@@ -123,10 +123,10 @@ def _volume(
     legs = facts.legs if facts else ()
     mine = {copy.name: copy for copy in copies(volume, report.seen, desired)}
     about["legs"] = [_leg(leg, facts.type, group, desired, report, beside) for leg in legs]
-    for leg, said in zip(legs, about["legs"], strict=True):
-        said["state"] = _state_of_leg(said["state"], mine[leg.name])
+    for leg, row in zip(legs, about["legs"], strict=True):
+        row["state"] = _state_of_leg(row["state"], mine[leg.name])
         if facts and facts.is_misled(leg):
-            said["state"] = "on a disk that is not the declared one"
+            row["state"] = "on a disk that is not the declared one"
     there = {leg["disk"] for leg in about["legs"]}
     about["legs"] += [_missing_leg(d, desired, report, beside) for d in volume.legs if d not in there]
     return about
@@ -192,7 +192,7 @@ def _write_cache(disk: Disk, report: Report) -> str:
 
 
 def tree(
-    report: Report, desired: Desired, beside: Beside = NOTHING, color: bool = False, only: str = ""
+    report: Report, desired: Desired, beside: Beside = NOTHING_BESIDE, color: bool = False, only: str = ""
 ) -> list[str]:
     """The lines of the tree for an administrator, each group or (`only`, its id) one volume."""
     paint = Paint(color)

@@ -86,7 +86,7 @@ class Style(NamedTuple):
         """The time as somebody on this machine would say it: "03:12", "Thu 03:12", "2026-11-26 03:12"."""
         if not self.now:
             return when
-        from datetime import datetime  # only where there is a time to tell
+        from datetime import datetime  # only where there is a time to show
 
         try:
             then, now = (datetime.fromisoformat(w.replace(",", ".")).astimezone() for w in (when, self.now))

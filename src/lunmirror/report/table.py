@@ -1,4 +1,4 @@
-"""A report for a person: what is to be done or was done, what could not be, and the result in one sentence."""
+"""A report for an administrator: what is to be done or was done, what could not be, and the result in one sentence."""
 
 from lunmirror.desired import Desired
 from lunmirror.model import Finding, Kind, Outcome, Report, Risk, Step

@@ -8,7 +8,7 @@ from lunmirror.mountinfo import read_mounts
 
 
 def foreign_uses(disks: tuple[str, ...], declared: set[str], reader: Reader) -> list[str]:
-    """What uses these disks and is no declared volume: it would lose them too, and nobody would heal it. `declared` are
+    """What uses these disks and is no declared volume: it would lose them too, and nothing would repair it. `declared` are
     device-mapper names."""
     mounts = read_mounts(reader)
     mounted = {m.number: m.path for m in mounts.facts} if isinstance(mounts, Present) else {}
@@ -22,7 +22,7 @@ def foreign_uses(disks: tuple[str, ...], declared: set[str], reader: Reader) -> 
         seen.add(name)
         number = text(reader, f"{place}/dev")
         parts = [p.split("/")[-2] for p in reader.glob(f"{place}/{name}*/partition")]
-        listing = reader.folder(f"{place}/holders")
+        listing = reader.directory(f"{place}/holders")
         holders = list(listing.facts) if isinstance(listing, Present) else []
         if number in mounted:
             found.append(f"{dm or name}, which is on that server, is mounted on {mounted[number]} without a mirror")

@@ -18,7 +18,7 @@ from lunmirror.report.words import rate, span
 
 PAUSE = 1.0  # seconds between readings
 PERIOD = 10.0  # seconds after which a full look is due, whatever the counters say
-WINDOW = 10.0  # seconds over which a speed is told
+WINDOW = 10.0  # seconds over which a speed is reported
 CELLS, LEAST = 24, 6  # of a bar: where there is room, and below which there is none
 _COLORS = {FULL: "32", REBUILDING: "33", DEGRADED: "33"}
 
@@ -38,7 +38,7 @@ def follow(
     now: Callable[[], float],
     desired: Desired,
 ) -> Iterator[Frame]:
-    """One frame after the other, without end. `look` walks the layers, `read` reads the counters; each asks anew."""
+    """One frame after the other, without end. `look` walks the layers, `read` reads the counters; each asks again."""
     report, looked = look(), now()
     history = [read(report)]
     while True:
@@ -49,7 +49,7 @@ def follow(
             report, looked = look(), now()
             latest = read(report)
         if _lines(latest) != _lines(history[-1]):
-            history = []  # another copy, or none: its speed is told anew
+            history = []  # another copy, or none: its speed is reported again
         history = [*(one for one in history if _time(latest) - _time(one) <= WINDOW), latest]
 
 
@@ -80,9 +80,9 @@ def lines(frame: Frame, desired: Desired, paint: Paint | None = None, columns: i
         words = []
         if state.state == REBUILDING:
             pace = frame.speeds.get(volume.id)
-            told = f"{_percent(share)}" + (f"  {rate(pace.rate)}, {span(pace.left)} left" if pace else "")
-            room = columns - wide - len(state.state) - len(told) - 8
-            words = [*([bar(share, min(CELLS, room))] if room >= LEAST else []), told]
+            reported = f"{_percent(share)}" + (f"  {rate(pace.rate)}, {span(pace.left)} left" if pace else "")
+            room = columns - wide - len(state.state) - len(reported) - 8
+            words = [*([bar(share, min(CELLS, room))] if room >= LEAST else []), reported]
         elif state.state != FULL:
             words = [shown(causes[volume.id])]
         found.append(fitted("  ".join((head, *words)), columns))
@@ -113,7 +113,7 @@ def fitted(line: str, width: int) -> str:
 
 
 def bar(share: float | None, cells: int = CELLS) -> str:
-    """Filled as far as is done; empty dots where that cannot be told. Full only when all is done."""
+    """Filled as far as is done; empty dots where that is not known. Full only when all is done."""
     if share is None:
         return "[" + "·" * cells + "]"
     filled = cells if share >= 1 else min(cells - 1, int(share * cells))
@@ -121,7 +121,7 @@ def bar(share: float | None, cells: int = CELLS) -> str:
 
 
 def _share(state: Health, frame: Frame) -> float | None:
-    """What part is in sync. Only a copy in progress is told by its count: a dead leg reads 100 % too."""
+    """What part is in sync. Only a copy in progress is reported by its count: a dead leg reads 100 % too."""
     if state.state == FULL:
         return 1.0
     reading = frame.readings.get(state.volume)

@@ -5,7 +5,7 @@ from lunmirror.model import (
     AwaitPortals,
     AwaitSessions,
     Drift,
-    MakeFolder,
+    MakeDirectory,
     RemoveFile,
     Run,
     Step,
@@ -38,8 +38,8 @@ def how(step: Step) -> str:
             return f"remove {path} ({len(before)} bytes)"
         case WriteValue(path, value):
             return f"write {value!r} to {path}"
-        case MakeFolder(path, mode):
-            return f"make folder {path} with mode {mode:04o}"
+        case MakeDirectory(path, mode):
+            return f"make directory {path} with mode {mode:04o}"
         case AwaitPath(patterns, deadline):
             return f"wait up to {deadline:g} s for {' or '.join(patterns)}"
         case AwaitPortals(endpoints, deadline):

@@ -27,7 +27,7 @@ TABLE = {
     "whole": (world(lv()), (), (), OK, "in sync", "", "", ""),
     "a server is away": (
         *(world(lv("AD", past=ONLY_LEFT), gone=("right",)), AWAY, ()),
-        *(DEGRADED, "degraded", "data is safe on filer1; no redundancy", "filer2 does not answer", "none: it heals"),
+        *(DEGRADED, "degraded", "data is safe on filer1; no redundancy", "filer2 does not answer", "none: it repairs"),
     ),
     "a copy": (
         *(world(lv("Aa", ratio=(3, 10), action="recover", past=ONLY_LEFT)), (), ()),
@@ -77,7 +77,7 @@ def test_one_volume(name: str) -> None:
     json.dumps(document(machine))
 
 
-def test_since_when_is_said_once_and_as_a_time() -> None:
+def test_since_when_is_reported_once_and_as_a_time() -> None:
     seen = world(lv("AD", past=ONLY_LEFT), session={"filer2": session("FAILED")})
     seen["session"]["filer2"] = seen["session"]["filer2"]._replace(
         facts=seen["session"]["filer2"].facts._replace(since="2026-01-02T00:00:09,1+00:00")

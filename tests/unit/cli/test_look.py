@@ -59,7 +59,7 @@ class Machine:
     def date(self) -> str:
         return f"T{int(self.time)}"
 
-    def once(self, name, look):
+    def memoize(self, name, look):
         return look()
 
     def query(self, argv, deadline) -> Ran:
@@ -129,7 +129,7 @@ def test_no_time_at_all_is_one_look() -> None:
     assert (machine.looks, machine.time) == (1, 0.0)
 
 
-def test_waiting_ends_at_once_when_a_person_is_needed() -> None:
+def test_waiting_ends_at_once_when_an_administrator_is_needed() -> None:
     machine = Machine(DEAD, refused_at=0)
     assert machine.status("--wait", "synced")[0] == 4
     assert machine.time == 0.0
@@ -154,7 +154,7 @@ def test_waiting_with_json_is_one_document() -> None:
     assert json.loads(text)["exit"] == result == 0
 
 
-def test_who_interrupts_a_wait_is_told_so() -> None:
+def test_who_interrupts_a_wait_is_reported_so() -> None:
     with pytest.raises(Interrupted):
         Machine(DEAD, interrupted_at=2).status("--wait", "synced")
 
@@ -185,7 +185,7 @@ def test_watching_without_a_terminal_is_a_line_for_each_change() -> None:
     assert said[-1].startswith("T30 vg0/lv: full")
 
 
-def test_quiet_says_nothing_while_all_is_well_and_all_that_is_amiss_otherwise() -> None:
+def test_quiet_reports_nothing_while_all_is_well_and_all_that_is_amiss_otherwise() -> None:
     assert Machine(WHOLE).status("-q")[2] == ""
     assert Machine(DEAD).status("-q")[2].startswith("DEGRADED: ")
 
@@ -222,7 +222,7 @@ def test_a_watch_ends_with_its_reader() -> None:
     assert machine.time == 0.0
 
 
-def test_a_watch_goes_on_while_a_person_decides() -> None:
+def test_a_watch_goes_on_while_an_administrator_decides() -> None:
     assert Machine(DEAD, refused_at=0, interrupted_at=30).status("--watch")[0] == 4
 
 

@@ -72,11 +72,11 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Lets the next pass come to what is given."""
 
     def come_to(*, steps=(), outcomes=(), findings=(), raises: BaseException | None = None) -> None:
-        def run_pass(verb, run, desired, reader, executor=None, detailed=False, contest=None):
+        def run_pass(verb, run, desired, reader, executor=None, detailed=False, flapping=None):
             if raises:
                 raise raises
             for outcome in outcomes:
-                executor.tell(outcome)
+                executor.report(outcome)
             return Report(verb, run, tuple(steps), tuple(outcomes), tuple(findings), {}, 0.1, detailed)
 
         monkeypatch.setattr(reconcile, "run_pass", run_pass)
@@ -133,7 +133,7 @@ def logged(capsys: pytest.CaptureFixture[str]) -> list[dict]:
         (["drill", "filer1", "--seconds", "301"], "--seconds cannot be 301"),
     ],
 )
-def test_a_wrong_command_line_ends_with_64_and_says_how(
+def test_a_wrong_command_line_ends_with_64_and_reports_how(
     capsys: pytest.CaptureFixture[str], line: list[str], said: str
 ) -> None:
     assert main(line) == 64
@@ -206,9 +206,9 @@ def test_only_root_looks_at_storage(
 def test_check_needs_no_root(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert main(["check"]) == 0
-    assert "lunmirror.toml is right: 2 servers, 2 disks, 1 groups, 1 volumes" in capsys.readouterr().out
+    assert "lunmirror.toml is valid: 2 servers, 2 disks, 1 groups, 1 volumes" in capsys.readouterr().out
     assert main(["check", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["right"] is True
+    assert json.loads(capsys.readouterr().out)["valid"] is True
 
 
 def test_a_host_without_sysfs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -330,7 +330,7 @@ def test_a_choice_reaches_the_pass_and_no_other(
 ) -> None:
     seen = []
 
-    def run_pass(verb, run, desired, reader, executor=None, detailed=False, contest=None):
+    def run_pass(verb, run, desired, reader, executor=None, detailed=False, flapping=None):
         seen.append((verb, desired.choice, executor is not None))
         return Report(verb, run, (), (), (), {}, 0.1)
 
@@ -365,7 +365,7 @@ paths.RUN_DIR = {run!r}
 paths.COMPILED = {run!r} + "/desired.json"
 paths.DM_CONTROL = {run!r} + ".control"
 needs.check_machine = needs.check_modules = lambda *_: None
-def run_pass(verb, run, desired, reader, executor=None, detailed=False, contest=None):
+def run_pass(verb, run, desired, reader, executor=None, detailed=False, flapping=None):
     {body}
     return Report(verb, run, (), (), (), {{}}, 0.0)
 reconcile.run_pass = run_pass

@@ -43,7 +43,7 @@ mount = "/mnt/test"
 
 @pytest.fixture(autouse=True)
 def own_compiled(tmp_path, monkeypatch):
-    """The compiled form in a folder of the test's own; no systemd credentials from outside."""
+    """The compiled form in a directory of the test's own; no systemd credentials from outside."""
     place = tmp_path / "run" / "desired.json"
     monkeypatch.setattr(paths, "COMPILED", str(place))
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
@@ -56,19 +56,19 @@ def base():
 
 
 @pytest.fixture
-def folder(tmp_path):
-    """A configuration folder that root would trust."""
+def directory(tmp_path):
+    """A configuration directory that root would trust."""
     made = tmp_path / "etc"
     made.mkdir(mode=0o700)
     return made
 
 
 @pytest.fixture
-def write(folder):
-    """Write a file into the folder; answer with its path."""
+def write(directory):
+    """Write a file into the directory; answer with its path."""
 
     def write_file(content: str | bytes, name: str = "lunmirror.toml", mode: int = 0o600) -> str:
-        path = Path(folder, name)
+        path = Path(directory, name)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         os.chmod(path, mode)

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lunmirror.config import budget
-from lunmirror.config.problems import Wrong
+from lunmirror.config.problems import InvalidValue
 from lunmirror.desired import Timeouts
 
 
@@ -48,7 +48,7 @@ def test_without_a_budget_the_sum_is_the_budget(explicit, stall):
 
 
 def test_a_contradiction_shows_the_sum():
-    with pytest.raises(Wrong) as caught:
+    with pytest.raises(InvalidValue) as caught:
         budget.resolve(15, {"replacement_timeout": 30})
     assert (
         "1 (noop_out_interval) + 1 (noop_out_timeout) + 30 (replacement_timeout) + 3 (margin) = 35 s"
@@ -67,10 +67,10 @@ def test_derived_with_a_mirror(seconds, stall_parts):
 
 
 def test_the_smallest_budget_is_explained():
-    with pytest.raises(Wrong, match="smallest budget is 6s") as caught:
+    with pytest.raises(InvalidValue, match="smallest budget is 6s") as caught:
         budget.resolve(5, {})
     assert "= 6 s" in caught.value.why
-    with pytest.raises(Wrong, match="smallest budget is 9s") as caught:
+    with pytest.raises(InvalidValue, match="smallest budget is 9s") as caught:
         budget.resolve(8, {}, budget.margin_of(("raid1", "mirror")), "server a, with a leg of vg/m of type mirror,")
     assert "with a leg of vg/m of type mirror, needs 6 s" in caught.value.why
     assert "= 9 s" in caught.value.why
@@ -83,7 +83,7 @@ def test_a_command_outlives_what_the_session_survives(seconds, command):
     explicit = {} if command is None else {"command_timeout": command}
     needed = seconds - budget.MARGIN + 4
     if command is not None and command * 6 <= needed:
-        with pytest.raises(Wrong, match=f"the shortest here is {needed // 6 + 1} s"):
+        with pytest.raises(InvalidValue, match=f"the shortest here is {needed // 6 + 1} s"):
             budget.resolve(seconds, explicit)
         return
     times = budget.resolve(seconds, explicit).timeouts
@@ -106,12 +106,12 @@ def test_hung_io_has_a_bound_of_its_own(seconds, bound):
 
 def test_pings_off():
     off = {"noop_out_interval": 0, "noop_out_timeout": 0}
-    with pytest.raises(Wrong, match="switched off"):
+    with pytest.raises(InvalidValue, match="switched off"):
         budget.resolve(15, off)
     assert budget.resolve(None, off).timeouts.noop_out_interval == 0
     times = budget.resolve(None, off).timeouts
     assert budget.resolve(None, off).stall > 3 * times.command_timeout + times.replacement_timeout
-    with pytest.raises(Wrong, match="half"):
+    with pytest.raises(InvalidValue, match="half"):
         budget.resolve(None, {"noop_out_interval": 0})
 
 
@@ -131,7 +131,7 @@ def test_a_declared_budget_is_kept_or_refused(seconds, explicit):
     possible = sum(least.values()) + budget.MARGIN <= seconds
     try:
         resolved = budget.resolve(seconds, explicit)
-    except Wrong:
+    except InvalidValue:
         assert not possible
     else:
         assert possible

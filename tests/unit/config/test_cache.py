@@ -72,7 +72,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_every_change_is_noticed(write, base, folder, compilations, change):
+def test_every_change_is_noticed(write, base, directory, compilations, change):
     chap = '\n[servers.filer1.chap]\nusername = "c"\npassword_file = "./one"\n'
     path = write(base + chap)
     write("secret one", "one")
@@ -80,7 +80,7 @@ def test_every_change_is_noticed(write, base, folder, compilations, change):
     config.load(path)
     config.load(path)
     assert len(compilations) == 1
-    change(folder)
+    change(directory)
     config.load(path)
     assert len(compilations) == 2
 
@@ -91,27 +91,27 @@ def test_another_file_of_the_same_text_is_another_configuration(write, base, com
     assert len(compilations) == 2
 
 
-def test_a_secret_that_became_readable_is_an_error_at_once(write, base, folder):
+def test_a_secret_that_became_readable_is_an_error_at_once(write, base, directory):
     path = write(base + '\n[servers.filer1.chap]\nusername = "c"\npassword_file = "./one"\n')
     write("secret one", "one")
     config.load(path)
-    (folder / "one").chmod(0o644)
+    (directory / "one").chmod(0o644)
     with pytest.raises(ConfigError):
         config.load(path)
 
 
-def test_credentials_of_systemd_are_part_of_it(write, base, folder, compilations, monkeypatch):
+def test_credentials_of_systemd_are_part_of_it(write, base, directory, compilations, monkeypatch):
     path = write(base + '\n[servers.filer1.chap]\nusername = "c"\npassword_file = "one"\n')
     write("secret one", "one")
     write("secret one", "credentials/one", mode=0o400)
     beside = config.load(path).servers["filer1"].chap.outgoing.password_file
-    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder / "credentials"))
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(directory / "credentials"))
     assert config.load(path).servers["filer1"].chap.outgoing.password_file != beside
     assert len(compilations) == 2
 
 
 @pytest.mark.parametrize("version", ["0.0.0", "9.9.9"])
-def test_another_version_compiles_anew(write, base, compilations, monkeypatch, version):
+def test_another_version_compiles_again(write, base, compilations, monkeypatch, version):
     path = write(base)
     config.load(path)
     monkeypatch.setattr(cache, "__version__", version)
@@ -119,7 +119,7 @@ def test_another_version_compiles_anew(write, base, compilations, monkeypatch, v
     assert len(compilations) == 2
 
 
-def test_another_schema_compiles_anew(write, base, compilations, monkeypatch):
+def test_another_schema_compiles_again(write, base, compilations, monkeypatch):
     path = write(base)
     config.load(path)
     monkeypatch.setattr(cache, "SCHEMA", "another")
@@ -135,7 +135,7 @@ def spoil(kept, change):
 
 DOUBTS = {
     "writable by others": lambda kept: kept.chmod(0o622),
-    "a folder writable by others": lambda kept: kept.parent.chmod(0o777),
+    "a directory writable by others": lambda kept: kept.parent.chmod(0o777),
     "empty": lambda kept: kept.write_text(""),
     "garbage": lambda kept: kept.write_bytes(b"\xff\x00"),
     "not JSON": lambda kept: kept.write_text("{"),
@@ -151,7 +151,7 @@ DOUBTS = {
 
 
 @pytest.mark.parametrize("doubt", DOUBTS.values(), ids=DOUBTS)
-def test_every_doubt_compiles_anew(write, base, own_compiled, compilations, doubt):
+def test_every_doubt_compiles_again(write, base, own_compiled, compilations, doubt):
     path = write(base)
     first = config.load(path)
     doubt(own_compiled)
@@ -170,7 +170,7 @@ def test_links_are_not_followed(write, base, own_compiled, tmp_path, compilation
     assert not own_compiled.is_symlink()  # replaced, not written through
 
 
-def test_a_linked_folder_is_not_followed(write, base, own_compiled, tmp_path, compilations):
+def test_a_linked_directory_is_not_followed(write, base, own_compiled, tmp_path, compilations):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir(mode=0o700)
     own_compiled.parent.symlink_to(elsewhere)
@@ -182,7 +182,7 @@ def test_a_linked_folder_is_not_followed(write, base, own_compiled, tmp_path, co
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-@pytest.mark.parametrize("what", ["file", "folder"])
+@pytest.mark.parametrize("what", ["file", "directory"])
 def test_what_belongs_to_others_is_not_believed(write, base, own_compiled, compilations, what):
     path = write(base)
     config.load(path)
@@ -191,17 +191,17 @@ def test_what_belongs_to_others_is_not_believed(write, base, own_compiled, compi
     assert len(compilations) == 2
 
 
-@pytest.mark.parametrize("blocked", ["file as folder", "no parent", "folder in place"])
+@pytest.mark.parametrize("blocked", ["file as directory", "no parent", "directory in place"])
 def test_failing_to_write_it_is_no_error(write, base, own_compiled, tmp_path, blocked):
     path = write(base)
-    if blocked == "file as folder":
+    if blocked == "file as directory":
         own_compiled.parent.write_text("")
-    elif blocked == "folder in place":
+    elif blocked == "directory in place":
         own_compiled.mkdir(parents=True)
         own_compiled.parent.chmod(0o700)
     place = str(tmp_path / "a" / "b" / "c.json") if blocked == "no parent" else None
     assert config.load(path, compiled=place) == config.load(path, compiled="")
-    if blocked == "folder in place":
+    if blocked == "directory in place":
         assert [p.name for p in own_compiled.parent.iterdir()] == [own_compiled.name]
 
 

@@ -17,45 +17,45 @@ def told(path):
     return caught.value.problems
 
 
-def test_no_file(folder):
-    (found,) = told(folder / "none.toml")
-    assert found.where == str(folder / "none.toml")
+def test_no_file(directory):
+    (found,) = told(directory / "none.toml")
+    assert found.where == str(directory / "none.toml")
     assert "no configuration" in found.what
 
 
-def test_no_file_names_an_example_that_is_there_and_valid(folder, monkeypatch, tmp_path):
+def test_no_file_names_an_example_that_is_there_and_valid(directory, monkeypatch, tmp_path):
     """Where a package lays it; else the one that the program itself brings."""
     for laid in (False, True):
         shipped = tmp_path / "lunmirror.toml"
         monkeypatch.setattr(paths, "EXAMPLES", (str(shipped),))
         if laid:
             shipped.write_text("version = 1\n")
-        (found,) = told(folder / "none.toml")
+        (found,) = told(directory / "none.toml")
         (example,) = re.findall(r"the example (\S+)", found.next)
         assert (example == str(shipped)) == laid
         if not laid:
             assert config.load(example)
 
 
-def test_no_folder(tmp_path):
+def test_no_directory(tmp_path):
     assert "no configuration" in told(tmp_path / "a" / "b" / "c.toml")[0].what
 
 
-def test_a_folder(folder):
-    assert "a folder" in told(folder)[0].what
+def test_a_directory(directory):
+    assert "a directory" in told(directory)[0].what
 
 
-def test_a_path_with_nul(folder):
-    assert "cannot be read" in told(f"{folder}/a\0b")[0].what
+def test_a_path_with_nul(directory):
+    assert "cannot be read" in told(f"{directory}/a\0b")[0].what
 
 
-def test_a_file_as_folder(write, base):
+def test_a_file_as_directory(write, base):
     assert "cannot be read" in told(write(base) + "/x.toml")[0].what
 
 
-def test_a_fifo_is_not_waited_for(folder):
-    os.mkfifo(folder / "f.toml")
-    assert "not a regular file" in told(folder / "f.toml")[0].what
+def test_a_fifo_is_not_waited_for(directory):
+    os.mkfifo(directory / "f.toml")
+    assert "not a regular file" in told(directory / "f.toml")[0].what
 
 
 def test_a_device():
@@ -109,15 +109,15 @@ def test_monsters(write, text):
     assert told(write(text))
 
 
-def test_every_unusable_part_is_told(write, base, folder):
+def test_every_unusable_part_is_reported(write, base, directory):
     path = write(base)
     write(b"\xff", "conf.d/a.toml")
-    (folder / "conf.d" / "b.toml").mkdir()
-    (folder / "conf.d" / "c.toml").symlink_to("nowhere")
+    (directory / "conf.d" / "b.toml").mkdir()
+    (directory / "conf.d" / "c.toml").symlink_to("nowhere")
     assert [os.path.basename(p.where).partition(":")[0] for p in told(path)] == ["a.toml", "b.toml", "c.toml"]
 
 
-def test_every_part_that_is_not_toml_is_told(write, base):
+def test_every_part_that_is_not_toml_is_reported(write, base):
     path = write(base)
     write("x", "conf.d/a.toml")
     write("[", "conf.d/b.toml")
@@ -127,7 +127,7 @@ def test_every_part_that_is_not_toml_is_told(write, base):
 def test_conf_d_is_a_file(write, base):
     path = write(base)
     write("", "conf.d")
-    assert "must be a folder" in told(path)[0].what
+    assert "must be a directory" in told(path)[0].what
 
 
 def test_too_many_parts(write, base):
@@ -158,11 +158,11 @@ def as_root(monkeypatch):
 @pytest.mark.usefixtures("as_root")
 @pytest.mark.parametrize("name", ["lunmirror.toml", "conf.d/a.toml", ".", "conf.d"])
 @pytest.mark.parametrize("mode", [0o020, 0o002])
-def test_what_others_may_write_is_not_trusted(write, base, folder, name, mode):
+def test_what_others_may_write_is_not_trusted(write, base, directory, name, mode):
     path = write(base)
     write("", "conf.d/a.toml")
     assert config.load(path)
-    target = folder / name
+    target = directory / name
     os.chmod(target, target.stat().st_mode | mode)
     (found,) = told(path)
     assert found.where == os.path.normpath(target)
@@ -171,16 +171,16 @@ def test_what_others_may_write_is_not_trusted(write, base, folder, name, mode):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 @pytest.mark.parametrize("name", ["lunmirror.toml", "conf.d/a.toml", ".", "conf.d"])
-def test_what_belongs_to_others_is_not_trusted(write, base, folder, name):
+def test_what_belongs_to_others_is_not_trusted(write, base, directory, name):
     path = write(base)
     write("", "conf.d/a.toml")
-    os.chown(folder / name, 12345, -1)
+    os.chown(directory / name, 12345, -1)
     (found,) = told(path)
     assert "belongs to user 12345" in found.why
 
 
 @pytest.mark.usefixtures("as_root")
-def test_the_folder_behind_a_link_must_be_trusted_too(write, base, tmp_path):
+def test_the_directory_behind_a_link_must_be_trusted_too(write, base, tmp_path):
     loose = tmp_path / "loose"
     loose.mkdir(mode=0o700)
     (loose / "real.toml").write_text(base)
@@ -193,7 +193,7 @@ def test_the_folder_behind_a_link_must_be_trusted_too(write, base, tmp_path):
 
 
 @pytest.mark.usefixtures("as_root")
-def test_so_must_the_folder_behind_a_link_in_conf_d(write, base, tmp_path):
+def test_so_must_the_directory_behind_a_link_in_conf_d(write, base, tmp_path):
     loose = tmp_path / "loose"
     loose.mkdir(mode=0o777)
     loose.chmod(0o777)
@@ -230,20 +230,20 @@ def test_secrets_refused(write, content):
     with pytest.raises(ConfigError) as caught:
         config.read_secret(path)
     assert path in str(caught.value)
-    assert "xx" not in str(caught.value).replace(path, "")  # pytest names the folder after the secret
+    assert "xx" not in str(caught.value).replace(path, "")  # pytest names the directory after the secret
     assert "lines" not in str(caught.value)
 
 
-def test_files_that_hold_no_secret(write, folder):
-    link = folder / "link"
+def test_files_that_hold_no_secret(write, directory):
+    link = directory / "link"
     link.symlink_to(write("secret", "s"))
-    os.mkfifo(folder / "fifo", 0o600)
+    os.mkfifo(directory / "fifo", 0o600)
     for path, why in (
         (link, "symbolic link"),
-        (folder / "fifo", "regular file"),
-        (folder, "regular file"),
-        (folder / "none", "does not exist"),
-        (f"{folder}/a\0b", ""),
+        (directory / "fifo", "regular file"),
+        (directory, "regular file"),
+        (directory / "none", "does not exist"),
+        (f"{directory}/a\0b", ""),
         (write("secret", "open", 0o640), "mode 0640"),
     ):
         with pytest.raises(ConfigError) as caught:
@@ -252,10 +252,10 @@ def test_files_that_hold_no_secret(write, folder):
 
 
 @pytest.mark.usefixtures("as_root")
-def test_a_secret_in_a_folder_of_others(write, folder):
+def test_a_secret_in_a_directory_of_others(write, directory):
     path = write("secret", "open/s")
-    (folder / "open").chmod(0o777)
-    assert "folder is not trusted" in passwords.fault(path)
+    (directory / "open").chmod(0o777)
+    assert "directory is not trusted" in passwords.fault(path)
     with pytest.raises(ConfigError):
         config.read_secret(path)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lunmirror import config
-from lunmirror.config.problems import MOST
+from lunmirror.config.problems import MOST_SHOWN
 from lunmirror.desired import Chap, Credentials, Filesystem, Mount, Portal, Size, Timeouts
 from lunmirror.errors import ConfigError
 from lunmirror.exits import Exit
@@ -318,7 +318,7 @@ def test_lines_are_those_of_the_keys(write, base):
     ]
 
 
-def test_all_faults_are_told_at_once(write, base):
+def test_all_faults_are_reported_at_once(write, base):
     everything = changed(
         base,
         ('"15s"', '"3s"'),
@@ -389,7 +389,7 @@ def test_names_too_long_together(write, base):
     assert any("too long together" in p.what for p in problems(write(text)))
 
 
-def test_the_nearest_name_is_told(write, base):
+def test_the_nearest_name_is_reported(write, base):
     (found,) = problems(write(changed(base, ('server = "filer1"', 'server = "filer11"'))))
     assert found.next == "did you mean filer1?"
 
@@ -397,7 +397,7 @@ def test_the_nearest_name_is_told(write, base):
 def test_thousands_of_faults_end_in_a_short_report(write, base):
     path = write(base + "".join(f"[disks.bad{n}]\nx{n} = 1\n" for n in range(3000)))
     found = problems(path)
-    assert len(found) == MOST + 1
+    assert len(found) == MOST_SHOWN + 1
     assert "more problems" in found[-1].what
 
 
@@ -459,7 +459,7 @@ def chap(base):
     )
 
 
-def test_chap(write, folder, chap):
+def test_chap(write, directory, chap):
     path = write(chap)
     one, two = write("first secret\n", "secrets/one"), write("second secret\n", "secrets/two")
     assert config.load(path).servers["filer1"].chap == Chap(Credentials("client", one), Credentials("filer1", two))
@@ -490,15 +490,15 @@ def test_a_missing_secret(write, chap):
     assert found.why == "it does not exist"
 
 
-def test_a_systemd_credential(write, folder, chap, monkeypatch):
+def test_a_systemd_credential(write, directory, chap, monkeypatch):
     path = write(chap.replace("secrets/one", "one").replace("secrets/two", "two"))
     assert config.load(path)  # outside the unit nobody can tell
     credential = write("from systemd", "credentials/one", mode=0o400)
     two = write("beside the configuration", "two")
-    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder / "credentials"))
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(directory / "credentials"))
     made = config.load(path).servers["filer1"].chap
     assert (made.outgoing.password_file, made.mutual.password_file) == (credential, two)
-    (folder / "two").unlink()
+    (directory / "two").unlink()
     assert problems(path)[0].why == "it does not exist"
 
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lunmirror.config import mkfs, mountoptions, names, portals, settings
-from lunmirror.config.problems import Wrong
+from lunmirror.config.problems import InvalidValue
 from lunmirror.desired import Portal
 
 RIGHT = [
@@ -154,7 +154,7 @@ def test_right(judge, value):
 
 @pytest.mark.parametrize(("judge", "value"), pairs(REFUSED))
 def test_refused(judge, value):
-    with pytest.raises(Wrong) as caught:
+    with pytest.raises(InvalidValue) as caught:
         judge(value)
     assert len(caught.value.what) < 400
 
@@ -207,20 +207,20 @@ def test_portals(text, portal):
     ],
 )
 def test_portals_refused(value, told):
-    with pytest.raises(Wrong) as caught:
+    with pytest.raises(InvalidValue) as caught:
         portals.portal(value)
     assert told in caught.value.what + caught.value.why + caught.value.next
 
 
-def test_every_managed_key_says_what_to_declare_instead():
+def test_every_managed_key_reports_what_to_declare_instead():
     for key, instead in settings.MANAGED.items():
-        with pytest.raises(Wrong) as caught:
+        with pytest.raises(InvalidValue) as caught:
             settings.key(key)
         assert instead in caught.value.next
 
 
 def test_a_value_in_the_wrong_place_is_never_repeated():
-    with pytest.raises(Wrong) as caught:
+    with pytest.raises(InvalidValue) as caught:
         settings.value("topsecret\n")
     assert "topsecret" not in caught.value.what + caught.value.why + caught.value.next
 
@@ -271,7 +271,7 @@ def test_mkfs_options(kind, options):
     ],
 )
 def test_mkfs_options_refused(kind, options):
-    with pytest.raises(Wrong):
+    with pytest.raises(InvalidValue):
         mkfs.check_options(kind, options)
 
 
@@ -289,5 +289,5 @@ JUDGES = [judge for judge, _ in REFUSED] + [portals.portal, names.username, sett
 def test_anything_is_judged(judge, value):
     try:
         judge(value)
-    except Wrong as wrong:
+    except InvalidValue as wrong:
         said_in_sentences(wrong)

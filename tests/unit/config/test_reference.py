@@ -1,4 +1,4 @@
-"""What is told about the keys, and the files that are shipped."""
+"""What is reported about the keys, and the files that are shipped."""
 
 from pathlib import Path
 
@@ -95,7 +95,7 @@ def test_nonsense_is_an_unknown_key(asked):
     assert "\x1b" not in str(caught.value)
 
 
-def test_other_keys_of_the_same_name_are_told():
+def test_other_keys_of_the_same_name_are_reported():
     assert config.explain("startup").also == ("servers.*.startup",)
 
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lunmirror.config import units
-from lunmirror.config.problems import Wrong
+from lunmirror.config.problems import InvalidValue
 from lunmirror.desired import Size
 
 MI = 2**20
@@ -37,7 +37,7 @@ def test_durations(text, seconds):
     ],
 )
 def test_durations_refused(value, hint):
-    with pytest.raises(Wrong) as caught:
+    with pytest.raises(InvalidValue) as caught:
         units.duration(value)
     assert hint in caught.value.what + caught.value.next
 
@@ -80,13 +80,13 @@ def test_sizes(text, size):
     ],
 )
 def test_sizes_refused(value, hint):
-    with pytest.raises(Wrong) as caught:
+    with pytest.raises(InvalidValue) as caught:
         units.size(value)
     assert hint in caught.value.what + caught.value.why + caught.value.next
 
 
 def test_a_disk_has_no_extents():
-    with pytest.raises(Wrong, match="counts extents"):
+    with pytest.raises(InvalidValue, match="counts extents"):
         units.size_in_bytes("5 extents")
     assert units.size_in_bytes("2GiB") == 2 * 2**30
 
@@ -112,5 +112,5 @@ def test_anything_is_judged(value):
     for judge in (units.duration, units.size, units.size_in_bytes):
         try:
             judge(value)
-        except Wrong as wrong:
+        except InvalidValue as wrong:
             said_in_sentences(wrong)

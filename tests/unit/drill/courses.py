@@ -1,4 +1,4 @@
-"""A course as the lab shows it: a server dies at 0, the leg is given up, the traffic returns, a pass heals."""
+"""A course as the lab shows it: a server dies at 0, the leg is given up, the traffic returns, a pass repairs."""
 
 from lunmirror.drill.course import Course, Pass
 from lunmirror.drill.plan import Place, Rehearsal
@@ -27,7 +27,7 @@ def steady(begun: float, ended: float, latency: float = 0.004) -> list[Write]:
     return [Write(begun + n * 0.05, latency * (1 + n % 5 / 3), 0) for n in range(int((ended - begun) / 0.05))]
 
 
-def course(stall: float = 4.3, error: int = 0, healed: bool = True, **changes: object) -> Course:
+def course(stall: float = 4.3, error: int = 0, repaired: bool = True, **changes: object) -> Course:
     writes = [
         *steady(CUT - 4, CUT),
         Write(CUT + 0.01, stall, error),
@@ -48,7 +48,7 @@ def course(stall: float = 4.3, error: int = 0, healed: bool = True, **changes: o
         cut_at=CUT,
         lifted_at=CUT + 25,
         ended_at=CUT + 34,
-        whole_at=CUT + 32 if healed else None,
+        whole_at=CUT + 32 if repaired else None,
         writes={"vg0/testlv": tuple(writes)},
         samples=samples,
         passes=(Pass(CUT + 28, 2.0, ("volume vg0/testlv: refresh it",)),),

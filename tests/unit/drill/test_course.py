@@ -18,7 +18,7 @@ BUDGET = 15
 STEP = Step(Ref("volume", "vg0/lv"), "refresh it", Run(("lvm",)), ())
 
 
-class Tape:
+class SharedLog:
     def __init__(self, data) -> None:
         self.read = data
 
@@ -28,21 +28,21 @@ class Copy:
 
     def __init__(self, theatre: "Theatre", name: str, work) -> None:
         self.theatre, self.name = theatre, name
-        theatre.told.append(f"start {name}")
-        self.tape = Tape(theatre.seen if name == "the watcher" else theatre.written)
+        theatre.ending.append(f"start {name}")
+        self.log = SharedLog(theatre.seen if name == "the watcher" else theatre.written)
 
     def stop(self, deadline: float) -> str:
-        self.theatre.told.append(f"stop {self.name}")
+        self.theatre.ending.append(f"stop {self.name}")
         return self.theatre.stuck
 
 
 class Theatre:
     """The machine, its clock, and everything that was asked of it in order. The leg is given up `gone` seconds after the
-    cut; passes from the `heals`-th on after the traffic returned find the mirror whole."""
+    cut; passes from the `repairs`-th on after the traffic returned find the mirror whole."""
 
-    def __init__(self, heals: int = 2, gone: float = 8.0, error: int = 0) -> None:
-        self.now, self.told, self.cut_at, self.lifted = 100.0, [], None, 0
-        self.heals, self.gone, self.error, self.walked, self.stuck = heals, gone, error, 0, ""
+    def __init__(self, repairs: int = 2, gone: float = 8.0, error: int = 0) -> None:
+        self.now, self.ending, self.cut_at, self.lifted = 100.0, [], None, 0
+        self.repairs, self.gone, self.error, self.walked, self.stuck = repairs, gone, error, 0, ""
         self.raises: dict[str, BaseException] = {}
 
     # the clock
@@ -98,25 +98,25 @@ class Theatre:
         self.walked += after
         if "pass" in self.raises:
             raise self.raises["pass"]
-        healed = self.walked >= self.heals
-        seen = world(lv() if healed else lv("AD", past=ONLY_LEFT), mounted="rw")
-        return report(seen)._replace(outcomes=(Outcome(STEP, "done"),) if healed else ())
+        repaired = self.walked >= self.repairs
+        seen = world(lv() if repaired else lv("AD", past=ONLY_LEFT), mounted="rw")
+        return report(seen)._replace(outcomes=(Outcome(STEP, "done"),) if repaired else ())
 
     def _do(self, what: str) -> None:
-        self.told.append(what)
+        self.ending.append(what)
         if what in self.raises:
             raise self.raises[what]
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch):
-    def run(theatre: Theatre, seconds: int = 35, healing: float = 60):
+    def run(theatre: Theatre, seconds: int = 35, repair: float = 60):
         monkeypatch.setattr(course, "until", theatre.until)
         monkeypatch.setattr(course.time, "monotonic", theatre.monotonic)
         plan = rehearsal(volumes=("vg0/lv",), seconds=seconds, places=(course.Place("vg0/lv", "/mnt", 1),))
         aside = lambda name, work: Copy(theatre, name, work)  # noqa: E731
         stage = Stage(desired(mount="/mnt"), theatre, theatre, theatre.walk, lambda text: None, aside)
-        return play(plan, stage, healing)
+        return play(plan, stage, repair)
 
     return run
 
@@ -124,13 +124,13 @@ def run(monkeypatch: pytest.MonkeyPatch):
 def test_the_order_of_things(run) -> None:
     theatre = Theatre()
     found, last = run(theatre)
-    passes = [t for t in theatre.told if t.startswith("pass")]
-    told = [t for t in theatre.told if not t.startswith("pass")]
-    assert told == [
+    passes = [t for t in theatre.ending if t.startswith("pass")]
+    ending = [t for t in theatre.ending if not t.startswith("pass")]
+    assert ending == [
         "prepare", "start the writer on /mnt", "start the watcher", "begin", "lift", "lift",
         "stop the watcher", "stop the writer on /mnt", "lift",
     ]  # fmt: skip
-    assert theatre.told.index("lift") > theatre.told.index(passes[2])  # during the outage too, as the timer does
+    assert theatre.ending.index("lift") > theatre.ending.index(passes[2])  # during the outage too, as the timer does
     assert passes[0] == "pass at 8"  # none before the leg is given up
     assert found.lifted_at - found.cut_at == 35
     assert found.whole_at is not None
@@ -142,12 +142,12 @@ def test_the_order_of_things(run) -> None:
 def test_no_pass_during_an_outage_that_nothing_notices(run) -> None:
     theatre = Theatre(gone=1000)
     run(theatre, seconds=5)
-    assert theatre.told.index("lift") < min(n for n, t in enumerate(theatre.told) if t.startswith("pass"))
+    assert theatre.ending.index("lift") < min(n for n, t in enumerate(theatre.ending) if t.startswith("pass"))
 
 
-def test_healing_has_a_deadline(run) -> None:
-    theatre = Theatre(heals=10_000)
-    found, _ = run(theatre, healing=60)
+def test_repair_has_a_deadline(run) -> None:
+    theatre = Theatre(repairs=10_000)
+    found, _ = run(theatre, repair=60)
     assert found.whole_at is None
     assert 95 <= found.ended_at - found.cut_at < 105
 
@@ -156,9 +156,9 @@ def test_a_writer_that_fails_before_the_cut_prevents_it(run) -> None:
     theatre = Theatre(error=28)
     with pytest.raises(HostError, match="file system is full"):
         run(theatre)
-    assert "begin" not in theatre.told
-    assert theatre.told[-1] == "lift"
-    assert "stop the writer on /mnt" in theatre.told
+    assert "begin" not in theatre.ending
+    assert theatre.ending[-1] == "lift"
+    assert "stop the writer on /mnt" in theatre.ending
 
 
 @pytest.mark.parametrize("where", ["begin", "until", "pass"])
@@ -169,7 +169,7 @@ def test_the_traffic_returns_whatever_happens(run, where: str, what: type[BaseEx
     with pytest.raises(what):
         run(theatre)
     ending = ["lift", "stop the watcher", "stop the writer on /mnt", "lift"]
-    assert theatre.told[-4:] == ending  # first of all the traffic
+    assert theatre.ending[-4:] == ending  # first of all the traffic
 
 
 def test_a_table_that_cannot_be_made_is_the_end_before_anything_begins(run) -> None:
@@ -177,19 +177,19 @@ def test_a_table_that_cannot_be_made_is_the_end_before_anything_begins(run) -> N
     theatre.raises["prepare"] = HostError("no")
     with pytest.raises(HostError):
         run(theatre)
-    assert theatre.told == ["prepare"]
+    assert theatre.ending == ["prepare"]
 
 
-def test_a_pass_that_cannot_be_walked_is_told_and_tried_again(run) -> None:
+def test_a_pass_that_cannot_be_walked_is_reported_and_tried_again(run) -> None:
     theatre = Theatre()
     theatre.raises["pass"] = LunmirrorError("sysfs is away")
-    found, last = run(theatre, healing=10)
+    found, last = run(theatre, repair=10)
     assert found.whole_at is None
     assert last is None
     assert {p.error for p in found.passes} == {"sysfs is away"}
 
 
-def test_a_copy_that_cannot_be_ended_is_told(run) -> None:
+def test_a_copy_that_cannot_be_ended_is_reported(run) -> None:
     theatre = Theatre()
     theatre.stuck = "the writer (pid 1) cannot be ended; it is left alone"
     assert theatre.stuck in run(theatre)[0].notes

@@ -46,10 +46,10 @@ def test_what_a_killed_drill_left_is_replaced_at_once() -> None:
     assert script.index("add table") < script.index("delete table") < script.index("table inet lunmirror_drill {")
 
 
-def test_a_kernel_that_cannot_is_told_in_words() -> None:
-    with pytest.raises(HostError, match="cannot be made") as told:
+def test_a_kernel_that_cannot_is_reported_in_words() -> None:
+    with pytest.raises(HostError, match="cannot be made") as ending:
         Cut(Host(1, err="Error: Could not process rule: Operation not supported\n")).prepare()
-    assert "Operation not supported" in told.value.why
+    assert "Operation not supported" in ending.value.why
 
 
 def test_dropped_packets_are_counted() -> None:

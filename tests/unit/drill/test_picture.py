@@ -20,7 +20,7 @@ def texts(root: ET.Element) -> list[str]:
     return ["".join(e.itertext()) for e in root.iter(f"{NS}text")]
 
 
-def test_it_tells_server_date_verdict_events_and_budget() -> None:
+def test_it_reports_server_date_verdict_events_and_budget() -> None:
     said = texts(drawn(course()))
     assert said[0] == "lunmirror drill: server filer2, 2026-11-23 05:20:00 UTC: passed"
     assert "stall budget 5 s" in said

@@ -16,7 +16,7 @@ MOUNTS = b"20 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
 
 
 class Tree:
-    """A reader of some files: path -> content; folders follow from them. `names` is what getent says."""
+    """A reader of some files: path -> content; directories follow from them. `names` is what getent says."""
 
     def __init__(self, files: dict[str, str], names: dict[str, str] | None = None, mounts: bytes = MOUNTS) -> None:
         self.files = {path: text.encode() for path, text in files.items()} | {"/proc/self/mountinfo": mounts}
@@ -25,7 +25,7 @@ class Tree:
     def read(self, path):
         return Present(self.files[path]) if path in self.files else ABSENT
 
-    def folder(self, path):
+    def directory(self, path):
         below = {p[len(path) + 1 :].split("/")[0] for p in self.files if p.startswith(path + "/")}
         return Present(tuple(sorted(below - {""}))) if below else ABSENT
 
@@ -41,7 +41,7 @@ class Tree:
         found = self.names.get(argv[-1], "")
         return Ran(argv, 0 if found else 2, "".join(f"{a} STREAM x\n" for a in found.split()), "", 0.0)
 
-    def once(self, name, look):
+    def memoize(self, name, look):
         return look()
 
 
@@ -103,7 +103,7 @@ def no(reasons, words: str) -> bool:
 def test_not_if_the_other_leg_is_behind() -> None:
     found, reasons = asked(seen=world(lv("DA", past=ONLY_LEFT), mounted="rw"))
     assert found is None
-    assert no(reasons, "would lose") or no(reasons, "cannot be said")
+    assert no(reasons, "would lose") or no(reasons, "is not known")
 
 
 def test_not_if_its_own_leg_is_dead_although_it_could_be_lost() -> None:
@@ -191,11 +191,11 @@ def test_not_if_another_server_has_the_same_portal() -> None:
 # Notes
 
 
-def test_a_cut_that_is_too_short_to_show_anything_is_said_to_be() -> None:
+def test_a_cut_that_is_too_short_to_show_anything_is_reported_to_be() -> None:
     (note,) = asked(seconds=15)[0].notes
     assert "may not be given up" in note
 
 
-def test_timeouts_that_are_declared_but_not_live_are_said() -> None:
+def test_timeouts_that_are_declared_but_not_live_are_reported() -> None:
     (note,) = asked(PLAIN | session(1, IQN, "192.0.2.2", tmo=120))[0].notes
     assert "declared as 7 s, but session1 runs with 120" in note

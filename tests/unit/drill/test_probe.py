@@ -1,4 +1,4 @@
-"""The writer, on an ordinary folder."""
+"""The writer, on an ordinary directory."""
 
 import errno
 import os
@@ -10,7 +10,7 @@ from lunmirror.drill import probe
 from lunmirror.drill.probe import MAGIC, NAME, write_steadily, writes
 
 
-class Tape:
+class SharedLog:
     def __init__(self) -> None:
         self.data = bytearray()
 
@@ -22,7 +22,7 @@ class Tape:
         self.data[at : at + len(data)] = data
 
 
-def told_after(turns: int):
+def ending_after(turns: int):
     left = iter(range(turns))
     return lambda: next(left, None) is None
 
@@ -32,10 +32,10 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "INTERVAL", 0.0)
 
 
-def write(folder: Path, turns: int = 20, device: int | None = None) -> tuple[probe.Write, ...]:
-    tape = Tape()
-    write_steadily(str(folder), folder.stat().st_dev if device is None else device, tape, told_after(turns))
-    return writes(bytes(tape.data))
+def write(directory: Path, turns: int = 20, device: int | None = None) -> tuple[probe.Write, ...]:
+    log = SharedLog()
+    write_steadily(str(directory), directory.stat().st_dev if device is None else device, log, ending_after(turns))
+    return writes(bytes(log.data))
 
 
 def test_every_write_is_timed_and_the_file_removed(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_every_write_is_timed_and_the_file_removed(tmp_path: Path) -> None:
 
 
 def test_a_write_under_way_is_known_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tape, real, calls = Tape(), os.pwrite, []
+    log, real, calls = SharedLog(), os.pwrite, []
 
     def hang(file, data, at):
         calls.append(at)
@@ -57,8 +57,8 @@ def test_a_write_under_way_is_known_as_such(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(os, "pwrite", hang)
     with pytest.raises(KeyboardInterrupt):
-        write_steadily(str(tmp_path), tmp_path.stat().st_dev, tape, told_after(9))
-    *done, pending = writes(bytes(tape.data))
+        write_steadily(str(tmp_path), tmp_path.stat().st_dev, log, ending_after(9))
+    *done, pending = writes(bytes(log.data))
     assert [w.seconds is None for w in (*done, pending)] == [False, True]
     assert pending.lasted(pending.begun + 7) == 7
 
@@ -104,6 +104,6 @@ def test_a_link_of_that_name_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_half_a_note_is_left_out() -> None:
-    tape = Tape()
-    tape.add(probe._RECORD.pack(1.0, 2.0, 0) + b"half")
-    assert writes(bytes(tape.data)) == (probe.Write(1.0, 2.0, 0),)
+    log = SharedLog()
+    log.add(probe._RECORD.pack(1.0, 2.0, 0) + b"half")
+    assert writes(bytes(log.data)) == (probe.Write(1.0, 2.0, 0),)

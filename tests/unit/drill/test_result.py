@@ -40,8 +40,8 @@ def test_an_error() -> None:
     assert found.faults == ("1 writes failed: Input/output error",)
 
 
-def test_not_healed_in_time() -> None:
-    found = result.judge(course(healed=False))
+def test_not_repaired_in_time() -> None:
+    found = result.judge(course(repaired=False))
     assert found.whole is None
     assert found.exit == 1
     assert "never" in result.render(found, "p")
@@ -73,7 +73,7 @@ def test_a_session_that_was_destroyed() -> None:
     assert "session gone" in [e.text for e in found.events]
 
 
-def test_two_volumes_are_told_apart() -> None:
+def test_two_volumes_are_distinguished() -> None:
     both = course().writes | {"vg0/other": tuple(steady(CUT - 4, CUT + 34))}
     found = result.judge(course(writes=both))
     assert found.stalls["vg0/testlv"] == 4.3
@@ -88,7 +88,7 @@ def test_the_table() -> None:
     assert said.endswith("picture: /tmp/p.svg\n")
 
 
-def test_json_says_the_same() -> None:
+def test_json_reports_the_same() -> None:
     found = result.judge(course())
     said = json.loads(result.render_json(found, "r1", "/tmp/p.svg"))
     assert (said["verb"], said["exit"], said["result"], said["passed"]) == ("drill", 0, "converged", True)

@@ -31,11 +31,11 @@ def test_every_option(tmp_path: Path) -> None:
 
 
 def test_nothing_begins_unconfirmed(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="must be confirmed") as told:
+    with pytest.raises(UsageError, match="must be confirmed") as ending:
         asked("filer2", "--picture", f"{tmp_path}/p.svg")
-    assert "192.0.2.2:3260 for 35 s" in told.value.why
-    assert "vg0/lv" in told.value.why
-    assert "--confirm" in told.value.next
+    assert "192.0.2.2:3260 for 35 s" in ending.value.why
+    assert "vg0/lv" in ending.value.why
+    assert "--confirm" in ending.value.next
 
 
 @pytest.mark.parametrize("seconds", ["0", "301", "-5", "soon", "1h", ""])
@@ -55,7 +55,7 @@ def test_a_plain_file_may_be_replaced_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "dangling.svg").symlink_to("nowhere")
     assert asked("filer2", "--confirm", "--picture", f"{tmp_path}/old.svg").picture.endswith("old.svg")
     for name, what in (
-        ("", "a folder"),
+        ("", "a directory"),
         ("link.svg", "symbolic link"),
         ("dangling.svg", "symbolic link"),
         ("no/p", "not there"),
@@ -67,7 +67,7 @@ def test_a_plain_file_may_be_replaced_and_nothing_else(tmp_path: Path) -> None:
 def test_no_other_verb_imports_it() -> None:
     """On import nothing does, and within functions only the command line's own."""
     for path in SOURCE.rglob("*.py"):
-        if "drill" in path.parts or path.name == "aside.py":
+        if "drill" in path.parts or path.name == "worker.py":
             continue
         tree = ast.parse(path.read_text())
         late = [
@@ -79,12 +79,12 @@ def test_no_other_verb_imports_it() -> None:
         for node in ast.walk(tree):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            if any("lunmirror.drill" in name or name == "lunmirror.host.aside" for name in names):
+            if any("lunmirror.drill" in name or name == "lunmirror.host.worker" for name in names):
                 assert path == SOURCE / "cli" / "commands" / "drill.py"
                 assert id(node) in inner
 
 
-def test_a_report_is_told_even_if_the_picture_cannot_be_drawn_or_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_report_is_reported_even_if_the_picture_cannot_be_drawn_or_written(monkeypatch: pytest.MonkeyPatch) -> None:
     from lunmirror.drill import picture, result
     from lunmirror.host.protocol import ActionFailed
     from lunmirror.model import ABSENT

@@ -32,7 +32,7 @@ def test_an_inactive_volume_is_unknown() -> None:
     assert state_of(None) == UNKNOWN
 
 
-def test_a_tape_is_read_line_by_line_and_half_a_line_left_out() -> None:
-    tape = b'[1.5, {"session1": "LOGGED_IN"}, {"v": "whole"}]\n[2.0, {"session1": "FAI'
-    assert samples(tape) == (Sample(1.5, {"session1": "LOGGED_IN"}, {"v": "whole"}),)
-    assert samples(tape)[0].connected == 1
+def test_a_log_is_read_line_by_line_and_half_a_line_left_out() -> None:
+    log = b'[1.5, {"session1": "LOGGED_IN"}, {"v": "whole"}]\n[2.0, {"session1": "FAI'
+    assert samples(log) == (Sample(1.5, {"session1": "LOGGED_IN"}, {"v": "whole"}),)
+    assert samples(log)[0].connected == 1

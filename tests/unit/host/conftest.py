@@ -1,4 +1,4 @@
-"""A live host whose own folders are in tmp_path."""
+"""A live host whose own directories are in tmp_path."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ def notes() -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "RUN_DIR", str(tmp_path / "run"))
     monkeypatch.setattr(paths, "ISCSI_LOCK_DIR", str(tmp_path / "iscsi-lock"))
     monkeypatch.setattr(paths, "FSTAB", str(tmp_path / "fstab"))

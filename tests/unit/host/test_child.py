@@ -24,12 +24,12 @@ Script = Callable[[str], str]
 @pytest.fixture
 def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Script:
     """Makes a program out of Python source; the name to run it by."""
-    folder = tmp_path / "programs"
-    folder.mkdir()
-    monkeypatch.setattr(paths, "PROGRAM_PATH", (str(folder), *paths.PROGRAM_PATH))
+    directory = tmp_path / "programs"
+    directory.mkdir()
+    monkeypatch.setattr(paths, "PROGRAM_PATH", (str(directory), *paths.PROGRAM_PATH))
 
     def make(source: str, name: str = "toy") -> str:
-        program = folder / name
+        program = directory / name
         program.write_text(f"#!{sys.executable} -S\nimport os, signal, sys, time\n{source}\n")
         program.chmod(0o755)
         return name
@@ -70,7 +70,7 @@ def test_standard_input_is_what_was_given(host: LiveHost) -> None:
     assert host.run(("true",), 5, data).rc == 0  # one that never reads it
 
 
-def test_how_it_ended_is_told(host: LiveHost, script: Script) -> None:
+def test_how_it_ended_is_reported(host: LiveHost, script: Script) -> None:
     assert host.query(("true",), 5)[1:4] == (0, "", "")
     assert host.query((script("sys.exit(21)"),), 5).rc == 21
     crashed = host.query((script("os.kill(os.getpid(), 11)", "crasher"),), 5)
@@ -175,7 +175,7 @@ def test_a_missing_program_is_named_with_its_package(host: LiveHost, monkeypatch
         ("  x: No space left on device\n", "lvm ended with exit code 5: x: No space left on device"),
     ],
 )
-def test_the_cause_is_told_with_the_last_line(said: str, told: str) -> None:
+def test_the_cause_is_reported_with_the_last_line(said: str, told: str) -> None:
     assert Ran(("lvm",), 5, "", said, 0.1).why == told
 
 
@@ -234,7 +234,7 @@ def test_answers_are_remembered_until_a_change(host: LiveHost, tmp_path: Path) -
     for change in (
         lambda: host.write(str(tmp_path / "g"), b"", None, 0o600),
         lambda: host.remove(str(tmp_path / "g"), b""),
-        lambda: host.make_folder(str(tmp_path / "h"), 0o755),
+        lambda: host.make_directory(str(tmp_path / "h"), 0o755),
         lambda: host.await_path((str(tmp_path / "h"),), 1),
         lambda: host.write_value(str(tmp_path / "f"), "2"),
         lambda: host.run_together(()),
@@ -276,7 +276,7 @@ def test_the_second_signal_ends_the_step(host: LiveHost, script: Script) -> None
     started = time.monotonic()
     ran = host.run((program,), 30)
     assert time.monotonic() - started < 3
-    assert "was running when lunmirror was told to stop" in ran.trouble
+    assert "was running when lunmirror was asked to stop" in ran.trouble
 
 
 @pytest.mark.usefixtures("heeding")

@@ -31,14 +31,14 @@ def test_what_is_there_is_present_and_what_is_not_absent(host: LiveHost, tmp_pat
 
 
 def test_what_cannot_be_read_is_unknown(host: LiveHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert host.read(str(tmp_path)) == Unknown(f"cannot read {str(tmp_path)!r}: it is a folder")
+    assert host.read(str(tmp_path)) == Unknown(f"cannot read {str(tmp_path)!r}: it is a directory")
     assert isinstance(host.read("/nul\0"), Unknown)
     assert isinstance(host.read("/" + "x" * 5000), Unknown)
     (tmp_path / "loop").symlink_to("loop")
     assert isinstance(host.read(str(tmp_path / "loop")), Unknown)
     assert isinstance(host.link(str(tmp_path / "loop")), Unknown)
     with (tmp_path / "huge").open("wb") as huge:
-        huge.truncate(files.MOST + 1)
+        huge.truncate(files.MOST_READ + 1)
     assert "larger than 16 MiB" in repr(host.read(str(tmp_path / "huge")))
     for number in (errno.EIO, errno.EACCES, errno.ENODEV, errno.EMFILE):
         monkeypatch.setattr(os, "read", _failing(number))
@@ -55,49 +55,49 @@ def test_a_pipe_in_a_files_place_does_not_hold_us(host: LiveHost, tmp_path: Path
     assert time.monotonic() - started < 1
 
 
-def test_a_folder_is_a_real_one_or_unknown(host: LiveHost, tmp_path: Path) -> None:
+def test_a_directory_is_a_real_one_or_unknown(host: LiveHost, tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     for name in "ba":
         (tmp_path / "d" / name).touch()
-    assert host.folder(str(tmp_path / "d")) == Present(("a", "b"))
-    assert host.folder(str(tmp_path / "none")) == ABSENT
-    assert isinstance(host.folder(str(tmp_path / "d" / "a")), Unknown)
+    assert host.directory(str(tmp_path / "d")) == Present(("a", "b"))
+    assert host.directory(str(tmp_path / "none")) == ABSENT
+    assert isinstance(host.directory(str(tmp_path / "d" / "a")), Unknown)
 
 
-def test_a_folder_behind_a_link_is_followed_if_nobody_else_can_turn_it(host: LiveHost, tmp_path: Path) -> None:
+def test_a_directory_behind_a_link_is_followed_if_nobody_else_can_turn_it(host: LiveHost, tmp_path: Path) -> None:
     (tmp_path / "away" / "nodes" / "inside").mkdir(parents=True)
     (tmp_path / "nodes").symlink_to("hop/../relative")
     (tmp_path / "hop").mkdir()
     (tmp_path / "relative").symlink_to(tmp_path / "away/./nodes")
-    assert host.folder(str(tmp_path / "nodes")) == Present(("inside",))
+    assert host.directory(str(tmp_path / "nodes")) == Present(("inside",))
     assert host.link(str(tmp_path / "nodes")) == Present(str(tmp_path / "away/nodes"))
-    host.make_folder(str(tmp_path / "nodes"), 0o755)  # is there already
+    host.make_directory(str(tmp_path / "nodes"), 0o755)  # is there already
     for part, mode in (("away", 0o777), ("away", 0o720), ("away/nodes", 0o1777), ("hop", 0o702)):
         before = (tmp_path / part).stat().st_mode
         (tmp_path / part).chmod(mode)
-        seen = host.folder(str(tmp_path / "nodes"))
+        seen = host.directory(str(tmp_path / "nodes"))
         assert isinstance(seen, Unknown), part
         assert f"others may write to {tmp_path / part}" in seen.reason
         with pytest.raises(ActionFailed):
-            host.make_folder(str(tmp_path / "nodes"), 0o755)
+            host.make_directory(str(tmp_path / "nodes"), 0o755)
         (tmp_path / part).chmod(before)
 
 
 @pytest.mark.parametrize("what", ["nowhere", "circle", "file", "a file on the way"])
-def test_a_link_that_leads_to_no_folder(host: LiveHost, tmp_path: Path, what: str) -> None:
+def test_a_link_that_leads_to_no_directory(host: LiveHost, tmp_path: Path, what: str) -> None:
     (tmp_path / "file").touch()
     leads = {"nowhere": "none", "circle": "l", "file": "file", "a file on the way": "file/x"}[what]
     (tmp_path / "l").symlink_to(leads)
-    assert isinstance(host.folder(str(tmp_path / "l")), Unknown)
+    assert isinstance(host.directory(str(tmp_path / "l")), Unknown)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 @pytest.mark.parametrize("whose", ["l", "d"])
-def test_a_link_or_folder_of_somebody_else_is_not_followed(host: LiveHost, tmp_path: Path, whose: str) -> None:
+def test_a_link_or_directory_of_somebody_else_is_not_followed(host: LiveHost, tmp_path: Path, whose: str) -> None:
     (tmp_path / "d").mkdir()
     (tmp_path / "l").symlink_to("d")
     os.chown(tmp_path / whose, 1234, -1, follow_symlinks=False)
-    seen = host.folder(str(tmp_path / "l"))
+    seen = host.directory(str(tmp_path / "l"))
     assert isinstance(seen, Unknown)
     assert "user 1234" in seen.reason
 
@@ -109,7 +109,7 @@ def test_links_are_resolved_to_the_end(host: LiveHost, tmp_path: Path) -> None:
     (tmp_path / "dangling").symlink_to("none")
     assert host.link(str(tmp_path / "l")) == Present(str(tmp_path / "f"))
     assert host.link(str(tmp_path / "dangling")) == ABSENT
-    assert isinstance(host.read(str(tmp_path / "dangling")), Unknown), "something is there: not to be made anew"
+    assert isinstance(host.read(str(tmp_path / "dangling")), Unknown), "something is there: not to be re-created"
 
 
 def test_globbing(host: LiveHost, tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_matching(name: str, pattern: str, fits: bool) -> None:
     assert files.matches(name, pattern) is fits
 
 
-def test_a_folder_that_cannot_be_listed_is_not_empty(host: LiveHost, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_that_cannot_be_listed_is_not_empty(host: LiveHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "listdir", _failing(errno.EMFILE))
     with pytest.raises(HostError, match="too many open files"):
         host.glob("/sys/class/iscsi_session/*")
@@ -221,7 +221,7 @@ def test_a_link_planted_in_the_temporary_files_place_leads_nowhere(host: LiveHos
     assert not (tmp_path / "f").is_symlink()
 
 
-def test_the_temporary_file_lies_in_the_scratch_folder(
+def test_the_temporary_file_lies_in_the_scratch_directory(
     host: LiveHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "nodes").mkdir()
@@ -288,7 +288,7 @@ def test_a_crash_leaves_the_old_file_or_the_new_one(host: LiveHost, tmp_path: Pa
 def test_what_another_program_wrote_is_brought_to_the_disk(
     host: LiveHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its bytes and the folders above it, since the program may have made them."""
+    """Its bytes and the directories above it, since the program may have made them."""
     record = tmp_path / "iqn.x" / "192.0.2.1,3260,1" / "default"
     host.flush(str(record))
     record.parent.mkdir(parents=True)
@@ -301,14 +301,14 @@ def test_what_another_program_wrote_is_brought_to_the_disk(
     host.flush(f"{record}/default")
 
 
-def test_a_file_system_that_takes_nothing_is_told(
+def test_a_file_system_that_takes_nothing_is_reported(
     host: LiveHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert host.no_room(str(tmp_path)) == host.no_room("/nowhere") == ""
     real = os.statvfs(tmp_path)
     for flag, left, told in ((os.ST_RDONLY, 9, "the file system is read-only"), (0, 0, "the file system is full")):
         fake = os.statvfs_result((*real[:4], left, *real[5:8], flag, real[9], *real[10:]))
-        monkeypatch.setattr(os, "statvfs", lambda folder, fake=fake: fake)
+        monkeypatch.setattr(os, "statvfs", lambda directory, fake=fake: fake)
         assert host.no_room(str(tmp_path)) == told
 
 
@@ -320,22 +320,22 @@ def test_removing(host: LiveHost, tmp_path: Path) -> None:
         host.remove(str(tmp_path / "f"), b"old")
 
 
-def test_folders_are_made_with_their_parents(host: LiveHost, tmp_path: Path) -> None:
+def test_directories_are_made_with_their_parents(host: LiveHost, tmp_path: Path) -> None:
     os.umask(0o077)
     (tmp_path / "a").mkdir(mode=0o711)
-    host.make_folder(str(tmp_path / "a" / "b" / "c"), 0o755)
+    host.make_directory(str(tmp_path / "a" / "b" / "c"), 0o755)
     assert [mode(tmp_path / p) for p in ("a", "a/b", "a/b/c")] == [0o700, 0o755, 0o755]
-    host.make_folder(str(tmp_path / "a"), 0o755)
+    host.make_directory(str(tmp_path / "a"), 0o755)
     assert mode(tmp_path / "a") == 0o700  # what is there is left as it is
     (tmp_path / "f").touch()
     (tmp_path / "l").symlink_to("nowhere")
     for name in ("f", "l", "f/below"):
-        with pytest.raises(ActionFailed, match="cannot make the folder"):
-            host.make_folder(str(tmp_path / name), 0o755)
+        with pytest.raises(ActionFailed, match="cannot make the directory"):
+            host.make_directory(str(tmp_path / name), 0o755)
 
 
 @pytest.mark.real
-def test_a_kernel_value_is_written_and_refusals_are_told(host: LiveHost, tmp_path: Path) -> None:
+def test_a_kernel_value_is_written_and_refusals_are_reported(host: LiveHost, tmp_path: Path) -> None:
     (tmp_path / "v").write_text("120\n")
     host.write_value(str(tmp_path / "v"), "15")
     assert (tmp_path / "v").read_text() == "150\n"  # as a kernel attribute is written: no truncation, one write

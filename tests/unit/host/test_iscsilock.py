@@ -12,16 +12,16 @@ from lunmirror.host.protocol import ActionFailed
 
 
 @pytest.fixture
-def folder() -> Path:
+def directory() -> Path:
     path = Path(paths.ISCSI_LOCK_DIR)
     path.mkdir(mode=0o770)
     return path
 
 
-def taken_by_open_iscsi(folder: Path) -> Path:
-    (folder / "lock").touch()
-    os.link(folder / "lock", folder / "lock.write")
-    return folder / "lock.write"
+def taken_by_open_iscsi(directory: Path) -> Path:
+    (directory / "lock").touch()
+    os.link(directory / "lock", directory / "lock.write")
+    return directory / "lock.write"
 
 
 def test_it_is_held_around_the_rename_only(host: LiveHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,22 +44,22 @@ def test_it_is_released_when_the_change_fails(host: LiveHost, tmp_path: Path) ->
 
 
 def test_somebody_elses_is_waited_for_and_left_alone(
-    host: LiveHost, notes: list[str], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    host: LiveHost, notes: list[str], directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lock = taken_by_open_iscsi(folder)
-    monkeypatch.setattr(iscsilock, "PATIENCE", 0.2)
+    lock = taken_by_open_iscsi(directory)
+    monkeypatch.setattr(iscsilock, "LOCK_WAIT", 0.2)
     with pytest.raises(ActionFailed, match="locked by another program"):
         host.write(str(tmp_path / "default"), b"x", None, 0o600, locked=True)
     assert lock.exists()
-    assert sorted(os.listdir(folder)) == ["lock", "lock.write"]
+    assert sorted(os.listdir(directory)) == ["lock", "lock.write"]
     assert not (tmp_path / "default").exists()
     assert not (tmp_path / paths.SCRATCH).exists()
     assert notes == []
 
 
 @pytest.mark.real
-def test_it_is_taken_as_soon_as_it_is_free(host: LiveHost, folder: Path, tmp_path: Path) -> None:
-    lock = taken_by_open_iscsi(folder)
+def test_it_is_taken_as_soon_as_it_is_free(host: LiveHost, directory: Path, tmp_path: Path) -> None:
+    lock = taken_by_open_iscsi(directory)
     pid = os.fork()
     if pid == 0:
         time.sleep(0.3)
@@ -72,10 +72,10 @@ def test_it_is_taken_as_soon_as_it_is_free(host: LiveHost, folder: Path, tmp_pat
 
 
 @pytest.mark.parametrize("jump", [iscsilock.ABANDONED + 1, -iscsilock.ABANDONED - 3600])
-def test_an_old_one_is_broken_and_that_is_said(
-    host: LiveHost, notes: list[str], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jump: float
+def test_an_old_one_is_broken_and_that_is_reported(
+    host: LiveHost, notes: list[str], directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jump: float
 ) -> None:
-    taken_by_open_iscsi(folder)
+    taken_by_open_iscsi(directory)
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + jump)
     host.write(str(tmp_path / "default"), b"x", None, 0o600, locked=True)
@@ -100,7 +100,7 @@ def test_ours_left_behind_by_a_kill_does_not_block_the_next_pass(
     assert notes == [f"broke open-iscsi's database lock, left behind by lunmirror (pid {pid}), which was killed"]
 
 
-def test_a_folder_of_somebody_elses_is_not_trusted(host: LiveHost, tmp_path: Path) -> None:
+def test_a_directory_of_somebody_elses_is_not_trusted(host: LiveHost, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     Path(paths.ISCSI_LOCK_DIR).symlink_to("elsewhere")
     with pytest.raises(ActionFailed, match="cannot lock open-iscsi's database"):

@@ -29,7 +29,7 @@ def test_one_that_accepts_answers_and_hears_nothing(host: LiveHost, server: sock
         assert connection.recv(1) == b""
 
 
-def test_one_that_refuses_says_so_at_once(host: LiveHost) -> None:
+def test_one_that_refuses_reports_so_at_once(host: LiveHost) -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         number = port(gone)
     started = time.monotonic()

@@ -133,7 +133,7 @@ def test_a_healthy_run_leaves_no_entry_and_a_query_no_file(host: LiveHost, tmp_p
     assert json.loads((tmp_path / "run" / "stuck.json").read_text()) == []
 
 
-def test_where_a_process_waits_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_where_a_process_waits_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     process = tmp_path / "77"
     (process / "fd").mkdir(parents=True)
     (process / "stat").write_text("77 (lvm (x) y) D " + " ".join(map(str, range(1, 40))))

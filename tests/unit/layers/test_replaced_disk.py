@@ -1,4 +1,4 @@
-"""A disk whose LUN was made anew and is declared under another name: the old table stays, and nothing is done to it."""
+"""A disk whose LUN was re-created and is declared under another name: the old table stays, and nothing is done to it."""
 
 from lunmirror.desired import Desired, Disk
 from lunmirror.layers.disk.facts import Gone

@@ -3,12 +3,12 @@
 import pytest
 
 from lunmirror.desired import Desired, Disk
-from lunmirror.layers.group.facts import Homonyms, NoGroup
+from lunmirror.layers.group.facts import DuplicateNames, NoGroup
 from lunmirror.lvm.command import devices_of
 from lunmirror.model import Present
 
 
-@pytest.mark.parametrize("group", [NoGroup("here"), Homonyms(("a", "b"))])
+@pytest.mark.parametrize("group", [NoGroup("here"), DuplicateNames(("a", "b"))])
 def test_a_group_that_is_none_or_two_has_no_devices(group: object) -> None:
     """Found in the lab: `status` beside a pass that was just making the group."""
     disk = Disk("left", "filer1", "iqn.2006-01.com.example:one", 1)

@@ -17,7 +17,7 @@ class Host:
         self.status, self.written, self.at, self.rc = status, written or {}, at, rc
         self.names = list(self.written)
 
-    def once(self, name, look):
+    def memoize(self, name, look):
         return look()
 
     def query(self, argv, deadline) -> Ran:
@@ -82,7 +82,7 @@ def test_what_cannot_be_read_is_no_reading() -> None:
     assert read(report({}), desired(), Host(RAID.format("AA", 5, "idle"))) == {}
 
 
-def test_a_raid1_is_told_by_what_was_written_to_the_leg_that_is_behind() -> None:
+def test_a_raid1_is_reported_by_what_was_written_to_the_leg_that_is_behind() -> None:
     """Its own count stands still for a sixteenth of the volume at a time. Users wrote 3 MiB meanwhile."""
     status = RAID.format("Aa", 32768, "recover")
     volume = lv("Aa", ratio=(1, 4), action="recover")
@@ -92,7 +92,7 @@ def test_a_raid1_is_told_by_what_was_written_to_the_leg_that_is_behind() -> None
     assert speed(first, last, 64 * MIB) == Speed(4 * MIB, 12.0)
 
 
-def test_a_mirror_is_told_by_its_regions() -> None:
+def test_a_mirror_is_reported_by_its_regions() -> None:
     volume = lv("AA", "mirror", ratio=(8, 32))
     first, last = (seen(Host(MIRROR.format(n), {}, t), volume, "mirror") for n, t in ((8, 0.0), (10, 2.0)))
     assert speed(first, last, 64 * MIB) == Speed(2 * MIB, 22.0)
@@ -106,7 +106,7 @@ R = Reading(0.0, 4, 16, True, None, "x")
     [
         R,  # no time went by
         R._replace(at=1.0),  # nothing was done
-        R._replace(at=1.0, done=3),  # it began anew
+        R._replace(at=1.0, done=3),  # it began again
         R._replace(at=1.0, done=16, copying=False),  # it has ended
         R._replace(at=1.0, done=8, total=32),  # it grew
     ],

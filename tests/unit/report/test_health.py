@@ -71,7 +71,7 @@ TABLE = {
     "read-only": (MOUNTED, world(lv(), mounted="ro"), DOWN, "read-only", ""),
     "mounted": (MOUNTED, world(lv(), mounted="rw"), FULL, "in full sync", BOTH.since),
     "being compared": (desired(), world(lv(ratio=(1, 10), action="check")), FULL, "in full sync", BOTH.since),
-    "two histories": (desired(), world(lv(past=BOTH._replace(diverged=("pv-right",)))), DEGRADED, "two histories", BOTH.since),
+    "a split brain": (desired(), world(lv(past=BOTH._replace(diverged=("pv-right",)))), DEGRADED, "split brain", BOTH.since),
 }  # fmt: skip
 EXITS = {FULL: 0, REBUILDING: 3, DEGRADED: 3, DOWN: 1}
 

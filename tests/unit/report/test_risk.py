@@ -3,9 +3,9 @@
 import pytest
 
 from lunmirror.layers.disk.facts import NoDisk, Spanning
-from lunmirror.layers.group.facts import Homonyms, NoGroup
+from lunmirror.layers.group.facts import DuplicateNames, NoGroup
 from lunmirror.layers.volume.facts import LogicalVolume
-from lunmirror.layers.volume.superblock import Accounts, Superblock
+from lunmirror.layers.volume.superblock import LegSuperblocks, Superblock
 from lunmirror.model import ABSENT, Present, Unknown
 from lunmirror.report.risk import ACCESS, DATA, UNSURE, Loss, losses
 from unit.report.worlds import BOTH, ONLY_LEFT, PV, desired, lun, lv, world
@@ -21,7 +21,7 @@ GIVEN_UP = ONLY_LEFT._replace(rebuild=(PV["right"],))
 def rest(failed: tuple[int, ...] = (), **how) -> LogicalVolume:
     """Not active; leg n says that it ran without leg failed[n]."""
     said = {PV[d]: Superblock(n, 5, frozenset(failed[n : n + 1]), False) for n, d in enumerate(("left", "right"))}
-    return lv(active=False, testimony=Present(Accounts(said)), **how)
+    return lv(active=False, superblocks=Present(LegSuperblocks(said)), **how)
 
 
 TABLE = {
@@ -37,7 +37,7 @@ TABLE = {
     "mirror, one adrift": (MIRROR, world(lv("AA", "mirror", adrift=(PV["left"],))), (OK, DATA, OK)),
     "one back with another history": (
         desired(),
-        world(lv("AD", testimony=Present(Accounts({PV["right"]: Superblock(1, 5, frozenset({0}), False)})))),
+        world(lv("AD", superblocks=Present(LegSuperblocks({PV["right"]: Superblock(1, 5, frozenset({0}), False)})))),
         (DATA, DATA, OK),
     ),
     "being compared": (desired(), world(lv("AA", ratio=(3, 10), action="check")), (OK, OK, OK)),
@@ -77,7 +77,7 @@ TABLE = {
         world(lv("AAD", legs=THREE), failed=("right",)),
         (ACCESS, OK, OK),
     ),
-    "two histories": (desired(), world(lv(past=TORN)), (DATA, DATA, OK)),
+    "a split brain": (desired(), world(lv(past=TORN)), (DATA, DATA, OK)),
     "one given up, refreshed by hand": (desired(), world(lv(past=GIVEN_UP)), (DATA, OK, OK)),
     "journal torn": (desired(), world(lv(past=Unknown("it cannot be read"))), (UNSURE, UNSURE, OK)),
     "nothing noted yet": (desired(), world(lv(past=ABSENT)), (UNSURE, UNSURE, OK)),
@@ -87,7 +87,7 @@ TABLE = {
     "not active, each says so": (desired(), world(rest(failed=(1, 0))), (DATA, DATA, OK)),
     "not active, unreadable": (
         desired(),
-        world(rest()._replace(testimony=Unknown("I/O error"))),
+        world(rest()._replace(superblocks=Unknown("I/O error"))),
         (UNSURE, UNSURE, OK),
     ),
     "not active, nothing noted": (desired(), world(rest(past=ABSENT)), (UNSURE, UNSURE, OK)),
@@ -110,7 +110,11 @@ TABLE = {
     "unknown": (desired(), world(Unknown("LVM could not be read")), (UNSURE,) * 3),
     "not made yet": (desired(), world(ABSENT), (OK, OK, OK)),
     "no group yet": (desired(), world(ABSENT, group={"vg0": Present(NoGroup("me"))}), (OK, OK, OK)),
-    "two groups of the name": (desired(), world(ABSENT, group={"vg0": Present(Homonyms(("a", "b")))}), (UNSURE,) * 3),
+    "two groups of the name": (
+        desired(),
+        world(ABSENT, group={"vg0": Present(DuplicateNames(("a", "b")))}),
+        (UNSURE,) * 3,
+    ),
     "nothing was looked at": (desired(), {}, (UNSURE,) * 3),
 }
 
@@ -133,8 +137,8 @@ WORDS = {
     "multipath over two servers": "multipath map mpatha joins disk right with disks of other servers",
     "linear, as declared": "it is linear, as declared: its only copy is there, on disk left",
     "a mirror made linear": "without its leg on server filer2 since 2026-01-02T00:00:00Z",
-    "two histories": "each holds writes that the other lacks",
-    "one given up, refreshed by hand": "to be copied anew in full: its content was given up",
+    "a split brain": "each holds writes that the other lacks",
+    "one given up, refreshed by hand": "to be copied again in full: its content was given up",
     "journal torn": "it cannot be read",
     "letters ahead of the count": "counts only 3 of 10",
     "found to differ": "counted 128 sectors",

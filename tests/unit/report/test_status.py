@@ -1,4 +1,4 @@
-"""What a person reads, and what a program gets, of a damaged mirror."""
+"""What an administrator reads, and what a program gets, of a damaged mirror."""
 
 import json
 
@@ -12,14 +12,14 @@ from lunmirror.model import Drift, Finding, Kind, Ref, Report, Run, Step
 from lunmirror.report import brief, kernellog, verdict
 from lunmirror.report.copying import Speed
 from lunmirror.report.kernellog import Error
-from lunmirror.report.status import NOTHING, Beside, render_json, tree
+from lunmirror.report.status import NOTHING_BESIDE, Beside, render_json, tree
 from lunmirror.report.style import Style, block
 from unit.report.worlds import MIB, ONLY_LEFT, desired, lv, report, world
 
 STEP = Step(Ref("volume", "vg0/lv"), "refresh", Run(("lvm",)), (Drift("k", "a", "b"),))
 
 
-def said(whole: Report, wanted: Desired | None = None, beside: Beside = NOTHING) -> str:
+def said(whole: Report, wanted: Desired | None = None, beside: Beside = NOTHING_BESIDE) -> str:
     """All that -v shows."""
     wanted = wanted or desired()
     machine = judge(whole, wanted, beside.errors)
@@ -33,7 +33,7 @@ def test_a_whole_mirror() -> None:
     assert text.startswith("OK: 1 volume is in service, with full redundancy (exit 0)\n")
 
 
-def test_a_dead_leg_that_the_next_pass_will_mend_is_no_full_redundancy() -> None:
+def test_a_dead_leg_that_the_next_pass_will_repair_is_no_full_redundancy() -> None:
     text = said(report(world(lv("AD", past=ONLY_LEFT)), steps=(STEP,)))
     assert "no redundancy since 2026-01-02T00:00:00Z" in text
     assert "! server filer1              must stay up: vg0/lv would lose access and data with it" in text
@@ -42,7 +42,7 @@ def test_a_dead_leg_that_the_next_pass_will_mend_is_no_full_redundancy() -> None
     assert text.startswith("DEGRADED: vg0/lv is without full redundancy; its data is safe (exit 3)\n")
 
 
-def test_a_copy_is_told_with_its_pace() -> None:
+def test_a_copy_is_reported_with_its_pace() -> None:
     whole = report(world(lv("Aa", ratio=(3, 10), action="recover", past=ONLY_LEFT)))
     beside = Beside(speeds={"vg0/lv": Speed(2.0 * MIB, 22.4)})
     assert "being rebuilt (30 %)" in said(whole)
@@ -53,7 +53,7 @@ def test_a_copy_is_told_with_its_pace() -> None:
     assert volume["redundancy"]["noted"] == "2026-01-02T00:00:00Z"
 
 
-def test_a_blocked_session_is_told_with_the_kernels_words() -> None:
+def test_a_blocked_session_is_reported_with_the_kernels_words() -> None:
     whole = report(world(lv(), failed=("right",)))
     beside = Beside(errors={"session1": Error("2026-01-01T00:00:07,123+00:00", "detected conn error (1022)")})
     text = said(whole, beside=beside)
@@ -80,7 +80,7 @@ class Kernel:
     def __init__(self, text: str, rc: int = 0) -> None:
         self.text, self.rc, self.asked = text, rc, 0
 
-    def once(self, name, look):
+    def memoize(self, name, look):
         return look()
 
     def query(self, argv, deadline) -> Ran:

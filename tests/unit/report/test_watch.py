@@ -1,4 +1,4 @@
-"""Following a copy: when layers are walked anew, and what a frame shows."""
+"""Following a copy: when layers are walked again, and what a frame shows."""
 
 import pytest
 

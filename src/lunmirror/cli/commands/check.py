@@ -26,5 +26,5 @@ def run(args: Namespace) -> Exit:
     desired = config.load(path, compiled="")
     counts = {name: len(getattr(desired, name)) for name in ("servers", "disks", "groups", "volumes")}
     if args.json:
-        return output.print_json({"schema": 1, "config": path, "right": True, **counts})
-    return output.print_text(f"{path} is right: {', '.join(f'{count} {name}' for name, count in counts.items())}\n")
+        return output.print_json({"schema": 1, "config": path, "valid": True, **counts})
+    return output.print_text(f"{path} is valid: {', '.join(f'{count} {name}' for name, count in counts.items())}\n")

@@ -23,7 +23,7 @@ EXAMPLE = "lunmirror install-files --root /tmp/stage", "as it would lie under /,
 
 
 def arguments(parser: Parser) -> None:
-    parser.add("--root", metavar="DIR", default="/", offers="files", help="a folder that stands for / (default /)")
+    parser.add("--root", metavar="DIR", default="/", offers="files", help="a directory that stands for / (default /)")
     parser.add("--prefix", metavar="PATH", help="where the files go (default: what the list of files says)")
     parser.add("--program", metavar="PATH", help="what the units start (default: this program)")
     parser.add("--system", metavar="NAME", default="", help="debian or rpm (default: found out from the units there)")
@@ -48,8 +48,8 @@ def run(args: Namespace) -> Exit:
         if args.remove:
             install.check_disabled(args.root, plan)
             kept = install.remove(args.root, note)
-            said = "".join(f"kept, since it was changed after it was laid down: {path}\n" for path in kept)
-            return output.print_text(f"{said}removed what {note} named\n")
+            text = "".join(f"kept, since it was changed after it was laid down: {path}\n" for path in kept)
+            return output.print_text(f"{text}removed what {note} named\n")
         laid = install.lay(args.root, note, plan.files)
     except FileNotFoundError as error:
         raise HostError(f"nothing was laid down here: there is no {error.filename or error}") from error

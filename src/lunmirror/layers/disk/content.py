@@ -30,12 +30,12 @@ def content_of(reader: Reader, device: Device) -> Blank | Holds | Unreadable:
     """What `device` holds. Reads it through children with deadlines, never in this process."""
     if device.holders:
         return Holds(_in_use(device), in_use=True)
-    status = reader.once("device-mapper", lambda: read_status(reader))
+    status = reader.memoize("device-mapper", lambda: read_status(reader))
     if isinstance(status, Unknown):
         return Unreadable(f"what is built on it is not known: {status.reason}")
     signature = _signature(reader, device.node)
     if signature is not None:
-        return _told_apart(reader, device, signature)
+        return _distinguished(reader, device, signature)
     where = f"first {HEAD >> 20} MiB, last {TAIL >> 20} MiB and {SAMPLES} places between read as zeros"
     fault = _not_zeros(reader, device, _places(device.size))
     return fault or Blank(f"blkid finds nothing on {device.node}, nothing holds it, {where}")
@@ -54,7 +54,7 @@ def own_table(reader: Reader, whole: Device, guid: str) -> Holds | OwnTable | Un
     if signature == Holds(f"GPT partition table (uuid {guid.lower()})"):
         return OwnTable(whole=True)
     if signature is not None:
-        return _told_apart(reader, whole, signature)
+        return _distinguished(reader, whole, signature)
     places = [(max(offset, TABLE), length - max(TABLE - offset, 0)) for offset, length in _places(whole.size)]
     offset, length = places[-1] if places else (0, 0)
     places[-1:] = [(offset, length - TABLE)]  # the second copy
@@ -67,7 +67,7 @@ def own_table(reader: Reader, whole: Device, guid: str) -> Holds | OwnTable | Un
 
 
 class _Data(NamedTuple):
-    """The first place of a device that is not all zeros; `mark` tells what is there from anything else, '' if nothing
+    """The first place of a device that is not all zeros; `mark` distinguishes what is there from anything else, '' if nothing
     does."""
 
     offset: int
@@ -99,11 +99,11 @@ def _first_data(reader: Reader, device: Device, places: list[tuple[int, int]]) -
     return None
 
 
-def _mark(reader: Reader, node: str, offset: int, said: str) -> str:
-    """What tells this content from any other: where it begins, and the digest of the sector there. '' if that cannot be
-    had. `said`: by cmp, of the first byte that differs, counted from `offset` ("… differ: byte 1, line 1"; in the C
+def _mark(reader: Reader, node: str, offset: int, difference: str) -> str:
+    """What distinguishes this content from any other: where it begins, and the digest of the sector there. '' if that cannot be
+    had. `difference`: by cmp, of the first byte that differs, counted from `offset` ("… differ: byte 1, line 1"; in the C
     locale "char")."""
-    words = said.rpartition(" differ: ")[2].split()
+    words = difference.rpartition(" differ: ")[2].split()
     byte = count(words[1].rstrip(",")) if len(words) > 1 else None
     if not byte:
         return ""
@@ -122,8 +122,8 @@ def _sector(reader: Reader, node: str, number: int) -> bytes:
     return ran.out.encode("utf-8", "surrogateescape") if ran.rc == 0 else b""
 
 
-def _told_apart(reader: Reader, device: Device, found: Holds | Unreadable) -> Holds | Unreadable:
-    """A signature without a UUID, told from every other of its kind by what lies there."""
+def _distinguished(reader: Reader, device: Device, found: Holds | Unreadable) -> Holds | Unreadable:
+    """A signature without a UUID, distinguished from every other of its kind by what lies there."""
     if isinstance(found, Unreadable) or not found.nameless:
         return found
     data = _first_data(reader, device, _places(device.size))
@@ -164,7 +164,7 @@ def _signature(reader: Reader, node: str) -> Holds | Unreadable | None:
     if ran.rc == 8:
         return Holds("several signatures that contradict each other", nameless=True)
     if ran.rc != 0:
-        return Unreadable(f"blkid could not tell what is on {node}: {ran.why}")
+        return Unreadable(f"blkid could not recognise what is on {node}: {ran.why}")
     lines = [line for line in ran.out.splitlines() if line.strip()]
     if not lines:
         return Unreadable(f"blkid says that it found something on {node}, and does not say what")

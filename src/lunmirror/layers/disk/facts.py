@@ -27,7 +27,7 @@ class Blank(NamedTuple):
 
 
 class Holds(NamedTuple):
-    """Holds something; `what` names it for a person ("an ext4 file system labelled 'x'"). `in_use`: something is built
+    """Holds something; `what` names it for an administrator ("an ext4 file system labelled 'x'"). `in_use`: something is built
     on it now; `nameless`: the words would fit other content as well. No consent covers either."""
 
     what: str

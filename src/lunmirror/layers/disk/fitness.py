@@ -36,7 +36,7 @@ def unlisted(ctx: DiskContext, lun: Lun) -> Plan | None:
 
 
 def _unlike(ctx: DiskContext, lun: Lun) -> Plan | None:
-    """Its group misses its physical volume: nothing is taken. Blank, replaced or emptied is said only of what was read as
+    """Its group misses its physical volume: nothing is taken. Blank, replaced or emptied is reported only of what was read as
     blank; what could not be read is answered below."""
     if not lun.expected or isinstance(lun.content, Unreadable):
         return None
@@ -89,7 +89,7 @@ def _content(ctx: DiskContext, lun: Lun) -> Plan | None:
                 f"disk {disk.name} ({node}) is not blank: it holds {what}",
                 f"{NOT_BLANK}; and these words would fit other content too, so they are no consent",
                 f"check {ctx.where}: it may be a leg whose first sectors are damaged; name another LUN that is blank, or have"
-                " that one made anew on its server",
+                " that one re-created on its server",
             )
         case Holds(what) if what != disk.consent:
             consents = f" (the configuration consents to lose {disk.consent!r}, which is not what is there)"

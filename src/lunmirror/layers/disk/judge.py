@@ -17,7 +17,7 @@ def judge(ctx: DiskContext, pv: PhysicalVolume, place: Device) -> Plan:
         return ctx.refused(
             f"{where} exists more than once",
             "another declared disk carries the same UUID, which was made for neither: one of them is a copy, and nothing"
-            " tells which; LVM is shown none of them",
+            " shows which; LVM is shown none of them",
             "put the LUN back that belongs there, or declare only the one that is the original",
         )
     if owner:

@@ -91,8 +91,8 @@ def _strange(desired: Desired, placed: "dict[str, _Placed]", reader: Reader) -> 
         owner = makers.get(p.uuid, "")
         twice = not owner and bool(p.uuid) and every.count(p.uuid) > 1
         suspect = (owner and owner != name) or twice
-        said = read_label(reader, p.at.node) if suspect else ABSENT  # what udev saw may have changed since
-        if isinstance(said, Unknown) or said == Present(p.uuid):
+        on_disk = read_label(reader, p.at.node) if suspect else ABSENT  # what udev saw may have changed since
+        if isinstance(on_disk, Unknown) or on_disk == Present(p.uuid):
             pv = PhysicalVolume(p.uuid, "", p.at.size, 0, duplicate=twice, strange=True)
             found[name] = Present(Lun(p.whole, p.found.devices, p.at, False, pv, None, p.found.wwid))
     return found
@@ -110,15 +110,15 @@ def _scsi_disks(desired: Desired, disk: Disk, reader: Reader, seen: World) -> _F
     live = [s for s in sessions if s.live]
     if not live:
         return Unknown(_why(sessions[0])) if sessions else ABSENT
-    folders = [folder for session in live for folder in luns.blocks(reader, session.sid, disk.lun)]
-    if not folders:
+    directories = [directory for session in live for directory in luns.blocks(reader, session.sid, disk.lun)]
+    if not directories:
         return Present(NoDisk(_scsi_host(reader, live[0]), luns.patterns(live[0].sid, disk.lun)))
-    states = {folder: text(reader, f"{_scsi(folder)}/state") for folder in folders}
-    running = [folder for folder in folders if states[folder] == "running"]
+    states = {directory: text(reader, f"{_scsi(directory)}/state") for directory in directories}
+    running = [directory for directory in directories if states[directory] == "running"]
     if not running:
-        kernel = folders[0].rsplit("/", 1)[1]
-        return Unknown(f"its disk {kernel} is {states[folders[0]] or 'in no known state'}")
-    looks = [_device(reader, folder.rsplit("/", 1)[1]) for folder in running]
+        kernel = directories[0].rsplit("/", 1)[1]
+        return Unknown(f"its disk {kernel} is {states[directories[0]] or 'in no known state'}")
+    looks = [_device(reader, directory.rsplit("/", 1)[1]) for directory in running]
     devices = tuple(device for device in looks if device)
     if len(devices) < len(looks):
         return Unknown("its disk vanished while being looked at, or cannot be looked at")
@@ -144,25 +144,25 @@ def _unknown_to_udev(reader: Reader, devices: tuple[Device, ...]) -> str:
     return next((path for path in known if running and not reader.glob(path)), "")
 
 
-def _scsi(folder: str) -> str:
-    """The SCSI device's folder above a block device's."""
-    return folder.rsplit("/block/", 1)[0]
+def _scsi(directory: str) -> str:
+    """The SCSI device's directory above a block device's."""
+    return directory.rsplit("/block/", 1)[0]
 
 
 def _scsi_host(reader: Reader, session: Session) -> str:
-    """The kernel's name of the session's SCSI host ("host3"); '' if it cannot be told."""
+    """The kernel's name of the session's SCSI host ("host3"); '' if it is not known."""
     link = reader.link(f"{paths.SYS_SESSIONS}/{session.sid}/device")
     parts = link.facts.split("/") if isinstance(link, Present) else []
     return next((part for part in parts if part.startswith("host")), "")
 
 
 def _device(reader: Reader, kernel: str) -> Device | None:
-    """The kernel's facts about one block device; None if it is gone, or if it cannot be told whether it is in use."""
+    """The kernel's facts about one block device; None if it is gone, or if it is not known whether it is in use."""
     base = f"{paths.SYS_BLOCK}/{kernel}"
     size, device = count(text(reader, f"{base}/size")), text(reader, f"{base}/dev")
     if size is None or not device:
         return None
-    holders = reader.folder(f"{base}/holders")
+    holders = reader.directory(f"{base}/holders")
     if isinstance(holders, Unknown):
         return None
     name = text(reader, f"{base}/dm/name") if kernel.startswith("dm-") else ""
@@ -218,7 +218,7 @@ def _whole(
         h for d in devices for h in d.holders if text(reader, f"{paths.SYS_BLOCK}/{h}/dm/uuid").startswith("mpath-")
     }
     for name in sorted(maps):
-        slaves = reader.folder(f"{paths.SYS_BLOCK}/{name}/slaves")
+        slaves = reader.directory(f"{paths.SYS_BLOCK}/{name}/slaves")
         if not isinstance(slaves, Present):
             return Unknown(f"the members of multipath map {name} cannot be read")
         own = {s for s in slaves.facts if (on := origins(reader, s)) and all(places.allow(o, disk.name) for o in on)}
@@ -240,7 +240,7 @@ def _whole(
 
 
 def _first_partition(reader: Reader, whole: Device) -> Device | None:
-    """Partition 1: a folder inside the disk's own in sysfs; on a multipath map a holder made by kpartx."""
+    """Partition 1: a directory inside the disk's own in sysfs; on a multipath map a holder made by kpartx."""
     for name in (f"{whole.kernel}1", f"{whole.kernel}p1"):
         if text(reader, f"{paths.SYS_BLOCK}/{whole.kernel}/{name}/partition") == "1":
             return _device(reader, name)

@@ -58,7 +58,9 @@ def _unreachable(ctx: DiskContext) -> Plan:
     if isinstance(ctx.state, Absent) and any(facts_of(state, NoSession) for state in below):
         why = f"there is no session to server {ctx.disk.server}"
     next = (
-        f"see what is said of session {ctx.sessions[0].name}; the next pass goes on from here" if ctx.sessions else ""
+        f"see the findings for session {ctx.sessions[0].name}; the next pass goes on from here"
+        if ctx.sessions
+        else ""
     )
     return ctx.blocked(f"disk {ctx.disk.name} cannot be seen", why, next)
 
@@ -107,7 +109,7 @@ def _equal_names(desired: Desired, seen: World) -> tuple[Finding, ...]:
             Ref(LAYER, names[0]),
             Kind.NOTE,
             f"disks {' and '.join(names)} report the same identity {' '.join(wwid.split())!r}",
-            why="commodity targets number their LUNs alike; lunmirror tells them apart by server, target and LUN",
+            why="commodity targets number their LUNs alike; lunmirror distinguishes them by server, target and LUN",
             next="never use /dev/disk/by-id for them, and keep multipath from joining them (find_multipaths strict)",
             key=f"disks.{names[0]}",
         )

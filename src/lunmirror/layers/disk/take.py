@@ -56,7 +56,7 @@ def _partition(ctx: DiskContext, whole: Device, proof: str, guards: tuple[Guard,
     table is no table (util-linux, libfdisk/src/gpt.c, gpt_write_disklabel)."""
     script = f'label: gpt\nlabel-id: {ctx.disk.table_guid}\ntype={LVM_PARTITION}, name="lunmirror"\n'
     # By one program, so that nothing comes between the loss of what the consent names and our own table. What then lies
-    # in the partition is judged anew, by its own words, and so is not wiped with the table: a consent that stays in the
+    # in the partition is judged again, by its own words, and so is not wiped with the table: a consent that stays in the
     # configuration would else cover, for ever, whatever a damaged physical volume leaves there.
     wipe = ("--wipe", "always") if _consented(proof) else ()
     write = ctx.step(

@@ -25,7 +25,7 @@ class FilesystemContext(Context):
         self.lv = facts_of(self.below("volume", volume.id), LogicalVolume)
         self.group = facts_of(self.below("group", volume.group), VolumeGroup)
         # Nothing of another host's is looked at, but in a prediction of what follows when it is taken over.
-        theirs = self.group.anothers() if self.group and Ref("group", volume.group) not in pending else ""
+        theirs = self.group.foreign_reason() if self.group and Ref("group", volume.group) not in pending else ""
         if theirs:
             self.lv, self.state = None, Unknown(f"its group is not this host's: {theirs}")
 

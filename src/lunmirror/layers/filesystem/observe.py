@@ -21,9 +21,9 @@ from lunmirror.mountinfo import Entry, read_mounts
 from lunmirror.plain import count
 
 # Seconds beyond the stall budget: a read waits that long for a leg that has just gone silent, then is answered.
-PATIENCE = 30.0
+READ_MARGIN = 30.0
 
-# What only blkid can tell apart, for one driver of the kernel mounts all of them under whichever name it is asked.
+# What only blkid can distinguish, for one driver of the kernel mounts all of them under whichever name it is asked.
 EXT = frozenset({"ext2", "ext3", "ext4"})
 KNOWN = EXT | {"xfs"}
 
@@ -48,12 +48,12 @@ def observe(desired: Desired, reader: Reader, world: World) -> Observed:
 class _Look:
     """One look at all volumes: the mount table and the tags are read once.
 
-    The tags are read anew, not taken from the volume layer: this layer itself removes them, and is observed again.
+    The tags are read again, not taken from the volume layer: this layer itself removes them, and is observed again.
     The reader remembers the answer, so that no program runs twice in a pass that changes nothing.
     """
 
     def __init__(self, desired: Desired, reader: Reader, world: World) -> None:
-        self.reader, self.deadline = reader, desired.stall_budget + PATIENCE
+        self.reader, self.deadline = reader, desired.stall_budget + READ_MARGIN
         self.mounts = read_mounts(reader)
         self.tags = _tags(read_lvm(reader, shown(world)))
         self.of_device: dict[str, list[Entry]] = {}
@@ -90,7 +90,7 @@ class _Look:
 
     def _errors(self, lv: LogicalVolume) -> int:
         """Of a mounted ext file system. After both legs failed the mount table went on saying rw while every write
-        ended in EROFS; this counter is what tells (docs/facts/lab.md#both-servers-gone)."""
+        ended in EROFS; this counter is what shows it (docs/facts/lab.md#both-servers-gone)."""
         device = self.reader.link(f"{paths.SYS}/dev/block/{lv.number}")
         kernel = device.facts.rsplit("/", 1)[1] if isinstance(device, Present) else ""
         return count(text(self.reader, f"{paths.SYS}/fs/ext4/{kernel}/errors_count")) or 0
@@ -127,7 +127,7 @@ class _Probe:
         if ran.rc == AMBIVALENT:
             return Present(Other("signatures of several kinds at once", self.tags))
         if ran.rc != FOUND:
-            return Unknown(f"what is on {self.node} cannot be told: {ran.why}")
+            return Unknown(f"what is on {self.node} is not known: {ran.why}")
         return self._found(ran)
 
     def _nothing_found(self) -> Seen[Facts]:
@@ -183,7 +183,7 @@ def _plain(value: str) -> str:
 
 
 def _described(values: dict[str, str]) -> str:
-    """For a person: "swap labelled 'x'", "a partition table (dos)"."""
+    """For an administrator: "swap labelled 'x'", "a partition table (dos)"."""
     label = f" labelled {values['LABEL']!r}" if values.get("LABEL") else ""
     if values.get("TYPE"):
         return values["TYPE"] + label

@@ -20,7 +20,7 @@ from lunmirror.layers.context import joined, reason_of
 from lunmirror.layers.filesystem.context import FilesystemContext, contexts
 from lunmirror.layers.filesystem.facts import Bare, Facts, FileSystem, Other
 from lunmirror.layers.filesystem.identity import filesystem_uuid
-from lunmirror.layers.volume.facts import UNFORMATTED, LogicalVolume, anew
+from lunmirror.layers.volume.facts import UNFORMATTED, LogicalVolume, restart_commands
 from lunmirror.model import Drift, Plan, Present, Ref, Risk, Run, Step, World
 
 MKFS_DEADLINE = 600.0  # seconds: mkfs discards and writes over the network, to the slower of the legs
@@ -31,7 +31,7 @@ class Sign(Enum):
 
     BARE = "nothing"
     OURS = "the declared type, with our UUID, complete"
-    TORN = "the declared type, with our UUID, mkfs unfinished"
+    UNFINISHED = "the declared type, with our UUID, mkfs unfinished"
     LIKE = "the declared type, with another UUID"
     USED = "the declared type, mounted"
     FOREIGN = "anything else"
@@ -42,20 +42,20 @@ class Verdict(Enum):
     REMAKE = "make it once more, over what our own mkfs left"
     UNTAG = "only remove the tag"
     FINE = "nothing to do"
-    REFUSE = "refuse: a person must decide"
+    REFUSE = "refuse: an administrator must decide"
 
 
 VERDICTS = {
     # (tagged UNFORMATTED, sign)
     (True, Sign.BARE): Verdict.MAKE,
     (True, Sign.OURS): Verdict.UNTAG,
-    (True, Sign.TORN): Verdict.REMAKE,
+    (True, Sign.UNFINISHED): Verdict.REMAKE,
     (True, Sign.LIKE): Verdict.REFUSE,
     (True, Sign.USED): Verdict.UNTAG,
     (True, Sign.FOREIGN): Verdict.REFUSE,
     (False, Sign.BARE): Verdict.REFUSE,
     (False, Sign.OURS): Verdict.FINE,
-    (False, Sign.TORN): Verdict.REFUSE,
+    (False, Sign.UNFINISHED): Verdict.REFUSE,
     (False, Sign.LIKE): Verdict.FINE,
     (False, Sign.USED): Verdict.FINE,
     (False, Sign.FOREIGN): Verdict.REFUSE,
@@ -77,7 +77,7 @@ def _plan(ctx: FilesystemContext) -> Plan:
             return _predicted(ctx)
         case _:
             what = f"the file system on {ctx.volume.id} cannot be looked at"
-            next = f"see what is said of volume {ctx.volume.id}; nothing is written to a volume that cannot be read"
+            next = f"see the findings for volume {ctx.volume.id}; nothing is written to a volume that cannot be read"
             return ctx.blocked(what, reason_of(ctx.state), next)
 
 
@@ -108,14 +108,14 @@ def _sign(ctx: FilesystemContext, lv: LogicalVolume, facts: Facts) -> Sign:
     # An unfinished one must be provably ours before anything is written over it. To know a finished one for ours
     # matters only while the tag is there; a pass that finds no tag does not compute a UUID.
     if not facts.complete:
-        return Sign.TORN if facts.uuid == filesystem_uuid(lv.uuid) else Sign.FOREIGN
+        return Sign.UNFINISHED if facts.uuid == filesystem_uuid(lv.uuid) else Sign.FOREIGN
     if UNFORMATTED in facts.tags and facts.uuid == filesystem_uuid(lv.uuid):
         return Sign.OURS
     return Sign.LIKE
 
 
 def _predicted(ctx: FilesystemContext) -> Plan:
-    """What will be wanted once the volume is there, as far as that can be told without looking at it."""
+    """What will be wanted once the volume is there, as far as that is known without looking at it."""
     if ctx.lv is not None and UNFORMATTED not in ctx.lv.tags:
         return Plan()  # it is there and only to be activated: what it holds is looked at then
     proof = "the volume is made in this same run, and LVM wipes its beginning"
@@ -129,7 +129,7 @@ def _damaged(ctx: FilesystemContext, facts: FileSystem) -> Plan:
     return ctx.blocked(
         f"the {facts.type} file system on {ctx.volume.id} met {facts.errors} errors and may take no more writes",
         "the kernel counted them since the last check: all of its legs failed at once, or its data are damaged",
-        f"stop what uses it, then: {anew(ctx.volume, facts.path, facts.type)}",
+        f"stop what uses it, then: {restart_commands(ctx.volume, facts.path, facts.type)}",
     )
 
 
@@ -176,22 +176,22 @@ def _label_differs(ctx: FilesystemContext, facts: Facts) -> Plan:
 
 def _refusal(ctx: FilesystemContext, sign: Sign, facts: Facts) -> Plan:
     id, type, tagged = ctx.volume.id, ctx.declared.type, UNFORMATTED in facts.tags
-    said = f"it carries our tag {UNFORMATTED}, yet" if tagged else "no tag of ours says that it is new;"
+    tag = f"it carries our tag {UNFORMATTED}, yet" if tagged else "no tag of ours says that it is new;"
     if isinstance(facts, Bare):
         why = "the volume exists, nothing says that lunmirror made it, and no file system is found on it:"
         why += " it may hold data without a signature, or have lost its file system"
-        next = f"find out what it held, and bring that back; {_ANEW}"
-    elif sign is Sign.TORN:
-        why = f"{said} on it is an {type} file system whose mkfs never finished"
-        next = f"find out whose it is; {_ANEW}"
+        next = f"find out what it held, and bring that back; {_NEW_NAME}"
+    elif sign is Sign.UNFINISHED:
+        why = f"{tag} on it is an {type} file system whose mkfs never finished"
+        next = f"find out whose it is; {_NEW_NAME}"
     else:
-        why = f"{said} it holds {_held(facts)}"
+        why = f"{tag} it holds {_held(facts)}"
         next = _way_out(id, tagged, sign, type, facts)
     return ctx.refused(f"will not put an {type} file system on {id}", why, next)
 
 
 def _held(facts: FileSystem | Other) -> str:
-    """What is on the volume, for a person."""
+    """What is on the volume, for an administrator."""
     if isinstance(facts, Other):
         return facts.what
     label = f" labelled {facts.label!r}" if facts.label else ""
@@ -202,7 +202,7 @@ def _held(facts: FileSystem | Other) -> str:
 
 
 # Not the command that consents to format this one: whoever follows a message may do it to the volume with the data.
-_ANEW = "a new, empty one needs a volume of another name (docs/filesystem.md has the consent to format this one)"
+_NEW_NAME = "a new, empty one needs a volume of another name (docs/filesystem.md has the consent to format this one)"
 
 
 def _way_out(id: str, tagged: bool, sign: Sign, type: str, facts: FileSystem | Other) -> str:
@@ -214,4 +214,4 @@ def _way_out(id: str, tagged: bool, sign: Sign, type: str, facts: FileSystem | O
         keep += f" and `lvchange --deltag {UNFORMATTED} {id}`" if tagged else ""
     else:
         keep = "to keep what is on it, take the volume out of the configuration"
-    return f"{keep}; {_ANEW}"
+    return f"{keep}; {_NEW_NAME}"

@@ -10,14 +10,14 @@ PLACE_TAG = "lunmirror.lun="  # followed by server, target and LUN of the disk t
 
 def place_tag(disk: Disk) -> str:
     """What is noted of a physical volume whose UUID does not follow from its disk: adopted, or made under a former name of
-    the disk. Out of sight, nothing else tells on which disk it is."""
+    the disk. Out of sight, nothing else shows on which disk it is."""
     return f"{PLACE_TAG}{disk.server}/{disk.target}/{disk.lun}"
 
 
 class Member(NamedTuple):
     """One physical volume of a group. `disk` is the declared disk it is on, or was made for if it is out of
     sight; '' for one that no declared disk explains. Sizes are bytes; `room`: what its device has for extents, 0 if
-    that cannot be told; `places`: our tags that say on which LUN it is."""
+    that is not known; `places`: our tags that say on which LUN it is."""
 
     uuid: str
     device: str  # /dev path, '' if LVM does not see it
@@ -25,7 +25,7 @@ class Member(NamedTuple):
     size: int
     free: int
     missing: bool  # flagged MISSING in the metadata, or not visible at all
-    strayed_from: str = ""  # the disk it was made for, where it turned up on another one
+    misplaced_from: str = ""  # the disk it was made for, where it turned up on another one
     room: int = 0
     places: tuple[str, ...] = ()
 
@@ -34,7 +34,7 @@ class VolumeGroup(NamedTuple):
     """Sizes are bytes. `members` includes those that cannot be seen now. `host` is the owner's mark (owner.py), '' if the
     group carries none, and of several one that is not this host's; `here` this host as a mark; `system_id` LVM's owner mark.
     `lock_type`: of a group that several hosts share. `autoactivation`: LVM's own events start the group as soon as all of it is
-    there; None where LVM does not tell.
+    there; None where LVM does not show it.
     `others`: volumes in it that are not declared. `active`: all volumes of it that are active on this host."""
 
     uuid: str
@@ -56,7 +56,7 @@ class VolumeGroup(NamedTuple):
     def member(self, disk: str) -> Member | None:
         return next((m for m in self.members if m.disk == disk), None)
 
-    def anothers(self) -> str:
+    def foreign_reason(self) -> str:
         """Why the group is not this host's to use, '' if it is. A consent to take it over does not make it so: only the
         mark on the disks does."""
         if self.exported:
@@ -67,7 +67,7 @@ class VolumeGroup(NamedTuple):
             return f"it has LVM's system ID {self.system_id!r}; this machine's is {self.system or 'none'}"
         if self.elsewhere:
             return f"it belongs to {read(self.host).words}; this one is {read(self.here).words}"
-        if self.stranger:
+        if self.unrelated:
             return "it only has the same name: none of its physical volumes lies on a declared disk"
         return ""
 
@@ -83,21 +83,21 @@ class VolumeGroup(NamedTuple):
     def can_be_taken(self, take_from: str) -> bool:
         """Another host's, with a consent to take it over, and every member in view: the group layer's plan does it."""
         barred = (
-            self.exported or self.lock_type or (self.system_id and self.system_id != self.system) or self.stranger
+            self.exported or self.lock_type or (self.system_id and self.system_id != self.system) or self.unrelated
         )
         consent = self.elsewhere and consents(take_from, self.host, self.here)
         return consent and not barred and all(m.device for m in self.members)
 
     @property
-    def stranger(self) -> bool:
+    def unrelated(self) -> bool:
         """No declared disk explains any of its members: a group of this machine's own disks, say, that happens to
         have the declared name. A name alone is no reason to extend a group or to build in it."""
         return not any(m.disk for m in self.members)
 
     @property
-    def strayed(self) -> tuple[Member, ...]:
+    def misplaced(self) -> tuple[Member, ...]:
         """Members that turned up behind another disk's name: swapped or cloned LUNs. Nothing is built upon them."""
-        return tuple(m for m in self.members if m.strayed_from)
+        return tuple(m for m in self.members if m.misplaced_from)
 
     @property
     def whole(self) -> bool:
@@ -105,8 +105,8 @@ class VolumeGroup(NamedTuple):
         return not any(m.missing for m in self.members)
 
 
-class Homonyms(NamedTuple):
-    """Several volume groups carry the declared name; `uuids` tells them apart."""
+class DuplicateNames(NamedTuple):
+    """Several volume groups carry the declared name; `uuids` distinguishes them."""
 
     uuids: tuple[str, ...]
 

@@ -6,7 +6,7 @@ from lunmirror.desired import Desired, Group
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.disk.facts import Lun, own, shown
-from lunmirror.layers.group.facts import PLACE_TAG, Homonyms, Member, NoGroup, VolumeGroup, place_tag
+from lunmirror.layers.group.facts import PLACE_TAG, DuplicateNames, Member, NoGroup, VolumeGroup, place_tag
 from lunmirror.layers.group.owner import TAG, Bond, Mark, bond, initiator_of, read
 from lunmirror.lvm.devices import text
 from lunmirror.lvm.origin import candidates, disk_around, labels
@@ -17,7 +17,7 @@ Known: TypeAlias = dict[str, tuple[str, Lun | None]]  # PV UUID -> the declared 
 
 
 def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
-    """Present(VolumeGroup | Homonyms | NoGroup) or Unknown, for each declared group."""
+    """Present(VolumeGroup | DuplicateNames | NoGroup) or Unknown, for each declared group."""
     lvm = read_lvm(reader, shown(seen))
     if not isinstance(lvm, Present):
         return dict.fromkeys(desired.groups, lvm)
@@ -54,13 +54,13 @@ def _known(desired: Desired, seen: World, lvm: Lvm) -> dict[str, tuple[str, Lun 
 
 
 def _system(reader: Reader) -> str:
-    """This machine's own system ID; "" for none, or if it cannot be told. A program more, where a group has one."""
-    said = reader.once("system ID", lambda: reader.query((paths.LVM, "systemid"), DEADLINE))
-    return said.out.partition("system ID:")[2].strip() if said.rc == 0 else ""
+    """This machine's own system ID; "" for none, or if it is not known. A program more, where a group has one."""
+    answer = reader.memoize("system ID", lambda: reader.query((paths.LVM, "systemid"), DEADLINE))
+    return answer.out.partition("system ID:")[2].strip() if answer.rc == 0 else ""
 
 
 def _others(group: Group, lvm: Lvm, declared: set[str]) -> tuple[str, ...]:
-    """Volumes of the group that a person sees, and that nobody declared. What an interrupted command of LVM's left has
+    """Volumes of the group that an administrator sees, and that nobody declared. What an interrupted command of LVM's left has
     a name that LVM keeps for itself."""
     rows = (r for r in lvm.lvs if r.group == group.name and not r.parent and "public" in r.role)
     names = (r.name for r in rows if "_rimage_" not in r.name and "_rmeta_" not in r.name)
@@ -76,14 +76,14 @@ def _group(
     here: str,
     declared: set[str],
     reader: Reader,
-) -> Seen[VolumeGroup | Homonyms | NoGroup]:
+) -> Seen[VolumeGroup | DuplicateNames | NoGroup]:
     rows = lvm.groups.get(group.name, ())
     if len(rows) > 1:
-        return Present(Homonyms(tuple(row.uuid for row in rows)))
+        return Present(DuplicateNames(tuple(row.uuid for row in rows)))
     if rows:
         facts = _facts(rows[0], lvm, known, made_for, here)
         if facts.bond is Bond.NAMESAKE and not read(here).initiator:
-            return Unknown(f"{paths.INITIATOR} tells no initiator name: whose group is it?")
+            return Unknown(f"{paths.INITIATOR} holds no initiator name: whose group is it?")
         system = _system(reader) if facts.system_id else ""
         return Present(facts._replace(others=_others(group, lvm, declared), system=system))
     luns = {d: facts_of(seen["disk"][d], Lun) for d in group.disks}
@@ -101,7 +101,7 @@ def _group(
 
 def _namesake(
     group: Group, seen: World, known: Known, made_for: dict[str, str], here: str, reader: Reader
-) -> Seen[VolumeGroup | Homonyms | NoGroup]:
+) -> Seen[VolumeGroup | DuplicateNames | NoGroup]:
     """The declared disks carry no such group. Before one is made, the machine's other disks are asked for one of that
     name; but for those that carry a UUID of ours, whatever they are, whole or on a partition. Never in a pass that has
     nothing to do."""
@@ -114,7 +114,7 @@ def _namesake(
         return lvm
     rows = lvm.facts.groups.get(group.name, ())
     if len(rows) > 1:
-        return Present(Homonyms(tuple(row.uuid for row in rows)))
+        return Present(DuplicateNames(tuple(row.uuid for row in rows)))
     return Present(_facts(rows[0], lvm.facts, known, made_for, here) if rows else NoGroup(here))
 
 
@@ -141,7 +141,7 @@ def _facts(row: VgRow, lvm: Lvm, known: Known, made_for: dict[str, str], here: s
 
 
 def _room(pv: PvRow) -> int:
-    """Bytes; LVM keeps nothing behind the extents unless it was told to."""
+    """Bytes; LVM keeps nothing behind the extents unless it was asked to."""
     return max(0, pv.room - pv.start) if pv.room and pv.start >= 0 else 0
 
 

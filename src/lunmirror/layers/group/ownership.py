@@ -4,7 +4,7 @@
 |----------------------------------------|------------------------------------------------------------------------|
 | this host's                            | nothing                                                                |
 | none (adopted), or of an older version | set, while the whole group is in view                                  |
-| another's, and no consent              | refused: nothing of the group is started, mounted, healed or written   |
+| another's, and no consent              | refused: nothing of the group is started, mounted, repaired or written   |
 | another's, and `take_from` names it    | moved, before anything is started; while a member is away: blocked     |
 
 LVM would write a mark with a member away: it does not refuse, and flags that member as missing (docs/facts/hosts.md). The
@@ -52,7 +52,7 @@ def take(group: Group, ref: Ref, key: str, facts: VolumeGroup, seen: World) -> P
 def mark(
     group: Group, ref: Ref, key: str, facts: VolumeGroup, seen: World
 ) -> tuple[tuple[Step, ...], tuple[Finding, ...]]:
-    """What a group that is this host's wants of its mark, and what is to be said of it."""
+    """What a group that is this host's wants of its mark, and what is to be reported of it."""
     wanted = renewed(facts.host, facts.here)
     match facts.bond:
         case Bond.NONE if facts.whole:
@@ -87,7 +87,7 @@ def mark(
 
 
 def refusal(group: Group, ref: Ref, key: str, facts: VolumeGroup) -> Finding:
-    """Another host's, and no consent. What of it is active here is said first: both hosts may be writing."""
+    """Another host's, and no consent. What of it is active here is reported first: both hosts may be writing."""
     theirs, ours = read(facts.host), read(facts.here)
     consent = f'take_from = "{theirs.text}" under [{key}]'
     named = facts.bond is Bond.NAMESAKE
@@ -103,7 +103,7 @@ def refusal(group: Group, ref: Ref, key: str, facts: VolumeGroup) -> Finding:
         )
     else:
         what = f"group {group.name} belongs to another host"
-        why = f"{facts.anothers()}. Two hosts writing one group destroy it"
+        why = f"{facts.foreign_reason()}. Two hosts writing one group destroy it"
         next = f"make sure that host is off it for good, then declare {consent}"
         if group.take_from:
             why += f'. take_from = "{group.take_from}" is no consent to this: it does not name the mark as it is now'

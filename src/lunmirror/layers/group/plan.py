@@ -14,7 +14,7 @@ from lunmirror.desired import Desired, Disk, Group
 from lunmirror.layers.disk.facts import Lun, devices_guarded
 from lunmirror.layers.group import ownership
 from lunmirror.layers.group.facts import (
-    Homonyms,
+    DuplicateNames,
     NoGroup,
     VolumeGroup,
     place_tag,
@@ -37,7 +37,7 @@ def _plan_group(group: Group, desired: Desired, seen: World, pending: frozenset[
     waits_for = tuple(r for r in (Ref("disk", d) for d in group.disks) if r in pending)
     ready = {d: place for d in group.disks if (place := _ours(d, group, desired, seen))}
     match seen["group"][group.name]:
-        case Present(Homonyms(uuids)):
+        case Present(DuplicateNames(uuids)):
             return _refuse(
                 ref,
                 f"there are {len(uuids)} volume groups named {group.name}",
@@ -50,7 +50,7 @@ def _plan_group(group: Group, desired: Desired, seen: World, pending: frozenset[
         case Present(NoGroup(here)):
             pass
         case Unknown(reason) if not waits_for:
-            next = "see what is said of its disks; the next pass goes on from here"
+            next = "see the findings for its disks; the next pass goes on from here"
             return Plan(
                 findings=(Finding(ref, Kind.BLOCKED, f"group {group.name} cannot be seen", reason, next, key),)
             )
@@ -59,7 +59,7 @@ def _plan_group(group: Group, desired: Desired, seen: World, pending: frozenset[
     lacking = [d for d in group.disks if d not in ready and Ref("disk", d) not in pending]
     if lacking:
         why = f"disk {', '.join(lacking)} has no physical volume that may be used"
-        next = "see what is said of the disk; the next pass goes on from here"
+        next = "see the findings for the disk; the next pass goes on from here"
         return Plan(findings=(Finding(ref, Kind.BLOCKED, f"group {group.name} cannot be made yet", why, next, key),))
     places = [ready.get(d, place_of(desired.disks[d])) for d in group.disks]
     words = ("--setautoactivation", "n", "--addtag", read(here).tag, group.name, *places)
@@ -99,16 +99,16 @@ def _keep(
     owner = _foreign(group, ref, key, facts)
     if owner:
         return owner
-    if facts.strayed:
+    if facts.misplaced:
         return Plan()  # the disk layer says what is wrong; nothing is done to this group meanwhile
     if facts.elsewhere:
         return ownership.take(group, ref, key, facts, seen)
     leaving = successors(desired, group.name, facts)
     findings = [*_missing(ref, key, facts, leaving, seen), *_replaced(ref, facts, group, desired)]
     marked, spent = ownership.mark(group, ref, key, facts, seen)
-    events, told = _events_off(ref, key, facts, seen)
+    events, notes = _events_off(ref, key, facts, seen)
     steps = (*marked, *events, *_noted_places(ref, facts, desired, seen))
-    findings += (*spent, *told)
+    findings += (*spent, *notes)
     joining = [d for d in group.disks if not facts.member(d) and (d in ready or Ref("disk", d) in waits_for)]
     if joining and whole_but_for(facts, leaving):
         places = [ready.get(d, place_of(desired.disks[d])) for d in joining]
@@ -138,7 +138,7 @@ def _keep(
 
 
 def _noted_places(ref: Ref, facts: VolumeGroup, desired: Desired, seen: World) -> tuple[Step, ...]:
-    """Steps that note, in the group's metadata, on which LUN each member is whose UUID does not tell."""
+    """Steps that note, in the group's metadata, on which LUN each member is whose UUID does not show it."""
     if not facts.whole:
         return ()
     devices = tuple(m.device for m in facts.members)
@@ -150,14 +150,16 @@ def _noted_places(ref: Ref, facts: VolumeGroup, desired: Desired, seen: World) -
         old = tuple(word for tag in member.places if tag != place_tag(disk) for word in ("--deltag", tag))
         run = Run(change(devices, "pvchange", "--addtag", place_tag(disk), *old, member.device))
         title = f"note that the physical volume {member.uuid} is the one of disk {disk.name}"
-        drift = Drift(f"disks.{disk.name}", "known by its LUN when it is out of sight", "an UUID that does not tell")
+        drift = Drift(
+            f"disks.{disk.name}", "known by its LUN when it is out of sight", "a UUID that does not show its disk"
+        )
         steps.append(Step(ref, title, run, (drift,), guards=devices_guarded(seen, run)))
     return tuple(steps)
 
 
 def _events_off(ref: Ref, key: str, facts: VolumeGroup, seen: World) -> tuple[tuple[Step, ...], tuple[Finding, ...]]:
     """The step that keeps LVM's events off the group. It writes metadata, so it waits until the whole group is there;
-    and it is a person's where it would also keep somebody else's volume from being started at boot."""
+    and it is an administrator's where it would also keep somebody else's volume from being started at boot."""
     if not facts.autoactivation:
         return (), ()
     if facts.others:
@@ -186,7 +188,7 @@ def _events_off(ref: Ref, key: str, facts: VolumeGroup, seen: World) -> tuple[tu
 
 
 def _foreign(group: Group, ref: Ref, key: str, facts: VolumeGroup) -> Plan | None:
-    why = facts.anothers()
+    why = facts.foreign_reason()
     if not why:
         return None
     if facts.exported:
@@ -209,7 +211,7 @@ def _foreign(group: Group, ref: Ref, key: str, facts: VolumeGroup) -> Plan | Non
     places = ", ".join(m.device or m.uuid for m in facts.members)
     finding = Finding(
         ref,
-        # Adopted members have UUIDs of their own: out of sight, nothing tells on which disk they are.
+        # Adopted members have UUIDs of their own: out of sight, nothing shows on which disk they are.
         Kind.BLOCKED if any(not m.device for m in facts.members) else Kind.REFUSED,
         f"there is another volume group named {group.name}, on {places}",
         why,
@@ -221,15 +223,15 @@ def _foreign(group: Group, ref: Ref, key: str, facts: VolumeGroup) -> Plan | Non
 
 
 def _missing(ref: Ref, key: str, facts: VolumeGroup, leaving: dict[str, Disk], seen: World) -> list[Finding]:
-    """Members out of sight. One that is back but still flagged is the volumes' to admit (volume/heal.py)."""
+    """Members out of sight. One that is back but still flagged is the volumes' to admit (volume/repair.py)."""
     found = []
-    states = seen.get("stranger", {}).items()
-    strangers = {s.facts.uuid: f"/dev/{k} ({s.facts.reached})" for k, s in states if isinstance(s, Present)}
+    states = seen.get("unrelated", {}).items()
+    unrelated = {s.facts.uuid: f"/dev/{k} ({s.facts.reached})" for k, s in states if isinstance(s, Present)}
     for member in (m for m in facts.members if not m.device):
         what = f"group {ref.name} misses the physical volume {member.uuid}"
         why, next = "its server is away, or its disk is gone", "bring its server back"
-        if member.uuid in strangers and not member.disk:
-            why = f"{strangers[member.uuid]} carries it, and is no declared disk"
+        if member.uuid in unrelated and not member.disk:
+            why = f"{unrelated[member.uuid]} carries it, and is no declared disk"
             next = "if it belongs to the group, declare it under [disks] and in the group's disks"
         if new := leaving.get(member.uuid):
             why, next = f"it was made for disk {new.replaces}", f"nothing: disk {new.name} takes its place"

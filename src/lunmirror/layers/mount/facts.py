@@ -18,7 +18,7 @@ class Mounted(NamedTuple):
 
 
 class Undeclared(NamedTuple):
-    """Where a volume is mounted that lunmirror looked after, and that is not declared any more."""
+    """Where a volume is mounted that lunmirror managed, and that is not declared any more."""
 
     paths: tuple[str, ...]
 
@@ -27,11 +27,11 @@ class MountState(NamedTuple):
     """fstab:   the whole file's bytes; `line` our line in it (without its end), '' if there is none.
     mounted: what the kernel has at the declared path, topmost; None if nothing.
     elsewhere: other paths where the volume is mounted.
-    folder:  "" if the mount point can be used, "missing", or why it cannot.
+    directory:  "" if the mount point can be used, "missing", or why it cannot.
     absent:  there is no fstab at all (its bytes are then empty).
     aliases: numbers of the lines in fstab, from 1, that name our device in another way (UUID=…, a link); doubts and
-             leads: of the others, why that cannot be said, and what the name leads to instead.
-    files:   the mount point, with nothing mounted on it, holds files or folders.
+             leads: of the others, why that is not known, and what the name leads to instead.
+    files:   the mount point, with nothing mounted on it, holds files or directories.
     systemd: this machine was started by systemd; `stale`: the unit that it made from fstab for our path is not there
              or names another device.
     below:   what is mounted at paths below it, while nothing is mounted at the path itself."""
@@ -40,7 +40,7 @@ class MountState(NamedTuple):
     line: str
     mounted: Mounted | None
     elsewhere: tuple[str, ...]
-    folder: str
+    directory: str
     absent: bool = False
     aliases: tuple[int, ...] = ()
     files: bool = False

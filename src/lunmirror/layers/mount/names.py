@@ -24,7 +24,7 @@ _KEPT = frozenset("#+-.:=@_")  # beside letters and digits: what udev leaves as 
 
 
 class Verdict(NamedTuple):
-    """`ours`: it is our volume, or will be as soon as that is active. `doubt`: why that cannot be said, if so.
+    """`ours`: it is our volume, or will be as soon as that is active. `doubt`: why that is not known, if so.
     `leads`: what the name means now instead, in words."""
 
     ours: bool
@@ -60,7 +60,7 @@ def judge(
     mine = f"/dev/dm-{lv.number.partition(':')[2]}"
     claims = _claims(place, reader)
     if isinstance(claims, Unknown):
-        return Verdict(False, f"who else has that name cannot be told: {claims.reason}")
+        return Verdict(False, f"which other device has that name is not known: {claims.reason}")
     if leads != Present(mine) and f"b{lv.number}" not in claims and not _is_read(place, filesystem):
         if isinstance(leads, Unknown):
             return Verdict(False, leads.reason)
@@ -80,19 +80,21 @@ def _stopped(
         return Verdict(False, "", f"it leads to {leads.facts}")
     if isinstance(leads, Unknown):
         return Verdict(False, leads.reason)
-    folder, _, value = place.rpartition("/")
+    directory, _, value = place.rpartition("/")
     is_new = seen is ABSENT  # it is about to be made, and its file system with it
-    if f"{folder}/" == TAGS["LABEL"]:
+    if f"{directory}/" == TAGS["LABEL"]:
         declared = (
             volume.filesystem is not None
             and bool(volume.filesystem.label)
             and value == _encoded(volume.filesystem.label)
         )
         return Verdict(declared or not is_new, "", "it leads nowhere")
-    if f"{folder}/" == TAGS["UUID"]:
+    if f"{directory}/" == TAGS["UUID"]:
         return Verdict(not is_new, "", "it leads nowhere")
     names = {f"dm-name-{volume.dm}"}
-    return Verdict(folder == f"{paths.DEV_DISK}/by-id" and (value in names or (lv is not None and "-LVM-" in value)))
+    return Verdict(
+        directory == f"{paths.DEV_DISK}/by-id" and (value in names or (lv is not None and "-LVM-" in value))
+    )
 
 
 def _is_read(place: str, filesystem: Seen[Any] | None) -> bool:
@@ -110,7 +112,7 @@ def _claims(place: str, reader: Reader) -> tuple[str, ...] | Unknown:
     if not place.startswith(f"{paths.DEV_DISK}/"):
         return ()
     name = place.removeprefix(paths.DEV.rstrip("/")).replace("\\", "\\x5c").replace("/", "\\x2f")
-    seen = reader.folder(f"{paths.UDEV_LINKS}/{name}")
+    seen = reader.directory(f"{paths.UDEV_LINKS}/{name}")
     if isinstance(seen, Unknown):
         return seen
     names: tuple[str, ...] = seen.facts if isinstance(seen, Present) else ()

@@ -1,7 +1,7 @@
-"""Looks at each declared mount: fstab, the mount table, and the folder to mount on. Runs no program.
+"""Looks at each declared mount: fstab, the mount table, and the directory to mount on. Runs no program.
 
 A path with something mounted on it is never touched: even listing it hangs while a leg is blocked
-(docs/facts/kernel.md#mounted-path). The mount table tells all that is needed.
+(docs/facts/kernel.md#mounted-path). The mount table shows all that is needed.
 """
 
 from typing import Any
@@ -45,8 +45,8 @@ class _Look:
         for entry in self.mounts.facts if isinstance(self.mounts, Present) else ():
             self.at_path.setdefault(entry.path, []).append(entry)
             self.of_device.setdefault(entry.number, []).append(entry)
-        # Where that cannot be told, a reload too many does no harm; one too few would never be made up for.
-        self.systemd = not isinstance(reader.folder(paths.SYSTEMD_RUNNING), Absent)
+        # Where that is not known, a reload too many does no harm; one too few would never be made up for.
+        self.systemd = not isinstance(reader.directory(paths.SYSTEMD_RUNNING), Absent)
 
     def of(self, facts: LogicalVolume) -> Present[Undeclared] | None:
         """Where an undeclared volume is mounted; None if it is not."""
@@ -66,14 +66,14 @@ class _Look:
         aliases = tuple(number for number, verdict in verdicts.items() if verdict.ours)
         lines = about(self.lines, volume, aliases)
         ours = next((line for line in lines if is_ours(line, volume, aliases)), None)
-        folder, files = ("", False) if top else self._folder(path)
+        directory, files = ("", False) if top else self._directory(path)
         return Present(
             MountState(
                 fstab=self.fstab.facts if isinstance(self.fstab, Present) else b"",
                 line=ours.raw.decode(errors="backslashreplace") if ours else "",
                 mounted=_mounted(top) if top else None,
                 elsewhere=self._elsewhere(number, path),
-                folder=folder,
+                directory=directory,
                 absent=isinstance(self.fstab, Absent),
                 aliases=aliases,
                 doubts={number: v.doubt for number, v in verdicts.items() if v.doubt},
@@ -95,12 +95,12 @@ class _Look:
         here = (line for line in about(self.lines, volume, ()) if not is_ours(line, volume, ()))
         return {line.number: judge(line.device, volume, seen, filesystem, self.reader) for line in here}
 
-    def _folder(self, path: str) -> tuple[str, bool]:
-        """ "" or "missing" or why the folder cannot be mounted on; and whether there is anything in it."""
+    def _directory(self, path: str) -> tuple[str, bool]:
+        """ "" or "missing" or why the directory cannot be mounted on; and whether there is anything in it."""
         real = self._through_links(path)
         if real:
             return real, False
-        seen = self.reader.folder(path)
+        seen = self.reader.directory(path)
         if isinstance(seen, Absent):
             return "missing", False
         if isinstance(seen, Unknown):

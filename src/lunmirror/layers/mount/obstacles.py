@@ -32,12 +32,12 @@ def below(ctx: MountContext) -> tuple[Ref, ...]:
 
 def obstacle(ctx: MountContext) -> Finding | None:
     """Why nothing is done about this mount; None if nothing stands against it."""
-    what = f"{ctx.path} is not looked after"
+    what = f"{ctx.path} is not managed"
     if (why := _disorder(ctx)) and not below(ctx):
-        return ctx.finding(Kind.BLOCKED, what, why, f"see what is said of volume and file system {ctx.volume.id}")
+        return ctx.finding(Kind.BLOCKED, what, why, f"see the findings for volume and file system {ctx.volume.id}")
     facts = facts_of(ctx.state, MountState)
     if facts is None:
-        return ctx.finding(Kind.BLOCKED, what, reason_of(ctx.state), "mend that; nothing was changed")
+        return ctx.finding(Kind.BLOCKED, what, reason_of(ctx.state), "correct that; nothing was changed")
     return next((found for question in _QUESTIONS if (found := question(ctx, facts))), None)
 
 
@@ -49,7 +49,7 @@ def stopped_outside(ctx: MountContext, outer: list[MountContext], stopped: set[R
         return None
     why = f"it lies within {stands.path}, which is not mounted"
     return ctx.finding(
-        Kind.BLOCKED, f"{ctx.path} is not mounted", why, f"see what is said of {LAYER} {stands.ref.name}"
+        Kind.BLOCKED, f"{ctx.path} is not mounted", why, f"see the findings for {LAYER} {stands.ref.name}"
     )
 
 
@@ -57,7 +57,7 @@ def _disorder(ctx: MountContext) -> str:
     """'' if the declared file system is there, finished and not waiting for anything; else why not."""
     group = facts_of(ctx.seen.get("group", {}).get(ctx.volume.group, NOT_LOOKED_AT), VolumeGroup)
     # In a prediction the group is to be taken over first.
-    if group and (theirs := group.anothers()) and not ctx.waits_for(Ref("group", ctx.volume.group)):
+    if group and (theirs := group.foreign_reason()) and not ctx.waits_for(Ref("group", ctx.volume.group)):
         return f"its group is not this host's: {theirs}"
     seen = ctx.seen.get("filesystem", {}).get(ctx.volume.id, NOT_LOOKED_AT)
     if not isinstance(seen, Present):
@@ -72,25 +72,25 @@ def _disorder(ctx: MountContext) -> str:
 
 def _conflict_in_fstab(ctx: MountContext, facts: MountState) -> Finding | None:
     lines = ctx.lines(facts)
-    told = "; ".join(map(str, lines))
+    listed = "; ".join(map(str, lines))
     move = f"leave in {paths.FSTAB} at most one line about {ctx.device} or {ctx.path}, and run again"
     if not lines:
         return None
     if len(lines) > 1:
-        return ctx.finding(Kind.REFUSED, f"will not choose between lines of {paths.FSTAB}", told, move)
+        return ctx.finding(Kind.REFUSED, f"will not choose between lines of {paths.FSTAB}", listed, move)
     if not fstab.is_ours(lines[0], ctx.volume, facts.aliases):
         number = lines[0].number
         if doubt := facts.doubts.get(number):
             why, move = (
-                f"{told}; whether that is {ctx.volume.id} cannot be told: {doubt}",
+                f"{listed}; whether that is {ctx.volume.id} is not known: {doubt}",
                 f"write {ctx.device} in that line",
             )
         else:
             leads = facts.leads.get(number)
-            why = f"{paths.FSTAB} mounts another device there{f' ({leads})' if leads else ''}; {told}"
+            why = f"{paths.FSTAB} mounts another device there{f' ({leads})' if leads else ''}; {listed}"
         return ctx.finding(Kind.REFUSED, f"will not take over {ctx.path}", why, move)
     if not lines[0].path.startswith(b"/"):
-        why = f"{paths.FSTAB} uses {ctx.device}, but not as a mount; {told}"
+        why = f"{paths.FSTAB} uses {ctx.device}, but not as a mount; {listed}"
         return ctx.finding(Kind.REFUSED, f"will not take over a line of {paths.FSTAB}", why, move)
     return None
 
@@ -109,7 +109,7 @@ def _read_only(ctx: MountContext, facts: MountState) -> Finding | None:
     if top is None or not ctx.is_ours(top) or not top.readonly or "ro" in ctx.options:
         return None
     if ctx.lv and ctx.lv.permissions.startswith("read-only"):
-        why, next = "its volume is read-only", f"see what is said of volume {ctx.volume.id}"
+        why, next = "its volume is read-only", f"see the findings for volume {ctx.volume.id}"
     elif "ro" in top.flags and "rw" in top.options:
         why = "someone mounted it so"
         next = f"`mount -o remount,rw {ctx.path}`, or declare the option ro"
@@ -127,11 +127,11 @@ def _hides(ctx: MountContext, facts: MountState) -> Finding | None:
     return ctx.finding(Kind.REFUSED, f"will not mount at {ctx.path}", why, next)
 
 
-def _folder(ctx: MountContext, facts: MountState) -> Finding | None:
-    if facts.mounted is not None or facts.folder in ("", "missing"):
+def _directory(ctx: MountContext, facts: MountState) -> Finding | None:
+    if facts.mounted is not None or facts.directory in ("", "missing"):
         return None
-    next = f"make {ctx.path} a folder of its own, or declare the path that it leads to in {ctx.key}"
-    return ctx.finding(Kind.REFUSED, f"will not mount at {ctx.path}", facts.folder, next)
+    next = f"make {ctx.path} a directory of its own, or declare the path that it leads to in {ctx.key}"
+    return ctx.finding(Kind.REFUSED, f"will not mount at {ctx.path}", facts.directory, next)
 
 
 _QUESTIONS: tuple[Callable[[MountContext, MountState], Finding | None], ...] = (
@@ -139,5 +139,5 @@ _QUESTIONS: tuple[Callable[[MountContext, MountState], Finding | None], ...] = (
     _other_mount,
     _read_only,
     _hides,
-    _folder,
+    _directory,
 )

@@ -17,16 +17,16 @@ from lunmirror.host import paths
 from lunmirror.layers.mount import fstab, obstacles
 from lunmirror.layers.mount.context import LAYER, MountContext
 from lunmirror.layers.mount.facts import MountState, Undeclared
-from lunmirror.model import Drift, Finding, Kind, MakeFolder, Plan, Ref, Run, Step, World, WriteFile, facts_of
+from lunmirror.model import Drift, Finding, Kind, MakeDirectory, Plan, Ref, Run, Step, World, WriteFile, facts_of
 
 MOUNT_DEADLINE = 90.0  # seconds, as systemd gives a mount: a journal is replayed meanwhile
-RELOAD_DEADLINE = 90.0  # seconds: every generator runs anew
+RELOAD_DEADLINE = 90.0  # seconds: every generator runs again
 
 # Flags of a mount, not of a file system: they can be changed while it is in use without the file system knowing.
 ACCESS_TIMES = ("noatime", "relatime")  # one excludes the other
 SAFE_FLAGS = frozenset({*ACCESS_TIMES, "nodiratime", "nodev", "nosuid", "noexec"})
 
-# Words of fstab that mount(8) must not be told. `nofail` would have it say that all is well when there is no device
+# Words of fstab that mount(8) must not be given. `nofail` would have it say that all is well when there is no device
 # (mount(8)); the others speak to boot alone. `_netdev` stays: mount notes it, and systemd then orders even a mount
 # made by hand before the network goes down (systemd #20566).
 FOR_FSTAB_ONLY = frozenset({"nofail", "auto", "noauto", "defaults"})
@@ -70,9 +70,9 @@ def _undeclared(world: World) -> list[Finding]:
         Finding(
             Ref(LAYER, id),
             Kind.NOTE,
-            f"volume {id} is mounted at {', '.join(facts.paths)}, and not declared: nobody looks after it",
-            "lunmirror looked after it before it was taken out of the configuration, or renamed",
-            "see what is said of the volume; nothing is done to the mount, nor to its line in fstab",
+            f"volume {id} is mounted at {', '.join(facts.paths)}, but not declared: it is not managed",
+            "lunmirror managed it before it was taken out of the configuration, or renamed",
+            "see the findings for the volume; nothing is done to the mount, nor to its line in fstab",
             f"groups.{id.partition('/')[0]}.volumes",
         )
         for id, facts in found
@@ -109,7 +109,7 @@ def _line(ctx: MountContext, facts: MountState, before: bytes | None) -> fstab.W
 
 
 def _reload(able: list[MountContext], lines: list[Step]) -> list[Step]:
-    """systemd reads fstab only when told. A unit made from an older one may unmount at once what is mounted by hand,
+    """systemd reads fstab only when asked to. A unit made from an older one may unmount at once what is mounted by hand,
     for it is bound to a device that is not there (systemd #1741, #1938; not seen on 252, but nothing promises it)."""
     stale = [ctx for ctx in able if ctx.facts.systemd and ctx.facts.stale and ctx.wants_mount]
     if not any(ctx.facts.systemd for ctx in able) or not (lines or stale):
@@ -131,9 +131,9 @@ def _steps(ctx: MountContext, outer: list[MountContext]) -> list[Step]:
     # The whole command, device and options included: it does not depend on what fstab says at that instant.
     run = Run((paths.MOUNT, "-t", ctx.type, "-o", _options(ctx), ctx.device, ctx.path), MOUNT_DEADLINE)
     mount = ctx.step(f"mount {ctx.volume.id} at {ctx.path}", run, drift, after=after)
-    if facts.folder != "missing":
+    if facts.directory != "missing":
         return [mount]
-    return [ctx.step(f"make the mount point {ctx.path}", MakeFolder(ctx.path), drift, after=after), mount]
+    return [ctx.step(f"make the mount point {ctx.path}", MakeDirectory(ctx.path), drift, after=after), mount]
 
 
 def _options(ctx: MountContext) -> str:
@@ -163,19 +163,19 @@ def _flags(ctx: MountContext, facts: MountState) -> list[Step]:
 
 
 def _notes(ctx: MountContext, facts: MountState) -> list[Finding]:
-    told = []
+    notes = []
     if facts.elsewhere:
-        told.append(
+        notes.append(
             (f"{ctx.volume.id} is mounted at {', '.join(facts.elsewhere)}", "that is not declared; it is left alone")
         )
     if ctx.wants_mount and facts.files:
-        told.append((f"{ctx.path} is not empty", "the files in it are hidden while the volume is mounted on it"))
+        notes.append((f"{ctx.path} is not empty", "the files in it are hidden while the volume is mounted on it"))
     if facts.mounted is not None and ctx.is_ours(facts.mounted):
-        told += [
+        notes += [
             (f"{ctx.path} has {live}, declared {wanted}", "it takes effect when it is mounted the next time")
             for live, wanted in _other_values(facts.mounted.options, ctx.options)
         ]
-    return [ctx.finding(Kind.NOTE, what, why) for what, why in told]
+    return [ctx.finding(Kind.NOTE, what, why) for what, why in notes]
 
 
 def _other_values(live: tuple[str, ...], declared: tuple[str, ...]) -> list[tuple[str, str]]:

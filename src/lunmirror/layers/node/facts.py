@@ -12,7 +12,7 @@ class Record(NamedTuple):
     """A whole record. `settings` holds every `key = value`, in the file's order; `raw` the file's bytes.
     `tpgt` is the target portal group tag, None in a flat record that does not know it.
 
-    root:    the folder that nodes/ lies in, links resolved: on its file system, and open-iscsi reads no file in it.
+    root:    the directory that nodes/ lies in, links resolved: on its file system, and open-iscsi reads no file in it.
     secrets: the declared ones by record key, as read from their password files.
     trouble: why a declared secret could not be read; '' if all could.
     strays:  portals for which the target has a further record that nobody declares and that is `automatic`.

@@ -40,22 +40,22 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
 
 
 def _root(reader: Reader) -> str | Unknown:
-    """The root of the database. Only if the folders do not tell is iscsiadm's own text read (a file of 400 kB).
+    """The root of the database. Only if the directories do not show it is iscsiadm's own text read (a file of 400 kB).
 
     In an upgrade from Debian 12 the newer iscsiadm is there some time before the records are moved to its place, and
     they are moved only if nothing is there: a record made meanwhile would leave all others behind
     (docs/facts/open-iscsi.md#node-database)."""
-    folders = {root: reader.folder(f"{root}/nodes") for root in paths.ISCSI_ROOTS}
-    there = [root for root, folder in folders.items() if not isinstance(folder, Absent)]
+    directories = {root: reader.directory(f"{root}/nodes") for root in paths.ISCSI_ROOTS}
+    there = [root for root, directory in directories.items() if not isinstance(directory, Absent)]
     newer = paths.ISCSI_ROOTS[-1]
-    if len(there) == 1 and (there == [newer] or isinstance(reader.folder(newer), Absent)):
+    if len(there) == 1 and (there == [newer] or isinstance(reader.directory(newer), Absent)):
         return there[0]
-    for folder in paths.PROGRAM_PATH:
-        program = reader.read(f"{folder}/{paths.ISCSIADM}")
+    for directory in paths.PROGRAM_PATH:
+        program = reader.read(f"{directory}/{paths.ISCSIADM}")
         if isinstance(program, Absent):
             continue
         if isinstance(program, Unknown):
-            return Unknown(f"{folder}/{paths.ISCSIADM} cannot be read: {program.reason}")
+            return Unknown(f"{directory}/{paths.ISCSIADM} cannot be read: {program.reason}")
         compiled = [root for root in paths.ISCSI_ROOTS if f"{root}/nodes".encode() in program.facts]
         if len(compiled) == 1 and there and compiled[0] not in there:
             return Unknown(
@@ -66,13 +66,13 @@ def _root(reader: Reader) -> str | Unknown:
             return compiled[0]
         roots = " and ".join(paths.ISCSI_ROOTS)
         return Unknown(
-            f"{folder}/{paths.ISCSIADM} does not tell where its database is: it names none or both of {roots}"
+            f"{directory}/{paths.ISCSIADM} does not show where its database is: it names none or both of {roots}"
         )
     return Unknown("iscsiadm is not installed: install open-iscsi (Debian), iscsi-initiator-utils (RHEL, Fedora)")
 
 
 def _record(root: str, path: Path, reader: Reader) -> Seen[Record | Torn]:
-    """Present(Record | Torn), Absent only if every folder on the way was read whole, or Unknown."""
+    """Present(Record | Torn), Absent only if every directory on the way was read whole, or Unknown."""
     candidates = []
     for file, tpgt in _candidates(root, path, reader):
         if isinstance(file, Unknown):
@@ -94,7 +94,7 @@ def _record(root: str, path: Path, reader: Reader) -> Seen[Record | Torn]:
 
 
 def _candidates(root: str, path: Path, reader: Reader) -> Iterator[tuple[str | Unknown, int | None]]:
-    """(file, tpgt) of every record that may be this path's; Unknown for a folder that cannot be read."""
+    """(file, tpgt) of every record that may be this path's; Unknown for a directory that cannot be read."""
     home = f"{root}/nodes/{path.target}"
     names = _names(f"{root}/nodes", reader)
     names = _names(home, reader) if not isinstance(names, Unknown) else names
@@ -152,10 +152,10 @@ def _is_automatic(raw: bytes) -> bool:
     return not tear(raw) and settings_of(raw).get("node.startup") == "automatic"
 
 
-def _names(folder: str, reader: Reader) -> tuple[str, ...] | Unknown:
-    listing = reader.folder(folder)
+def _names(directory: str, reader: Reader) -> tuple[str, ...] | Unknown:
+    listing = reader.directory(directory)
     if isinstance(listing, Unknown):
-        return Unknown(f"the node database cannot be read: {folder}: {listing.reason}")
+        return Unknown(f"the node database cannot be read: {directory}: {listing.reason}")
     return listing.facts if isinstance(listing, Present) else ()
 
 
@@ -163,12 +163,12 @@ def _judge(root: str, path: Path, reader: Reader, file: str, tpgt: int | None, r
     if why := tear(raw):
         return Present(Torn(file, raw, why, tpgt))
     if why := overlong(raw):
-        return Unknown(f"the node record {file} cannot be trusted: {why}; remove it and it is made anew")
+        return Unknown(f"the node record {file} cannot be trusted: {why}; remove it, and the next pass re-creates it")
     settings: dict[str, str | Secret] = {**settings_of(raw)}
     if settings["node.name"] != path.target:
         return Unknown(
             f"the node record {file} says that it is for target {settings['node.name']};"
-            " remove it and it is made anew"
+            " remove it, and the next pass re-creates it"
         )
     for key in SECRET_KEYS & settings.keys():
         settings[key] = Secret(str(settings[key]))
@@ -177,8 +177,8 @@ def _judge(root: str, path: Path, reader: Reader, file: str, tpgt: int | None, r
 
 
 def _home(root: str, reader: Reader) -> str:
-    """The folder that nodes/ really lies in: it may be a link of root's to another file system (open-iscsi #308)."""
-    nodes = reader.once("node database", lambda: reader.link(f"{root}/nodes"))
+    """The directory that nodes/ really lies in: it may be a link of root's to another file system (open-iscsi #308)."""
+    nodes = reader.memoize("node database", lambda: reader.link(f"{root}/nodes"))
     return nodes.facts.rpartition("/")[0] if isinstance(nodes, Present) else root
 
 
@@ -237,7 +237,7 @@ def _tag(root: str, path: Path, reader: Reader) -> Seen[Missing]:
         spelled = next((name for _, _, name in announced if name.lower() == path.target.lower()), "")
         if spelled:
             return Unknown(
-                f"server {server} announces this target as {spelled}: capital letters do not tell two targets apart, but"
+                f"server {server} announces this target as {spelled}: capital letters do not distinguish two targets, but"
                 " open-iscsi sends the name as it stands, and servers take their own spelling only",
                 decide=f'write target = "{spelled}"',
             )
@@ -272,7 +272,7 @@ def _one_tag(root: str, path: Path, offers: list[tuple[Portal, int, str]], reade
     file = f"{home},{tags[0]}/{IFACE}"
     if not isinstance(reader.read(file), Absent):
         # `-o new` would reset it, and with it what others set.
-        return Unknown(f"the node record {file} is there, though its folders did not list it")
+        return Unknown(f"the node record {file} is there, though its directories did not list it")
     return Present(Missing(tags[0], file))
 
 

@@ -72,7 +72,7 @@ def _plan_path(path: Path, state: Seen[object]) -> Plan:
             strays = (_stray(ref, path, portal) for portal in record.strays)
             return Plan(mine.steps, (*mine.findings, *strays, *(_spelled(ref, path, n) for n in record.spellings)))
         case Torn() as torn:
-            # The server tells the tag anew, by then.
+            # The server announces the tag again, by then.
             create = _create(ref, path, torn.tpgt, torn.path)._replace(after=(ref,))
             return Plan((_remove(ref, path, torn), create, _predicted(ref, path, torn.path)))
         case Missing(tpgt, file):
@@ -111,7 +111,7 @@ def _blocked(ref: Ref, path: Path, state: Seen[object]) -> Finding:
         Kind.BLOCKED,
         f"the node record of {_place(path)} is not known, so nothing is done to it",
         why=why,
-        next="mend the cause; the next pass looks again",
+        next="remove the cause; the next pass looks again",
         key=_portals(path),
     )
 
@@ -142,7 +142,7 @@ def _predicted(ref: Ref, path: Path, file: str) -> Step:
     masked = dict.fromkeys(password_files(path.server.chap), MASKED)
     wanted = [w for w in wishes(path.server, masked) if not _unwritable(w)]
     text = "".join(f"{w.record_key} = {_revealed(w.value)}\n" for w in wanted)
-    drift = tuple(Drift(w.key, _said(w.value), "not known before the record is made") for w in wanted)
+    drift = tuple(Drift(w.key, _shown(w.value), "not known before the record is made") for w in wanted)
     action = WriteFile(file, encode(text), None, mode=0o600, locked=True)
     title = f"set {len(wanted)} settings in the node record of {_place(path)}"
     return Step(ref, title, action, drift, after=(ref,))
@@ -179,12 +179,12 @@ def _rewrite(ref: Ref, path: Path, record: Record, drifted: dict[str, Wish]) -> 
         encode(content),
         record.raw,
         mode=0o600,
-        # Not in nodes/: open-iscsi takes any file in a portal's folder, dotfiles too, for an interface's record.
+        # Not in nodes/: open-iscsi takes any file in a portal's directory, dotfiles too, for an interface's record.
         scratch=record.root,
         locked=True,
         secrets=tuple(sorted(secrets)),
     )
-    drift = tuple(Drift(w.key, _said(w.value), _observed(record, w)) for w in drifted.values())
+    drift = tuple(Drift(w.key, _shown(w.value), _observed(record, w)) for w in drifted.values())
     return Step(ref, f"set {_names(drifted)} in the node record of {_place(path)}", action, drift)
 
 
@@ -233,7 +233,7 @@ def _no_secret(ref: Ref, path: Path, trouble: str) -> Finding:
         Kind.BLOCKED,
         f"the CHAP settings of {_place(path)} are left as they are",
         why=trouble,
-        next="mend the password file; the next pass reads it again",
+        next="correct the password file; the next pass reads it again",
         key=f"servers.{path.server.name}.chap",
     )
 
@@ -256,7 +256,7 @@ def _undeclared_credentials(ref: Ref, path: Path, record: Record) -> list[Findin
             Kind.NOTE,
             f"the node record of {_place(path)} has CHAP credentials that are not declared; they are left alone",
             why=f"it holds {', '.join(undeclared)}",
-            next=f"declare them as [{table}], so that they can be made anew",
+            next=f"declare them as [{table}], so that they can be re-created",
             key=table,
         )
     ]
@@ -269,7 +269,7 @@ def _observed(record: Record, wish: Wish) -> str:
     return "differs" if isinstance(value, Secret) else value
 
 
-def _said(value: str | Secret) -> str:
+def _shown(value: str | Secret) -> str:
     return "the secret in the file" if isinstance(value, Secret) else value
 
 

@@ -9,9 +9,9 @@ THROUGH = ("write through", "none")  # drivers/scsi/sd.c, sd_cache_types; the ot
 
 
 class Patience(NamedTuple):
-    """One SCSI disk. `kernel` is its name ("sdb"), `place` its folder in sysfs, reached through its session, so that
+    """One SCSI disk. `kernel` is its name ("sdb"), `place` its directory in sysfs, reached through its session, so that
     no other disk can take it over. Seconds and a count; None if the kernel has no such attribute or it cannot be
-    read. `retries_at` is the folder that holds max_retries, '' if it cannot be found.
+    read. `retries_at` is the directory that holds max_retries, '' if it cannot be found.
     `cache` is what the disk said of its write cache when the kernel last asked, in the kernel's words; '' if that cannot
     be read. A disk that says nothing is "write through" to the kernel."""
 

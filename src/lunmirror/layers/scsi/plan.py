@@ -38,9 +38,9 @@ def _steps(desired: Desired, disk: Disk, one: Patience) -> list[Step]:
         if live is None or live == wanted:
             continue
         unit = "" if attribute == "max_retries" else " s"
-        folder = one.retries_at if attribute == "max_retries" else one.place
+        directory = one.retries_at if attribute == "max_retries" else one.place
         drift = Drift(f"servers.{disk.server}.command_timeout", f"{field} = {wanted}", str(live))
-        action = WriteValue(f"{folder}/{attribute}", str(wanted))
+        action = WriteValue(f"{directory}/{attribute}", str(wanted))
         title = f"set {words} of {one.kernel} (disk {disk.name}) to {wanted}{unit}"
         steps.append(Step(Ref("scsi", disk.name), title, action, (drift,)))
     return steps
@@ -53,7 +53,7 @@ def _volatile(disk: Disk, one: Patience) -> Finding:
         f"disk {disk.name} ({one.kernel}) has a volatile write cache, and server {disk.server} is declared to have none",
         why=f'it says "{one.cache}": what it acknowledged and nobody had it flush is lost when the server restarts',
         next=f"on server {disk.server} switch the write cache of LUN {disk.lun} of {disk.target} off (tgt: `write-cache off`"
-        " in its backing-store; LIO: write_back=false, block instead of fileio), then have the session log in anew:"
+        " in its backing-store; LIO: write_back=false, block instead of fileio), then have the session log in again:"
         f' `lunmirror apply --relogin {disk.server}`; or accept it: write_cache = "back"',
         key=f"servers.{disk.server}.write_cache",
     )

@@ -1,14 +1,14 @@
 """What iscsiadm's exit codes mean, as sentences. Source: open-iscsi's include/iscsi_err.h and doc/iscsiadm.8, and
 what the lab showed (docs/facts/open-iscsi.md#exit-codes)."""
 
-# Exit code -> what happened; what the person does next.
+# Exit code -> what happened; what the administrator does next.
 EXITS: dict[int, tuple[str, str]] = {
     1: ("iscsiadm failed without saying how", "look at the journal of iscsid"),
     2: ("there is no such session", "run `lunmirror plan` again"),
     3: ("iscsiadm had no memory", "free memory"),
     4: ("the connection to the server failed", "check the network and the server"),
     5: ("the server did not let us log in", "look at the server's log"),
-    6: ("open-iscsi's database could not be read or written", "check the files in its nodes folder"),
+    6: ("open-iscsi's database could not be read or written", "check the files in its nodes directory"),
     7: ("iscsiadm did not accept a parameter or a record", "run `iscsiadm -m node` and see what it complains about"),
     8: ("the server did not answer the login in time", "check the network and the server"),
     9: ("iscsiadm met an internal error", "look at the journal of iscsid"),
@@ -43,14 +43,14 @@ MUTUAL = (
 
 
 def explain_exit(rc: int) -> str:
-    """One sentence for a person, '' for success and for codes that say nothing."""
+    """One sentence for an administrator, '' for success and for codes that say nothing."""
     what, move = EXITS.get(rc, ("", ""))
     return f"{what}: {move}" if move else what
 
 
 def meanings(server: str, mutual: bool = False) -> tuple[tuple[int, str], ...]:
     """The table as a step carries it, about one declared server, with mutual CHAP or without."""
-    told = {rc: explain_exit(rc) for rc in EXITS}
+    meanings_ = {rc: explain_exit(rc) for rc in EXITS}
     if mutual:
-        told[19] = MUTUAL
-    return tuple((rc, text.replace("servers.NAME", f"servers.{server}")) for rc, text in told.items())
+        meanings_[19] = MUTUAL
+    return tuple((rc, text.replace("servers.NAME", f"servers.{server}")) for rc, text in meanings_.items())

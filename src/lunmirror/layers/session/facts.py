@@ -25,7 +25,7 @@ class Session(NamedTuple):
     some seconds after a death the kernel has not noticed yet.
     `since`: when the kernel last logged an error of its connection, if it is not logged in; '' if that is not known.
     `port`: the local TCP port of its connection, another one for each connection; '' if it cannot be read.
-    `keeper`: why nobody would bring it back if it failed (iscsid is not there); '' as far as is known.
+    `keeper`: why it would not reconnect if it failed (iscsid is not there); '' as far as is known.
     Of a session that the kernel gave up (FREE), as far as it was asked (stuck.py): `portal`: '' if its portal accepts
     connections, else why not; `service`: after iscsid's own time was over in vain, '' if the server's service answers and has
     the target, else what is wrong there; `burden`: what would be torn off if it ended; `alone`: no session at all is logged in."""
@@ -78,7 +78,7 @@ class Stale(NamedTuple):
 
 
 def stale(session: Session, times: Timeouts) -> tuple[Stale, ...]:
-    """Everything that this session would have to log in anew for. What cannot be read is not called stale."""
+    """Everything that this session would have to log in again for. What cannot be read is not called stale."""
     pairs = ((name, getattr(times, name), getattr(session, attribute)) for name, attribute in LIVE.items())
     return tuple(Stale(name, wanted, live) for name, wanted, live in pairs if live is not None and live != wanted)
 

@@ -75,12 +75,12 @@ def _given_up(
 
 def _kernels(targets: set[str], reader: Reader) -> tuple[_Kernel, ...] | Unknown:
     """The kernel's sessions with these targets (lower case)."""
-    listing = reader.folder(paths.SYS_SESSIONS)
+    listing = reader.directory(paths.SYS_SESSIONS)
     if isinstance(listing, Unknown):
         return Unknown(f"the kernel's sessions cannot be listed: {paths.SYS_SESSIONS}: {listing.reason}")
     if isinstance(listing, Absent):
-        # Without the iSCSI transport module the folder is absent, and there is no session.
-        sys = reader.folder(f"{paths.SYS}/class")
+        # Without the iSCSI transport module the directory is absent, and there is no session.
+        sys = reader.directory(f"{paths.SYS}/class")
         return () if isinstance(sys, Present) and sys.facts else Unknown(f"{paths.SYS} is not mounted")
     return tuple(_each(listing.facts, targets, reader))
 
@@ -199,7 +199,7 @@ def _facts(sid: str, reader: Reader) -> Session:
 
 
 def _keeper(reader: Reader) -> str:
-    """Why iscsid would not bring a session back that fails; '' if it would, or if that cannot be told."""
+    """Why iscsid would not bring a session back that fails; '' if it would, or if that is not known."""
     raw = reader.read(paths.ISCSID_PID)
     if isinstance(raw, Absent):
         return f"iscsid does not run: there is no {paths.ISCSID_PID}"

@@ -154,8 +154,8 @@ def login(ref: Ref, path: Path, address: str, after: tuple[Ref, ...]) -> Step:
     drift = Drift(f"servers.{path.server.name}.portals", "a live session", "no session")
     up = AwaitSessions((_endpoint(path, address),), times.login_timeout + SETTLE)
     mutual = path.server.chap is not None and path.server.chap.mutual is not None
-    said = meanings(path.server.name, mutual)
-    action = Run(argv, deadline, ok=(0, SESSION_EXISTS), meanings=said, settles=up)
+    meaning = meanings(path.server.name, mutual)
+    action = Run(argv, deadline, ok=(0, SESSION_EXISTS), meanings=meaning, settles=up)
     return Step(ref, f"log in to {_place(path)}", action, (drift,), after=after, together=True)
 
 
@@ -168,7 +168,7 @@ def _keep(ref: Ref, path: Path, session: Session, seen: World) -> Plan:
     findings = [_twins(ref, path, session)] if session.twins else []
     findings += [_beside(ref, path, sid, iface) for sid, iface in session.besides]
     if session.keeper:
-        findings.append(_unkept(ref, path, session))
+        findings.append(_unattended(ref, path, session))
     if not session.live:
         findings.append(_retrying(ref, path, session))
         return Plan(findings=tuple(findings))
@@ -197,20 +197,20 @@ def _fixed_timeouts(ref: Ref, path: Path, session: Session) -> list[Finding]:
             Kind.NOTE,
             f"declared, not live in {session.sid}: {', '.join(map(str, found))}",
             why="the kernel fixes these at login; the node record has them for the next one",
-            next="`lunmirror apply --relogin` logs in anew, one server at a time, while every other leg is in sync",
+            next="`lunmirror apply --relogin` logs in again, one server at a time, while every other leg is in sync",
             key=f"servers.{path.server.name}.{found[0].name}",
         )
     ]
 
 
-def _unkept(ref: Ref, path: Path, session: Session) -> Finding:
+def _unattended(ref: Ref, path: Path, session: Session) -> Finding:
     """A note: everything works, until the server goes away once."""
     return Finding(
         ref,
         Kind.NOTE,
-        f"nobody would bring {session.sid} to {_place(path)} back",
+        f"{session.sid} to {_place(path)} would not reconnect after a failure",
         why=session.keeper,
-        # Lab: with a budget of 5 s, a leg that was written to then dropped out for a moment, and the next pass healed it.
+        # Lab: with a budget of 5 s, a leg that was written to then dropped out for a moment, and the next pass repaired it.
         next="start it (`systemctl restart iscsid`) while little is written: it logs every session in again at once, which"
         " writes wait for, and may cost a leg until the next pass",
         key=f"servers.{path.server.name}.portals",
@@ -290,7 +290,7 @@ def _blocked(ref: Ref, path: Path, what: str, why: str) -> Finding:
         Kind.BLOCKED,
         what,
         why=why,
-        next=f"mend the cause (is server {path.server.name} up and reachable?); the next pass tries again",
+        next=f"remove the cause (is server {path.server.name} up and reachable?); the next pass tries again",
         key=f"servers.{path.server.name}.portals",
     )
 

@@ -1,14 +1,14 @@
-"""A session that the kernel gave up and iscsid does not bring back: what is done, smallest remedy first, and what is said.
+"""A session that the kernel gave up and iscsid does not bring back: what is done, smallest remedy first, and what is reported.
 
 | the session is FREE, and                                   | what is done                                            |
 |------------------------------------------------------------|---------------------------------------------------------|
-| its portal is silent or refuses                            | said: the server is away                                |
-| iscsid is not there                                        | said: nobody tries                                      |
+| its portal is silent or refuses                            | reported: the server is away                                |
+| iscsid is not there                                        | reported: nobody tries                                      |
 | its portal answers                                         | iscsid is given the time that its own retry needs       |
-| that was in vain, and the service is not as it should be   | said: what the server answered                          |
+| that was in vain, and the service is not as it should be   | reported: what the server answered                          |
 | that was in vain, the service is in order                  | this session alone is logged out and in                 |
-| the same, but something needs it as it is                  | iscsid is started anew, if no session is logged in      |
-| the same, and another session is logged in                 | said, with what an administrator may do                  |
+| the same, but something needs it as it is                  | iscsid is started again, if no session is logged in      |
+| the same, and another session is logged in                 | reported, with what an administrator may do                  |
 
 A renewed session's disk has another name: the volume layer leads its leg there. The only leg of a volume is never renewed
 under it, since device-mapper would be left with a disk that is gone.
@@ -26,15 +26,15 @@ RESTART = 90.0  # seconds: systemd's own, for the stop and the start
 
 
 def bring_back(ref: Ref, path: Path, session: Session, address: str, login: Step) -> Plan:
-    """Of a session that is FREE. `login` is the step that would log in anew."""
+    """Of a session that is FREE. `login` is the step that would log in again."""
     endpoint = (path.target, address, path.portal.port)
     place = f"{path.target} at {path.portal}"
     key = f"servers.{path.server.name}.portals"
     seconds = patience(path)
     drift = Drift(key, "a live session", f"{session.sid} is {session.state}, though its portal answers")
     if session.keeper:
-        what = f"{session.sid} to {place} is {session.state}, and nobody brings it back"
-        return _said(
+        what = f"{session.sid} to {place} is {session.state}, and nothing reconnects it"
+        return _finding(
             ref, key, what, session.keeper, "`systemctl restart iscsid`: it brings its sessions back by itself"
         )
     if session.portal:
@@ -42,7 +42,7 @@ def bring_back(ref: Ref, path: Path, session: Session, address: str, login: Step
         next = (
             f"bring server {path.server.name} back, or let this machine through; iscsid then brings the session back"
         )
-        return _said(ref, key, what, f"its portal: {session.portal}", next)
+        return _finding(ref, key, what, f"its portal: {session.portal}", next)
     if session.service is None:
         wait = AwaitSessions((endpoint,), seconds)
         step = Step(ref, f"wait for iscsid to bring {session.sid} to {place} back", wait, (drift,))
@@ -50,12 +50,12 @@ def bring_back(ref: Ref, path: Path, session: Session, address: str, login: Step
         next = f"nothing: if iscsid has not brought it back within {seconds:g} s, `lunmirror apply` renews it"
         return Plan(
             (step,),
-            _said(ref, key, what, "the server may be back this moment, or the session is stuck", next).findings,
+            _finding(ref, key, what, "the server may be back this moment, or the session is stuck", next).findings,
         )
     what = f"{session.sid} to {place} is {session.state}{_since(session)}, and does not come back"
     if session.service:
         next = f"see to the iSCSI service and the targets of server {path.server.name}; iscsid goes on trying"
-        return _said(ref, key, what, f"server {path.server.name} is up, but {session.service}", next)
+        return _finding(ref, key, what, f"server {path.server.name} is up, but {session.service}", next)
     if not session.burden:
         return Plan(_renewal(ref, path, session, login, drift))
     why = (
@@ -66,7 +66,7 @@ def bring_back(ref: Ref, path: Path, session: Session, address: str, login: Step
         run = Run(
             (paths.SYSTEMCTL, "restart", paths.ISCSID_UNIT), RESTART, settles=AwaitSessions((endpoint,), seconds)
         )
-        title = f"start iscsid anew, since {session.sid} to {place} is stuck and {session.burden}"
+        title = f"restart iscsid, since {session.sid} to {place} is stuck and {session.burden}"
         proof = "no session of this machine is logged in"
         return Plan((Step(ref, title, run, (drift,), Risk.ONLINE, proof, server=path.server.name),))
     next = (
@@ -74,7 +74,7 @@ def bring_back(ref: Ref, path: Path, session: Session, address: str, login: Step
         f" Or, once nothing needs it any more, `iscsiadm -m session -r {session.sid.removeprefix('session')} -u`; the next"
         " pass logs in"
     )
-    return _said(ref, key, what, why, next)
+    return _finding(ref, key, what, why, next)
 
 
 def _renewal(ref: Ref, path: Path, session: Session, login: Step, drift: Drift) -> tuple[Step, Step]:
@@ -96,5 +96,5 @@ def _since(session: Session) -> str:
     return f" since {session.since} (the kernel's last connection error)" if session.since else ""
 
 
-def _said(ref: Ref, key: str, what: str, why: str, next: str) -> Plan:
+def _finding(ref: Ref, key: str, what: str, why: str, next: str) -> Plan:
     return Plan(findings=(Finding(ref, Kind.DEGRADED, what, why, next, key),))

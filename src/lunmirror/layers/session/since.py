@@ -2,7 +2,7 @@
 
 `connection3:0: detected conn error (1022)` is printed once when a connection fails (scsi_transport_iscsi.c,
 iscsi_conn_error_event), and again if a new one fails while iscsid retries; no line says that it recovered. So the
-last one is told, as what it is; and nothing, where the kernel's log has forgotten it.
+last one is reported, as what it is; and nothing, where the kernel's log has forgotten it.
 """
 
 import re

@@ -2,7 +2,7 @@
 
 iscsid can lose a session for good: a connection that ends in the middle of a recovery leaves the kernel's mark on it that
 it is to be cleaned up, iscsid never clears that, and says "can't bind conn N:0 to session N, retcode -107" for ever
-(docs/facts/sessions.md). Sysfs shows nothing of it. What tells is time: the portal answers, iscsid tries every 2 to 3 s, and
+(docs/facts/sessions.md). Sysfs shows nothing of it. What shows it is time: the portal answers, iscsid tries every 2 to 3 s, and
 within one try's time (login_timeout) and that pause the session is back, or it is stuck, or the server keeps it out. Which of
 the two is asked by discovery, the smallest question that a server's iSCSI service answers by itself.
 """
@@ -31,7 +31,7 @@ def look(found: dict[Path, tuple[Session, str]], reader: Reader) -> dict[Path, S
     """The sessions that were given up, with what can be known of why: `found` is path -> (session, its address)."""
     endpoints = tuple({(p.portal.address, p.portal.port): None for p in found})
     answers = reader.reach(endpoints, PROBE) if endpoints else {}
-    told = {}
+    known = {}
     for path, (session, address) in found.items():
         portal = answers.get((path.portal.address, path.portal.port), "it was not asked")
         session = session._replace(portal=portal)
@@ -39,8 +39,8 @@ def look(found: dict[Path, tuple[Session, str]], reader: Reader) -> dict[Path, S
             session = session._replace(
                 service=_service(path, reader), burden=burden(session.sid, reader), alone=_alone(reader)
             )
-        told[path] = session
-    return told
+        known[path] = session
+    return known
 
 
 def _service(path: Path, reader: Reader) -> str:
@@ -60,7 +60,7 @@ def _service(path: Path, reader: Reader) -> str:
     )
     ran = reader.query(argv, DISCOVERY)
     if ran.rc == AUTHENTICATION:
-        return ""  # it answers, and wants a password for this question; whether it has the target, a login tells
+        return ""  # it answers, and wants a password for this question; whether it has the target, a login shows
     if ran.rc == NOTHING_ANNOUNCED:
         return (
             "it announces no target to this initiator: its targets are not there yet, or its access list forbids them"
@@ -74,7 +74,7 @@ def _service(path: Path, reader: Reader) -> str:
 
 def _alone(reader: Reader) -> bool:
     """No session of this machine is logged in: a restart of iscsid disturbs nobody."""
-    listing = reader.folder(paths.SYS_SESSIONS)
+    listing = reader.directory(paths.SYS_SESSIONS)
     names = listing.facts if isinstance(listing, Present) else ("unknown",)
     return all(text(reader, f"{paths.SYS_SESSIONS}/{name}/state") in ("FREE", "FAILED") for name in names)
 
@@ -117,7 +117,7 @@ def _leans(part: str, sid: str, status: Status, reader: Reader) -> str:
         legs = sorted(_ordinals(volume, reader).items())
         letters = lines[0].words[2] if len(lines[0].words) > 2 else ""
         if len(letters) != len(legs):
-            return f"the legs of {name} cannot be told apart"
+            return f"the legs of {name} cannot be distinguished"
         good = [leg for letter, (_, leg) in zip(letters, legs, strict=True) if letter == "A"]
         if not any(_lives(leg, sid, reader) for leg in good):
             return f"{name} has no other leg that is in sync and can be reached"
@@ -147,5 +147,5 @@ def _lives(part: str, sid: str, reader: Reader) -> bool:
 
 
 def _names(reader: Reader, path: str) -> tuple[str, ...]:
-    seen = reader.folder(path)
+    seen = reader.directory(path)
     return seen.facts if isinstance(seen, Present) else ()

@@ -9,10 +9,10 @@ NAME = "rules"  # the layer has this one resource
 
 
 class Rules(NamedTuple):
-    """`raw` is the file's content, None if there is none; `folder`: its folder is there."""
+    """`raw` is the file's content, None if there is none; `directory`: its directory is there."""
 
     raw: bytes | None
-    folder: bool
+    directory: bool
 
 
 def id_paths(address: str, path: Path, disk: Disk) -> tuple[str, ...]:

@@ -14,5 +14,7 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
         return {NAME: content}
     if isinstance(content, Present):
         return {NAME: Present(Rules(content.facts, True))}
-    folder = reader.folder(paths.UDEV_RULES.rpartition("/")[0])
-    return {NAME: folder if isinstance(folder, Unknown) else Present(Rules(None, not isinstance(folder, Absent)))}
+    directory = reader.directory(paths.UDEV_RULES.rpartition("/")[0])
+    return {
+        NAME: directory if isinstance(directory, Unknown) else Present(Rules(None, not isinstance(directory, Absent)))
+    }

@@ -4,10 +4,10 @@ say so in its first line is left as it is.
 | file                         | what is done                                              |
 |------------------------------|-----------------------------------------------------------|
 | ours, the rules as declared  | nothing (comments are not looked at)                      |
-| ours, or empty, or none      | written anew; removed if nothing is declared               |
+| ours, or empty, or none      | written again; removed if nothing is declared               |
 | somebody else's              | refused                                                   |
 | unknown                      | blocked                                                   |
-| any node record unknown      | nothing: what is said of the record is enough             |
+| any node record unknown      | nothing: the findings for the record are enough             |
 
 udev reads new rules by itself, but looks for them only every three seconds (systemd, udevd.c); a disk that appears
 in between gets its values from layer scsi, in this very pass.
@@ -21,7 +21,7 @@ from lunmirror.model import (
     Drift,
     Finding,
     Kind,
-    MakeFolder,
+    MakeDirectory,
     Plan,
     Present,
     Ref,
@@ -44,7 +44,7 @@ def plan(desired: Desired, seen: World, pending: frozenset[Ref]) -> Plan:
         why = state.reason if isinstance(state, Unknown) else "it was not looked for"
         return Plan(findings=(_blocked(why),))
     if any(isinstance(seen.get("node", {}).get(path.name, state), Unknown) for path in desired.paths()):
-        # A rule needs the address as the record spells it. What is wrong with the record is said there; what the file
+        # A rule needs the address as the record spells it. What is wrong with the record is reported there; what the file
         # holds stays, lest a record that cannot be read costs a disk its timeouts.
         return Plan()
     file: Rules = state.facts
@@ -91,10 +91,10 @@ def _steps(wanted: tuple[Rule, ...], found: list[str], file: Rules) -> tuple[Ste
     count = f"{disks} disk" + ("s" if disks > 1 else "")
     title = f"write the udev rules that give {count} their timeouts when they appear"
     write = Step(REF, title, WriteFile(paths.UDEV_RULES, content, file.raw, 0o644), drift)
-    if file.folder:
+    if file.directory:
         return (write,)
-    folder = paths.UDEV_RULES.rpartition("/")[0]
-    return (Step(REF, f"make the folder {folder}", MakeFolder(folder), drift), write)
+    directory = paths.UDEV_RULES.rpartition("/")[0]
+    return (Step(REF, f"make the directory {directory}", MakeDirectory(directory), drift), write)
 
 
 def _foreign() -> Finding:
@@ -114,6 +114,6 @@ def _blocked(why: str) -> Finding:
         Kind.BLOCKED,
         f"the udev rules in {paths.UDEV_RULES} are not known, so nothing is done to them",
         why=why,
-        next="mend the cause; the next pass looks again",
+        next="remove the cause; the next pass looks again",
         key="policy.stall_budget",
     )

@@ -1,5 +1,5 @@
 """The rules themselves: one for each path to each declared LUN. They give a disk its timeouts the moment it appears. And
-one for all of them, which notes that a disk's session was connected anew.
+one for all of them, which notes that a disk's session was reconnected.
 
 The match is by ID_PATH, which udev's own 60-persistent-storage.rules set before (builtin path_id, udev-builtin-path_id.c,
 handle_scsi_iscsi): server, port, target and LUN, which is what a disk is known by here. Never by serial number.
@@ -18,7 +18,7 @@ from lunmirror.model import World
 PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:-_")
 
 
-# The first command after a session was connected anew meets a unit attention, and the kernel sends this event of the SCSI
+# The first command after a session was reconnected meets a unit attention, and the kernel sends this event of the SCSI
 # device (docs/facts/restarts.md). Of a disk in use it is left behind in which boot, on which connection (facts.py: attention;
 # not of one that just logged in, lest a boot writes over what the last one left). And a pass follows soon. udev halves every $$
 # and %%, and hands DEVPATH over; a systemd that does not know the timer is no fault.
@@ -62,7 +62,7 @@ def rules(desired: Desired, seen: World) -> tuple[tuple[Rule, ...], tuple[Strang
             about = f"disk {disk.name}: LUN {disk.lun} of {disk.target} on server {disk.server} at {path.portal}"
             found.append(Rule(_rule(places, path), about, disk.server))
     if found:
-        found.append(Rule(NOTICE, "whenever the session to an iSCSI disk was connected anew", ""))
+        found.append(Rule(NOTICE, "whenever the session to an iSCSI disk was reconnected", ""))
     return tuple(found), tuple(strange)
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from lunmirror.desired import Volume
 from lunmirror.host import paths
-from lunmirror.journal import Entry, Sight
+from lunmirror.journal import Entry, KernelState
 from lunmirror.layers.volume.standing import DOUBT, RESTARTED, Standing, verdict
 from lunmirror.layers.volume.superblock import Superblock
 from lunmirror.model import ABSENT, Present, Seen
@@ -23,8 +23,8 @@ TARGETS = {"linear": "linear", "raid1": "raid", "mirror": "mirror"}  # type -> d
 SCRUBS = ("check", "repair")  # raid's sync actions that go over legs which are in sync
 
 
-def anew(volume: Volume, path: str, type: str) -> str:
-    """What a person types to start a volume anew after I/O errors, once nobody uses it: with its file system of this type
+def restart_commands(volume: Volume, path: str, type: str) -> str:
+    """What an administrator types to start a volume again after I/O errors, once nobody uses it: with its file system of this type
     unmounted from `path` and checked ('' for none)."""
     free = f"umount {path}; " if path else ""
     check = f"fsck.{type} -p {paths.MAPPER}/{volume.dm}; " if type.startswith("ext") else ""
@@ -64,7 +64,7 @@ class LogicalVolume(NamedTuple):
     target: str = ""  # what device-mapper runs it as: raid, mirror, linear; "" when inactive or of several parts
     adrift: tuple[str, ...] = ()  # PV UUIDs in view, of legs whose table leads to a disk that is gone
     misled: tuple[str, ...] = ()  # PV UUIDs of legs whose table leads to a device that is not the declared disk
-    region: int = 0  # of a raid1: bytes that one bit of its bitmap stands for; 0 where LVM does not tell
+    region: int = 0  # of a raid1: bytes that one bit of its bitmap stands for; 0 where LVM does not show it
     mismatches: int = 0  # sectors that differ, as the last scrub counted them; 0 after every activation
     past: Seen[Entry] = ABSENT  # what the journal knows: Present(Entry), Absent or Unknown
     past_raw: bytes | None = None  # the journal file's bytes
@@ -78,15 +78,15 @@ class LogicalVolume(NamedTuple):
     loose: tuple[str, ...] = ()  # it is not active, and these sub-volumes of it are
     snapshots: tuple[str, ...] = ()  # names of its snapshots: its legs then run under VG-LV-real in device-mapper
     permissions: str = "writeable"  # LVM's own word; read-only-override where lvm.conf says so for this machine
-    skip: bool = False  # LVM is told to leave it out of every activation
-    watch: str = ""  # whether dmeventd watches its legs, in LVM's own words; "" where LVM does not tell
+    skip: bool = False  # LVM is asked to leave it out of every activation
+    watch: str = ""  # whether dmeventd watches its legs, in LVM's own words; "" where LVM does not show it
     tracked: tuple[str, ...] = ()  # parts that were split off with --trackchanges, and are to be merged again
     altered: str = ""  # LVM's word for a layout that is none of lunmirror's, or that changes right now; "" for none
     holds: str = ""  # the type of the file system on it; only asked before it is extended, "" for none or not known
     barred: str = ""  # it is not active, and why LVM's configuration would not let it be
     servers: dict[str, Standing] = {}  # noqa: RUF012, nobody changes it: PV UUID -> of a leg with a volatile write cache
-    testimony: Seen[Any] = (
-        ABSENT  # of a raid1 that is not active, or a leg of which returns: Present(superblock.Accounts) or Unknown
+    superblocks: Seen[Any] = (
+        ABSENT  # of a raid1 that is not active, or a leg of which returns: Present(superblock.LegSuperblocks) or Unknown
     )
 
     @property
@@ -103,13 +103,13 @@ class LogicalVolume(NamedTuple):
 
     @property
     def running(self) -> tuple[str, ...]:
-        """PV UUIDs of the legs that hold all that was ever written; empty while that cannot be told. A leg that is
+        """PV UUIDs of the legs that hold all that was ever written; empty while that is not known. A leg that is
         distrusted is none of them, whatever its letter says."""
         return tuple(pv for pv in self.in_sync if pv not in self.distrusted)
 
     @property
     def distrusted(self) -> tuple[str, ...]:
-        """PV UUIDs of the legs that are to be copied anew in full, by the journal's word, and are not yet; and of those in
+        """PV UUIDs of the legs that are to be copied again in full, by the journal's word, and are not yet; and of those in
         service whose server was restarted, or may have been, which the journal does not know yet."""
         entry = self.past.facts if isinstance(self.past, Present) else None
         if not isinstance(entry, Entry):
@@ -137,23 +137,23 @@ class LogicalVolume(NamedTuple):
     @property
     def unclear(self) -> str:
         """Device-mapper's word for what an active volume runs as, if LVM's metadata say otherwise: which legs are good
-        cannot be told then; "" if it can."""
+        is not known then; "" if it can."""
         odd = self.active and self.target and self.target != TARGETS.get(self.type, self.target)
         return self.target if odd else ""
 
     @property
     def activation(self) -> str:
-        """The boot and the activation of an active raid1; "" where they cannot be told."""
+        """The boot and the activation of an active raid1; "" where they are not known."""
         return f"{self.boot}/{self.instance}" if self.active and self.boot and self.instance else ""
 
     @property
-    def sight(self) -> Sight:
+    def kernel_state(self) -> KernelState:
         """What the journal keeps of it beside `running`. Only the letter a is a copy under way: D may be revived."""
         behind = (leg for leg in self.legs if leg.letter == "a" and self.is_in_place(leg))
         copying = (
             tuple(pv for leg in behind for pv in leg.pvs if pv not in self.distrusted) if self.type == "raid1" else ()
         )
-        return Sight(self.boot, self.instance, copying, tuple(pv for leg in self.legs for pv in leg.pvs))
+        return KernelState(self.boot, self.instance, copying, tuple(pv for leg in self.legs for pv in leg.pvs))
 
     @property
     def failed(self) -> bool:
@@ -170,13 +170,16 @@ class LogicalVolume(NamedTuple):
         """Its table leads to the disk that the declared one is now."""
         return not (self.is_adrift(leg) or self.is_misled(leg))
 
-    def torn(self, but: tuple[str, ...] = ()) -> tuple[tuple[str, str], ...]:
+    def split_brain(self, but: tuple[str, ...] = ()) -> tuple[tuple[str, str], ...]:
         """Pairs of legs (PV UUIDs) that each ran without the other, by their own superblocks; those in `but` are not
         asked. Of an active volume only the returning legs were read: one that ran without a leg which runs now, and
         without it, is the other half of such a pair. Legs are numbered in the order of the letters."""
-        if not isinstance(self.testimony, Present):
+        if not isinstance(self.superblocks, Present):
             return ()
-        said = self.testimony.facts
+        read = self.superblocks.facts
         now = {n: pv for n, leg in enumerate(self.legs) for pv in leg.pvs if pv in self.running and pv not in but}
-        back = [pv for pv in said.legs if pv not in but and pv not in now.values()]
-        return (*said.torn(but), *((now[n], pv) for pv in back for n in sorted(said.legs[pv].failed) if n in now))
+        back = [pv for pv in read.legs if pv not in but and pv not in now.values()]
+        return (
+            *read.split_brain(but),
+            *((now[n], pv) for pv in back for n in sorted(read.legs[pv].failed) if n in now),
+        )

@@ -1,4 +1,4 @@
-"""The rows of LVM and the lines of device-mapper, by volume; and what their names alone tell."""
+"""The rows of LVM and the lines of device-mapper, by volume; and what their names alone show."""
 
 from lunmirror.desired import Volume
 from lunmirror.lvm.read import DmLine, Lvm, LvRow

@@ -1,18 +1,18 @@
-"""What people make of a volume by hand: recognised, said in its own words, and left alone; the journal is told all the same.
+"""What people make of a volume by hand: recognised, named in its own words, and left alone; the journal is reported all the same.
 
 | found                                   | what is done                                                           |
 |-----------------------------------------|------------------------------------------------------------------------|
-| snapshots of it                         | kept whole under them; what LVM refuses on an origin is said beforehand |
+| snapshots of it                         | kept whole under them; what LVM refuses on an origin is reported beforehand |
 | a leg split off, its changes tracked    | left alone until it is merged                                          |
 | another layout, or one in between       | left alone, with the way back                                          |
-| read-only                               | kept whole; how it gets writable is said                               |
+| read-only                               | kept whole; how it gets writable is reported                               |
 | flagged to be skipped, or not listed    | not started; why, and what to change                                   |
 
 (docs/facts/by-hand.md: what LVM and device-mapper show of each.)
 """
 
+from lunmirror.layers.volume.context import VolumeContext
 from lunmirror.layers.volume.facts import LogicalVolume
-from lunmirror.layers.volume.subject import Subject
 from lunmirror.model import Finding, Kind, Plan
 
 TYPES = ("linear", "raid1", "mirror")
@@ -30,7 +30,7 @@ _OTHERS = {
     "vdo-pool": ("it was made a VDO pool", "declare another name for the mirror"),
     "integrity": (
         "its legs carry integrity data",
-        "`lvconvert --raidintegrity n {id}`, or look after its legs yourself (`lvs -a -o+raid_sync_action,integritymismatches`)",
+        "`lvconvert --raidintegrity n {id}`, or manage its legs yourself (`lvs -a -o+raid_sync_action,integritymismatches`)",
     ),
     "pvmove": (
         "LVM is moving a part of it to other extents",
@@ -39,93 +39,93 @@ _OTHERS = {
 }
 
 
-def other(of: Subject, facts: LogicalVolume) -> Plan | None:
+def other(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     """The answer for a volume whose layout is not lunmirror's to work with; None if it is."""
     if facts.tracked:
         names = ", ".join(facts.tracked)
-        return of.find(
+        return ctx.find(
             Kind.DEGRADED,
             "runs without full redundancy",
             f"{names} was split off with --trackchanges: what is written now is not on it",
-            " ".join(f"`lvconvert --merge {of.volume.group}/{name}`" for name in facts.tracked)
+            " ".join(f"`lvconvert --merge {ctx.volume.group}/{name}`" for name in facts.tracked)
             + " when it is not needed any more; only what changed is copied then",
         )
     word = facts.altered or ("" if facts.type in TYPES else facts.type or "volume without segments")
     if word:
         what, back = _OTHERS.get(word, (f"it is a {word}", "declare another name, or convert it"))
-        return of.find(Kind.REFUSED, "is left alone", what, back.format(id=of.volume.id), "type")
+        return ctx.find(Kind.REFUSED, "is left alone", what, back.format(id=ctx.volume.id), "type")
     return None
 
 
-def strange(of: Subject, facts: LogicalVolume) -> Plan | None:
-    """The answer for a volume in whose layout no legs can be told; None if they can. The journal is told as well: what it
+def strange(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
+    """The answer for a volume in whose layout no legs are known; None if they can. The journal is reported as well: what it
     knew of the legs may be old when the volume is a mirror again."""
     if facts.type in TYPES:
         return None
-    entry = of.past(facts)
-    steps = of.note_legs(facts, entry._replace(layout=facts.type or "unknown")) if entry else ()
-    said = other(of, facts)
-    return Plan(steps, said.findings if said else ())
+    entry = ctx.past(facts)
+    steps = ctx.note_legs(facts, entry._replace(layout=facts.type or "unknown")) if entry else ()
+    answer = other(ctx, facts)
+    return Plan(steps, answer.findings if answer else ())
 
 
-def beside(of: Subject, facts: LogicalVolume) -> tuple[Finding, ...]:
-    """What is said of a volume that is looked after all the same."""
+def beside(ctx: VolumeContext, facts: LogicalVolume) -> tuple[Finding, ...]:
+    """What is reported of a volume that is managed all the same."""
     found = []
     if facts.permissions == "read-only-override":
         found.append(
-            of.finding(
+            ctx.finding(
                 Kind.REFUSED,
                 "is read-only on this machine",
                 "activation/read_only_volume_list in LVM's configuration names it",
-                f'take it out of that list, then `lvchange --refresh {of.volume.id}`; or declare options = ["ro"] for'
+                f'take it out of that list, then `lvchange --refresh {ctx.volume.id}`; or declare options = ["ro"] for'
                 " its mount",
                 "mount",
             )
         )
     elif facts.permissions == "read-only":
         found.append(
-            of.finding(
+            ctx.finding(
                 Kind.REFUSED,
                 "is read-only",
                 "somebody took its write permission away (`lvchange -p r`)",
-                f'`lvchange -p rw {of.volume.id}`; or declare options = ["ro"] for its mount',
+                f'`lvchange -p rw {ctx.volume.id}`; or declare options = ["ro"] for its mount',
                 "mount",
             )
         )
     if facts.type == "mirror" and facts.watch == "not monitored":
         found.append(
-            of.finding(
+            ctx.finding(
                 Kind.DEGRADED,
                 "stands still when a server dies",
                 "dmeventd does not watch it, and the kernel alone holds the writes of a mirror whose leg failed, for ever",
                 "see that activation/monitoring is 1 in LVM's configuration and that dmeventd is installed, then"
-                f' `lvchange --monitor y {of.volume.id}`; or declare type = "raid1"',
+                f' `lvchange --monitor y {ctx.volume.id}`; or declare type = "raid1"',
             )
         )
-    return tuple(f for f in found if not (_declared_readonly(of) and f.kind is Kind.REFUSED))
+    return tuple(f for f in found if not (_declared_readonly(ctx) and f.kind is Kind.REFUSED))
 
 
-def _declared_readonly(of: Subject) -> bool:
-    return bool(of.volume.mount and "ro" in of.volume.mount.options)
+def _declared_readonly(ctx: VolumeContext) -> bool:
+    return bool(ctx.volume.mount and "ro" in ctx.volume.mount.options)
 
 
-def unstartable(of: Subject, facts: LogicalVolume) -> Plan | None:
+def unstartable(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     """Why LVM would say that it activates the volume, and would not; None if it would."""
     if facts.skip:
         why = "it is flagged to be left out of activations (`lvchange -k y`)"
-        return of.find(Kind.REFUSED, "is not active", why, f"`lvchange -k n {of.volume.id}`")
+        return ctx.find(Kind.REFUSED, "is not active", why, f"`lvchange -k n {ctx.volume.id}`")
     if facts.barred:
-        next_ = f'add "{of.volume.group}" to that list, or take the list out of LVM\'s configuration'
-        return of.find(Kind.REFUSED, "is not active", facts.barred, next_)
+        next_ = f'add "{ctx.volume.group}" to that list, or take the list out of LVM\'s configuration'
+        return ctx.find(Kind.REFUSED, "is not active", facts.barred, next_)
     return None
 
 
 def ungrowable(
-    of: Subject, facts: LogicalVolume, kind: Kind = Kind.BLOCKED, what: str = "is not changed yet"
+    ctx: VolumeContext, facts: LogicalVolume, kind: Kind = Kind.BLOCKED, what: str = "is not changed yet"
 ) -> Plan | None:
     """Why LVM would refuse to change the size or the legs of a volume with snapshots (seen: 2.03.16)."""
     if not facts.snapshots:
         return None
-    names = ", ".join(f"{of.volume.group}/{name}" for name in facts.snapshots)
+    names = ", ".join(f"{ctx.volume.group}/{name}" for name in facts.snapshots)
     why = f"it has snapshots ({names}), and LVM changes the size and the legs of no volume that has some"
-    return of.find(kind, what, why, "it is changed when they are gone (merged or removed)")
+    return ctx.find(kind, what, why, "it is changed when they are gone (merged or removed)")

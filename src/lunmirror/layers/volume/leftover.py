@@ -6,61 +6,61 @@ docs/facts/lab.md#killed-command.
 | a raid1 whose metadata volumes stand by themselves       | lvcreate                   | removed, if it is provably new      |
 | the same without our tag, or known to the journal        | somebody else's            | refused                             |
 | parts of a leg that belong to no volume                  | lvconvert                  | removed before the leg is added     |
-| device-mapper's devices of sub-volumes that LVM lost     | lvconvert                  | a person is told; a boot clears it  |
+| device-mapper's devices of sub-volumes that LVM lost     | lvconvert                  | an administrator is reported; a boot clears it  |
 | an inactive volume whose sub-volumes are active          | lvcreate, lvchange -a y    | deactivated, then started           |
 
 The first cannot be finished: LVM flags it so that `lvchange -a y` ends well and activates nothing. It never held anything:
-our tag says "made by lunmirror, never formatted", and it was never active. LVM itself is told to take it only if it still
+our tag says "made by lunmirror, never formatted", and it was never active. LVM itself is asked to take it only if it still
 is so, at the last instant and under its own lock (`--select`).
 """
 
+from lunmirror.layers.volume.context import VolumeContext
 from lunmirror.layers.volume.facts import UNFORMATTED, LogicalVolume
-from lunmirror.layers.volume.subject import Subject
 from lunmirror.model import Absent, Drift, Kind, Plan, Risk, Step
 
 
-def tidy(of: Subject, facts: LogicalVolume) -> Plan | None:
+def tidy(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     """The answer for a volume that is not whole yet, or no longer; None if it is."""
     if facts.half_made:
-        return _remove(of, facts)
+        return _remove(ctx, facts)
     if facts.loose:
-        return of.steps(
-            f"deactivate what is left active of volume {of.volume.id}",
+        return ctx.steps(
+            f"deactivate what is left active of volume {ctx.volume.id}",
             # Each by its name: of a volume that is not active LVM takes nothing down.
-            of.lvm("lvchange", "-a", "n", *(f"{of.volume.group}/{name}" for name in facts.loose)),
-            Drift(of.volume.key, "active as a whole", f"{', '.join(facts.loose)} active without it"),
+            ctx.lvm("lvchange", "-a", "n", *(f"{ctx.volume.group}/{name}" for name in facts.loose)),
+            Drift(ctx.volume.key, "active as a whole", f"{', '.join(facts.loose)} active without it"),
         )
     return None
 
 
-def _remove(of: Subject, facts: LogicalVolume) -> Plan:
+def _remove(ctx: VolumeContext, facts: LogicalVolume) -> Plan:
     why = f"LVM's metadata shows {', '.join(facts.half_made)} by themselves: what made it was interrupted"
     if UNFORMATTED not in facts.tags or facts.active or not isinstance(facts.past, Absent):
-        next_ = "see `lvs -a`; if nothing on it is needed, remove it: the next pass makes it anew"
-        return of.find(Kind.REFUSED, "is half-made, and not provably new", why, next_)
-    if not of.whole():
-        return of.find(Kind.BLOCKED, "is half-made", why, "bring the missing server back; it is made anew then")
-    chosen = f"{_named(of, of.volume.name)} && lv_tags={UNFORMATTED} && lv_skip_activation=1"
-    step = of.step(
-        f"remove what an interrupted lvcreate left of volume {of.volume.id}",
-        of.lvm("lvremove", "-y", "--select", chosen, of.volume.id),
-        Drift(of.volume.key, "a whole volume", "a half-made one"),
+        next_ = "see `lvs -a`; if nothing on it is needed, remove it: the next pass re-creates it"
+        return ctx.find(Kind.REFUSED, "is half-made, and not provably new", why, next_)
+    if not ctx.whole():
+        return ctx.find(Kind.BLOCKED, "is half-made", why, "bring the missing server back; it is re-created then")
+    chosen = f"{_named(ctx, ctx.volume.name)} && lv_tags={UNFORMATTED} && lv_skip_activation=1"
+    step = ctx.step(
+        f"remove what an interrupted lvcreate left of volume {ctx.volume.id}",
+        ctx.lvm("lvremove", "-y", "--select", chosen, ctx.volume.id),
+        Drift(ctx.volume.key, "a whole volume", "a half-made one"),
         Risk.CONSUMES,
         f"unmade: volume {facts.uuid} carries our tag {UNFORMATTED}, was never active, and LVM removes it only while that holds",
     )
     return Plan((step,))
 
 
-def clear(of: Subject, facts: LogicalVolume) -> tuple[Step, ...]:
+def clear(ctx: VolumeContext, facts: LogicalVolume) -> tuple[Step, ...]:
     """Steps that remove parts of a leg which an interrupted lvconvert made and never joined to the volume: LVM makes no
     second ones beside them ("already exists"). Their names are LVM's own, nobody can give them to a volume."""
     return tuple(
-        of.step(
-            f"remove {name}, which an interrupted lvconvert left beside volume {of.volume.id}",
-            of.lvm(
-                "lvremove", "-y", "--select", f"{_named(of, name)} && lv_role=public", f"{of.volume.group}/{name}"
+        ctx.step(
+            f"remove {name}, which an interrupted lvconvert left beside volume {ctx.volume.id}",
+            ctx.lvm(
+                "lvremove", "-y", "--select", f"{_named(ctx, name)} && lv_role=public", f"{ctx.volume.group}/{name}"
             ),
-            Drift(of.volume.key, "no parts of a leg by themselves", name),
+            Drift(ctx.volume.key, "no parts of a leg by themselves", name),
             Risk.CONSUMES,
             "unmade: the name is LVM's own, and LVM removes it only while it is part of no volume",
         )
@@ -68,12 +68,12 @@ def clear(of: Subject, facts: LogicalVolume) -> tuple[Step, ...]:
     )
 
 
-def obstacle(of: Subject, facts: LogicalVolume) -> Plan | None:
+def obstacle(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     """What is in the way of a new leg and is not lunmirror's to take away; None if nothing is."""
     if not facts.orphans:
         return None
     names = " ".join(facts.orphans)
-    return of.find(
+    return ctx.find(
         Kind.BLOCKED,
         "cannot be given a leg yet",
         f"a command that was killed left {names} in device-mapper, and LVM, which does not know them, makes no others of"
@@ -82,10 +82,10 @@ def obstacle(of: Subject, facts: LogicalVolume) -> Plan | None:
     )
 
 
-def sweep(of: Subject, facts: LogicalVolume) -> Plan | None:
+def sweep(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     """The same when there is nothing else to do: they only take room. A replaced leg's conversion leaves some, too."""
-    return Plan(clear(of, facts)) if facts.strays and of.group and of.group.whole else None
+    return Plan(clear(ctx, facts)) if facts.strays and ctx.group and ctx.group.whole else None
 
 
-def _named(of: Subject, name: str) -> str:
-    return f"vg_name={of.volume.group} && lv_name={name}"
+def _named(ctx: VolumeContext, name: str) -> str:
+    return f"vg_name={ctx.volume.group} && lv_name={name}"

@@ -46,7 +46,7 @@ def standings(
     found = {}
     for member in group.members:
         disk = desired.disks.get(member.disk)
-        if member.uuid not in pvs or not member.device or member.strayed_from or disk is None:
+        if member.uuid not in pvs or not member.device or member.misplaced_from or disk is None:
             continue
         standing = _standing(disk, boot, desired, seen)
         if standing is None:

@@ -1,4 +1,4 @@
-"""What is declared and not there, and what is there and not declared: told apart by the journal, which knows a volume by its
+"""What is declared and not there, and what is there and not declared: distinguished by the journal, which knows a volume by its
 UUID, whatever its name."""
 
 from lunmirror import journal
@@ -13,7 +13,7 @@ from lunmirror.model import ABSENT, Absent, Present, Seen, Unknown
 def undeclared(desired: Desired, index: Index, reader: Reader) -> list[Volume]:
     """Volumes of declared groups that are not declared, and that the journal knows: renamed by hand, or taken out of the
     configuration. What is newest on them is noted all the same, and they are spoken of."""
-    files = reader.folder(paths.JOURNAL_DIR)
+    files = reader.directory(paths.JOURNAL_DIR)
     known = (name.removesuffix(".json") for name in (files.facts if isinstance(files, Present) else ()))
     rows = [row for uuid in sorted(known) if (row := index.by_uuid.get(uuid)) and not row.parent]
     return [
@@ -25,11 +25,11 @@ def undeclared(desired: Desired, index: Index, reader: Reader) -> list[Volume]:
 
 def removed(volume: Volume, index: Index, desired: Desired, reader: Reader) -> Absent | Unknown:
     """Absent, unless the journal remembers the volume: then it has another name now, or somebody removed it, with all that
-    was on it, and LVM may still have its metadata from before. Made anew it would be formatted over that, or beside it."""
-    files = reader.folder(paths.JOURNAL_DIR)
+    was on it, and LVM may still have its metadata from before. Made again it would be formatted over that, or beside it."""
+    files = reader.directory(paths.JOURNAL_DIR)
     if isinstance(files, Unknown):
-        decide = f"see why {paths.JOURNAL_DIR} cannot be read, and mend that"
-        return Unknown(f"whether it was there before cannot be told: {files.reason}", decide)
+        decide = f"see why {paths.JOURNAL_DIR} cannot be read, and correct that"
+        return Unknown(f"whether it was there before is not known: {files.reason}", decide)
     for name in sorted(files.facts) if isinstance(files, Present) else ():
         uuid, _, kind = name.rpartition(".")
         row = index.by_uuid.get(uuid)
@@ -49,7 +49,7 @@ def removed(volume: Volume, index: Index, desired: Desired, reader: Reader) -> A
             why = f"it was there ({uuid}, on legs noted {past.facts.since}), and is not any more: somebody removed it"
             decide = (
                 f"if it was removed by mistake, `vgcfgrestore --list {volume.group}` shows what can be brought back; a new,"
-                f" blank one needs another name: {file} keeps this one from being made anew"
+                f" blank one needs another name: {file} keeps this one from being re-created"
             )
             return Unknown(why, decide)
     return ABSENT
@@ -65,7 +65,7 @@ def _renamed(volume: Volume, row: LvRow, past: Seen[journal.Entry]) -> Unknown:
             f" new one is wanted beside it, have lunmirror forget that one: `mv {journal.path_of(row.uuid)} /root/`",
         )
     return Unknown(
-        f"volume {here}, which lunmirror looked after, is not declared any more, and this one may be meant for it: a"
+        f"volume {here}, which lunmirror managed, is not declared any more, and this one may be meant for it: a"
         " second, empty one would take its place",
         f"if it is the same volume under a new name, `lvrename {row.group} {row.name} {volume.name}`; if it is another"
         f" one, declare [groups.{row.group}.volumes.{row.name}] as well, or have lunmirror forget that volume:"

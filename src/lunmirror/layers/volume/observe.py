@@ -39,7 +39,7 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
         facts = facts_of(group, VolumeGroup)
         if isinstance(group, Unknown):
             found[volume.id] = group
-        elif facts and (why := _anothers(facts, desired.groups[volume.group].take_from)):
+        elif facts and (why := _foreign(facts, desired.groups[volume.group].take_from)):
             found[volume.id] = Unknown(f"its group is not this host's: {why}")
         else:
             row, rows, mine = index.about(volume)
@@ -50,11 +50,11 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
     return found
 
 
-def _anothers(group: VolumeGroup, take_from: str) -> str:
+def _foreign(group: VolumeGroup, take_from: str) -> str:
     """Why the volume's group is another host's, so that it is left alone with all that is on it; '' if it is not. One that
-    is about to be taken over is looked at, so that `plan` can tell what follows; the plans of the layers leave it alone
+    is about to be taken over is looked at, so that `plan` can show what follows; the plans of the layers leave it alone
     until it is."""
-    return "" if group.can_be_taken(take_from) else group.anothers()
+    return "" if group.can_be_taken(take_from) else group.foreign_reason()
 
 
 def _volume(
@@ -142,7 +142,7 @@ def _volume(
             altered=_altered(row, rows, kind),
             barred="" if active else _barred(row, volume, group, reader),
             tracked=tuple(r.name for r in rows if _is_tracked(r, row)),
-            testimony=_testimony(row, rows, asked, group, lvm, reader) if speak else ABSENT,
+            superblocks=_superblocks(row, rows, asked, group, lvm, reader) if speak else ABSENT,
         )
     )
 
@@ -159,8 +159,8 @@ def _another(dm: str, row: LvRow, reader: Reader) -> str:
 
 
 def _beneath(number: str, name: str, reader: Reader) -> str:
-    """ "major:minor" of the device of this name that the device `number` stands on; '' if it cannot be told."""
-    slaves = reader.folder(f"{paths.SYS}/dev/block/{number}/slaves")
+    """ "major:minor" of the device of this name that the device `number` stands on; '' if it is not known."""
+    slaves = reader.directory(f"{paths.SYS}/dev/block/{number}/slaves")
     for kernel in slaves.facts if isinstance(slaves, Present) else ():
         if text(reader, f"{paths.SYS_BLOCK}/{kernel}/dm/name") == name:
             return text(reader, f"{paths.SYS_BLOCK}/{kernel}/dev")
@@ -193,9 +193,9 @@ def _holds(volume: Volume, row: LvRow, group: VolumeGroup, reader: Reader) -> st
 
 def _barred(row: LvRow, volume: Volume, group: VolumeGroup, reader: Reader) -> str:
     """Why LVM's configuration keeps the volume from being active on this machine. Asked only about one that is not."""
-    said = reader.once("activation", lambda: reader.query((paths.LVM, "lvmconfig", "activation"), DEADLINE))
-    found = re.search(r"^\s*volume_list\s*=\s*(\[[^\]]*\]|\"[^\"]*\")", said.out, re.MULTILINE)
-    if said.rc != 0 or not found:
+    answer = reader.memoize("activation", lambda: reader.query((paths.LVM, "lvmconfig", "activation"), DEADLINE))
+    found = re.search(r"^\s*volume_list\s*=\s*(\[[^\]]*\]|\"[^\"]*\")", answer.out, re.MULTILINE)
+    if answer.rc != 0 or not found:
         return ""
     names = set(re.findall(r'"([^"]*)"', found[1]))
     tags = {f"@{tag}" for tag in (*row.tags, *group.tags)}
@@ -266,7 +266,7 @@ def _is_stale(row: LvRow, lvm: Lvm, reader: Reader) -> bool:
     """Whether what device-mapper runs it on is not what its physical volumes are now: a session was ended under it, and
     its disk came back under another number. Of mirrored legs it is shown by a letter, but not before the next write;
     of a linear volume by nothing but errors."""
-    slaves = reader.folder(f"{paths.SYS}/dev/block/{row.number}/slaves")
+    slaves = reader.directory(f"{paths.SYS}/dev/block/{row.number}/slaves")
     if not row.number or not isinstance(slaves, Present):
         return False
     below = {text(reader, f"{paths.SYS_BLOCK}/{name}/dev") for name in slaves.facts} - {""}
@@ -286,12 +286,12 @@ def _instance(number: str, reader: Reader) -> str:
     return found if count(found) else ""
 
 
-def _testimony(
+def _superblocks(
     row: LvRow, rows: list[LvRow], legs: list[Leg], group: VolumeGroup, lvm: Lvm, reader: Reader
-) -> Seen[superblock.Accounts]:
-    """What those of `legs` that are in view say of the others: Present(Accounts), or Unknown if one of them cannot be understood.
+) -> Seen[superblock.LegSuperblocks]:
+    """What those of `legs` that are in view say of the others: Present(LegSuperblocks), or Unknown if one of them cannot be understood.
     Only legs on declared disks are read, each proven through its session."""
-    devices = {m.uuid: m.device for m in group.members if m.device and m.disk and not m.strayed_from}
+    devices = {m.uuid: m.device for m in group.members if m.device and m.disk and not m.misplaced_from}
     starts = {pv.uuid: pv.start for pv in lvm.pvs}
     found: dict[str, superblock.Superblock] = {}
     rubbish, blank = {}, []
@@ -300,7 +300,7 @@ def _testimony(
             (r for r in rows if r.parent == row.name and r.name == leg.name.replace("_rimage_", "_rmeta_")), None
         )
         if meta is None or len(meta.pvs) != 1:
-            return Unknown(f"where the metadata of {leg.name} lies cannot be told")
+            return Unknown(f"where the metadata of {leg.name} lies is not known")
         pv = next(iter(meta.pvs))
         if pv not in devices:
             continue
@@ -317,7 +317,7 @@ def _testimony(
             blank += [pv] if leg.letter in ("", "D") else []
     if found or any(leg.letter for leg in legs):  # else nothing was ever started on them
         rubbish |= dict.fromkeys(blank, "its metadata is blank, though the volume was in use")
-    return Present(superblock.Accounts(found, rubbish))
+    return Present(superblock.LegSuperblocks(found, rubbish))
 
 
 def _words(row: LvRow, rows: list[LvRow], legs: tuple[Leg, ...], past: Seen[journal.Entry], activation: str, group: VolumeGroup, lvm: Lvm, reader: Reader) -> dict[str, superblock.Superblock]:  # fmt: skip
@@ -329,8 +329,8 @@ def _words(row: LvRow, rows: list[LvRow], legs: tuple[Leg, ...], past: Seen[jour
         return {}
     if entry.counted == activation and set(entry.running) == {pv for leg in good for pv in leg.pvs}:
         return {}
-    said = _testimony(row, rows, good, group, lvm, reader)
-    found = said.facts.legs if isinstance(said, Present) else {}
+    superblocks = _superblocks(row, rows, good, group, lvm, reader)
+    found = superblocks.facts.legs if isinstance(superblocks, Present) else {}
     return found if len(found) == len(good) else {}
 
 

@@ -5,8 +5,8 @@ nearly every random write waits for such a bit (docs/facts/region-size.md: 2 MiB
 than 16 MiB). With large ones more is copied after an outage: each region that was written to, as a whole.
 """
 
+from lunmirror.layers.volume.context import VolumeContext
 from lunmirror.layers.volume.facts import LogicalVolume
-from lunmirror.layers.volume.subject import Subject
 from lunmirror.model import Drift, Plan, Risk
 
 LEAST, USUAL = 2 << 20, 16 << 20  # bytes
@@ -28,15 +28,15 @@ def _floor(number: int) -> int:
     return 1 << max(number.bit_length() - 1, 0)
 
 
-def options(of: Subject) -> tuple[str, ...]:
+def options(ctx: VolumeContext) -> tuple[str, ...]:
     """For the lvcreate of a raid1."""
-    if of.group:
-        size = of.wanted_extents() * of.group.extent_size
-    elif of.volume.size.bytes:
-        size = of.volume.size.bytes
+    if ctx.group:
+        size = ctx.wanted_extents() * ctx.group.extent_size
+    elif ctx.volume.size.bytes:
+        size = ctx.volume.size.bytes
     else:
         return ("--regionsize", "<region size>")
-    return ("--regionsize", words(wanted(of.volume.region_size, size)))
+    return ("--regionsize", words(wanted(ctx.volume.region_size, size)))
 
 
 def words(region: int) -> str:
@@ -44,17 +44,17 @@ def words(region: int) -> str:
     return f"{region >> 10}k"
 
 
-def change(of: Subject, facts: LogicalVolume) -> Plan | None:
+def change(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     """In use, and without a copy. LVM refuses while legs are copied or compared, and while a member is missing."""
-    if facts.type != "raid1" or of.volume.type != "raid1" or not facts.region or facts.action != "idle":
+    if facts.type != "raid1" or ctx.volume.type != "raid1" or not facts.region or facts.action != "idle":
         return None
-    region = wanted(of.volume.region_size, facts.size)
-    if region == facts.region or not of.whole():
+    region = wanted(ctx.volume.region_size, facts.size)
+    if region == facts.region or not ctx.whole():
         return None
     mib = region / (1 << 20)
-    return of.steps(
-        f"set the region size of {of.volume.id} to {mib:g} MiB: that much is copied after an outage for one write",
-        of.lvm("lvconvert", "-y", "--regionsize", words(region), of.volume.id),
-        Drift(f"{of.volume.key}.region_size", f"{region} bytes", f"{facts.region} bytes"),
+    return ctx.steps(
+        f"set the region size of {ctx.volume.id} to {mib:g} MiB: that much is copied after an outage for one write",
+        ctx.lvm("lvconvert", "-y", "--regionsize", words(region), ctx.volume.id),
+        Drift(f"{ctx.volume.key}.region_size", f"{region} bytes", f"{facts.region} bytes"),
         Risk.ONLINE,
     )

@@ -11,86 +11,91 @@
 
 from lunmirror.desired import Disk
 from lunmirror.layers.group.facts import Member
+from lunmirror.layers.volume.context import VolumeContext
 from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.layers.volume.make import cache_refused
-from lunmirror.layers.volume.subject import Subject
 from lunmirror.model import Drift, Kind, Plan, Risk, Step
 
 
-def repair(of: Subject, facts: LogicalVolume) -> Plan | None:
-    """A dead leg on a disk that never returns, made anew on its successor. None if there is no such leg."""
-    legs = [leg for leg in facts.legs if of.leaves(leg) and leg.letter != "A" and not of.in_view(leg)]
+def repair(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
+    """A dead leg on a disk that never returns, re-created on its successor. None if there is no such leg."""
+    legs = [leg for leg in facts.legs if ctx.leaves(leg) and leg.letter != "A" and not ctx.in_view(leg)]
     if not legs or facts.type != "raid1":
         return None
     if any(leg.letter != "A" or set(leg.pvs) & set(facts.distrusted) for leg in facts.legs if leg not in legs):
         why = "the other legs are not all in sync, and the old leg may hold what they lack"
-        return of.find(Kind.DEGRADED, "waits to have a leg replaced", why, "nothing, if it is being copied")
-    new = of.leaving[next(pv for pv in legs[0].pvs if pv in of.leaving)]
-    unfit = None if of.after else of.unfit((new.name,), facts.extents + 1)
+        return ctx.find(Kind.DEGRADED, "waits to have a leg replaced", why, "nothing, if it is being copied")
+    new = ctx.leaving[next(pv for pv in legs[0].pvs if pv in ctx.leaving)]
+    unfit = None if ctx.after else ctx.unfit((new.name,), facts.extents + 1)
     return (
-        cache_refused(of, (new.name,))
+        cache_refused(ctx, (new.name,))
         or unfit
-        or of.one(
-            f"replace the dead leg of {of.volume.id} by one on disk {new.name}",
-            of.lvm("lvconvert", "-y", "--repair", of.volume.id, *of.places((new.name,))),
+        or ctx.one(
+            f"replace the dead leg of {ctx.volume.id} by one on disk {new.name}",
+            ctx.lvm("lvconvert", "-y", "--repair", ctx.volume.id, *ctx.places((new.name,))),
             Drift(f"disks.{new.name}.replaces", f"a leg on {new.name}", f"a dead leg on {new.replaces}"),
             f"consent: disks.{new.name}.replaces names {new.replaces}",
         )
     )
 
 
-def drop_old(of: Subject, facts: LogicalVolume) -> Plan | None:
+def drop_old(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     """The old leg, once every leg, its successor's among them, is in sync."""
-    legs = [leg for leg in facts.legs if of.leaves(leg)]
-    if not legs or not facts.synced or len(facts.legs) <= len(of.volume.legs) or not of.whole():
+    legs = [leg for leg in facts.legs if ctx.leaves(leg)]
+    if not legs or not facts.synced or len(facts.legs) <= len(ctx.volume.legs) or not ctx.whole():
         return None
-    old = next(pv for pv in legs[0].pvs if pv in of.leaving)
-    new, member = of.leaving[old], of.member(old)
-    if new.name not in of.disks(facts) or member is None or not member.device:
+    old = next(pv for pv in legs[0].pvs if pv in ctx.leaving)
+    new, member = ctx.leaving[old], ctx.member(old)
+    if new.name not in ctx.disks(facts) or member is None or not member.device:
         return None
-    return of.one(
-        f"drop the leg of {of.volume.id} on disk {new.replaces}: disk {new.name} has taken its place",
-        of.lvm("lvconvert", "-y", "-m", "-1", of.volume.id, member.device),
+    return ctx.one(
+        f"drop the leg of {ctx.volume.id} on disk {new.replaces}: disk {new.name} has taken its place",
+        ctx.lvm("lvconvert", "-y", "-m", "-1", ctx.volume.id, member.device),
         Drift(f"disks.{new.name}.replaces", f"no leg on {new.replaces}", "a leg on either"),
         f"consent: disks.{new.name}.replaces names {new.replaces}; every leg is in sync",
     )
 
 
-def retire(of: Subject, everything: list[LogicalVolume | None]) -> tuple[Step, ...]:
+def retire(ctx: VolumeContext, everything: list[LogicalVolume | None]) -> tuple[Step, ...]:
     """Take members out of the group that are replaced and carry nothing any more. `everything` are the group's
     declared volumes as seen, None for one that is not known; LVM itself refuses while anything else lies there."""
-    if not of.leaving or not of.whole() or of.anothers() or any(v is None or not v.synced for v in everything):
+    if (
+        not ctx.leaving
+        or not ctx.whole()
+        or ctx.foreign_reason()
+        or any(v is None or not v.synced for v in everything)
+    ):
         return ()
     used = {pv for v in everything if v for leg in v.legs for pv in leg.pvs}
     steps = []
-    for pv, new in of.leaving.items():
-        member = of.member(pv)
-        if pv in used or member is None or new.name not in {d for v in everything if v for d in of.disks(v)}:
+    for pv, new in ctx.leaving.items():
+        member = ctx.member(pv)
+        if pv in used or member is None or new.name not in {d for v in everything if v for d in ctx.disks(v)}:
             continue
-        steps.append(_take_out(of, member, new))
+        steps.append(_take_out(ctx, member, new))
     return tuple(steps)
 
 
-def make_way(of: Subject) -> Plan:
+def make_way(ctx: VolumeContext) -> Plan:
     """What has to be done before a leg can be added: members that are replaced, out of sight and empty leave the
     group, since LVM changes nothing while one is missing ("Cannot process volume group",
     docs/facts/lab.md#replaced-leg). Nothing to do is an empty plan; a finding without a step means that no leg can be
     added yet."""
-    gone = [(m, new) for pv, new in of.leaving.items() if (m := of.member(pv)) and not m.device]
+    gone = [(m, new) for pv, new in ctx.leaving.items() if (m := ctx.member(pv)) and not m.device]
     for member, new in gone:
         if member.free != member.size:
-            why = f"the replaced disk {new.replaces} is missing from group {of.volume.group}, and a volume still has a part there"
-            next_ = "nothing, if that volume is being mended; see `lvs -a -o+devices`"
-            return of.find(Kind.DEGRADED, "runs without full redundancy", why, next_, "legs")
-    return Plan(tuple(_take_out(of, member, new) for member, new in gone))
+            why = f"the replaced disk {new.replaces} is missing from group {ctx.volume.group}, and a volume still has a part there"
+            next_ = "nothing, if that volume is being repaired; see `lvs -a -o+devices`"
+            return ctx.find(Kind.DEGRADED, "runs without full redundancy", why, next_, "legs")
+    return Plan(tuple(_take_out(ctx, member, new) for member, new in gone))
 
 
-def _take_out(of: Subject, member: Member, new: Disk) -> Step:
+def _take_out(ctx: VolumeContext, member: Member, new: Disk) -> Step:
     """LVM itself refuses while anything lies on it: never with --force, which would remove volumes."""
-    words = (of.volume.group, member.device) if member.device else ("--removemissing", of.volume.group)
-    return of.step(
-        f"take the replaced disk {new.replaces} out of group {of.volume.group}",
-        of.lvm("vgreduce", *words),
+    words = (ctx.volume.group, member.device) if member.device else ("--removemissing", ctx.volume.group)
+    return ctx.step(
+        f"take the replaced disk {new.replaces} out of group {ctx.volume.group}",
+        ctx.lvm("vgreduce", *words),
         Drift(f"disks.{new.name}.replaces", f"{new.replaces} out of the group", "in it, empty"),
         Risk.ONLINE,
         f"consent: disks.{new.name}.replaces names {new.replaces}; nothing lies on it",

@@ -4,14 +4,14 @@
 |-------------------------------------------------|-----------------|------------------------------------------------------|
 | the same connection                             | any             | nothing                                              |
 | another, the mark is there: an outage           | any             | the new connection is noted                          |
-| another, no mark: a restart; of some legs       | in service, or  | those legs are distrusted: copied anew in full from  |
+| another, no mark: a restart; of some legs       | in service, or  | those legs are distrusted: copied again in full from  |
 |                                                 | ended uncleanly | the others, and no source until then (choose.remake) |
-| the same; of every leg                          | in service      | said, compared in full; where they differ an         |
+| the same; of every leg                          | in service      | reported, compared in full; where they differ an         |
 |                                                 |                 | administrator decides; of every leg that had not     |
 |                                                 |                 | failed before: he decides at once                    |
 | the same; of every leg                          | ended uncleanly | what an unclean end needs anyway (start.py)          |
 | the same                                        | ended cleanly   | noted: all was flushed when it ended; unless udev    |
-|                                                 |                 | saw it connected anew before that: as in service. If |
+|                                                 |                 | saw it reconnected before that: as in service. If |
 |                                                 |                 | udev never noted anything of that server: compared   |
 | it cannot be asked this time                    | any             | nothing of the leg is believed, or done, until it can |
 
@@ -21,6 +21,7 @@ The distrust is on the disk before the new connection is, so a pass that dies in
 from lunmirror import journal
 from lunmirror.host import paths
 from lunmirror.layers.volume import choose
+from lunmirror.layers.volume.context import VolumeContext
 from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.layers.volume.standing import (
     CUT,
@@ -37,7 +38,6 @@ from lunmirror.layers.volume.standing import (
     reconnected,
     verdict,
 )
-from lunmirror.layers.volume.subject import Subject
 from lunmirror.model import Drift, Finding, Guard, Kind, Plan, Present, Run, Step, Unknown
 
 REGISTER = (paths.SG_PERSIST, "--out", "--no-inquiry", "--register-ignore")
@@ -47,10 +47,10 @@ REFUSED = (5, 9, 11, 24)
 DEADLINE = 10.0  # seconds
 
 
-def tend(of: Subject, facts: LogicalVolume) -> Plan | tuple[tuple[Step, ...], LogicalVolume]:
+def tend(ctx: VolumeContext, facts: LogicalVolume) -> Plan | tuple[tuple[Step, ...], LogicalVolume]:
     """What is to be done before anything else is done to an active volume; or the marks to leave, and the facts to go on
     from, with what the journal is to say of its servers."""
-    entry = of.past(facts)
+    entry = ctx.past(facts)
     if entry is None or entry.diverged or facts.unclear or not facts.servers:
         return (), facts
     hit = _verdicts(facts, entry, RESTARTED)
@@ -58,40 +58,40 @@ def tend(of: Subject, facts: LogicalVolume) -> Plan | tuple[tuple[Step, ...], Lo
     alive = {pv for leg in facts.legs if leg.letter == "A" and not facts.is_adrift(leg) for pv in leg.pvs}
     left = [pv for pv in entry.running if pv not in hit and pv in alive]
     if fresh and left:
-        return _distrusted(of, facts, entry, fresh)
-    if doubt := _doubt(of, facts, entry):
-        return doubt._replace(steps=choose.halt(of, facts) if facts.action == "repair" else ())
-    marks, now_on = _renewed(of, facts, entry)
+        return _distrusted(ctx, facts, entry, fresh)
+    if doubt := _doubt(ctx, facts, entry):
+        return doubt._replace(steps=choose.halt(ctx, facts) if facts.action == "repair" else ())
+    marks, now_on = _renewed(ctx, facts, entry)
     if fresh:
         others = tuple(pv for leg in facts.legs if leg.letter != "a" for pv in leg.pvs if pv not in alive)
         if facts.type == "raid1":
-            now_on = _torn(now_on, hit, others, facts.today) if others else now_on._replace(scrub="compare")
-        return _every(of, facts, marks, now_on)
+            now_on = _split(now_on, hit, others, facts.today) if others else now_on._replace(scrub="compare")
+        return _every(ctx, facts, marks, now_on)
     return marks, facts._replace(past=Present(now_on))
 
 
-def _torn(entry: journal.Entry, good: tuple[str, ...], others: tuple[str, ...], now: str) -> journal.Entry:
-    """The good legs may have lost what one that failed before still has, and that one lacks what came after: nothing tells
+def _split(entry: journal.Entry, good: tuple[str, ...], others: tuple[str, ...], now: str) -> journal.Entry:
+    """The good legs may have lost what one that failed before still has, and that one lacks what came after: nothing shows
     which, and a refresh would mix them."""
     last = {**{pv: at for pv, at in entry.last.items() if pv not in good}, **dict.fromkeys(others, now)}
     return entry._replace(running=tuple(sorted(good)), since=now, last=last, diverged=tuple(sorted(others)))
 
 
-def _distrusted(of: Subject, facts: LogicalVolume, entry: journal.Entry, pvs: tuple[str, ...]) -> Plan:
+def _distrusted(ctx: VolumeContext, facts: LogicalVolume, entry: journal.Entry, pvs: tuple[str, ...]) -> Plan:
     """The note; and for a plan to show, what follows from it."""
     now_on = journal.distrust(entry, pvs, journal.CACHE, facts.today)
-    then = choose.remake(of, facts._replace(past=Present(now_on))) or Plan() if facts.active else Plan()
-    foretold = (step._replace(after=(of.ref,)) for step in then.steps if isinstance(step.action, Run))
-    return Plan((*of.note_legs(facts, now_on), *foretold), then.findings)
+    then = choose.remake(ctx, facts._replace(past=Present(now_on))) or Plan() if facts.active else Plan()
+    predicted = (step._replace(after=(ctx.ref,)) for step in then.steps if isinstance(step.action, Run))
+    return Plan((*ctx.note_legs(facts, now_on), *predicted), then.findings)
 
 
-def at_start(of: Subject, facts: LogicalVolume, clean: bool) -> Plan | LogicalVolume:
+def at_start(ctx: VolumeContext, facts: LogicalVolume, clean: bool) -> Plan | LogicalVolume:
     """The same of a volume that is about to be started: what is to be done first, or the facts to start from, with what
     the journal is to say of its servers. `clean`: it is certain that all was flushed when it ended."""
-    entry = of.past(facts)
+    entry = ctx.past(facts)
     if entry is None or entry.diverged or not facts.servers:
         return facts
-    if doubt := _doubt(of, facts, entry):
+    if doubt := _doubt(ctx, facts, entry):
         return doubt
     hit = _verdicts(facts, entry, RESTARTED)
     fresh = tuple(pv for pv in hit if pv not in entry.rebuild)
@@ -99,16 +99,16 @@ def at_start(of: Subject, facts: LogicalVolume, clean: bool) -> Plan | LogicalVo
     # One that udev saw reconnect lost something while the volume ran; the others may have been restarted since.
     lost = seen or (() if clean else fresh)
     # A leg that another ran without has fallen behind, whatever the journal says.
-    behind = facts.testimony.facts.accused() if isinstance(facts.testimony, Present) else frozenset()
+    behind = facts.superblocks.facts.marked_failed() if isinstance(facts.superblocks, Present) else frozenset()
     left = tuple(pv for pv in entry.running if pv not in lost and pv not in behind)
     if lost and left and not _is_copied_over(facts, entry, lost):
-        return _distrusted(of, facts, entry, lost)
+        return _distrusted(ctx, facts, entry, lost)
     if lost and behind and not left and facts.type == "raid1":
         good = tuple(pv for pv in lost if pv not in behind)
-        return Plan(of.note_legs(facts, _torn(entry, good, tuple(behind), facts.today))) if good else facts
+        return Plan(ctx.note_legs(facts, _split(entry, good, tuple(behind), facts.today))) if good else facts
     # A mark is left only once it is active: nothing that may fail stands before the start.
     now = {pv: str(Noted(facts.servers[pv].links, LATER)) for pv in hit}
-    # Of a server that never made udev note anything (LIO raises no unit attention) silence tells nothing.
+    # Of a server that never made udev note anything (LIO raises no unit attention) silence means nothing.
     unheard = clean and any(not facts.servers[pv].attention for pv in fresh)
     compared = facts.type == "raid1" and (unheard or (bool(seen) and not left))
     scrub = "compare" if compared else entry.scrub
@@ -117,15 +117,15 @@ def at_start(of: Subject, facts: LogicalVolume, clean: bool) -> Plan | LogicalVo
     )
 
 
-def unmarked(of: Subject, facts: LogicalVolume) -> tuple[Finding, ...]:
-    """Where a plain outage cannot be told from a restart."""
-    entry = of.past(facts)
-    known = entry.servers if entry and len(of.volume.legs) > 1 else {}
+def unmarked(ctx: VolumeContext, facts: LogicalVolume) -> tuple[Finding, ...]:
+    """Where a plain outage cannot be distinguished from a restart."""
+    entry = ctx.past(facts)
+    known = entry.servers if entry and len(ctx.volume.legs) > 1 else {}
     pvs = [pv for pv in facts.servers if pv in known and noted(known[pv]).mark == NONE]
     return tuple(
-        of.finding(
+        ctx.finding(
             Kind.NOTE,
-            f"copies its leg on server {of.server_of(pv)} anew in full after every outage of that server",
+            f"copies its leg on server {ctx.server_of(pv)} again in full after every outage of that server",
             "the server has a volatile write cache, and no mark can be left on its LUN (it knows no persistent reservations,"
             " somebody else uses them there, or sg_persist is not installed): each new connection may be a restart",
             "install sg3-utils, or switch the server's write cache off",
@@ -145,22 +145,24 @@ def _verdicts(facts: LogicalVolume, entry: journal.Entry, *words: str) -> tuple[
     return tuple(pv for pv, now in facts.servers.items() if verdict(entry.servers.get(pv), now) in words)
 
 
-def _every(of: Subject, facts: LogicalVolume, marks: tuple[Step, ...], now_on: journal.Entry) -> Plan:
+def _every(ctx: VolumeContext, facts: LogicalVolume, marks: tuple[Step, ...], now_on: journal.Entry) -> Plan:
     """No leg is left that could be the source."""
     known = _verdicts(facts, facts.past.facts, RESTARTED) if isinstance(facts.past, Present) else ()
-    names = ", ".join(map(of.server_of, known))
+    names = ", ".join(map(ctx.server_of, known))
     why = f"server {names} was restarted, or may have been, with a volatile write cache: what it acknowledged last may be lost"
     compared = now_on.scrub == "compare"
     next_ = (
         "nothing: its legs are compared in full" if compared else "check what uses it (the file system, the database)"
     )
     # A repair has to end before it has copied what one of them lost over the others.
-    stop = choose.halt(of, facts)[:1] if facts.action == "repair" else ()
-    steps = (*marks, *of.note_legs(facts, now_on), *stop)
-    return Plan(steps, (of.finding(Kind.DEGRADED, "may lack writes", why, next_),))
+    stop = choose.halt(ctx, facts)[:1] if facts.action == "repair" else ()
+    steps = (*marks, *ctx.note_legs(facts, now_on), *stop)
+    return Plan(steps, (ctx.finding(Kind.DEGRADED, "may lack writes", why, next_),))
 
 
-def _renewed(of: Subject, facts: LogicalVolume, entry: journal.Entry) -> tuple[tuple[Step, ...], journal.Entry]:
+def _renewed(
+    ctx: VolumeContext, facts: LogicalVolume, entry: journal.Entry
+) -> tuple[tuple[Step, ...], journal.Entry]:
     """Marks where there is none, and the journal's note of how it is now."""
     steps: list[Step] = []
     servers = {pv: text for pv, text in entry.servers.items() if any(pv in leg.pvs for leg in facts.legs)}
@@ -172,27 +174,27 @@ def _renewed(of: Subject, facts: LogicalVolume, entry: journal.Entry) -> tuple[t
         key = noted(entry.servers[pv]).mark if pv in kept else NONE
         if pv not in kept and now.can and not now.foreign:
             key = mark(pv, now.links)
-            steps.append(_mark(of, pv, now, key))
+            steps.append(_mark(ctx, pv, now, key))
         servers[pv] = str(Noted(now.links, key))
     return tuple(steps), entry if servers == entry.servers else entry._replace(servers=servers)
 
 
-def _mark(of: Subject, pv: str, now: Standing, key: str) -> Step:
-    server = of.server_of(pv)
-    drift = Drift(f"{of.volume.key}.legs", f"a restart of server {server} is noticed", "no mark of ours on its LUN")
+def _mark(ctx: VolumeContext, pv: str, now: Standing, key: str) -> Step:
+    server = ctx.server_of(pv)
+    drift = Drift(f"{ctx.volume.key}.legs", f"a restart of server {server} is noticed", "no mark of ours on its LUN")
     run = Run((*REGISTER, f"--param-sark={key}", now.node), DEADLINE, ok=(0, *REFUSED))
     guard = Guard(f"{paths.SYS_BLOCK}/{now.node.rpartition('/')[2]}/diskseq", now.seq)
     title = f"leave a mark on {now.node} that server {server} forgets when it is restarted"
-    return Step(of.ref, title, run, (drift,), guards=(guard,) if now.seq else ())
+    return Step(ctx.ref, title, run, (drift,), guards=(guard,) if now.seq else ())
 
 
-def _doubt(of: Subject, facts: LogicalVolume, entry: journal.Entry) -> Plan | None:
+def _doubt(ctx: VolumeContext, facts: LogicalVolume, entry: journal.Entry) -> Plan | None:
     pvs = _verdicts(facts, entry, DOUBT)
     if not pvs:
         return None
-    names = ", ".join(of.server_of(pv) for pv in pvs)
-    said = next((state.reason for pv in pvs if isinstance(state := facts.servers[pv].marks, Unknown)), "")
-    why = f"its session was connected anew, and whether the server was restarted could not be asked{': ' + said if said else ''}"
-    return of.find(
+    names = ", ".join(ctx.server_of(pv) for pv in pvs)
+    reason = next((state.reason for pv in pvs if isinstance(state := facts.servers[pv].marks, Unknown)), "")
+    why = f"its session was reconnected, and whether the server was restarted could not be asked{': ' + reason if reason else ''}"
+    return ctx.find(
         Kind.DEGRADED, f"has a leg on server {names} that is not believed", why, "the next pass asks again"
     )

@@ -26,7 +26,7 @@ class Standing(NamedTuple):
     marks: Absent while nobody had to ask (a connection is the same); Present(keys on the LUN, without 0x, in small
            letters); Unknown if they could not be read this time.
     node:  the SCSI disk to ask; seq: its diskseq. can: keys can be registered there, as far as is known.
-    attention: what udev noted last of its being connected anew, "BOOT PORT"; '' for nothing. Only asked of a volume that is
+    attention: what udev noted last of its being reconnected, "BOOT PORT"; '' for nothing. Only asked of a volume that is
            not active.
     """
 

@@ -2,7 +2,7 @@
 starts them: once it is active, the kernel has tidied both traces away (docs/facts/lab.md#power-cut,
 docs/facts/lab.md#split-brain).
 
-- `failed_devices` of a leg names the legs that it ran without. Two legs that name each other have two histories.
+- `failed_devices` of a leg names the legs that it ran without. Two legs that name each other are in split brain.
 - The write-intent bitmap has a bit set wherever a write had begun and not yet come to its end on every leg
   (drivers/md/md-bitmap.c). A clean stop clears them all. So a bit that is set after a stop means that the legs may
   differ there, and dm-raid does not make them equal at the next start.
@@ -18,7 +18,7 @@ from lunmirror.host.protocol import Reader
 from lunmirror.model import ABSENT, Present, Seen, Unknown
 
 BLOCK = 4096  # bytes: what one read is counted in; O_DIRECT wants whole sectors, of 4 KiB on some disks
-MOST = 66  # blocks: both superblocks and the bits of 2^21 regions, more than LVM ever makes
+MOST_BLOCKS = 66  # blocks: both superblocks and the bits of 2^21 regions, more than LVM ever makes
 DEADLINE = 10.0  # seconds for one read of at most 264 KiB
 
 DONE = (1 << 64) - 1  # MaxSector: as a recovery offset, that nothing is left to be copied
@@ -26,9 +26,9 @@ _BITS = BLOCK + 256  # offset of the first bit
 
 
 class Superblock(NamedTuple):
-    """One leg's word. `position` is its number in the array, `failed` the numbers of the legs it ran without;
+    """What one leg holds. `position` is its number in the array, `failed` the numbers of the legs it ran without;
     `dirty`: writes had begun that may not have come to an end on every leg. `recovering`: it was being copied, and that
-    had not come to its end. `part`: the UUID of the metadata volume, another one for a leg made anew. How `events` moves:
+    had not come to its end. `part`: the UUID of the metadata volume, another one for a leg re-created. How `events` moves:
     docs/facts/md-events.md."""
 
     position: int
@@ -45,19 +45,19 @@ class Rubbish(NamedTuple):
     why: str
 
 
-class Accounts(NamedTuple):
+class LegSuperblocks(NamedTuple):
     """PV UUID -> that leg's superblock, of every leg in view that has one; and PV UUID -> what is wrong with it, of those
     whose metadata could be read and is rubbish."""
 
     legs: dict[str, Superblock]
     rubbish: dict[str, str] = {}  # noqa: RUF012, nobody changes it
 
-    def accused(self, among: frozenset[str] | None = None) -> frozenset[str]:
+    def marked_failed(self, among: frozenset[str] | None = None) -> frozenset[str]:
         """The legs that another (of those in `among`; None: any) ran without."""
-        witnesses = [leg for pv, leg in self.legs.items() if among is None or pv in among]
-        return frozenset(pv for pv, leg in self.legs.items() if any(leg.position in one.failed for one in witnesses))
+        reporting = [leg for pv, leg in self.legs.items() if among is None or pv in among]
+        return frozenset(pv for pv, leg in self.legs.items() if any(leg.position in one.failed for one in reporting))
 
-    def torn(self, but: tuple[str, ...] = ()) -> tuple[tuple[str, str], ...]:
+    def split_brain(self, but: tuple[str, ...] = ()) -> tuple[tuple[str, str], ...]:
         """Pairs of legs that each ran without the other; those in `but` are not asked."""
         pvs = sorted(pv for pv in self.legs if pv not in but)
         return tuple(
@@ -77,11 +77,11 @@ class Accounts(NamedTuple):
 
 def read(reader: Reader, node: str, offset: int, size: int) -> Seen[Superblock | Rubbish]:
     """Present(Superblock) of the metadata volume of `size` bytes that begins at byte `offset` of the device `node`, or
-    Present(Rubbish); Absent if none was ever written there; Unknown if that cannot be told. Past the page cache, in a child with a
+    Present(Rubbish); Absent if none was ever written there; Unknown if that is not known. Past the page cache, in a child with a
     deadline."""
     if offset < 0 or offset % BLOCK or size < 2 * BLOCK:
-        return Unknown(f"where its metadata lies on {node} cannot be told")
-    count = min(MOST, size // BLOCK)
+        return Unknown(f"where its metadata lies on {node} is not known")
+    count = min(MOST_BLOCKS, size // BLOCK)
     argv = (
         paths.DD,
         f"if={node}",
@@ -102,11 +102,11 @@ def parse(raw: bytes, length: int) -> Seen[Superblock | Rubbish]:
     if len(raw) != length:
         return Unknown(f"only {len(raw)} of {length} bytes of a leg's metadata could be read")
     if raw[:4] != b"DmRd":
-        return Present(Rubbish("its metadata is not as dm-raid writes it")) if raw[:BLOCK].strip(b"\0") else ABSENT
+        return Present(Rubbish("its metadata is not in dm-raid's format")) if raw[:BLOCK].strip(b"\0") else ABSENT
     devices, position = _number(raw, 8, 4), _number(raw, 12, 4)
     events, failed = _number(raw, 16, 8), _number(raw, 24, 8)
     if not 0 <= position < devices <= 64:
-        return Present(Rubbish(f"its metadata is not as dm-raid writes it: leg {position} of {devices}"))
+        return Present(Rubbish(f"its metadata is not in dm-raid's format: leg {position} of {devices}"))
     numbers = frozenset(n for n in range(devices) if failed >> n & 1)
     return Present(Superblock(position, events, numbers, _is_dirty(raw), _number(raw, 32, 8) != DONE))
 

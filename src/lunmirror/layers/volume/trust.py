@@ -8,9 +8,9 @@ from. How the counters move, and what was measured: docs/facts/md-events.md. Wha
 |----------------------------------------------------------------------|----------------------------------------|
 | a counter below what was noted of that leg                           | older                                  |
 | no leg names it as failed, and its counter is below another's        | older                                  |
-| the same, but the other's is beyond what was noted of it             | which is newer cannot be told          |
+| the same, but the other's is beyond what was noted of it             | which is newer is not known          |
 | the same, one below, after an unclean end, in the activation noted   | equal: a power cut between two writes  |
-| a leg names another as failed that has more events than itself       | each newer in something: two histories |
+| a leg names another as failed that has more events than itself       | each newer in something: a split brain |
 | its metadata is rubbish                                              | not to be believed                     |
 | a leg is named as failed, its counter not below what was noted       | it fell behind: the bitmap knows by what |
 | one that is distrusted went on without those that are believed       | each newer in something                |
@@ -21,52 +21,52 @@ from typing import NamedTuple
 
 from lunmirror import journal
 from lunmirror.layers.volume.facts import LogicalVolume
-from lunmirror.layers.volume.superblock import Accounts, Superblock
+from lunmirror.layers.volume.superblock import LegSuperblocks, Superblock
 from lunmirror.model import Present
 
 
 class Verdict(NamedTuple):
     """`older`: PV UUID -> (a word of journal.REASONS, the evidence), of legs in view that are not to be believed.
-    `torn`: pairs of legs each of which is newer in something, or of which that cannot be told; `why`: the evidence."""
+    `split_brain`: pairs of legs each of which is newer in something, or of which that is not known; `why`: the evidence."""
 
     older: dict[str, tuple[str, str]]
-    torn: tuple[tuple[str, str], ...]
+    split_brain: tuple[tuple[str, str], ...]
     why: str = ""
 
 
-NOTHING = Verdict({}, ())
+NO_VERDICT = Verdict({}, ())
 SWING = 2  # events: what an activation in service may add to what was noted of it, where nothing happened to its legs
 
 
 def judge(facts: LogicalVolume) -> Verdict:
     """What the legs in view, and the journal, say of each other. Legs that are distrusted already are not asked."""
     if facts.type != "raid1":
-        return NOTHING
+        return NO_VERDICT
     entry = facts.past.facts if isinstance(facts.past, Present) else None
     if facts.active and _is_foreign(facts, entry):
         running = _in_service(facts, entry)
-        if running.older or running.torn:
+        if running.older or running.split_brain:
             return running
-    if not isinstance(facts.testimony, Present):
-        return NOTHING
-    said: Accounts = facts.testimony.facts
-    asked = {pv: leg for pv, leg in said.legs.items() if pv not in facts.distrusted}
-    older = {pv: (journal.RUBBISH, why) for pv, why in said.rubbish.items() if pv not in facts.distrusted}
+    if not isinstance(facts.superblocks, Present):
+        return NO_VERDICT
+    read: LegSuperblocks = facts.superblocks.facts
+    asked = {pv: leg for pv, leg in read.legs.items() if pv not in facts.distrusted}
+    older = {pv: (journal.RUBBISH, why) for pv, why in read.rubbish.items() if pv not in facts.distrusted}
     older |= {pv: (journal.OLDER, why) for pv, leg in asked.items() if (why := _below(entry, leg))}
     if facts.active:
         return Verdict(older, ())
-    if later := _went_on_alone(facts, entry, said):
+    if later := _went_on_alone(facts, entry, read):
         return Verdict(older, later, "one was not to be believed, and then ran without the other")
     rest = {pv: leg for pv, leg in asked.items() if pv not in older}
     named = {n for leg in rest.values() for n in leg.failed}
-    torn = tuple(
+    split = tuple(
         (pv, other)
         for pv, leg in rest.items()
         for other, its in rest.items()
         if its.position in leg.failed and leg.position not in its.failed and its.events > leg.events
     )
-    if torn:
-        return Verdict(older, torn, "one names the other as failed, which has counted more events than itself")
+    if split:
+        return Verdict(older, split, "one names the other as failed, which has counted more events than itself")
     equals = {pv: leg for pv, leg in rest.items() if leg.position not in named and not leg.recovering}
     first = max(equals, key=lambda pv: equals[pv].events, default="")
     cut = any(leg.dirty for leg in equals.values())
@@ -106,23 +106,25 @@ def _in_service(facts: LogicalVolume, entry: journal.Entry | None) -> Verdict:
     return Verdict(older, ())
 
 
-def _went_on_alone(facts: LogicalVolume, entry: journal.Entry | None, said: Accounts) -> tuple[tuple[str, str], ...]:
+def _went_on_alone(
+    facts: LogicalVolume, entry: journal.Entry | None, read: LegSuperblocks
+) -> tuple[tuple[str, str], ...]:
     """Pairs of a leg that is believed and one that is not, and that ran without it since: each has what the other lacks.
     Of one that was given up by a choice that is what the choice was about."""
     if entry is None:
         return ()
     gone = [
-        pv for pv in facts.distrusted if pv in said.legs and entry.why.get(pv, journal.GIVEN_UP) != journal.GIVEN_UP
+        pv for pv in facts.distrusted if pv in read.legs and entry.why.get(pv, journal.GIVEN_UP) != journal.GIVEN_UP
     ]
     return tuple(
         (good, pv)
         for pv in gone
         for good in entry.running
-        if good in said.legs
-        and said.legs[good].position in said.legs[pv].failed
-        and said.legs[pv].position not in said.legs[good].failed
-        and said.legs[pv].events > said.legs[good].events
-        and not _below(entry, said.legs[pv])
+        if good in read.legs
+        and read.legs[good].position in read.legs[pv].failed
+        and read.legs[pv].position not in read.legs[good].failed
+        and read.legs[pv].events > read.legs[good].events
+        and not _below(entry, read.legs[pv])
     )
 
 
@@ -148,7 +150,7 @@ def _went_on(entry: journal.Entry | None, leg: Superblock) -> bool:
 
 
 def _beyond(entry: journal.Entry | None, leg: Superblock) -> str:
-    """Why the leg that has counted most may still not be the newest: a leg that was made anew began to count anew, so
+    """Why the leg that has counted most may still not be the newest: a leg that was re-created began to count again, so
     that its disk, put back to a state from before that, has counted more. '' if what was noted of it rules that out."""
     noted = _noted(entry, leg)
     if noted is None:
@@ -156,7 +158,7 @@ def _beyond(entry: journal.Entry | None, leg: Superblock) -> str:
     if _went_on(entry, leg):
         return (
             f"the journal knows of {noted}: either the journal is older than what is on the disks (was it restored from a"
-            " backup?), or the disk that counts more was put back to a state from before its leg was made anew"
+            " backup?), or the disk that counts more was put back to a state from before its leg was re-created"
         )
     return ""
 

@@ -1,12 +1,12 @@
-"""Volumes that lunmirror looked after and that are not declared any more: renamed by hand, or taken out of the
+"""Volumes that lunmirror managed and that are not declared any more: renamed by hand, or taken out of the
 configuration. Nothing is done to them, and they are spoken of; what is newest on them is noted all the same, since they
 may be declared again."""
 
 from lunmirror import journal
 from lunmirror.desired import Desired, Size, Volume
-from lunmirror.layers.volume import heal
+from lunmirror.layers.volume import repair
+from lunmirror.layers.volume.context import VolumeContext
 from lunmirror.layers.volume.facts import LogicalVolume
-from lunmirror.layers.volume.subject import Subject
 from lunmirror.model import Finding, Kind, Plan, Present, World
 
 
@@ -21,32 +21,32 @@ def _as_declared(id: str, facts: LogicalVolume) -> Volume:
     return Volume(group, name, Size(extents=facts.extents), facts.type, facts.log, ())
 
 
-def plan(of: Subject) -> Plan:
-    state = of.seen["volume"][of.volume.id]
+def plan(ctx: VolumeContext) -> Plan:
+    state = ctx.seen["volume"][ctx.volume.id]
     assert isinstance(state, Present)
     facts: LogicalVolume = state.facts
-    entry = of.past(facts)
+    entry = ctx.past(facts)
     # Under the name that it was declared by: that is how the next pass knows it for the one that is missed.
-    seen = entry and facts.active and not of.anothers()
-    steps = heal.note(of, facts, entry.volume) if entry and seen else ()
-    return Plan(steps, (_said(of, facts, entry),))
+    seen = entry and facts.active and not ctx.foreign_reason()
+    steps = repair.note(ctx, facts, entry.volume) if entry and seen else ()
+    return Plan(steps, (_finding(ctx, facts, entry),))
 
 
-def _said(of: Subject, facts: LogicalVolume, entry: journal.Entry | None) -> Finding:
-    before = entry.volume if entry and entry.volume != of.volume.id else ""
+def _finding(ctx: VolumeContext, facts: LogicalVolume, entry: journal.Entry | None) -> Finding:
+    before = entry.volume if entry and entry.volume != ctx.volume.id else ""
     was = f" as {before}" if before else ""
     use = "in use" if facts.open else "active" if facts.active else "not active"
     whole = "" if facts.synced or not facts.active else "; its legs are not in sync, and nothing repairs it"
-    back = f"declare it as [groups.{of.volume.group}.volumes.{of.volume.name}]"
+    back = f"declare it as [groups.{ctx.volume.group}.volumes.{ctx.volume.name}]"
     if was:
         back += (
-            f", or give it its name back: `lvrename {of.volume.group} {of.volume.name} {before.partition('/')[2]}`"
+            f", or give it its name back: `lvrename {ctx.volume.group} {ctx.volume.name} {before.partition('/')[2]}`"
         )
     return Finding(
-        of.ref,
+        ctx.ref,
         Kind.NOTE,
-        f"volume {of.volume.id} is not declared, and not looked after; it is {use}{whole}",
-        f"lunmirror looked after it{was}, and the configuration does not name it any more",
+        f"volume {ctx.volume.id} is not declared, and not managed; it is {use}{whole}",
+        f"lunmirror managed it{was}, and the configuration does not name it any more",
         f"{back}; or have lunmirror forget it: `mv {journal.path_of(facts.uuid)} /root/`",
-        f"groups.{of.volume.group}.volumes",
+        f"groups.{ctx.volume.group}.volumes",
     )

@@ -27,7 +27,7 @@ def planned(content, consent: str, partition: bool = True, ours: bool = True, pv
     lun = Lun(WHOLE, (WHOLE,), place, ours and partition, None, content, "", expected)
     desired = Desired({"filer1": server}, {"left": disk}, {}, {}, 15, 5)
     found = plan(desired, {"disk": {"left": Present(lun)}, "session": {}, "group": {}}, frozenset())
-    return gate.pass_through(found, frozenset())  # no plan gets past it, in a test neither
+    return gate.enforce(found, frozenset())  # no plan gets past it, in a test neither
 
 
 def refused(found) -> bool:
@@ -92,7 +92,7 @@ def test_our_own_physical_volume_is_never_covered(pv_uuid, expected, partition):
         (OwnTable(whole=False, proof="torn"), "is not the disk that it was"),
     ],
 )
-def test_blank_is_said_of_what_was_read_as_blank(content, words):
+def test_blank_is_reported_of_what_was_read_as_blank(content, words):
     """Its group misses it: what cannot be read, or holds something else, was called blank as well."""
     found = planned(content, "ext4 signature (uuid 1-2)", partition=False, expected=OWN)
     assert not found.steps

@@ -20,7 +20,7 @@ class Files:
     def __init__(self, lacking: str = "") -> None:
         self.lacking = lacking
 
-    def once(self, name, look):
+    def memoize(self, name, look):
         return Present({})
 
     def query(self, argv: tuple[str, ...], deadline: float) -> Ran:
@@ -57,7 +57,7 @@ def test_zeros_are_blank(disk: Path) -> None:
 
 @pytest.mark.real
 @pytest.mark.parametrize("at", [0, 5000, HEAD - 1, SIZE - 1])
-def test_data_without_a_signature_are_told_apart(disk: Path, at: int) -> None:
+def test_data_without_a_signature_are_distinguished(disk: Path, at: int) -> None:
     put(disk, at, b"a")
     first = look(disk)
     assert isinstance(first, Holds)
@@ -70,13 +70,13 @@ def test_data_without_a_signature_are_told_apart(disk: Path, at: int) -> None:
 
 @pytest.mark.real
 @pytest.mark.parametrize("lacking", ["dd"])
-def test_what_cannot_be_told_apart_says_so(disk: Path, lacking: str) -> None:
+def test_what_cannot_be_distinguished_reports_so(disk: Path, lacking: str) -> None:
     put(disk, 0, b"a")
     assert look(disk, lacking) == Holds("data without a known signature, in the 4 MiB from byte 0", nameless=True)
 
 
 @pytest.mark.real
-def test_a_signature_without_a_uuid_is_told_apart_too(disk: Path) -> None:
+def test_a_signature_without_a_uuid_is_distinguished_too(disk: Path) -> None:
     put(disk, 0, b"hsqs" + bytes(24) + b"\x04\0\0\0")  # squashfs 4.0
     first = look(disk)
     assert "squashfs" in first.what

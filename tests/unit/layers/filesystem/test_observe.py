@@ -26,7 +26,7 @@ def test_the_mount_of_the_whole_file_system_is_named_before_a_part_of_it():
     assert look(machine).facts.path == "/mnt/test"
 
 
-def test_ext3_mounted_by_the_ext4_driver_is_told_apart_by_its_superblock():
+def test_ext3_mounted_by_the_ext4_driver_is_distinguished_by_its_superblock():
     machine = Machine(mounts=mountline(type="ext4"), answers={"blkid": ran(0, EXT4.replace("ext4", "ext3"))})
     facts = look(machine, filesystem="ext3").facts
     assert (facts.type, facts.mounted, facts.path) == ("ext3", True, "/mnt/test")
@@ -104,7 +104,7 @@ def test_a_mount_table_that_cannot_be_read_is_unknown(mounts):
     assert machine.programs == []
 
 
-def test_tags_are_read_anew_and_not_taken_from_the_volume_layer():
+def test_tags_are_read_again_and_not_taken_from_the_volume_layer():
     machine = Machine(mounts=mountline(), tags=())
     assert look(machine, world(tags=(UNFORMATTED,))).facts.tags == ()
 

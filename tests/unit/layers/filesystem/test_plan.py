@@ -1,6 +1,6 @@
 import pytest
 
-from lunmirror.gate import pass_through
+from lunmirror.gate import enforce
 from lunmirror.layers.filesystem.facts import Bare, FileSystem, Other
 from lunmirror.layers.filesystem.growth import plan_growth
 from lunmirror.layers.filesystem.identity import filesystem_uuid
@@ -18,7 +18,7 @@ TAG = (UNFORMATTED,)
 def steps(seen, pending=(), **kwargs):
     facts = {k: kwargs.pop(k) for k in ("hidden", "active", "tags", "extents") if k in kwargs}
     planned = plan(desired(volume(**kwargs)), world(filesystem=seen, **facts), frozenset(pending))
-    gated = pass_through(planned, frozenset())
+    gated = enforce(planned, frozenset())
     assert gated == planned, gated.findings
     return planned
 
@@ -109,7 +109,7 @@ def test_the_users_own_options_come_before_ours():
 
 def test_force_among_the_options_of_the_user_is_stopped_by_the_gate():
     planned = plan(desired(volume(mkfs=("-F",))), world(filesystem=Present(Bare(TAG))), frozenset())
-    assert pass_through(planned, frozenset()).findings[0].kind is Kind.REFUSED
+    assert enforce(planned, frozenset()).findings[0].kind is Kind.REFUSED
 
 
 @pytest.mark.parametrize("seen", [Present(Bare(TAG)), ext4(tags=TAG), xfs(tags=TAG, complete=False)])
@@ -134,7 +134,7 @@ def test_a_volume_still_to_be_made_is_predicted():
     assert mkfs.after == untag.after == (below,)
     assert mkfs.action.argv[0] == "mkfs.ext4"
     assert mkfs.action.argv[-1] == "/dev/mapper/vg0-testlv"
-    assert pass_through(planned, frozenset()) == planned
+    assert enforce(planned, frozenset()) == planned
 
 
 def test_the_node_of_a_volume_still_to_be_made_doubles_its_dashes():
@@ -144,7 +144,7 @@ def test_the_node_of_a_volume_still_to_be_made_doubles_its_dashes():
 
 
 @pytest.mark.parametrize(("tags", "count"), [((), 0), (TAG, 2)])
-def test_a_volume_still_to_be_activated_is_only_predicted_where_its_tag_says_so(tags, count):
+def test_a_volume_still_to_be_activated_is_only_predicted_where_its_tag_reports_so(tags, count):
     seen = Unknown("the volume is not active")
     planned = steps(seen, pending={Ref("volume", ID)}, active=False, tags=tags)
     assert len(planned.steps) == count

@@ -105,18 +105,18 @@ class Machine:
     """A Reader. `answers` maps a program's name to how it ends; `asked` lists the command lines."""
 
     def __init__(
-        self, *, mounts=b"", fstab=b"", folders=None, files=None, links=None, answers=None, tags=(), uuid=LV_UUID
+        self, *, mounts=b"", fstab=b"", directories=None, files=None, links=None, answers=None, tags=(), uuid=LV_UUID
     ):
         self.files = {"/proc/self/mountinfo": ROOT + mounts, "/sys/class/block/sda/size": b"2048\n"}
         if fstab is not None:
             self.files["/etc/fstab"] = fstab
         self.files |= files or {}
-        self.folders = {"/sys/class/block": ("sda",)} | (folders or {})
+        self.directories = {"/sys/class/block": ("sda",)} | (directories or {})
         self.links = {"/sys/class/block/sda": "/sys/devices/virtual/sda"} | (links or {})
         self.answers = {"lvm": ran(0, fullreport(tags, uuid))} | (answers or {})
         self.asked = []
 
-    def once(self, name, look):
+    def memoize(self, name, look):
         return look()
 
     def query(self, argv, deadline):
@@ -133,14 +133,14 @@ class Machine:
         content = self.files.get(path, ABSENT)
         return content if content is ABSENT or isinstance(content, Unknown) else Present(content)
 
-    def folder(self, path):
-        names = self.folders.get(path, ABSENT)
+    def directory(self, path):
+        names = self.directories.get(path, ABSENT)
         return names if names is ABSENT or isinstance(names, Unknown) else Present(names)
 
     def link(self, path):
         if path in self.links:
             return Present(self.links[path])
-        return Present(path) if path in self.folders or path in self.files else ABSENT
+        return Present(path) if path in self.directories or path in self.files else ABSENT
 
     def glob(self, pattern):
         return ()

@@ -26,12 +26,14 @@ def test_mounted_as_declared():
     assert state.mounted.number == "253:5"
     assert state.mounted.flags == ("rw", "noatime")
     assert state.mounted.options == ("rw", "noatime", "data=ordered")
-    assert (state.mounted.readonly, state.elsewhere, state.folder) == (False, (), "")
+    assert (state.mounted.readonly, state.elsewhere, state.directory) == (False, (), "")
 
 
 def test_a_path_with_something_mounted_on_it_is_never_touched():
     machine = Machine(mounts=mountline())
-    machine.folder = lambda path: pytest.fail(path) if path.startswith("/mnt") else Machine.folder(machine, path)
+    machine.directory = lambda path: (
+        pytest.fail(path) if path.startswith("/mnt") else Machine.directory(machine, path)
+    )
     machine.link = lambda path: pytest.fail(path)
     look(machine)
 
@@ -51,19 +53,19 @@ def test_elsewhere():
 
 
 @pytest.mark.parametrize(
-    ("machine", "folder", "files"),
+    ("machine", "directory", "files"),
     [
         (Machine(), "missing", False),
-        (Machine(folders={"/mnt": (), "/mnt/test": ()}), "", False),
-        (Machine(folders={"/mnt": (), "/mnt/test": ("a",)}), "", True),
-        (Machine(folders={"/mnt/test": Unknown("a file")}), "a file", False),
+        (Machine(directories={"/mnt": (), "/mnt/test": ()}), "", False),
+        (Machine(directories={"/mnt": (), "/mnt/test": ("a",)}), "", True),
+        (Machine(directories={"/mnt/test": Unknown("a file")}), "a file", False),
         (Machine(links={"/mnt/test": "/data"}), "/mnt/test is a symbolic link that leads to /data", False),
         (Machine(links={"/mnt": "/data"}), "/mnt is a symbolic link that leads to /data", False),
     ],
 )
-def test_the_mount_point(machine, folder, files):
+def test_the_mount_point(machine, directory, files):
     state = look(machine)
-    assert (state.folder, state.files) == (folder, files)
+    assert (state.directory, state.files) == (directory, files)
 
 
 def test_an_absent_fstab_is_not_an_unreadable_one():
@@ -102,7 +104,7 @@ READ = Present(FileSystem("ext4", "aa-bb", "my mail", mounted=False))
 
 
 @pytest.mark.parametrize(
-    ("spec", "links", "folders", "filesystem", "ours", "doubt"),
+    ("spec", "links", "directories", "filesystem", "ours", "doubt"),
     [
         (b"LABEL=mail", HERE, {}, None, True, ""),
         (
@@ -142,9 +144,9 @@ READ = Present(FileSystem("ext4", "aa-bb", "my mail", mounted=False))
         (b"LABEL=../dm-5", {"/dev/dm-5": "/dev/dm-5"}, {}, READ, False, ""),
     ],
 )
-def test_a_name_that_anybody_may_carry(spec, links, folders, filesystem, ours, doubt):
+def test_a_name_that_anybody_may_carry(spec, links, directories, filesystem, ours, doubt):
     """The label or UUID of our file system, and of nobody else: a copy of the volume has both."""
-    machine = Machine(fstab=spec + b" /mnt/test ext4 defaults 0 2\n", links=links, folders=folders)
+    machine = Machine(fstab=spec + b" /mnt/test ext4 defaults 0 2\n", links=links, directories=directories)
     state = look(machine, world(filesystem=filesystem))
     assert state.aliases == ((1,) if ours else ())
     assert doubt in state.doubts.get(1, "")
@@ -174,7 +176,7 @@ def test_while_the_volume_is_stopped_a_name_may_be_ours(spec, links, made, ours)
 
 
 @pytest.mark.parametrize(
-    ("folders", "files", "systemd", "stale"),
+    ("directories", "files", "systemd", "stale"),
     [
         ({}, {}, False, False),
         (SYSTEMD, {}, True, True),
@@ -183,8 +185,8 @@ def test_while_the_volume_is_stopped_a_name_may_be_ours(spec, links, made, ours)
         (SYSTEMD, {UNIT: b"[Mount]\nWhat=/dev/vg0/testlv2\n"}, True, True),
     ],
 )
-def test_what_systemd_made_of_fstab(folders, files, systemd, stale):
-    state = look(Machine(folders=folders, files=files))
+def test_what_systemd_made_of_fstab(directories, files, systemd, stale):
+    state = look(Machine(directories=directories, files=files))
     assert (state.systemd, state.stale) == (systemd, stale)
 
 

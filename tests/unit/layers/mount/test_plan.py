@@ -1,11 +1,11 @@
 import pytest
 
-from lunmirror.gate import pass_through
+from lunmirror.gate import enforce
 from lunmirror.layers.filesystem.facts import Bare, FileSystem, Other
 from lunmirror.layers.mount.facts import Mounted, MountState
 from lunmirror.layers.mount.plan import plan
 from lunmirror.layers.volume.facts import GROW, UNFORMATTED
-from lunmirror.model import ABSENT, Kind, MakeFolder, Present, Ref, Run, Unknown, WriteFile
+from lunmirror.model import ABSENT, Kind, MakeDirectory, Present, Ref, Run, Unknown, WriteFile
 from unit.layers.filesystem.world import desired, volume, world
 
 ID = "vg0/testlv"
@@ -22,14 +22,14 @@ def mounted(number="253:5", flags=LIVE, options=(), type="ext4"):
     return Mounted("/mnt/test", number, type, "/dev/x", options, "ro" in options, flags)
 
 
-def state(fstab=ROOT + LINE, mounted=None, folder="", **fields):
-    return Present(MountState(fstab, "", mounted, fields.pop("elsewhere", ()), folder, **fields))
+def state(fstab=ROOT + LINE, mounted=None, directory="", **fields):
+    return Present(MountState(fstab, "", mounted, fields.pop("elsewhere", ()), directory, **fields))
 
 
 def ask(seen, filesystem=READY, pending=(), tags=(), **declared):
     there = world(filesystem=filesystem, mount=seen, tags=tags)
     planned = plan(desired(volume(**declared)), there, frozenset(pending))
-    assert pass_through(planned, frozenset()) == planned
+    assert enforce(planned, frozenset()) == planned
     assert all(
         s.ref == REF and s.drift and s.drift[0].key == "groups.vg0.volumes.testlv.mount" for s in planned.steps
     )
@@ -50,10 +50,10 @@ WRITE = WriteFile("/etc/fstab", ROOT + LINE, ROOT)
     [
         (state(mounted=mounted()), []),
         (state(), [MOUNT]),
-        (state(folder="missing"), [MakeFolder("/mnt/test"), MOUNT]),
+        (state(directory="missing"), [MakeDirectory("/mnt/test"), MOUNT]),
         (state(ROOT, mounted=mounted()), [WRITE]),
         (state(ROOT, mounted=mounted(), systemd=True), [WRITE, RELOAD]),
-        (state(ROOT, folder="missing", systemd=True), [WRITE, RELOAD, MakeFolder("/mnt/test"), MOUNT]),
+        (state(ROOT, directory="missing", systemd=True), [WRITE, RELOAD, MakeDirectory("/mnt/test"), MOUNT]),
         (state(b"", absent=True, mounted=mounted()), [WriteFile("/etc/fstab", LINE, None)]),
         (state(systemd=True), [MOUNT]),
         (state(systemd=True, stale=True), [RELOAD, MOUNT]),
@@ -98,7 +98,7 @@ def test_mount_is_told_its_options_but_none_of_fstabs_own():
         ),
         (
             state(b"LABEL=u /mnt/test ext4\n", doubts={1: "which one is chance"}),
-            "cannot be told: which one is chance",
+            "is not known: which one is chance",
         ),
         (state(LINE + b"\n/dev/sdz /mnt/test/ ext4\n"), "line 3: /dev/sdz"),
         (state(LINE + b"/dev/mapper/vg0-testlv /srv ext4\n"), "line 2: /dev/mapper/vg0-testlv"),
@@ -106,10 +106,10 @@ def test_mount_is_told_its_options_but_none_of_fstabs_own():
         (state(b"/dev/vg0/testlv none swap sw\n"), "line 1: "),
         (state(mounted=mounted("8:1")), "device 8:1"),
         (state(mounted=mounted("0:40", type="autofs")), "autofs"),
-        (state(folder="/mnt is a symbolic link that leads to /data"), "symbolic link"),
+        (state(directory="/mnt is a symbolic link that leads to /data"), "symbolic link"),
     ],
 )
-def test_what_a_person_must_decide(seen, word):
+def test_what_an_administrator_must_decide(seen, word):
     planned = ask(seen)
     assert planned.steps == ()
     (finding,) = planned.findings
@@ -121,7 +121,7 @@ def test_what_a_person_must_decide(seen, word):
 @pytest.mark.parametrize(
     ("flags", "options", "word"), [(("ro", "relatime"), ("rw",), "someone"), (("rw",), ("ro",), "errors")]
 )
-def test_a_file_system_gone_read_only_is_left_to_a_person(flags, options, word):
+def test_a_file_system_gone_read_only_is_left_to_an_administrator(flags, options, word):
     planned = ask(state(mounted=mounted(flags=flags, options=options)))
     assert planned.steps == ()
     assert [f.kind for f in planned.findings] == [Kind.BLOCKED]
@@ -148,9 +148,9 @@ def test_nothing_is_mounted_nor_written_before_the_file_system_is_in_order(files
     assert planned.steps == ()
     assert [f.kind for f in planned.findings] == [Kind.BLOCKED]
     for pending in (Ref("filesystem", ID), Ref("volume", ID)):
-        predicted = ask(state(ROOT, folder="missing", systemd=True), filesystem, pending={pending})
+        predicted = ask(state(ROOT, directory="missing", systemd=True), filesystem, pending={pending})
         assert {s.after for s in predicted.steps} == {(pending,)}
-        assert [type(a) for a in actions(predicted)] == [WriteFile, Run, MakeFolder, Run]
+        assert [type(a) for a in actions(predicted)] == [WriteFile, Run, MakeDirectory, Run]
 
 
 def test_the_file_systems_own_tags_count_and_not_the_older_ones_of_the_volume():
@@ -176,7 +176,7 @@ def test_without_an_observation_nothing_is_done(seen):
         (LIVE, ("discard",), ""),
     ],
 )
-def test_flags_of_the_mount_are_mended_live(live, declared, options):
+def test_flags_of_the_mount_are_repaired_live(live, declared, options):
     line = b"/dev/vg0/testlv /mnt/test ext4 " + ",".join(declared).encode()
     fstab = line + b",_netdev,nofail,x-systemd.device-timeout=120s 0 2\n"
     planned = ask(state(fstab, mounted=mounted(flags=live)), options=declared)
@@ -205,7 +205,7 @@ def test_a_mount_on_demand_that_was_asked_for_is_left_to_systemd():
     assert [type(a) for a in actions(planned)] == [WriteFile]
 
 
-def test_several_lines_follow_one_another_and_systemd_is_told_once():
+def test_several_lines_follow_one_another_and_systemd_is_reported_once():
     names = ("one", "two", "three")
     volumes = [volume(name=name, path=f"/mnt/{name}") for name in names]
     seen = {

@@ -1,4 +1,4 @@
-"""A small machine in memory for the node and session layers: files, folders made of their paths, servers."""
+"""A small machine in memory for the node and session layers: files, directories made of their paths, servers."""
 
 from lunmirror.desired import Chap, Credentials, Desired, Disk, Portal, Server, Timeouts
 from lunmirror.host.protocol import Ran
@@ -28,11 +28,11 @@ def chap(mutual=False):
 
 
 class Machine:
-    """A Reader. `files` holds bytes or Unknown; every part of a path is a folder, unless `folders` says otherwise."""
+    """A Reader. `files` holds bytes or Unknown; every part of a path is a directory, unless `directories` says otherwise."""
 
-    def __init__(self, files=None, *, folders=None, silent=None, discovery=ANNOUNCED, rc=0, err=""):
+    def __init__(self, files=None, *, directories=None, silent=None, discovery=ANNOUNCED, rc=0, err=""):
         self.files = {"/run/iscsid.pid": b"7\n", "/proc/7/stat": b"7 (iscsid) S 1 7 7 0\n"} | dict(files or {})
-        self.folders = {NODES: Present(())} | (folders or {})
+        self.directories = {NODES: Present(())} | (directories or {})
         self.silent = silent or {}
         self.in_vain = 0.0
         self.log = ""
@@ -44,11 +44,11 @@ class Machine:
         content = self.files.get(path, ABSENT)
         return Present(content) if isinstance(content, bytes) else content
 
-    def folder(self, path):
+    def directory(self, path):
         inside = {p[len(path) + 1 :].split("/")[0] for p in self.files if p.startswith(path + "/")}
-        if isinstance(self.folders.get(path), Unknown):
-            return self.folders[path]
-        return Present(tuple(sorted(inside))) if inside else self.folders.get(path, ABSENT)
+        if isinstance(self.directories.get(path), Unknown):
+            return self.directories[path]
+        return Present(tuple(sorted(inside))) if inside else self.directories.get(path, ABSENT)
 
     def query(self, argv, deadline):
         if argv[0] == "dmesg":
@@ -65,13 +65,13 @@ class Machine:
     def waited(self, session):
         return self.in_vain
 
-    def once(self, name, look):
+    def memoize(self, name, look):
         return look()
 
     def glob(self, pattern):
         if pattern.startswith("/sys/"):
             return ()
-        raise AssertionError("folders are listed, not globbed")
+        raise AssertionError("directories are listed, not globbed")
 
     def link(self, path):
         return ABSENT

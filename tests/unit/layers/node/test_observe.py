@@ -78,9 +78,9 @@ def test_a_record_that_cannot_be_trusted_is_unknown(raw):
     assert isinstance(look(Machine({RECORD: raw})), Unknown)
 
 
-@pytest.mark.parametrize("folder", [NODES, HOME, f"{HOME}/192.168.1.115,3260,1"])
-def test_what_cannot_be_listed_is_not_absent(folder):
-    machine = Machine({RECORD: RAW}, folders={folder: Unknown("a symbolic link where none may be")})
+@pytest.mark.parametrize("directory", [NODES, HOME, f"{HOME}/192.168.1.115,3260,1"])
+def test_what_cannot_be_listed_is_not_absent(directory):
+    machine = Machine({RECORD: RAW}, directories={directory: Unknown("a symbolic link where none may be")})
     assert "symbolic link" in look(machine).reason
     assert machine.asked == []
 
@@ -98,7 +98,7 @@ class TestStrays:
     @pytest.mark.parametrize(
         ("old", "found"), [(AUTOMATIC, ("192.168.1.99:3260",)), (AUTOMATIC[:300], ()), (Unknown("torn"), ())]
     )
-    def test_one_that_is_logged_in_to_at_boot_is_told(self, old, found):
+    def test_one_that_is_logged_in_to_at_boot_is_reported(self, old, found):
         assert look(Machine({RECORD: RAW, self.OLD: old})).facts.strays == found
 
     def test_one_that_is_manual_is_not(self):
@@ -111,7 +111,7 @@ class TestStrays:
         assert [s.facts.strays for s in seen.values()] == [(), ()]
 
     @pytest.mark.parametrize(("startup", "found"), [(b"automatic", True), (b"manual", False)])
-    def test_a_record_under_another_spelling_is_told(self, startup, found):
+    def test_a_record_under_another_spelling_is_reported(self, startup, found):
         """Left behind when the spelling in the configuration was corrected."""
         lower, upper = TARGET, TARGET.replace("linux", "Linux")
         raw = RAW.replace(b"node.startup = manual", b"node.startup = " + startup)
@@ -122,14 +122,14 @@ class TestStrays:
 class TestRoot:
     NEW = RECORD.replace("/etc/", "/var/lib/")
 
-    def test_the_only_nodes_folder_is_it(self):
+    def test_the_only_nodes_directory_is_it(self):
         machine = Machine({self.NEW: RAW})
-        machine.folders.pop(NODES)
+        machine.directories.pop(NODES)
         assert look(machine).facts.root == "/var/lib/iscsi"
         assert machine.was_read == [self.NEW]
 
     @pytest.mark.parametrize("root", ["/etc/iscsi", "/var/lib/iscsi"])
-    def test_with_both_the_program_tells(self, root):
+    def test_with_both_the_program_reports(self, root):
         machine = Machine(
             {self.NEW: RAW, RECORD: RAW, "/usr/sbin/iscsiadm": b"\x7fELF\0" + root.encode() + b"/nodes\0"}
         )
@@ -137,19 +137,19 @@ class TestRoot:
 
     @pytest.mark.parametrize("root", ["/etc/iscsi", "/var/lib/iscsi"])
     def test_records_that_an_upgrade_has_not_moved_yet(self, root):
-        """Debian 13's package has its folder from the moment it is unpacked."""
+        """Debian 13's package has its directory from the moment it is unpacked."""
         program = {"/usr/sbin/iscsiadm": b"\x7fELF\0" + root.encode() + b"/nodes\0"}
         for files in ({RECORD: RAW}, {RECORD.replace(TARGET, f"{TARGET}-2"): RAW}):
-            machine = Machine(files | program, folders={"/var/lib/iscsi": Present(())})
+            machine = Machine(files | program, directories={"/var/lib/iscsi": Present(())})
             if root == "/var/lib/iscsi":
                 assert "an upgrade of open-iscsi has not ended" in look(machine).reason
                 assert machine.asked == []
             else:
                 assert isinstance(look(machine), Present)
 
-    def test_with_neither_the_program_tells(self):
+    def test_with_neither_the_program_reports(self):
         machine = Machine({"/sbin/iscsiadm": b"\0/var/lib/iscsi/nodes\0"})
-        machine.folders.pop(NODES)
+        machine.directories.pop(NODES)
         assert look(machine) == Present(Missing(1, f"/var/lib/iscsi/nodes/{TARGET}/192.168.1.115,3260,1/default"))
 
     @pytest.mark.parametrize(
@@ -157,17 +157,17 @@ class TestRoot:
     )
     def test_a_program_that_does_not_tell(self, text):
         machine = Machine({"/usr/sbin/iscsiadm": text})
-        machine.folders.pop(NODES)
+        machine.directories.pop(NODES)
         assert isinstance(look(machine), Unknown)
 
     def test_not_installed(self):
         machine = Machine()
-        machine.folders.pop(NODES)
+        machine.directories.pop(NODES)
         assert "install open-iscsi" in look(machine).reason
 
 
 class TestMissing:
-    def test_the_server_tells_the_tag(self):
+    def test_the_server_reports_the_tag(self):
         machine = Machine()
         assert look(machine) == Present(Missing(1, RECORD))
         (argv,) = machine.asked
@@ -215,7 +215,7 @@ class TestMissing:
         assert why in seen.reason
 
     @pytest.mark.parametrize("announced", [TARGET.upper().replace("IQN", "iqn"), TARGET.replace("linux", "Linux")])
-    def test_another_spelling_is_said(self, announced):
+    def test_another_spelling_is_reported(self, announced):
         """open-iscsi sends the name as it stands, and tgt takes its own spelling only (lab: test_names.py)."""
         seen = look(Machine(discovery=f"192.168.1.115:3260,1 {announced}\n"))
         assert isinstance(seen, Unknown)
@@ -263,7 +263,7 @@ class TestSecrets:
             ({"/s/out": b"same\n", "/s/in": b"same"}, "same secret"),
         ],
     )
-    def test_one_that_cannot_be_used_is_said(self, files, why):
+    def test_one_that_cannot_be_used_is_reported(self, files, why):
         record = look(Machine({RECORD: RAW} | files), server(chap=chap(mutual=True))).facts
         assert why in record.trouble
 

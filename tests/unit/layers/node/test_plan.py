@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from lunmirror.gate import pass_through
+from lunmirror.gate import enforce
 from lunmirror.layers.node.facts import Missing, Torn
 from lunmirror.layers.node.observe import observe
 from lunmirror.layers.node.plan import plan
@@ -35,7 +35,7 @@ def planned(raw, *, files=None, **fields):
     """What is planned for a machine whose record is `raw`."""
     wanted = desired(server(**fields))
     seen = observe(wanted, Machine({RECORD: raw} | (files or {})), {})
-    return pass_through(plan(wanted, {"node": seen}, frozenset()), frozenset())
+    return enforce(plan(wanted, {"node": seen}, frozenset()), frozenset())
 
 
 def of(state):
@@ -124,7 +124,7 @@ class TestChap:
         assert new["node.session.auth.password_in"] == "second-secret"
         assert step.action.secrets == ("first-secret", "second-secret")
 
-    def test_no_secret_is_said(self):
+    def test_no_secret_is_reported(self):
         old = MANAGED.replace(b"# END", b"node.session.auth.password = third-secret\n# END")
         (step,) = planned(old, chap=chap(mutual=True), files=SECRETS).steps
         assert step.action.secrets == ("first-secret", "second-secret", "third-secret")
@@ -219,10 +219,10 @@ def test_the_temporary_file_lies_where_the_records_really_are():
 
 def test_the_gate_lets_every_step_pass():
     for state in (Present(Missing(1, RECORD)), Present(Torn(RECORD, b""))):
-        assert pass_through(of(state), frozenset()) == of(state)
+        assert enforce(of(state), frozenset()) == of(state)
 
 
-def test_a_record_that_nobody_declares_is_told_and_left_alone():
+def test_a_record_that_nobody_declares_is_reported_and_left_alone():
     state = observe(desired(server()), Machine({RECORD: MANAGED}), {})["filer1"]
     before = of(state)
     after = of(Present(state.facts._replace(strays=("192.168.1.99:3260",))))

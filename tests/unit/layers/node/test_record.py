@@ -46,7 +46,7 @@ def test_every_record_cut_short_is_torn(size):
         (b"# BEGIN RECORD 2.1.8\n# END RECORD\n", "which target"),
     ],
 )
-def test_what_is_torn_says_why(raw, why):
+def test_what_is_torn_reports_why(raw, why):
     assert why in tear(raw)
 
 

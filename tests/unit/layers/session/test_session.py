@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from lunmirror.desired import Portal
-from lunmirror.gate import pass_through
+from lunmirror.gate import enforce
 from lunmirror.layers.node.facts import Missing, Record, Torn
 from lunmirror.layers.node.record import settings_of
 from lunmirror.layers.session.exits import EXITS, explain_exit, meanings
@@ -125,7 +125,7 @@ class TestObserve:
         assert look(session(1, **other))[0] == Present(NoSession(""))
 
     @pytest.mark.parametrize("other", [{"iface": "eth1"}, {"address": "filer1", "actual": "192.168.1.115"}])
-    def test_another_way_to_the_same_disks_is_told(self, other):
+    def test_another_way_to_the_same_disks_is_reported(self, other):
         seen, _ = look(session(1, **other))
         assert len(seen.facts.others) == 1
         assert "session1" in seen.facts.others[0]
@@ -156,7 +156,7 @@ class TestObserve:
         assert isinstance(observe(wanted, Machine(), {"node": {}})["filer1"], Unknown)
 
     def test_a_listing_that_fails_is_unknown(self):
-        assert "too many" in look({}, folders={SESSIONS: Unknown("too many open files")})[0].reason
+        assert "too many" in look({}, directories={SESSIONS: Unknown("too many open files")})[0].reason
 
     def test_all_portals_without_a_session_are_probed_at_once(self):
         servers = (
@@ -178,7 +178,7 @@ class TestObserve:
 def planned(state, node=IN_ORDER, pending=(), **fields):
     wanted = desired(server(**fields))
     seen = {"node": {"filer1": node}, "session": {"filer1": state}}
-    return pass_through(plan(wanted, seen, frozenset(pending)), frozenset())
+    return enforce(plan(wanted, seen, frozenset(pending)), frozenset())
 
 
 NODE = Ref("node", "filer1")
@@ -297,7 +297,7 @@ class TestPlan:
     def test_timeouts_that_cannot_be_read_are_passed_over(self):
         assert planned(Present(LIVE._replace(recv_tmo=None, ping_tmo=None))).findings == ()
 
-    def test_twins_want_a_person(self):
+    def test_twins_want_an_administrator(self):
         result = planned(Present(LIVE._replace(twins=("session7",))))
         assert [f.kind for f in result.findings] == [Kind.REFUSED]
         assert "session1, session7" in result.findings[0].what

@@ -45,13 +45,13 @@ class Machine:
         text = self.mounts if path == "/proc/self/mountinfo" else self.files.get(path)
         return ABSENT if text is None else Present(f"{text}\n".encode())
 
-    def folder(self, path):
+    def directory(self, path):
         return Present(tuple(sorted(self.tree[path]))) if path in self.tree else ABSENT
 
     def link(self, path):
         return Present(self.links[path]) if path in self.links else ABSENT
 
-    def once(self, name, look):
+    def memoize(self, name, look):
         return look()
 
     def glob(self, pattern):
@@ -93,7 +93,7 @@ def test_what_is_no_raid1_leans_on_every_disk(status: str) -> None:
 
 def test_letters_that_do_not_fit_the_legs_tell_nothing() -> None:
     machine = Machine(status="vg0-lv: 0 131072 raid raid1 3 AAA 131072/131072 idle 0 0 -\n")
-    assert "cannot be told apart" in burden("session1", machine)
+    assert "cannot be distinguished" in burden("session1", machine)
 
 
 def test_nothing_active_leans_on_nothing() -> None:

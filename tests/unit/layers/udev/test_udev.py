@@ -5,14 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lunmirror.config import names, portals
-from lunmirror.config.problems import Wrong
+from lunmirror.config.problems import InvalidValue
 from lunmirror.desired import Desired, Disk, Portal, Server, Timeouts
 from lunmirror.host import paths
 from lunmirror.layers.node.facts import Record
 from lunmirror.layers.udev.facts import NAME, Rules
 from lunmirror.layers.udev.plan import MARK, plan
 from lunmirror.layers.udev.rules import NOTICE, PLAIN, rules
-from lunmirror.model import Kind, MakeFolder, Present, RemoveFile, Unknown, WriteFile
+from lunmirror.model import Kind, MakeDirectory, Present, RemoveFile, Unknown, WriteFile
 
 TARGET = "iqn.2006-01.com.openfiler:linuxtest1lv"
 TIMES = Timeouts(1, 1, 1, 10, 3, command_timeout=4, eh_timeout=4)
@@ -31,9 +31,9 @@ def desired(*lists, lun=1, target=TARGET):
     return Desired(servers, disks, {}, {}, 6, 30)
 
 
-def planned(raw, wanted=None, folder=True):
+def planned(raw, wanted=None, directory=True):
     wanted = wanted or desired()
-    return plan(wanted, {"udev": {NAME: Present(Rules(raw, folder))}, "node": {}}, frozenset())
+    return plan(wanted, {"udev": {NAME: Present(Rules(raw, directory))}, "node": {}}, frozenset())
 
 
 def written(wanted=None):
@@ -95,9 +95,9 @@ def test_what_cannot_be_read_is_left_alone():
     assert [f.kind for f in found.findings] == [Kind.BLOCKED]
 
 
-def test_a_missing_folder_is_made_first():
-    first, second = planned(None, folder=False).steps
-    assert isinstance(first.action, MakeFolder)
+def test_a_missing_directory_is_made_first():
+    first, second = planned(None, directory=False).steps
+    assert isinstance(first.action, MakeDirectory)
     assert paths.UDEV_RULES.startswith(first.action.path + "/")
     assert isinstance(second.action, WriteFile)
 
@@ -138,7 +138,7 @@ def test_nothing_that_udev_could_take_for_more_than_itself_is_written(address):
 def test_every_valid_configuration_can_be_written_and_means_itself(target, words):
     try:
         target, portal = names.target(target), portals.portal(words)
-    except Wrong:
+    except InvalidValue:
         return
     (place,), strange = places(desired((portal,), target=target))
     assert strange == ()

@@ -21,7 +21,7 @@ def test_the_journal_learns_first_that_the_good_leg_has_everything():
     assert kinds(answer) == [Kind.REFUSED]
 
 
-def test_then_the_leg_is_dropped_to_be_copied_anew_and_never_refreshed():
+def test_then_the_leg_is_dropped_to_be_copied_again_and_never_refreshed():
     assert commands(planned(Present(lv(past=NOTED, misled=(A,))))) == ["lvconvert -y -m -1 vg0/lv /dev/left"]
     assert commands(planned(Present(lv(letters="DA", past=NOTED, misled=(A,))))) == [
         "lvconvert -y -m -1 vg0/lv /dev/left"
@@ -56,7 +56,7 @@ def test_without_another_good_leg_nothing_is_done_at_all():
         assert volume.running == ()
 
 
-def test_a_good_leg_that_is_on_a_stranger_is_none():
+def test_a_good_leg_that_is_on_an_unrelated_device_is_none():
     volume = lv(past=BOTH, misled=(A,))
 
     assert volume.running == (B,)

@@ -1,4 +1,4 @@
-"""What is told of a volume's parts by their names alone."""
+"""What is reported of a volume's parts by their names alone."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_only_lvms_own_names_are_parts(name, part):
 
 
 def test_a_stand_in_for_what_is_out_of_view_is_no_orphan():
-    """A degraded start makes them (lab: test_two_histories_stop_until_a_person_chooses), and they stay."""
+    """A degraded start makes them (lab: test_split_brain_stops_until_an_administrator_chooses), and they stay."""
     rows = [row("testlv", ""), row("testlv_rimage_0"), row("testlv_rmeta_0")]
     names = (
         "testlv",

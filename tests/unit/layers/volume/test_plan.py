@@ -3,14 +3,14 @@
 import pytest
 
 from lunmirror.desired import Desired, Disk, Filesystem, Group, Portal, Server, Size, Timeouts, Volume
-from lunmirror.gate import pass_through
+from lunmirror.gate import enforce
 from lunmirror.journal import Entry, advance, fit_to_start, parse, render
 from lunmirror.layers.disk.facts import Device, Lun
 from lunmirror.layers.group.facts import Member, VolumeGroup
 from lunmirror.layers.session.facts import NoSession, Session
 from lunmirror.layers.volume.facts import GROW, UNFORMATTED, Leg, LogicalVolume
 from lunmirror.layers.volume.plan import plan
-from lunmirror.layers.volume.superblock import Accounts, Superblock
+from lunmirror.layers.volume.superblock import LegSuperblocks, Superblock
 from lunmirror.model import ABSENT, Kind, Plan, Present, Ref, Run, Unknown, WriteFile
 
 MIB = 1 << 20
@@ -130,7 +130,7 @@ def test_while_copying_nothing_is_done():
     assert [f.kind for f in answer.findings] == [Kind.DEGRADED]
 
 
-HEALING = [
+REPAIR = [
     # what is found, the group, the commands
     (lv(letters="AD", past=ONLY_A), group(), ["lvchange --refresh vg0/lv"]),
     (lv(letters="AD", past=ONLY_A), group(hidden=("right",)), []),
@@ -151,8 +151,8 @@ HEALING = [
 ]
 
 
-@pytest.mark.parametrize(("facts", "vg", "expected"), HEALING)
-def test_healing(facts, vg, expected):
+@pytest.mark.parametrize(("facts", "vg", "expected"), REPAIR)
+def test_repair(facts, vg, expected):
     assert commands(planned(Present(facts), vg=vg)) == expected
 
 
@@ -233,7 +233,7 @@ def test_a_mirror_without_a_leg(right, past, expected):
     repair = answer.steps[-2]
     assert repair.proof.startswith("journal: ")
     assert repair.action.argv[repair.action.argv.index("--devices") + 1] == "/dev/left,/dev/third"
-    assert pass_through(answer, frozenset()).steps == answer.steps
+    assert enforce(answer, frozenset()).steps == answer.steps
 
 
 def test_a_choice_gives_up_the_leg_of_a_mirror_that_may_return():
@@ -271,8 +271,8 @@ NOW, BEFORE = "11111111-1111-4111-8111-111111111111", "00000000-0000-4000-8000-0
 
 
 def resting(legs: dict, past=BOTH, **more):
-    said = Present(Accounts({pv: Superblock(*leg) for pv, leg in legs.items()}))
-    how = {"letters": "  ", "active": False, "ratio": (0, 0), "past": past, "testimony": said, "boot": NOW} | more
+    said = Present(LegSuperblocks({pv: Superblock(*leg) for pv, leg in legs.items()}))
+    how = {"letters": "  ", "active": False, "ratio": (0, 0), "past": past, "superblocks": said, "boot": NOW} | more
     return Present(lv(**how))
 
 
@@ -315,10 +315,10 @@ def test_an_unclean_end_is_not_forgotten_over_a_degraded_start():
 
 
 @pytest.mark.parametrize("past", [ABSENT, BOTH, ONLY_A, ONLY_B, Unknown("torn")])
-def test_legs_that_accuse_each_other_are_two_histories_whatever_the_journal_says(past):
+def test_legs_that_accuse_each_other_are_split_brain_whatever_the_journal_reports(past):
     answer = planned(resting(TORN_ON_DISK, past))
     assert (commands(answer), [f.kind for f in answer.findings]) == ([], [Kind.REFUSED])
-    assert "two histories" in answer.findings[0].what
+    assert "split brain" in answer.findings[0].what
     if isinstance(past, Unknown):
         assert notes(answer) == [], "a journal that cannot be read is never overwritten"
         return
@@ -344,7 +344,7 @@ def test_after_the_choice_they_are_no_more():
 
 def test_legs_whose_word_cannot_be_read_start_nothing():
     for hidden in ((), ("right",)):
-        answer = planned(resting({}, BOTH, testimony=Unknown("I/O error")), vg=group(hidden=hidden))
+        answer = planned(resting({}, BOTH, superblocks=Unknown("I/O error")), vg=group(hidden=hidden))
         assert (answer.steps, [f.kind for f in answer.findings]) == ((), [Kind.BLOCKED])
 
 
@@ -360,7 +360,7 @@ def test_a_leg_that_the_kernel_still_believes_in_is_waited_for():
 
 
 MADE_EQUAL = [
-    # the journal, what the kernel does -> command, the journal after it, what is said
+    # the journal, what the kernel does -> command, the journal after it, what is reported
     ("repair", "idle", 0, ["lvchange --syncaction repair vg0/lv"], "repairing", []),
     ("repair", "check", 0, [], None, [Kind.DEGRADED]),
     ("repairing", "repair", 0, [], None, [Kind.DEGRADED]),
@@ -387,7 +387,7 @@ def test_one_that_somebody_else_started_in_a_new_boot_is_made_equal():
         assert [n.scrub for n in notes(planned(Present(lv(past=past, boot=NOW))))] in ([], [""])
 
 
-def test_a_volume_that_runs_otherwise_than_its_metadata_says_is_left_to_a_person():
+def test_a_volume_that_runs_otherwise_than_its_metadata_reports_is_left_to_an_administrator():
     answer = planned(
         Present(lv(type="mirror", letters="  ", ratio=(0, 0), target="linear", past=BOTH)), wanted("mirror")
     )
@@ -402,7 +402,7 @@ def test_the_other_side_cannot_be_chosen_while_a_choice_is_carried_out():
     assert "filer2 was chosen" in answer.findings[0].why
 
 
-def test_two_histories_are_refused_noted_and_not_readmitted():
+def test_split_brain_is_refused_noted_and_not_readmitted():
     facts = lv(letters="DA", past=ONLY_A)  # it runs on B, the journal knows A as the good one
     answer = planned(Present(facts), vg=group(flagged=("left",)))
     assert commands(answer) == []
@@ -428,7 +428,7 @@ def test_choosing_the_other_side_needs_the_volume_stopped():
     assert commands(planned(Present(lv(letters="DA", past=TORN)), choice)) == ["lvchange -a n vg0/lv"]
 
 
-def test_no_choice_where_there_is_one_history():
+def test_no_choice_where_there_is_no_split_brain():
     answer = planned(Present(lv(past=BOTH)), wanted(choice=("vg0/lv", "filer1")))
     assert (answer.steps, [f.kind for f in answer.findings]) == ((), [Kind.REFUSED])
 
@@ -618,7 +618,7 @@ def test_replacing_a_leg(facts, desired, vg, expected):
 )
 def test_nothing_is_done_on_swapped_disks(facts):
     vg = group()
-    swapped = tuple(m._replace(disk="right", strayed_from="left") if m.disk == "left" else m for m in vg.members)
+    swapped = tuple(m._replace(disk="right", misplaced_from="left") if m.disk == "left" else m for m in vg.members)
     answer = planned(Present(facts), vg=vg._replace(members=swapped))
     assert (answer.steps, [f.kind for f in answer.findings]) == ((), [Kind.BLOCKED])
     assert planned(ABSENT, vg=vg._replace(members=swapped)).steps == ()
@@ -638,14 +638,14 @@ def test_a_choice_that_is_being_carried_out_is_not_asked_again():
 
 # A returning leg, and the journal that cannot be read
 
-ACCUSES = Present(Accounts({B: Superblock(1, 7, frozenset({0}), False)}))  # B ran without A
-SILENT_ON_A = Present(Accounts({B: Superblock(1, 7, frozenset(), False)}))
+ACCUSES = Present(LegSuperblocks({B: Superblock(1, 7, frozenset({0}), False)}))  # B ran without A
+SILENT_ON_A = Present(LegSuperblocks({B: Superblock(1, 7, frozenset(), False)}))
 
 
 @pytest.mark.parametrize("past", [ABSENT, BOTH, ONLY_A])
 @pytest.mark.parametrize("vg", [group(), group(flagged=("right",))])
 def test_a_returning_leg_that_ran_without_the_running_one_is_not_let_in(past, vg):
-    answer = planned(Present(lv(letters="AD", past=past, testimony=ACCUSES)), vg=vg)
+    answer = planned(Present(lv(letters="AD", past=past, superblocks=ACCUSES)), vg=vg)
     assert (commands(answer), [f.kind for f in answer.findings]) == ([], [Kind.REFUSED])
     [entry] = notes(answer)
     assert (entry.running, entry.diverged) == ((A,), (B,))
@@ -653,21 +653,21 @@ def test_a_returning_leg_that_ran_without_the_running_one_is_not_let_in(past, vg
 
 def test_a_returning_leg_that_accuses_nobody_who_runs_is_let_in():
     refresh = ["lvchange --refresh vg0/lv"]
-    assert commands(planned(Present(lv(letters="AD", past=ONLY_A, testimony=SILENT_ON_A)))) == refresh
-    third = lv(letters="ADA", pvs=(A, B, C), past=ONLY_A, testimony=Present(Accounts({B: Superblock(1, 7, frozenset({1}), False)})))  # fmt: skip
+    assert commands(planned(Present(lv(letters="AD", past=ONLY_A, superblocks=SILENT_ON_A)))) == refresh
+    third = lv(letters="ADA", pvs=(A, B, C), past=ONLY_A, superblocks=Present(LegSuperblocks({B: Superblock(1, 7, frozenset({1}), False)})))  # fmt: skip
     assert commands(planned(Present(third), wanted(legs=("left", "right", "third")))) == refresh
 
 
 @pytest.mark.parametrize("vg", [group(), group(flagged=("right",))])
 def test_a_returning_leg_whose_word_cannot_be_read_is_not_let_in(vg):
-    answer = planned(Present(lv(letters="AD", past=ONLY_A, testimony=Unknown("I/O error"))), vg=vg)
+    answer = planned(Present(lv(letters="AD", past=ONLY_A, superblocks=Unknown("I/O error"))), vg=vg)
     assert (answer.steps, [f.kind for f in answer.findings]) == ((), [Kind.BLOCKED])
 
 
 @pytest.mark.parametrize("letters", ["AA", "AD"])
 @pytest.mark.parametrize("type", ["raid1", "mirror"])
 def test_under_a_journal_that_cannot_be_read_nothing_is_let_in_or_noted(letters, type):
-    found = lv(type, letters, past=Unknown("torn"), past_raw=b"{", testimony=SILENT_ON_A)
+    found = lv(type, letters, past=Unknown("torn"), past_raw=b"{", superblocks=SILENT_ON_A)
     answer = planned(Present(found), wanted(type), vg=group(flagged=("right",) if letters == "AD" else ()))
     assert (answer.steps, [f.kind for f in answer.findings]) == ((), [Kind.BLOCKED])
     assert "/lv-uuid.json" in answer.findings[0].next
@@ -678,8 +678,8 @@ def test_a_raid1_adrift_is_refreshed_and_noted_on_the_other_leg_first(adrift):
     answer = planned(Present(lv(past=BOTH, adrift=adrift)))
     assert commands(answer) == ["lvchange --refresh vg0/lv"]
     assert notes(answer)[0].running == tuple({A, B} - set(adrift))
-    named = Accounts({adrift[0]: Superblock(0, 7, frozenset({0, 1}), False)})
-    refused = planned(Present(lv(past=BOTH, adrift=adrift, testimony=Present(named))))
+    named = LegSuperblocks({adrift[0]: Superblock(0, 7, frozenset({0, 1}), False)})
+    refused = planned(Present(lv(past=BOTH, adrift=adrift, superblocks=Present(named))))
     assert (commands(refused), [f.kind for f in refused.findings]) == ([], [Kind.REFUSED])
 
 
@@ -727,7 +727,7 @@ def test_traces_of_the_last_end_wait_for_a_journal_that_can_be_read():
         (BOTH, group(hidden=("right",)), Kind.BLOCKED, "bring server filer2 back"),
     ],
 )
-def test_a_mirror_whose_legs_have_all_failed_is_a_persons(past, vg, kind, said):
+def test_a_mirror_whose_legs_have_all_failed_is_an_administrators(past, vg, kind, said):
     answer = planned(Present(lv(type="mirror", letters="DD", past=past)), wanted("mirror"), vg)
     assert (commands(answer), [f.kind for f in answer.findings]) == ([], [kind])
     assert said in answer.findings[0].next
@@ -787,7 +787,7 @@ def test_what_a_killed_command_left(facts, vg, expected):
     ],
 )
 def test_only_a_copy_under_way_is_one(facts, copying):
-    assert facts.sight.copying == copying
+    assert facts.kernel_state.copying == copying
 
 
 def test_the_mark_goes_only_while_the_group_is_whole():

@@ -105,6 +105,6 @@ def said(rc, out="", trouble=""):
         (said(0, "\x00 lorem 0x12"), None),
     ],
 )
-def test_what_sg_persist_says(ran, found):
+def test_what_sg_persist_reports(ran, found):
     answer = keys(ran)
     assert answer == Present(found) if found is not None else isinstance(answer, Unknown)

@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from lunmirror.host.protocol import Ran
-from lunmirror.layers.volume.superblock import Accounts, Rubbish, Superblock, parse, read
+from lunmirror.layers.volume.superblock import LegSuperblocks, Rubbish, Superblock, parse, read
 from lunmirror.model import ABSENT, Present, Unknown
 
 BLOCKS = 66
@@ -72,7 +72,7 @@ def test_what_is_not_as_dm_raid_writes_it_is_rubbish(data):
     assert isinstance(parse(data, SIZE).facts, Rubbish)
 
 
-def test_a_leg_that_was_being_copied_says_so():
+def test_a_leg_that_was_being_copied_reports_so():
     data = bytearray(raw(1))
     struct.pack_into("<Q", data, 32, 4096)
     assert facts(bytes(data)).recovering
@@ -110,7 +110,7 @@ def leg(position, failed=(), dirty=False):
 
 
 @pytest.mark.parametrize(
-    ("legs", "accused", "torn", "unclean"),
+    ("legs", "marked_failed", "torn", "unclean"),
     [
         ({"a": leg(0), "b": leg(1)}, set(), (), False),
         ({"a": leg(0, {1}), "b": leg(1)}, {"b"}, (), False),
@@ -121,10 +121,10 @@ def leg(position, failed=(), dirty=False):
         ({"a": leg(0, {1}, dirty=True), "b": leg(1)}, {"b"}, (), False),  # its return copies those regions
     ],
 )
-def test_what_legs_say_of_each_other(legs, accused, torn, unclean):
-    word = Accounts(legs)
-    assert (word.accused(), word.torn(), word.unclean) == (accused, torn, unclean)
+def test_what_legs_say_of_each_other(legs, marked_failed, torn, unclean):
+    word = LegSuperblocks(legs)
+    assert (word.marked_failed(), word.split_brain(), word.unclean) == (marked_failed, torn, unclean)
 
 
 def test_a_leg_given_up_is_not_asked():
-    assert Accounts({"a": leg(0, {1}), "b": leg(1, {0})}).torn(("b",)) == ()
+    assert LegSuperblocks({"a": leg(0, {1}), "b": leg(1, {0})}).split_brain(("b",)) == ()

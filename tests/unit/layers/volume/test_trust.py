@@ -3,7 +3,7 @@
 import pytest
 
 from lunmirror import journal
-from lunmirror.layers.volume.superblock import Accounts, Superblock
+from lunmirror.layers.volume.superblock import LegSuperblocks, Superblock
 from lunmirror.layers.volume.trust import judge
 from lunmirror.model import Kind, Present
 from unit.layers.volume.test_plan import BOTH, ONLY_A, A, B, group, lv, notes, planned, wanted
@@ -21,8 +21,8 @@ def stopped(left, right, past=BOTH, rest=None, counters=None, rubbish=()):
     noted = {PART[pv]: value for pv, value in (counters or {}).items()}
     known = {PART[pv]: value for pv, value in (rest or {}).items()}
     past = past._replace(counters=noted, rest=known) if isinstance(past, journal.Entry) else past
-    accounts = Accounts(said, dict.fromkeys(rubbish, "it is rubbish"))
-    return lv(letters="  ", active=False, ratio=(0, 0), past=past, testimony=Present(accounts))
+    accounts = LegSuperblocks(said, dict.fromkeys(rubbish, "it is rubbish"))
+    return lv(letters="  ", active=False, ratio=(0, 0), past=past, superblocks=Present(accounts))
 
 
 CLEAN, CUT = False, True
@@ -66,12 +66,12 @@ TABLE = {
 def test_which_legs_are_older(name):
     facts, older = TABLE[name]
     verdict = judge(facts)
-    assert (set(verdict.older), verdict.torn) == (older, ())
+    assert (set(verdict.older), verdict.split_brain) == (older, ())
 
 
 def test_each_newer_in_something():
     facts = stopped((34, (1,), CLEAN), (40, (), CLEAN), counters=REST)
-    assert judge(facts).torn == ((A, B),)
+    assert judge(facts).split_brain == ((A, B),)
     answer = planned(Present(facts))
     assert [f.kind for f in answer.findings] == [Kind.REFUSED]
     assert notes(answer)[0].diverged
@@ -86,8 +86,8 @@ def test_each_newer_in_something():
         stopped((34, (), CUT), (53, (), CUT), rest=REST, counters={A: 34, B: 34}),
     ],
 )
-def test_the_one_that_counted_more_is_not_the_newest_where_it_may_have_begun_anew(facts):
-    assert judge(facts).torn == ((B, A),)
+def test_the_one_that_counted_more_is_not_the_newest_where_it_may_have_begun_again(facts):
+    assert judge(facts).split_brain == ((B, A),)
     answer = planned(Present(facts))
     assert [f.kind for f in answer.findings] == [Kind.REFUSED]
     assert notes(answer)[0].diverged
@@ -95,14 +95,14 @@ def test_the_one_that_counted_more_is_not_the_newest_where_it_may_have_begun_ane
 
 def test_one_that_accuses_and_was_put_back_is_just_older():
     verdict = judge(stopped((34, (1,), CLEAN), (40, (), CLEAN), counters={A: 36, B: 36}))
-    assert (set(verdict.older), verdict.torn) == ({A}, ())
+    assert (set(verdict.older), verdict.split_brain) == ({A}, ())
 
 
 def test_a_leg_being_copied_is_not_compared():
     facts = stopped((34, (), CLEAN), (30, (), CLEAN))
-    legs = facts.testimony.facts.legs
-    said = Accounts({A: legs[A], B: legs[B]._replace(recovering=True)})
-    assert judge(facts._replace(testimony=Present(said))).older == {}
+    legs = facts.superblocks.facts.legs
+    said = LegSuperblocks({A: legs[A], B: legs[B]._replace(recovering=True)})
+    assert judge(facts._replace(superblocks=Present(said))).older == {}
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_layout_that_is_not_understood_is_noted_as_such_and_starts_nothing_alo
     assert entry.layout == "linear"
     assert planned(Present(odd._replace(past=Present(entry), past_raw=journal.render(entry)))).steps == ()
 
-    alone = lv(letters="  ", active=False, ratio=(0, 0), past=entry, testimony=Present(Accounts({})))
+    alone = lv(letters="  ", active=False, ratio=(0, 0), past=entry, superblocks=Present(LegSuperblocks({})))
     answer = planned(Present(alone), vg=group(hidden=("right",)))
     assert (answer.steps, [f.kind for f in answer.findings]) == ((), [Kind.REFUSED])
     assert "seen as a linear" in answer.findings[0].why

@@ -8,14 +8,14 @@ from lunmirror.desired import Desired
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.disk.facts import Lun, own, shown
 from lunmirror.layers.session.facts import Session
-from lunmirror.layers.stranger.facts import Stranger
+from lunmirror.layers.unrelated.facts import Unrelated
 from lunmirror.lvm.origin import Origin, described, labels, origins
 from lunmirror.lvm.read import read_lvm
 from lunmirror.model import Observed, Present, World
 
 
 def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
-    """Present(Stranger) for each, by the kernel's name."""
+    """Present(Unrelated) for each, by the kernel's name."""
     owners = {d.pv_uuid: d.name for d in desired.disks.values() if d.pv_uuid}
     lvm = read_lvm(reader, shown(seen))
     for pv in lvm.facts.pvs if isinstance(lvm, Present) else ():
@@ -26,14 +26,14 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
             owners[pv.uuid] = name
     mine = own(seen)
     found = {k: uuid for k, uuid in labels(reader).items() if uuid in owners and k not in mine}
-    return {k: Present(_stranger(uuid, owners[uuid], k, desired, reader, seen)) for k, uuid in found.items()}
+    return {k: Present(_unrelated(uuid, owners[uuid], k, desired, reader, seen)) for k, uuid in found.items()}
 
 
-def _stranger(uuid: str, disk: str, kernel: str, desired: Desired, reader: Reader, seen: World) -> Stranger:
+def _unrelated(uuid: str, disk: str, kernel: str, desired: Desired, reader: Reader, seen: World) -> Unrelated:
     below = origins(reader, kernel)
     reached = " and ".join(described(reader, origin) for origin in below) or f"device {kernel}"
     same = bool(disk) and any(_is_same(desired, disk, origin, seen) for origin in below)
-    return Stranger(uuid, reached, disk, same)
+    return Unrelated(uuid, reached, disk, same)
 
 
 def _is_same(desired: Desired, disk: str, origin: Origin, seen: World) -> bool:

@@ -11,7 +11,7 @@ from lunmirror.model import (
     Drift,
     Finding,
     Kind,
-    MakeFolder,
+    MakeDirectory,
     Plan,
     Present,
     Ref,
@@ -27,7 +27,7 @@ from lunmirror.model import (
 LONG = 180.0  # seconds: LVM commands that also start copying, under emulation and load
 
 
-class Subject:
+class VolumeContext:
     """`after` is set in predictions: the group is not there yet. `group` is None while it cannot be seen."""
 
     def __init__(self, volume: Volume, desired: Desired, seen: World, pending: frozenset[Ref]) -> None:
@@ -72,7 +72,7 @@ class Subject:
         return [d for leg in facts.legs for d in self.disks_of(leg) if d]
 
     def server_of(self, pv: str) -> str:
-        """For a person: the server behind a physical volume, or its UUID."""
+        """For an administrator: the server behind a physical volume, or its UUID."""
         member = self.member(pv)
         return self.desired.disks[member.disk].server if member and member.disk else f"physical volume {pv}"
 
@@ -88,9 +88,9 @@ class Subject:
         """Every physical volume of the leg is visible, flagged as missing or not."""
         return bool(leg.pvs) and all((m := self.member(pv)) and m.device for pv in leg.pvs)
 
-    def anothers(self) -> str:
+    def foreign_reason(self) -> str:
         """Why the volume's group is not this host's to use; '' if it is, or will be in a prediction."""
-        return self.group.anothers() if self.group and not self.after else ""
+        return self.group.foreign_reason() if self.group and not self.after else ""
 
     def whole(self) -> bool:
         """Every member of the group that stays is in view and unflagged: metadata may be written, and a leg that goes
@@ -134,7 +134,7 @@ class Subject:
             member = self.group.member(disk)
             if member is None:
                 why = f"disk {disk} has no physical volume in group {self.volume.group}"
-                return self.find(Kind.BLOCKED, "cannot be changed yet", why, f"see what is said of disk {disk}")
+                return self.find(Kind.BLOCKED, "cannot be changed yet", why, f"see the findings for disk {disk}")
             free = (member.free + self._unused(member)) // self.group.extent_size
             if free < extents:
                 why = f"disk {disk} has {free} free extents of {self.group.extent_size} bytes, {extents} are needed"
@@ -218,10 +218,10 @@ class Subject:
         names = self._noted(entry)
         known = self._noted(past) if (past := self.past(facts)) else "nothing"
         drift = (Drift(self.volume.key, f"the journal knows that it runs on {names}", f"it knows {known}"),)
-        folder = Step(self.ref, "make the journal's folder", MakeFolder(paths.JOURNAL_DIR, 0o700), drift)
+        directory = Step(self.ref, "make the journal's directory", MakeDirectory(paths.JOURNAL_DIR, 0o700), drift)
         write = WriteFile(journal.path_of(facts.uuid), content, facts.past_raw, 0o600)
         note = Step(self.ref, f"note that {self.volume.id} runs on {names}", write, drift)
-        return (note,) if facts.past_raw is not None else (folder, note)
+        return (note,) if facts.past_raw is not None else (directory, note)
 
     def _noted(self, entry: journal.Entry) -> str:
         names = ", ".join(self.server_of(pv) for pv in entry.running)

@@ -1,6 +1,6 @@
-"""Strangers are named, and nothing is done to them: each may be somebody's backup.
+"""Unrelated devices are named, and nothing is done to them: each may be somebody's backup.
 
-| the stranger                                    | what is said                                     |
+| the unrelated device                                 | what is reported                                     |
 |-------------------------------------------------|--------------------------------------------------|
 | the declared LUN itself, through another session | a note: which session, and to log it out         |
 | any other device with a UUID of ours             | a note: how it is reached, and to hide it         |
@@ -9,35 +9,35 @@ While a volume runs on one, layer volume says so, and counts the leg as not good
 """
 
 from lunmirror.desired import Desired
-from lunmirror.layers.stranger.facts import Stranger
+from lunmirror.layers.unrelated.facts import Unrelated
 from lunmirror.model import Finding, Kind, Plan, Present, Ref, World
 
 
 def plan(desired: Desired, seen: World, pending: frozenset[Ref]) -> Plan:
-    found = seen["stranger"].items()
+    found = seen["unrelated"].items()
     return Plan(findings=tuple(_named(k, s.facts) for k, s in found if isinstance(s, Present)))
 
 
-def _named(kernel: str, stranger: Stranger) -> Finding:
+def _named(kernel: str, unrelated: Unrelated) -> Finding:
     owner = (
-        f"disk {stranger.disk}, and is not that disk"
-        if stranger.disk
+        f"disk {unrelated.disk}, and is not that disk"
+        if unrelated.disk
         else "a declared group, and is no declared disk"
     )
-    key = f"disks.{stranger.disk}" if stranger.disk else ""
-    if stranger.same:
-        what = f"/dev/{kernel} is disk {stranger.disk} once more, through a second session: {stranger.reached}"
+    key = f"disks.{unrelated.disk}" if unrelated.disk else ""
+    if unrelated.same:
+        what = f"/dev/{kernel} is disk {unrelated.disk} once more, through a second session: {unrelated.reached}"
         why = "LVM, run by hand or by its own events, sees every physical volume on it twice; lunmirror uses the first alone"
-        next_ = "see what is said of that session"
-        return Finding(Ref("stranger", kernel), Kind.NOTE, what, why, next_, key)
+        next_ = "see the findings for that session"
+        return Finding(Ref("unrelated", kernel), Kind.NOTE, what, why, next_, key)
     return Finding(
-        Ref("stranger", kernel),
+        Ref("unrelated", kernel),
         Kind.NOTE,
-        f"/dev/{kernel} ({stranger.reached}) carries the physical volume {stranger.uuid} of {owner}",
+        f"/dev/{kernel} ({unrelated.reached}) carries the physical volume {unrelated.uuid} of {owner}",
         why="it is a copy, a snapshot, or reached in a way that is not declared; lunmirror never uses it nor shows it to LVM,"
         " but LVM, run by hand or by its own events, may take it for the declared disk",
         next="stop showing it to this machine (LUN masking on the server, `losetup -d`, or a logout of its session), or keep"
         " LVM from it: global_filter in lvm.conf"
-        + ("" if stranger.disk else "; if it belongs to the group, declare it under [disks]"),
+        + ("" if unrelated.disk else "; if it belongs to the group, declare it under [disks]"),
         key=key,
     )

@@ -1,4 +1,4 @@
-"""A setting that another program keeps setting back: mended twice, then left and told, until it reads as declared."""
+"""A setting that another program keeps setting back: repaired twice, then left and told, until it reads as declared."""
 
 import pytest
 from kit import LAYOUTS, Lab
@@ -7,7 +7,7 @@ BACK = {
     "live timeout": "for s in /sys/class/iscsi_session/*; do echo 99 > $s/recovery_tmo; done",
     "record": "sed -i 's/^node.startup = .*/node.startup = manual/' $NODES/*/*/default",
 }
-MENDED = {
+REPAIRED = {
     "live timeout": "for s in /sys/class/iscsi_session/*; do echo {tmo} > $s/recovery_tmo; done",
     "record": "sed -i 's/^node.startup = .*/node.startup = automatic/' $NODES/*/*/default",
 }
@@ -25,9 +25,9 @@ def test_it_is_not_fought_for_ever(converged, what: str) -> None:
     for _ in range(2):
         ran = lab.apply(expect=4)
         assert ran.titles() == []
-        assert "contested" in str(ran.findings("refused")), str(ran)
+        assert "flapping" in str(ran.findings("refused")), str(ran)
     assert lab.footprint() == before
-    lab.run(MENDED[what].format(tmo=tmo))
+    lab.run(REPAIRED[what].format(tmo=tmo))
     assert lab.apply(expect=0).titles() == []
     lab.run(BACK[what])
     assert len(lab.apply(expect=0).titles()) == 2  # taken up again

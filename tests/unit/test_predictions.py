@@ -7,7 +7,7 @@ import pytest
 from lunmirror import config, reconcile
 from lunmirror.layers import Layer, disk
 from lunmirror.layers.disk.facts import Blank, Device, Lun
-from lunmirror.model import ABSENT, MakeFolder, Plan, Present, Ref, Step
+from lunmirror.model import ABSENT, MakeDirectory, Plan, Present, Ref, Step
 
 TEXT = """
 version = 1
@@ -28,7 +28,7 @@ size = "64MiB"
 
 def test_what_waits_for_its_own_resource_comes_in_the_next_round(monkeypatch: pytest.MonkeyPatch) -> None:
     def step(name: str, title: str, *after: str) -> Step:
-        return Step(Ref("node", name), title, MakeFolder("/x"), (), after=tuple(Ref("node", a) for a in after))
+        return Step(Ref("node", name), title, MakeDirectory("/x"), (), after=tuple(Ref("node", a) for a in after))
 
     steps = (step("a", "make a"), step("a", "set a", "a"), step("b", "make b"), step("b", "set b", "b"))
     monkeypatch.setattr(reconcile, "LAYERS", (Layer("node", lambda *_: {}, lambda *_: Plan(steps)),))
@@ -39,7 +39,7 @@ def test_what_waits_for_its_own_resource_comes_in_the_next_round(monkeypatch: py
 
 
 @pytest.mark.parametrize("visible", [True, False], ids=["visible", "not yet visible"])
-def test_the_label_on_a_partition_that_is_not_there_yet_is_foretold(visible: bool) -> None:
+def test_the_label_on_a_partition_that_is_not_there_yet_is_predicted(visible: bool) -> None:
     desired = config.compile_texts([("/etc/lunmirror/lunmirror.toml", TEXT)])
     whole = Device("sda", "/dev/sda", 2 << 30, "8:0", "9", ())
     blank = Lun(whole, (whole,), None, False, None, Blank("nothing found"), "")

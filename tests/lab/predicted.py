@@ -12,22 +12,22 @@ WAITING = ("ask server ", "wait for LUN ")
 LEARNING = ("note that ",)
 
 
-def assert_foretold(lab: Lab, plan: Ran, apply: Ran) -> None:
+def assert_predicted(lab: Lab, plan: Ran, apply: Ran) -> None:
     """What was done is what was planned, step for step and in that order, down to the command lines: where the plan
     has a placeholder, anything may stand. Asked right after that apply: disks are found under their present names."""
     assert apply.rc in (0, 3), str(apply)
-    foretold = [s for s in plan.report["steps"] if not s["title"].startswith(LEARNING)]
+    predicted = [s for s in plan.report["steps"] if not s["title"].startswith(LEARNING)]
     done = [o["step"] for o in apply.report["outcomes"] if not o["step"]["title"].startswith(WAITING + LEARNING)]
     names = placeholders(lab)
-    titles = [[named(s["title"], names) for s in steps] for steps in (done, foretold)]
-    assert titles[0] == titles[1], f"done {titles[0]}; foretold {titles[1]}"
-    assert [s["resource"] for s in done] == [s["resource"] for s in foretold]
-    for before, after in zip(foretold, done, strict=True):
+    titles = [[named(s["title"], names) for s in steps] for steps in (done, predicted)]
+    assert titles[0] == titles[1], f"done {titles[0]}; predicted {titles[1]}"
+    assert [s["resource"] for s in done] == [s["resource"] for s in predicted]
+    for before, after in zip(predicted, done, strict=True):
         if before["predicted_after"] and before["how"].startswith("---"):
             continue  # of a file that is not there yet, no more than its new lines can be told
         parts = re.split(r"<[^<>\n]+>", unquoted(before["how"]))
         pattern = ".+".join(map(re.escape, parts))
-        assert re.fullmatch(pattern, unquoted(after["how"])), f"{before['how']!r} foretold, {after['how']!r} done"
+        assert re.fullmatch(pattern, unquoted(after["how"])), f"{before['how']!r} predicted, {after['how']!r} done"
 
 
 def placeholders(lab: Lab) -> dict[str, str]:

@@ -16,7 +16,7 @@ def told(lab: Lab, *words: str, expect: int) -> str:
     return done.stdout
 
 
-def test_an_outage_and_a_rebuild_are_told(converged) -> None:
+def test_an_outage_and_a_rebuild_are_reported(converged) -> None:
     lab = converged("telling", SETUP)
     assert told(lab, "status", expect=0).startswith("OK: ")
     assert told(lab, "status", "-q", expect=0) == ""

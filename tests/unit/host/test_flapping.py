@@ -1,35 +1,35 @@
-"""What passes tell each other about contested settings: believed only if nobody else can have written it."""
+"""What passes tell each other about flapping settings: believed only if nobody else can have written it."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from lunmirror.host import contested, paths
+from lunmirror.host import flapping, paths
 
 
 @pytest.fixture(autouse=True)
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "run" / "contested.json"
-    monkeypatch.setattr(paths, "CONTESTED", str(path))
+    path = tmp_path / "run" / "flapping.json"
+    monkeypatch.setattr(paths, "FLAPPING", str(path))
     return path
 
 
-def test_what_is_told_is_known_to_the_next(file: Path) -> None:
-    assert contested.load() == {}
-    contested.save({}, {"a": 1})
-    assert contested.load() == {"a": 1}
+def test_what_is_reported_is_known_to_the_next(file: Path) -> None:
+    assert flapping.load() == {}
+    flapping.save({}, {"a": 1})
+    assert flapping.load() == {"a": 1}
     assert file.stat().st_mode & 0o777 == 0o600
-    contested.save({"a": 1}, {})
+    flapping.save({"a": 1}, {})
     assert not file.exists()
 
 
 def test_with_nothing_to_tell_nothing_is_written(file: Path) -> None:
-    contested.save({}, {})
+    flapping.save({}, {})
     assert not file.parent.exists()
-    contested.save({}, {"a": 2})
+    flapping.save({}, {"a": 2})
     before = file.stat()
-    contested.save({"a": 2}, {"a": 2})
+    flapping.save({"a": 2}, {"a": 2})
     assert (file.stat().st_ino, file.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
@@ -40,10 +40,10 @@ def test_what_cannot_be_believed_is_nothing(file: Path, content: bytes) -> None:
     file.parent.mkdir(mode=0o700)
     file.write_bytes(content)
     file.chmod(0o600)
-    assert contested.load() == {}
+    assert flapping.load() == {}
 
 
 def test_a_file_of_others_is_not_read(file: Path) -> None:
-    contested.save({}, {"a": 2})
+    flapping.save({}, {"a": 2})
     os.chmod(file, 0o622)
-    assert contested.load() == {}
+    assert flapping.load() == {}

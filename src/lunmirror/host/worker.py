@@ -1,7 +1,7 @@
 """A copy of this process that does one thing beside it for minutes, and notes what it sees in memory that both share.
 
 Notes lie in a memfd: unlike a pipe it is never full, so a copy is never held up by a parent that is busy; and unlike a
-file it needs no disk. The copy ends when it is told to, and when its parent is gone however that ended.
+file it needs no disk. The copy ends when it is asked to, and when its parent is gone however that ended.
 """
 
 import os
@@ -16,7 +16,7 @@ from lunmirror.host.waiting import until
 GRACE = 1.0  # seconds between SIGKILL and giving up
 
 
-class Tape:
+class SharedLog:
     """What a copy notes: bytes that only grow, but for the places that it writes over."""
 
     def __init__(self) -> None:
@@ -38,24 +38,24 @@ class Tape:
         return os.pread(self.number, os.fstat(self.number).st_size, 0)
 
 
-Work = Callable[[Tape, Callable[[], bool]], None]  # the second argument says whether to end
+Work = Callable[[SharedLog, Callable[[], bool]], None]  # the second argument says whether to end
 
 
-class Aside:
-    """A running copy. Its `tape` can be read at any time, also after its end."""
+class Worker:
+    """A running copy. Its `log` can be read at any time, also after its end."""
 
     def __init__(self, name: str, work: Work) -> None:
-        self.name, self.tape = name, Tape()
+        self.name, self.log = name, SharedLog()
         parent = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
             try:
-                _live(self.tape, work, parent)
+                _live(self.log, work, parent)
             finally:
                 os._exit(0)
 
     def stop(self, deadline: float) -> str:
-        """Tell it to end; '' when it has, else why not: then it is left alone. `deadline` in seconds."""
+        """Ask it to end; '' when it has, else why not: then it is left alone. `deadline` in seconds."""
         for number, patience in ((signal.SIGTERM, deadline), (signal.SIGKILL, GRACE)):
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
@@ -73,15 +73,15 @@ class Aside:
             return True
 
 
-def _live(tape: Tape, work: Work, parent: int) -> None:
-    """In the copy: nothing of the parent's is kept but the tape (the run lock and its terminal are others')."""
-    told: list[int] = []
+def _live(log: SharedLog, work: Work, parent: int) -> None:
+    """In the copy: nothing of the parent's is kept but the log (the run lock and its terminal are others')."""
+    signals: list[int] = []
     os.setsid()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda got, frame: told.append(got))
+        signal.signal(number, lambda got, frame: signals.append(got))
     null = os.open(paths.NULL, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(null, standard)
-    os.closerange(3, tape.number)
-    os.closerange(tape.number + 1, 1 << 20)
-    work(tape, lambda: bool(told) or os.getppid() != parent)
+    os.closerange(3, log.number)
+    os.closerange(log.number + 1, 1 << 20)
+    work(log, lambda: bool(signals) or os.getppid() != parent)

@@ -1,10 +1,10 @@
-"""A setting that somebody keeps setting back is mended twice, then left and told; everything else goes on."""
+"""A setting that somebody keeps setting back is repaired twice, then left and told; everything else goes on."""
 
 from collections.abc import Callable
 
 import pytest
 
-from lunmirror.contest import Contest
+from lunmirror.flapping import Flapping
 from lunmirror.model import Kind
 from sim.stage import Pass, Stage, converged, text
 
@@ -31,14 +31,14 @@ class Fight:
         self.stage, self.known = stage, {}
 
     def apply(self) -> Pass:
-        contest = Contest(self.known)
-        ran = self.stage.apply(contest=contest)
-        self.known = contest.present
+        flapping = Flapping(self.known)
+        ran = self.stage.apply(flapping=flapping)
+        self.known = flapping.current
         return ran
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
-def test_two_passes_mend_it_and_the_third_tells(damage: Callable[[Stage], None]) -> None:
+def test_two_passes_repair_it_and_the_third_reports(damage: Callable[[Stage], None]) -> None:
     stage = converged(text())
     fight = Fight(stage)
     for _ in range(2):
@@ -46,12 +46,12 @@ def test_two_passes_mend_it_and_the_third_tells(damage: Callable[[Stage], None])
         ran = fight.apply()
         assert (ran.exit, len(ran.done)) == (0, 1), str(ran)
     damage(stage)
-    planned = stage.plan(contest=Contest(fight.known))
+    planned = stage.plan(flapping=Flapping(fight.known))
     assert (planned.exit, planned.report.steps) == (4, ()), str(planned)
     for _ in range(3):
         ran = fight.apply()
         assert (ran.exit, ran.done, ran.host.changed) == (4, [], []), str(ran)
-        assert "contested" in ran.finding(Kind.REFUSED)
+        assert "flapping" in ran.finding(Kind.REFUSED)
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
@@ -66,7 +66,7 @@ def test_a_pass_that_finds_it_as_declared_ends_the_fight(damage: Callable[[Stage
 
 
 def test_what_lunmirror_made_itself_is_nobodys_undoing() -> None:
-    """A record that is gone is made anew with open-iscsi's defaults: setting those is no fight."""
+    """A record that is gone is re-created with open-iscsi's defaults: setting those is no fight."""
     stage = converged(text())
     fight = Fight(stage)
     for _ in range(2):
@@ -88,10 +88,10 @@ def test_a_session_that_is_renewed_each_time_is_nobodys_undoing() -> None:
         del stage.world.files[stage.record()]
         stage.world.logout("filer1")
         ran = fight.apply()
-        assert "contested" not in str(ran.report.findings), str(ran)
+        assert "flapping" not in str(ran.report.findings), str(ran)
 
 
-def test_beside_what_is_contested_all_else_is_mended() -> None:
+def test_beside_what_is_flapping_all_else_is_repaired() -> None:
     stage = converged(text())
     fight = Fight(stage)
     for _ in range(2):

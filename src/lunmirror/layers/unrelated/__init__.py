@@ -1,0 +1,4 @@
+from lunmirror.layers.unrelated.observe import observe
+from lunmirror.layers.unrelated.plan import plan
+
+__all__ = ["observe", "plan"]
