@@ -49,8 +49,7 @@ def test_repair_begins_when_a_session_is_back(converged) -> None:
         now = float(lab.run("cut -d' ' -f1 /proc/uptime").stdout)
         clock = lab.spawn(f"python3 /root/clock.py {iqn} {now}")
         lab.run("filer restore filer2")
-        clock.wait(400)
-        times = json.loads(clock.output())
+        times = json.loads(clock.wait(400).stdout)
         begun = started(lab)
         lab.figure(
             f"pass {begun - times['back']:.1f} s after the session was back, whole {times['whole'] - times['back']:.1f} s"
