@@ -18,7 +18,6 @@ def pv(lab: Lab, disk: str) -> str:
     return lab.run(["pvs", "--noheadings", "-o", "pv_uuid", f"/dev/{lab.device(disk)}"]).stdout.strip()
 
 
-@pytest.mark.unproven
 @pytest.mark.parametrize("which", LEGS)
 def test_a_distrusted_leg_in_service_is_copied_again_in_full(converged, which):
     lab = converged("raid1-5s", RAID1)
@@ -85,7 +84,6 @@ def all_is_there(lab: Lab, witness: str) -> None:
     assert set(lab.on_each_leg().values()) == {witness}
 
 
-@pytest.mark.unproven
 @pytest.mark.parametrize("which", LEGS)
 def test_a_leg_is_put_back_while_the_volume_is_stopped(converged, which):
     lab, witness = with_a_snapshot(converged, which)
@@ -103,7 +101,6 @@ def test_a_leg_is_put_back_while_the_volume_is_stopped(converged, which):
     all_is_there(lab, witness)
 
 
-@pytest.mark.unproven
 @pytest.mark.parametrize("which", LEGS)
 def test_a_leg_is_put_back_after_a_power_cut(converged, which):
     lab, witness = with_a_snapshot(converged, which)
@@ -121,7 +118,6 @@ def test_a_leg_is_put_back_after_a_power_cut(converged, which):
     all_is_there(lab, witness)
 
 
-@pytest.mark.unproven
 @pytest.mark.parametrize("which", LEGS)
 def test_a_leg_is_put_back_during_an_outage(converged, which):
     lab, witness = with_a_snapshot(converged, which)
