@@ -166,6 +166,20 @@ class Path(NamedTuple):
     target: str
 
 
+class Notify(NamedTuple):
+    """Who is told of transitions: a program (`command`, its words) that gets the event as JSON, an address that gets a mail;
+    () and '' for nobody. `reminder` and `deadline` in seconds; no reminder with 0."""
+
+    command: tuple[str, ...] = ()
+    mail: str = ""
+    reminder: int = 86400
+    deadline: int = 10
+
+    @property
+    def wanted(self) -> bool:
+        return bool(self.command or self.mail)
+
+
 class Desired(NamedTuple):
     """The whole document. Order is the configuration's own."""
 
@@ -176,6 +190,8 @@ class Desired(NamedTuple):
     stall_budget: int
     boot_wait: int
     source: str = ""  # the main configuration file
+    textfile: str = ""  # where the metrics go after each pass, for Prometheus's textfile collector; "" for nowhere
+    notify: Notify = Notify()
     choice: tuple[str, str] | None = (
         None  # (volume id, server to keep): made by an administrator for this pass, never kept
     )

@@ -22,6 +22,8 @@ EXAMPLES = {p.name for p in (ROOT / "etc/lunmirror/examples").glob("*.toml")} | 
 FILES = {
     "etc/lunmirror/lunmirror.schema.json",
     "units/dm-event.service.d/lunmirror.conf",
+    "units/lunmirror-notify.service",
+    "units/lunmirror-notify.timer",
     "units/lunmirror-release.service",
     "units/lunmirror-soon.timer",
     "units/lunmirror-return.service",
@@ -29,6 +31,7 @@ FILES = {
     "units/lunmirror.timer",
     "units/lvm2-monitor.service.d/lunmirror.conf",
     "units/open-iscsi.service.d/lunmirror.conf",
+    "usr/bin/lunmirror-check",
     "usr/libexec/lunmirror/release-mounts",
     "usr/libexec/lunmirror/wait-for-return",
     "usr/share/bash-completion/completions/lunmirror",

@@ -30,8 +30,9 @@ def load(args: Namespace, remember: bool = True) -> Desired:
     return desired
 
 
-def report(args: Namespace, look: Callable[[Log], Reported]) -> Exit:
-    """Check what every look at the machine needs, look, print the report, and write the closing line of the log."""
+def report(args: Namespace, look: Callable[[Log], Reported], changes: bool = False) -> Exit:
+    """Check what every look at the machine needs, look, print the report, and write the closing line of the log. Of a pass
+    that `changes` the machine watchers are told that it failed, if it does."""
     needs.check_packages()
     started = time.monotonic()
     level = args.log_level or ("info" if getattr(args, "verbose", False) and args.verb != "status" else "")
@@ -47,12 +48,23 @@ def report(args: Namespace, look: Callable[[Log], Reported]) -> Exit:
         output.show(text)
     except LunmirrorError as error:
         log.close(error.exit, time.monotonic() - started, error=error.what)
+        if changes:
+            _tell_failure(args, error, started, log)
         raise
     except Exception as bug:
-        log.close(Exit.FAILED, time.monotonic() - started, error=f"internal error: {type(bug).__name__}")
+        what = f"internal error: {type(bug).__name__}"
+        log.close(Exit.FAILED, time.monotonic() - started, error=what)
+        if changes:
+            _tell_failure(args, LunmirrorError(what, why="this is a mistake in lunmirror"), started, log)
         raise
     log.close(result, time.monotonic() - started, seen)
     return result
+
+
+def _tell_failure(args: Namespace, error: LunmirrorError, started: float, log: Log) -> None:
+    from lunmirror.cli import after
+
+    after.failed(args.verb, error, time.monotonic() - started, log)
 
 
 def walk(
@@ -60,7 +72,7 @@ def walk(
 ) -> Exit:
     """One pass over all layers. It changes the machine, under the run lock, if `lock_wait` (seconds) is given.
     `choose` puts an administrator's choice into the desired state."""
-    return report(args, lambda log: _walk(args, log, lock_wait, choose))
+    return report(args, lambda log: _walk(args, log, lock_wait, choose), changes=lock_wait is not None)
 
 
 def _walk(args: Namespace, log: Log, lock_wait: float | None, choose: Callable[[Desired], Desired]) -> Reported:
@@ -75,6 +87,8 @@ def _walk(args: Namespace, log: Log, lock_wait: float | None, choose: Callable[[
     from lunmirror.runlock import held
 
     changes = lock_wait is not None
+    if changes:
+        from lunmirror.cli import after
     host = LiveHost(log.note)
     desired = choose(load(args, remember=changes))
     with nullcontext(False) if lock_wait is None else held(args.verb, lock_wait) as waited:
@@ -89,6 +103,7 @@ def _walk(args: Namespace, log: Log, lock_wait: float | None, choose: Callable[[
             seen = run_pass(args.verb, log.run, desired, host, executor, detailed, flapping)
             if changes:
                 notes.save(flapping.previous, flapping.current)
+                after.passed(seen, desired, host, log)
             return seen
 
         if executor is not None and getattr(args, "relogin", False):

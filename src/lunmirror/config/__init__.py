@@ -10,7 +10,7 @@ from lunmirror.host import paths
 
 read_secret = passwords.read_secret
 
-__all__ = ["compile_texts", "explain", "json_schema", "load", "read_secret"]
+__all__ = ["compile_texts", "explain", "json_schema", "last", "load", "read_secret"]
 
 
 def load(path: str = paths.CONFIG, *, compiled: str | None = None, remember: bool = True) -> Desired:
@@ -24,6 +24,11 @@ def load(path: str = paths.CONFIG, *, compiled: str | None = None, remember: boo
     texts = sources.read(path)
     desired = cache.recall(place, texts) if place else None
     return desired or _compile(texts, place if remember else "")
+
+
+def last(place: str) -> Desired | None:
+    """What was compiled last, whatever the files say now; None if that is not known."""
+    return cache.last(place)
 
 
 def compile_texts(texts: list[tuple[str, str]]) -> Desired:

@@ -23,6 +23,7 @@ from lunmirror.desired import (
     Filesystem,
     Group,
     Mount,
+    Notify,
     Portal,
     Server,
     Size,
@@ -32,7 +33,7 @@ from lunmirror.desired import (
 from lunmirror.host import rundir
 
 # The digest of the JSON Schema and of the fields of Desired; a test computes it and says what to write here.
-SCHEMA = "f4a6e5c56e72b20d"
+SCHEMA = "429183969fc60a23"
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 Sources = list[tuple[str, str]]
@@ -47,6 +48,14 @@ def recall(path: str, sources: Sources) -> Desired | None:
         if any(passwords.stamp(file) != stamp for file, stamp in known["passwords"]):
             return None
         return _desired(known["desired"])
+    except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
+        return None
+
+
+def last(path: str) -> Desired | None:
+    """What was compiled last, whatever the files say now: whom to tell that they are not valid any more."""
+    try:
+        return _desired(json.loads(rundir.read(path))["desired"])
     except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
         return None
 
@@ -96,6 +105,7 @@ def _desired(row: dict[str, Any]) -> Desired:
             "disks": {name: Disk(*one) for name, one in row["disks"].items()},
             "groups": {name: _group(one) for name, one in row["groups"].items()},
             "volumes": {name: _volume(one) for name, one in row["volumes"].items()},
+            "notify": Notify(tuple(row["notify"][0]), *row["notify"][1:]),
         }
     )
 

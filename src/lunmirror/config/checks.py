@@ -14,9 +14,26 @@ TIMEOUTS = (*budget.STALL_PARTS, "login_timeout", "login_retries", "command_time
 
 def check(document: Any, directory: str, problems: Problems) -> None:
     """Add every contradiction of the document. `directory` is the configuration's."""
-    for rule in (_budgets, _portals, _disks, _replacements, _groups, _volumes, _mounts, _labels):
+    for rule in (_budgets, _portals, _disks, _replacements, _groups, _volumes, _mounts, _labels, _notify):
         rule(document, problems)
     secretfiles.check(each(document.servers), directory, problems)
+
+
+def _notify(document: Any, problems: Problems) -> None:
+    notify = document.notify
+    if notify is None:
+        return
+    if not notify.command and not notify.mail and not any(problems.touch(("notify", k)) for k in ("command", "mail")):
+        problems.add(
+            ("notify",), "notify says neither command nor mail", next='add mail = "root", or remove the table'
+        )
+    if notify.command and notify.command[0] and not notify.command[0].startswith("/"):
+        problems.add(
+            ("notify", "command"),
+            f"the program {quoted(notify.command[0])} is not an absolute path",
+            why="it runs without a shell, and nobody's PATH plays a part",
+            next="write its whole path",
+        )
 
 
 def explicit_timeouts(table: Any) -> dict[str, int]:

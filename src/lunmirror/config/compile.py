@@ -90,7 +90,16 @@ def _desired(made: Schema, source: str) -> desired.Desired:
         stall_budget=max(stalls) if declared is None else declared,
         boot_wait=DEFAULT_BOOT_WAIT if policy is None or policy.boot_wait is None else policy.boot_wait,
         source=source,
+        textfile=(made.watch.textfile if made.watch else None) or "",
+        notify=_notify(made.notify),
     )
+
+
+def _notify(notify: Any) -> desired.Notify:
+    if notify is None:
+        return desired.Notify()
+    given = {name: getattr(notify, name) for name in ("mail", "reminder", "deadline")}
+    return desired.Notify(tuple(notify.command or ()), **{k: v for k, v in given.items() if v is not None})
 
 
 def _server(name: str, server: Any, policy: Any, timeouts: desired.Timeouts, directory: str) -> desired.Server:

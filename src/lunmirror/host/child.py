@@ -72,9 +72,10 @@ def settle() -> None:
 
 
 def find(program: str) -> str:
-    """The path of a program; '' if it is not installed. The caller's PATH plays no part."""
-    for directory in paths.PROGRAM_PATH:
-        path = f"{directory}/{program}"
+    """The path of a program; '' if it is not installed. The caller's PATH plays no part. An absolute path (an
+    administrator's own program) is itself."""
+    for directory in paths.PROGRAM_PATH if not program.startswith("/") else ("",):
+        path = f"{directory}/{program}" if directory else program
         if os.access(path, os.X_OK) and not os.path.isdir(path):
             return path
     return ""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
-from lunmirror.host import child, files, iscsilock, words
+from lunmirror.host import child, files, words
 from lunmirror.host.child import Job
 from lunmirror.host.protocol import ActionFailed, Ran
 from lunmirror.host.stuck import Stuck
@@ -144,4 +144,8 @@ class LiveHost:
         self.forget()
 
     def _lock(self, wanted: bool) -> Callable[[], AbstractContextManager[None]]:
-        return (lambda: iscsilock.held(self.note)) if wanted else nullcontext
+        if not wanted:
+            return nullcontext
+        from lunmirror.host import iscsilock  # only a record that is written or removed needs it
+
+        return lambda: iscsilock.held(self.note)

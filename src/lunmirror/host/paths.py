@@ -7,7 +7,9 @@ RUN_LOCK = f"{RUN_DIR}/lock"
 COMPILED = f"{RUN_DIR}/desired.json"
 STUCK = "stuck.json"
 FLAPPING = f"{RUN_DIR}/flapping.json"
+STATUS = "status.json"  # what watchers read, in RUN_DIR
 STATE_DIR = "/var/lib/lunmirror"
+NOTES = f"{STATE_DIR}/notify.json"  # what somebody was told, and is to be told
 JOURNAL_DIR = f"{STATE_DIR}/volumes"
 ATTENTION_DIR = f"{STATE_DIR}/attention"  # what udev notes of disks whose session was reconnected
 SCRATCH = ".lunmirror.tmp"  # a replacement file on its way; one fixed name, so that a crash leaves at most one
@@ -45,6 +47,7 @@ INITIATOR = "/etc/iscsi/initiatorname.iscsi"
 LVM_ETC = "/etc/lvm"
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 ISCSID_PID = "/run/iscsid.pid"
+NOTIFY_UNIT = "lunmirror-notify.service"
 ISCSID_UNIT = "iscsid.service"  # so named by Debian, Fedora, RHEL and SUSE alike
 
 # Programs are found by name in PROGRAM_PATH, a fixed list: the caller's PATH is never used.
@@ -65,6 +68,7 @@ MOUNT = "mount"
 NFT = "nft"
 SYSTEMCTL = "systemctl"
 GETENT = "getent"
+SENDMAIL = "sendmail"
 RESIZE2FS = "resize2fs"
 XFS_GROWFS = "xfs_growfs"
 MKFS = {"ext4": "mkfs.ext4", "ext3": "mkfs.ext3", "xfs": "mkfs.xfs"}

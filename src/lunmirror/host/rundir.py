@@ -1,7 +1,8 @@
 """The directory under /run where one pass leaves something for the next: who runs, what is stuck, the compiled configuration.
 
 /run is cleared at boot, so nothing in it outlives the processes that it speaks of. What is in it is believed only if nobody
-else can have written it: the file and its directory belong to this user, and only this user may write to them.
+else can have written it: the file and its directory belong to this user, and only this user may write to them. Others may
+pass through the directory (0755), since watchers read one of its files; the rest are closed to them (0600).
 """
 
 import os
@@ -12,6 +13,7 @@ from lunmirror.errors import HostError
 from lunmirror.host import paths, safefile, words
 
 MOST_BYTES = 8 << 20
+MODE = 0o755
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -21,13 +23,19 @@ def read(path: str) -> bytes:
     return safefile.read(path, MOST_BYTES, lambda status: "" if safefile.is_own(status) else "not ours", follow=False)
 
 
-def write(path: str, content: bytes) -> None:
-    """Replace one file whole, its directory made (0700) if missing. Raises OSError, ValueError."""
+def write(path: str, content: bytes, mode: int = 0o600) -> None:
+    """Replace one file whole, its directory made (0755) if missing. Raises OSError, ValueError."""
     directory = os.path.dirname(path)
+    _make(directory)
+    _trust(directory)
+    safefile.replace(path, content, mode, sync=False)  # /run is memory
+
+
+def _make(directory: str) -> None:
+    """With its mode, whatever the umask."""
     with suppress(FileExistsError):
         os.mkdir(directory, 0o700)
-    _trust(directory)
-    safefile.replace(path, content, sync=False)  # /run is memory
+        os.chmod(directory, MODE)
 
 
 def _trust(directory: str) -> None:
@@ -37,9 +45,8 @@ def _trust(directory: str) -> None:
 
 
 def open_directory() -> int:
-    """A descriptor of the directory, made (0700) if it is missing. Raises OSError; HostError if it is not ours."""
-    with suppress(FileExistsError):
-        os.mkdir(paths.RUN_DIR, 0o700)
+    """A descriptor of the directory, made (0755) if it is missing. Raises OSError; HostError if it is not ours."""
+    _make(paths.RUN_DIR)
     directory = os.open(paths.RUN_DIR, _DIRECTORY)
     state = os.fstat(directory)
     if not safefile.is_own(state):
@@ -49,8 +56,8 @@ def open_directory() -> int:
             why="somebody else made it, and could make lunmirror trust what it holds",
             next="look at it, move it away, and run again",
         )
-    if state.st_mode & 0o7777 != 0o700:
-        os.fchmod(directory, 0o700)
+    if state.st_mode & 0o7777 != MODE:
+        os.fchmod(directory, MODE)
     return directory
 
 

@@ -38,7 +38,7 @@ def test_the_second_load_compiles_nothing(write, base, own_compiled, compilation
     assert len(compilations) == 1
     assert (own_compiled.stat().st_ino, own_compiled.stat().st_mtime_ns) == (status.st_ino, status.st_mtime_ns)
     assert status.st_mode & 0o777 == 0o600
-    assert own_compiled.parent.stat().st_mode & 0o777 == 0o700
+    assert own_compiled.parent.stat().st_mode & 0o777 == 0o755
 
 
 @pytest.mark.parametrize("umask", [0, 0o777])

@@ -1,0 +1,130 @@
+"""What watchers are told once a changing pass has ended, however it did. Nothing here changes what the pass came to: what
+cannot be written is said in the log."""
+
+import os
+import time
+from contextlib import suppress
+from typing import Any
+
+from lunmirror import __version__
+from lunmirror.desired import Desired
+from lunmirror.errors import BusyError, ConfigError, LunmirrorError
+from lunmirror.host import paths, safefile, statusfile, words
+from lunmirror.host.protocol import Host
+from lunmirror.host.waiting import Interrupted
+from lunmirror.log import Log
+from lunmirror.model import Report
+from lunmirror.watch import document
+
+START = 5.0  # seconds for systemd to take a unit's start
+UNTOLD = (BusyError, Interrupted)  # the pass that runs tells; one that was stopped goes on next time
+
+
+def passed(report: Report, desired: Desired, host: Host, log: Log) -> None:
+    """The pass came to this report. The caller holds the run lock."""
+    readings: dict[str, Any] = {}
+    if document.any_copying(report, desired):
+        from lunmirror.report import copying  # only a copy has a pace
+
+        readings = copying.read(report, desired, host)
+    before = statusfile.recall(__version__)
+    _tell(document.document(report, desired, readings, before, int(time.time())), desired, log)
+
+
+def failed(verb: str, error: LunmirrorError, seconds: float, log: Log) -> None:
+    """The pass did not come to a report."""
+    if isinstance(error, UNTOLD):
+        return
+    from lunmirror.config import cache
+    from lunmirror.runlock import held
+
+    said = {part: getattr(error, part) for part in ("what", "where", "why", "next")}
+    if isinstance(error, ConfigError):
+        said |= {part: getattr(error.problems[0], part) for part in ("where", "why", "next")}
+    with suppress(LunmirrorError), held(verb, 0):
+        before = statusfile.recall(__version__)
+        whole = document.failed(verb, log.run, error.exit, seconds, said, before, int(time.time()))
+        _tell(whole, cache.last(paths.COMPILED), log)
+
+
+def _tell(whole: document.Document, desired: Desired | None, log: Log) -> None:
+    if why := statusfile.keep(whole):
+        log.note(f"{statusfile.path()} cannot be written, so watchers see an older one: {why}")
+    if desired and desired.textfile:
+        from lunmirror.watch import metrics
+
+        if why := statusfile.publish(desired.textfile, metrics.render(whole)):
+            log.note(f"watch.textfile cannot be written, so Prometheus sees an older one: {why}")
+    if desired and desired.notify.wanted:
+        _note(whole, desired, log)
+
+
+# Who is told
+
+
+def _note(whole: document.Document, desired: Desired, log: Log) -> None:
+    """Note what is to be told, and have it told by somebody else: a pass waits for nobody's program. Only where systemd does
+    not run, or has no such unit, it is told at once."""
+    from lunmirror.host import notes
+    from lunmirror.watch import events
+
+    waiting = False
+
+    def edit(raw: bytes | None) -> bytes | None:
+        nonlocal waiting
+        old = events.parse(raw)
+        new = events.after_pass(old, whole, _boot(), desired.notify.reminder, os.uname().nodename)
+        waiting = any(event["after"] <= whole["written_at"] for event in new.pending)
+        return None if new is old else events.render(new)
+
+    try:
+        notes.change(edit)
+        if waiting and not _started():
+            deliver(desired, log)
+    except (OSError, LunmirrorError) as error:
+        said = words.of(error) if isinstance(error, OSError) else error.what
+        log.note(f"what happened cannot be noted or told now: {said}")
+
+
+def _started() -> bool:
+    from lunmirror.host.live import LiveHost
+
+    if not os.path.isdir(paths.SYSTEMD_RUNNING):
+        return False
+    start = (paths.SYSTEMCTL, "--no-block", "start", paths.NOTIFY_UNIT)
+    return LiveHost().run(start, START).rc == 0
+
+
+def deliver(desired: Desired, log: Log) -> int:
+    """Look whether passes run at all, tell what is due, and say how many events still wait. Raises OSError, LunmirrorError."""
+    from lunmirror.host import notes
+    from lunmirror.host.live import LiveHost
+    from lunmirror.watch import deliver, events
+
+    with notes.held(notes.DELIVERING, 0.0) as mine:
+        if not mine:  # somebody else is at it
+            return len(events.parse(notes.read()).pending)
+        last = statusfile.recall(__version__).get("written_at") or int(time.time() - time.monotonic())
+
+        def edit(raw: bytes | None) -> bytes | None:
+            old = events.parse(raw)
+            new = events.overdue(old, last, int(time.time()), os.uname().nodename)
+            return None if new is old else events.render(new)
+
+        notes.change(edit)
+        return deliver.deliver(notes, desired.notify, int(time.time()), LiveHost(log.note).run, log.note)
+
+
+def trial(desired: Desired, log: Log) -> str:
+    """Tell a test event now; '' or why it was not taken."""
+    from lunmirror.host.live import LiveHost
+    from lunmirror.watch import deliver, events
+
+    event = events.trial(int(time.time()), os.uname().nodename)
+    return deliver.tell(event, desired.notify, LiveHost(log.note).run)
+
+
+def _boot() -> str:
+    with suppress(OSError, ValueError):
+        return safefile.read(paths.BOOT_ID, 100).decode("ascii", "replace").strip()
+    return ""
