@@ -14,9 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from kit import MOUNT, Lab, config
 from test_boot import install_units
 from test_outages import back
+
+pytestmark = pytest.mark.unproven
 
 ROOT = Path(__file__).parents[2]
 PROM = "/var/lib/node/lunmirror.prom"
