@@ -137,3 +137,23 @@ def test_the_kernel_goes_on_with_it_alone(kind, which, reason, seen, reboot):
     stage.desired = stage.desired._replace(choice=None)
     assert stage.settle(passes=8).exit == 0
     assert entry(stage).diverged == ()
+
+
+THREE = ("left", "right", "third")
+
+
+@pytest.mark.parametrize("dead", ["left", "third"])
+def test_another_leg_is_dead_beside_it(dead):
+    """Of three. A refresh would let both in, so none is done; the one that is distrusted goes first."""
+    stage = converged(text(disks=THREE))
+    outage(stage, "filer2")
+    outage(stage, DISKS[dead])
+    stage.apply()
+    believed_no_more(stage, "right")
+    before = dict(stage.world.copied)
+    back(stage, "filer2", DISKS[dead])
+
+    assert stage.settle(passes=8).exit == 0
+
+    assert stage.world.active("testlv").line().split()[5] == "AAA"
+    assert stage.world.copied == before | {pv(stage, "right"): before[pv(stage, "right")] + 1}

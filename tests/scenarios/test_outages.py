@@ -632,3 +632,35 @@ def test_a_mirror_is_not_started_under_a_journal_that_cannot_be_read(how: str) -
     assert not stage.world.actives
     assert "choose vg0/testlv" in blocked.finding(Kind.BLOCKED)
     assert journals(stage) == before
+
+
+THREE = ("left", "right", "third")
+
+
+def test_two_of_three_legs_are_made_equal_after_a_crash_without_the_third() -> None:
+    """What the bitmap keeps for the third is copied to the third alone."""
+    stage = outage(converged(text(disks=THREE)), "filer3")
+    stage.apply()
+    stage.world.event_activation = False
+    stage.world.reboot()
+    stage.apply()
+    back(stage, "filer3")
+
+    assert stage.settle(passes=8).exit == 0
+
+    no_loss(stage)
+
+
+def test_one_of_two_dead_legs_returns() -> None:
+    """LVM refreshes no volume a leg of which is out of view: nothing is tried in vain, and the right server is named."""
+    stage = converged(text(disks=THREE))
+    for server in ("filer2", "filer3"):
+        outage(stage, server)
+    back(stage, "filer2")
+
+    ran = stage.apply()
+
+    assert ran.exit == 3, str(ran)
+    assert "bring server filer3 back" in ran.finding(Kind.DEGRADED)
+    back(stage, "filer3")
+    assert stage.settle(passes=8).exit == 0

@@ -355,6 +355,30 @@ def test_a_comparison_of_a_leg_that_is_not_to_be_believed_is_not_waited_for() ->
     assert stage.world.active("testlv").line().split()[5] == "Aa"
 
 
+@pytest.mark.parametrize("reboot", [False, True])
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("which", OTHER)
+def test_a_leg_returns_and_the_journal_was_lost(which: str, restarted: bool, reboot: bool) -> None:
+    """Nothing is noted of its server. Our mark on its LUN proves that it ran on; without it nothing does."""
+    stage = converged(text())
+    stage.world.event_activation = False
+    before = dict(stage.world.copied)
+    if restarted:
+        stage.world.restart(DISKS[which], away=60.0)
+    else:
+        stage.world.refuse(DISKS[which])
+        stage.world.advance(60.0)
+        stage.world.restore(DISKS[which])
+        stage.world.advance(5.0)
+    stage.world.files = {p: c for p, c in stage.world.files.items() if not p.startswith(paths.JOURNAL_DIR)}
+    if reboot:
+        stage.world.reboot()
+
+    settled(stage)
+
+    assert stage.world.copied[pv(stage, which)] == before[pv(stage, which)] + restarted
+
+
 def test_while_it_cannot_be_asked_nothing_is_believed_and_nothing_done() -> None:
     stage = converged(text())
     stage.world.restart("filer2", lose=0)

@@ -4,6 +4,7 @@ import pytest
 
 from lunmirror.flapping import Flapping
 from lunmirror.model import Kind
+from sim import byhand
 from sim.stage import PAUSE, Stage, converged, foreign, text
 from sim.stories import restarted
 
@@ -51,6 +52,23 @@ def test_twenty_times_running(server: str) -> None:
         stage.world.advance(PAUSE)
         stage.settle()
         assert "AA" in stage.world.active("testlv").line()
+
+
+def test_its_disk_is_not_called_a_second_session() -> None:
+    stage = stuck()
+
+    assert "second session" not in stage.plan().finding(Kind.NOTE)
+
+
+def test_under_a_snapshot_on_the_other_server_it_is_renewed_too() -> None:
+    """The legs run under another device then (VG-LV-real)."""
+    stage = converged(text())
+    byhand.snapshot(stage.world, "testlv", stage.desired.disks["left"].pv_uuid)
+    restarted(stage, "filer2")
+
+    stage.apply()
+
+    assert state(stage, "filer2") == ["LOGGED_IN"]
 
 
 def test_one_that_comes_back_by_itself_is_left_alone() -> None:

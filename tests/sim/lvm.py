@@ -327,6 +327,14 @@ class Lvm:
         self._keeps_all(active, alive[0], by_hand)
         for leg in alive[1:]:
             leg.copied = 0 if lv.type == "mirror" else leg.copied
+        log = self.seen.get(lv.log_pv) if lv.log == "disk" else None
+        if (
+            log and log[0].legs[lv.uuid].logged
+        ):  # drivers/md/dm-log.c, disk_resume: what it has as clean is not copied
+            for leg in alive[1:]:
+                leg.copied = active.bytes
+                self._keeps_all(active, leg, by_hand)
+            self.world.unequal.discard(active.uuid)  # what was under way is, at once
 
     def _assemble(self, active: Active, alive: list[ActiveLeg], by_hand: bool) -> None:
         """drivers/md/dm-raid.c: super_load takes the leg with the most events for the freshest, and of several the first.
@@ -501,7 +509,8 @@ class Lvm:
             raise Refused("  -m +1 is for mirrors, -m 1 for linear volumes")
         type_ = kind or lv.type
         number = max(n for n, _ in lv.legs) + 1
-        changed = replace(lv, type=type_, legs=(*lv.legs, (number, pv)), log=log if kind == "mirror" else lv.log)
+        logged = {"log": log, "log_pv": pv if log == "disk" else ""} if kind == "mirror" else {}
+        changed = replace(lv, type=type_, legs=(*lv.legs, (number, pv)), **logged)
         if any(one[0] == f"{name}_rimage_{number}" for one in meta.strays):
             raise Refused(f"  Logical Volume {name}_rimage_{number} already exists in volume group {group}.")
         self._room(meta.with_lv(name, changed))
@@ -556,7 +565,9 @@ class Lvm:
         if left >= 0 and left != len(lv.legs) - 2:
             raise Refused("  It has another number of legs")
         kept = [leg for leg in active.legs if leg.pv != pv]
-        if any(leg.letter != "A" or leg.copied < active.bytes or answer_of(leg.disk) == "error" for leg in kept):
+        sound = [leg.letter == "A" and leg.copied >= active.bytes and answer_of(leg.disk) != "error" for leg in kept]
+        lost = next(leg for leg in active.legs if leg.pv == pv)
+        if not any(sound) or (lost.letter != "D" and not all(sound)) or any(leg.letter == "a" for leg in kept):
             raise Harm(f"a leg of {name} is dropped while another is not in sync")
         linear = len(kept) == 1
         legs = tuple(

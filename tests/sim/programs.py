@@ -185,7 +185,7 @@ PROGRAMS: tuple[tuple[str, Handler], ...] = (
         _lvm(lambda v, m, p: v.convert(m["group"], m["name"], "", 2, "", m["node"], p)),
     ),
     (
-        rf"lvm lvconvert {D} -y -m (?P<left>-1|0) {V} {NODE}",
+        rf"lvm lvconvert {D} -y -m (?P<left>-1|0|1) {V} {NODE}",
         _lvm(lambda v, m, p: v.drop(m["group"], m["name"], int(m["left"]), m["node"])),
     ),
     (

@@ -159,8 +159,8 @@ def _volume(world: World, active, put, links, empty) -> None:
         put(f"/sys/class/block/dm-{minor}/dm/uuid", f"LVM-{plain}-{sub}")
         put(f"/sys/class/block/dm-{minor}/dm/name", f"{active.group.replace('-', '--')}-{sub}")
         put(f"/sys/class/block/dm-{minor}/size", 8192)
-        put(f"/sys/class/block/dm-{minor}/holders/dm-{active.minor}", "")
-        put(f"/sys/class/block/dm-{active.minor}/slaves/dm-{minor}", "")
+        put(f"/sys/class/block/dm-{minor}/holders/dm-{active.real or active.minor}", "")
+        put(f"/sys/class/block/dm-{active.real or active.minor}/slaves/dm-{minor}", "")
         empty.add(f"/sys/dev/block/253:{minor}/slaves")
     for leg in active.legs:
         found = leg.disk if leg.disk and not leg.disk.gone else None

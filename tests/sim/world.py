@@ -165,6 +165,7 @@ class World:
         for active in list(self.actives):
             self._fail_legs(active)
             self._copy(active, seconds)
+            self._log(active)
         changed = before != self._visible()
         if changed or last:
             for mount in self.mounts:
@@ -180,6 +181,14 @@ class World:
             self.version += 1
         if new:
             self.activate_whole_groups()
+
+    def _log(self, active: Active) -> None:
+        """A mirror's disk log follows what is in sync."""
+        meta = self.metas().get(active.group)
+        lv = meta.lv(active.name) if meta else None
+        area = self.area_of(lv.log_pv) if lv and active.type == "mirror" and active.log == "disk" else None
+        if area and active.uuid in area.legs:
+            area.legs[active.uuid].logged = active.ratio()[0] == active.ratio()[1]
 
     def _visible(self) -> object:
         sessions = tuple((s.state, s.server.state) for s in self.sessions)
@@ -239,8 +248,10 @@ class World:
         )
         lvm.commit(meta.with_lv(active.name, lv), flag_only_used=True, by_hand=False)
         active.type, active.legs = kind, left
-        if kind == "linear":
-            active.subs = {}
+        numbers = {f"{leg.number}" for leg in left}
+        active.subs = {
+            n: m for n, m in active.subs.items() if kind == "mirror" and n.rpartition("_")[2] in (*numbers, "mlog")
+        }
         self.version += 1
 
     def _copy(self, active: Active, seconds: float) -> None:
@@ -271,7 +282,8 @@ class World:
         self.version += 1
 
     def _in_sync(self, active: Active, leg: ActiveLeg) -> None:
-        source = next((one for one in active.legs if one.letter == "A" and one is not leg), None)
+        others = [one for one in active.legs if one.letter == "A" and one is not leg]
+        source = next((one for one in others if leg.pv in one.data.behind), next(iter(others), None))
         leg.letter = "A"
         full = leg.data.recovering in ("full", "")
         leg.data.recovering = ""

@@ -26,7 +26,20 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
             owners[pv.uuid] = name
     mine = own(seen)
     found = {k: uuid for k, uuid in labels(reader).items() if uuid in owners and k not in mine}
-    return {k: Present(_unrelated(uuid, owners[uuid], k, desired, reader, seen)) for k, uuid in found.items()}
+    return {
+        k: Present(_unrelated(uuid, owners[uuid], k, desired, reader, seen))
+        for k, uuid in found.items()
+        if not _is_itself(desired, owners[uuid], k, reader, seen)
+    }
+
+
+def _is_itself(desired: Desired, disk: str, kernel: str, reader: Reader, seen: World) -> bool:
+    """The declared disk, while its session is down: it is not in view, and is not unrelated."""
+    declared = desired.disks.get(disk)
+    states = (seen.get("session", {}).get(p.name) for p in desired.paths_to(declared)) if declared else ()
+    sids = {s.facts.sid for s in states if isinstance(s, Present) and isinstance(s.facts, Session)}
+    below = origins(reader, kernel)
+    return bool(below) and all(o.sid in sids and declared and o.lun == declared.lun for o in below)
 
 
 def _unrelated(uuid: str, disk: str, kernel: str, desired: Desired, reader: Reader, seen: World) -> Unrelated:

@@ -106,10 +106,14 @@ def remake(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     others = [leg for leg in facts.legs if leg not in legs]
     if not others:
         return _nothing_else(ctx, facts, entry)
-    if not ctx.group or not ctx.group.whole or any(leg.letter != "A" or not facts.is_in_place(leg) for leg in others):
+    good = [leg for leg in others if leg.letter == "A" and facts.is_in_place(leg)]
+    if not ctx.group or not ctx.group.whole or not good or any(leg.letter == "a" for leg in others):
         return None
+    # Out of service it is no copy, so it goes also while another leg is dead, which no refresh takes back beside it.
     if facts.type == "raid1" and all(leg.letter not in ("A", "a") or facts.is_misled(leg) for leg in legs):
         return Plan((_drop(ctx, entry, legs[0]),))
+    if len(good) < len(others):
+        return None
     if any(leg.letter != "A" for leg in legs) or (facts.type == "mirror" and facts.done != facts.total):
         return None  # LVM does neither while it copies
     if facts.type == "mirror":

@@ -86,6 +86,8 @@ def _volume(
     line = lines[0] if len(lines) == 1 else None
     letters, done, total, action = health(kind, line) if active else ("", 0, 0, "")
     legs = _legs(row, rows, kind, letters)
+    if len(letters) > len(legs):
+        return Unknown("device-mapper runs it on more legs than LVM shows: it is being changed right now")
     misled = _misled(row, rows, kind, group, reader, places) if active else ()
     below = row._replace(number=number)
     adrift = tuple(pv for pv in _adrift(below, rows, kind, lvm, reader) if pv not in misled) if active else ()
@@ -301,12 +303,13 @@ def _superblocks(
         )
         if meta is None or len(meta.pvs) != 1:
             return Unknown(f"where the metadata of {leg.name} lies is not known")
-        pv = next(iter(meta.pvs))
-        if pv not in devices:
+        place = next(iter(meta.pvs))
+        if place not in devices:
             continue
-        start, first = starts.get(pv, -1), meta.at.get(pv, -1)
+        pv = next(iter(leg.pvs), place)  # it speaks for its leg, wherever a hand moved it to (pvmove -n)
+        start, first = starts.get(place, -1), meta.at.get(place, -1)
         offset = start + first * group.extent_size if start >= 0 and first >= 0 else -1
-        answer = superblock.read(reader, devices[pv], offset, meta.size)
+        answer = superblock.read(reader, devices[place], offset, meta.size)
         if isinstance(answer, Unknown):
             return answer
         if isinstance(answer, Present) and isinstance(answer.facts, superblock.Rubbish):

@@ -186,7 +186,14 @@ def bring_back(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     # A refresh lets every leg join: none is done while one that is distrusted is still part of the volume.
     wary = any(set(leg.pvs) & set(given_up) for leg in facts.legs)
     back = [] if wary else [leg for leg in dead if ctx.in_view(leg) and all(ctx.disks_of(leg))]
-    if facts.type == "raid1" and back and not any(m.missing for leg in back for m in map(ctx.member, leg.pvs) if m):
+    # LVM refreshes no volume a leg of which is out of view.
+    every = all(ctx.in_view(leg) for leg in facts.legs)
+    if (
+        facts.type == "raid1"
+        and back
+        and every
+        and not any(m.missing for leg in back for m in map(ctx.member, leg.pvs) if m)
+    ):
         names = ", ".join(ctx.server_of(pv) for leg in back for pv in leg.pvs)
         return ctx.steps(
             f"bring the leg of {ctx.volume.id} on server {names} up to date",
@@ -201,7 +208,9 @@ def bring_back(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
         return ctx.find(Kind.DEGRADED, "runs without full redundancy", why, "bring the other server back too")
     names = ", ".join(_where(ctx, leg) for leg in dead)
     why = f"device-mapper shows {_letters(facts)}: {names} does not work"
-    return ctx.find(Kind.DEGRADED, "runs without full redundancy", why, "bring the server of that leg back")
+    away = ", ".join(ctx.server_of(pv) for leg in facts.legs if not ctx.in_view(leg) for pv in leg.pvs)
+    next_ = f"bring server {away} back; nothing is refreshed while it is away" if away and back else ""
+    return ctx.find(Kind.DEGRADED, "runs without full redundancy", why, next_ or "bring the server of that leg back")
 
 
 def _all_failed(ctx: VolumeContext, facts: LogicalVolume) -> Plan:

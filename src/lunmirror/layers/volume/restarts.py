@@ -13,6 +13,8 @@
 | the same                                        | ended cleanly   | noted: all was flushed when it ended; unless udev    |
 |                                                 |                 | saw it reconnected before that: as in service. If |
 |                                                 |                 | udev never noted anything of that server: compared   |
+| none noted (the journal was lost), no mark; of  | any             | as after a restart: nothing proves that there was     |
+| a leg that fell behind                          |                 | none                                                  |
 | it cannot be asked this time                    | any             | nothing of the leg is believed, or done, until it can |
 
 The distrust is on the disk before the new connection is, so a pass that dies in between finds the restart again.
@@ -30,6 +32,7 @@ from lunmirror.layers.volume.standing import (
     MARKLESS,
     NEW,
     NONE,
+    PREFIX,
     RESTARTED,
     Noted,
     Standing,
@@ -38,7 +41,7 @@ from lunmirror.layers.volume.standing import (
     reconnected,
     verdict,
 )
-from lunmirror.model import Drift, Finding, Guard, Kind, Plan, Present, Run, Step, Unknown
+from lunmirror.model import Drift, Finding, Guard, Kind, Plan, Present, Run, Seen, Step, Unknown
 
 REGISTER = (paths.SG_PERSIST, "--out", "--no-inquiry", "--register-ignore")
 # sg3-utils: the disk has no such command, aborts it, or has a reservation. Then the mark that the journal notes is never
@@ -51,9 +54,15 @@ def tend(ctx: VolumeContext, facts: LogicalVolume) -> Plan | tuple[tuple[Step, .
     """What is to be done before anything else is done to an active volume; or the marks to leave, and the facts to go on
     from, with what the journal is to say of its servers."""
     entry = ctx.past(facts)
-    if entry is None or entry.diverged or facts.unclear or not facts.servers:
+    if facts.unclear or not facts.servers:
         return (), facts
-    hit = _verdicts(facts, entry, RESTARTED)
+    failed = tuple(pv for leg in facts.legs if leg.letter == "D" for pv in leg.pvs)
+    unknown = _unknown(facts, entry, failed)
+    if entry is None and unknown and facts.running and not isinstance(facts.past, Unknown):
+        entry = journal.advance(None, ctx.volume.id, facts.running, ctx.seqno, facts.today, facts.kernel_state)
+    if entry is None or entry.diverged:
+        return (), facts
+    hit = (*_verdicts(facts, entry, RESTARTED), *unknown)
     fresh = tuple(pv for pv in hit if pv not in entry.rebuild)
     alive = {pv for leg in facts.legs if leg.letter == "A" and not facts.is_adrift(leg) for pv in leg.pvs}
     left = [pv for pv in entry.running if pv not in hit and pv in alive]
@@ -89,8 +98,18 @@ def at_start(ctx: VolumeContext, facts: LogicalVolume, clean: bool) -> Plan | Lo
     """The same of a volume that is about to be started: what is to be done first, or the facts to start from, with what
     the journal is to say of its servers. `clean`: it is certain that all was flushed when it ended."""
     entry = ctx.past(facts)
+    # A leg that another ran without has fallen behind, whatever the journal says.
+    behind = facts.superblocks.facts.marked_failed() if isinstance(facts.superblocks, Present) else frozenset()
+    unknown = _unknown(facts, entry, tuple(behind))
+    if entry is None and unknown and not isinstance(facts.past, Unknown):
+        good = tuple(sorted(pv for leg in facts.legs for pv in leg.pvs if pv not in behind))
+        every = all(ctx.in_view(leg) for leg in facts.legs)
+        entry = journal.Entry(ctx.volume.id, good, facts.today, ctx.seqno, {}) if good and every else None
     if entry is None or entry.diverged or not facts.servers:
         return facts
+    returning = tuple(pv for pv in unknown if pv not in entry.rebuild)
+    if returning and set(entry.running) - set(returning):
+        return _distrusted(ctx, facts, entry, returning)
     if doubt := _doubt(ctx, facts, entry):
         return doubt
     hit = _verdicts(facts, entry, RESTARTED)
@@ -98,8 +117,6 @@ def at_start(ctx: VolumeContext, facts: LogicalVolume, clean: bool) -> Plan | Lo
     seen = tuple(pv for pv in fresh if reconnected(entry.servers.get(pv), entry.boot, facts.servers[pv]))
     # One that udev saw reconnect lost something while the volume ran; the others may have been restarted since.
     lost = seen or (() if clean else fresh)
-    # A leg that another ran without has fallen behind, whatever the journal says.
-    behind = facts.superblocks.facts.marked_failed() if isinstance(facts.superblocks, Present) else frozenset()
     left = tuple(pv for pv in entry.running if pv not in lost and pv not in behind)
     if lost and left and not _is_copied_over(facts, entry, lost):
         return _distrusted(ctx, facts, entry, lost)
@@ -143,6 +160,18 @@ def _is_copied_over(facts: LogicalVolume, entry: journal.Entry, pvs: tuple[str, 
 
 def _verdicts(facts: LogicalVolume, entry: journal.Entry, *words: str) -> tuple[str, ...]:
     return tuple(pv for pv, now in facts.servers.items() if verdict(entry.servers.get(pv), now) in words)
+
+
+def _unknown(facts: LogicalVolume, entry: journal.Entry | None, failed: tuple[str, ...]) -> tuple[str, ...]:
+    """Of these legs, which fell behind: those of whose server nothing is noted (the journal was lost, or is new), and on
+    whose LUN there is no mark of ours. With the mark their server has run since, as nobody leaves one while it is away."""
+    known = entry.servers if entry else {}
+    new = {pv: facts.servers[pv].marks for pv in failed if pv in facts.servers and pv not in known}
+    return tuple(pv for pv, marks in new.items() if not _has_mark(marks))
+
+
+def _has_mark(marks: Seen[tuple[str, ...]]) -> bool:
+    return isinstance(marks, Present) and any(key.startswith(PREFIX) for key in marks.facts)
 
 
 def _every(ctx: VolumeContext, facts: LogicalVolume, marks: tuple[Step, ...], now_on: journal.Entry) -> Plan:

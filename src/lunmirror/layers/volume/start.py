@@ -143,6 +143,11 @@ def _unproven(ctx: VolumeContext, facts: LogicalVolume) -> str:
     entry = ctx.past(facts)
     word = f"good, as noted {entry.since}" if entry else "not noted anywhere"
     first, others = _servers(ctx, [facts.legs[0]]), _servers(ctx, list(facts.legs[1:]))
+    if facts.log == "disk":
+        return (
+            f"; its log on a disk says what of the leg on server {first} ({word}) is copied over that on server {others}:"
+            " nothing on the disks shows whether one was put back"
+        )
     return f"; the leg on server {first} ({word}) is copied over that on server {others}: nothing on the disks shows which is newer"
 
 

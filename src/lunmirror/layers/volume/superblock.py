@@ -71,8 +71,10 @@ class LegSuperblocks(NamedTuple):
     @property
     def unclean(self) -> bool:
         """The legs may differ though none of them knows it. Where one was left behind, its return copies every region
-        whose bit is set (md-bitmap.c, md_bitmap_load), so there nothing more is needed."""
-        return any(leg.dirty for leg in self.legs.values()) and not any(leg.failed for leg in self.legs.values())
+        whose bit is set (md-bitmap.c, md_bitmap_load) from one of the others to it, so nothing more is needed where there is
+        one other. Several others are not made equal by that (raid1.c, raid1_sync_request writes to what is not in sync)."""
+        dirty, failed = (any(getattr(leg, word) for leg in self.legs.values()) for word in ("dirty", "failed"))
+        return dirty and (not failed or len(self.legs.keys() - self.marked_failed()) > 1)
 
 
 def read(reader: Reader, node: str, offset: int, size: int) -> Seen[Superblock | Rubbish]:

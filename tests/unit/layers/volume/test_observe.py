@@ -1,12 +1,18 @@
 """What is reported of a volume's parts by their names alone."""
 
+import struct
+
 import pytest
 
 from lunmirror.desired import Size, Volume
+from lunmirror.host.protocol import Ran
+from lunmirror.layers.group.facts import Member, VolumeGroup
+from lunmirror.layers.volume.facts import Leg
 from lunmirror.layers.volume.index import Index
 from lunmirror.layers.volume.index import part as part_of
-from lunmirror.layers.volume.observe import _orphans
-from lunmirror.lvm.read import DmLine, Lvm, LvRow
+from lunmirror.layers.volume.observe import _orphans, _superblocks
+from lunmirror.lvm.read import DmLine, Lvm, LvRow, PvRow
+from lunmirror.model import Present
 
 
 def row(name: str, parent: str = "testlv") -> LvRow:
@@ -59,3 +65,30 @@ def test_a_thousand_volumes_are_looked_at_in_linear_time() -> None:
     seen = [index.about(Volume("vg0", f"v{n}", Size(extents=1), "raid1", "", ())) for n in range(1000)]
     assert {(len(found), len(lines)) for _, found, lines in seen} == {(3, 3)}
     assert [found.uuid for found, _, _ in seen] == [f"u{n}" for n in range(1000)]
+
+
+class Metadata:
+    """dd of two metadata volumes on one physical volume, at its extents 0 and 1: leg 0 has counted 7 events, leg 1 has 9."""
+
+    def query(self, argv: tuple[str, ...], deadline: float) -> Ran:
+        position, events = (0, 7) if "skip=256" in argv else (1, 9)
+        raw = bytearray(66 * 4096)
+        raw[:40] = struct.pack("<4sIIiQQQ", b"DmRd", 1, 2, position, events, 0, (1 << 64) - 1)
+        return Ran(argv, 0, bytes(raw).decode("utf-8", "surrogateescape"), "", 0.1)
+
+
+def test_the_metadata_of_a_leg_speaks_for_that_leg_wherever_it_lies() -> None:
+    """Somebody moved it to the other leg's disk: taken for that leg's, it would have the wrong one called older."""
+    members = tuple(Member(pv, f"/dev/{pv}", pv, 1 << 30, 0, False) for pv in ("left", "right"))
+    group = VolumeGroup("uuid", 4 << 20, 0, 1, members, (), "me", "me", "", False)
+    pvs = tuple(PvRow(f"/dev/{pv}", "8:0", pv, "vg0", False, False, 0, 0, start=1 << 20) for pv in ("left", "right"))
+    metas = [
+        row(f"testlv_rmeta_{n}")._replace(pvs={"right": 1}, at={"right": n}, size=4 << 20, uuid=f"m{n}")
+        for n in range(2)
+    ]
+    legs = [Leg("testlv_rimage_0", ("left",), ""), Leg("testlv_rimage_1", ("right",), "")]
+
+    said = _superblocks(row("testlv", ""), metas, legs, group, Lvm({}, pvs, (), {}), Metadata())
+
+    assert isinstance(said, Present)
+    assert {pv: leg.events for pv, leg in said.facts.legs.items()} == {"left": 7, "right": 9}
