@@ -127,9 +127,11 @@ def test_a_loss_beyond_the_replacement_timeout_is_made_good(converged, which: st
 @pytest.mark.unproven
 @pytest.mark.parametrize("which", OTHER)
 def test_a_repair_ends_before_it_copies_what_a_server_lost(converged, which: str) -> None:
-    """A repair copies from the first leg, and is held back here."""
+    """A repair copies from the first leg. It is held back here, and what is lost lies behind a file that keeps it busy: what
+    it copied before the pass is not undone."""
     lab = converged("restart-3m", LONG)
     server = DISKS[which]
+    lab.run(f"head -c 25165824 /dev/zero > {MOUNT}/ahead && sync -f {MOUNT}/ahead")
     now = overwritten(lab, server)
     lab.slow_copy()
     lab.run("lvchange --syncaction repair vg0/testlv && sleep 1")
