@@ -84,7 +84,10 @@ def test_a_loss_within_the_replacement_timeout_is_made_good(converged, which: st
     lab.run(f"sync -f {MOUNT}/witness")
     assert " AA " in lab.dm()
 
-    noted = lab.run("cat /var/lib/lunmirror/attention/*").stdout.split()  # udev's
+    late = (
+        "for i in $(seq 120); do cat /var/lib/lunmirror/attention/* 2>/dev/null && exit 0; sleep 0.25; done; exit 1"
+    )
+    noted = lab.run(late).stdout.split()  # udev's
     assert noted[0] == lab.run("cat /proc/sys/kernel/random/boot_id").stdout.strip()
 
     assert lab.lunmirror("can-lose", DISKS[OTHER[which]]).rc != 0

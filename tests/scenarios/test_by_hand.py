@@ -340,3 +340,35 @@ def test_a_system_id_of_this_machines_own_is_no_obstacle() -> None:
     stage.world.system_id = "me"
     byhand.own(stage.world, "vg0", system_id="me")
     assert stage.settle().exit == 0
+
+
+@pytest.mark.parametrize("boot", [False, True])
+def test_two_volumes_that_exchanged_their_names(boot: bool) -> None:
+    """Each would be mounted in the other's place, without a word."""
+    two = text() + TWO
+    stage = converged(two)
+    held = {m.path: m.active.uuid for m in stage.world.mounts}
+    for old, new in (("testlv", "third"), ("data", "testlv"), ("third", "data")):
+        byhand.rename(stage.world, old, new)
+    if boot:
+        stage.world.reboot()
+
+    for _ in range(3):
+        last = stage.apply()
+        assert last.exit == 4, str(last)
+        assert all(held[m.path] == m.active.uuid for m in stage.world.mounts)
+        stage.world.advance(60.0)
+
+    assert "is the volume that was data" in str(last)
+    for old, new in (("testlv", "third"), ("data", "testlv"), ("third", "data")):
+        byhand.rename(stage.world, old, new)
+    assert stage.settle().exit == 0
+    assert {m.path: m.active.uuid for m in stage.world.mounts} == held
+
+
+TWO = """
+[groups.vg0.volumes.data]
+size = "16MiB"
+filesystem = "ext4"
+mount = "/srv/data"
+"""

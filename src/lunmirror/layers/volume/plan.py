@@ -89,7 +89,7 @@ def _plan_volume(ctx: VolumeContext, admissions: tuple[Step, ...]) -> Plan:
     mine = tuple(step for step in admissions if step.ref == ctx.ref)
     match ctx.seen["volume"][ctx.volume.id]:
         case Present(LogicalVolume() as facts):
-            tended = _tend(ctx, facts, mine, bool(admissions))
+            tended = _exchanged(ctx, facts) or _tend(ctx, facts, mine, bool(admissions))
             return tended._replace(findings=(*tended.findings, *restarts.unmarked(ctx, facts)))
         case Unknown(reason, decide) if decide:
             return ctx.find(Kind.REFUSED, "will not be re-created", reason, decide)
@@ -100,6 +100,25 @@ def _plan_volume(ctx: VolumeContext, admissions: tuple[Step, ...]) -> Plan:
         case _:
             why = f"its group {ctx.volume.group} is not there"
             return ctx.find(Kind.BLOCKED, "cannot be made yet", why, "see the findings for the group")
+
+
+def _exchanged(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
+    """Two volumes that exchanged their names (lvrename): each would be mounted in the other's place."""
+    entry, other = ctx.past(facts), None
+    if entry and entry.volume != ctx.volume.id and (state := ctx.seen["volume"].get(entry.volume)):
+        other = ctx.past(state.facts) if isinstance(state, Present) else None
+    if entry is None or other is None or other.volume == entry.volume or other.volume not in ctx.desired.volumes:
+        return None
+    # Noted under the name that it was declared by, or the next pass would take the exchange for meant.
+    seen = facts.active and not isinstance(facts.past, Unknown)
+    was = ctx.desired.volumes[entry.volume].name
+    found = ctx.find(
+        Kind.REFUSED,
+        f"is the volume that was {was}",
+        "LVM's names were exchanged, and each would be mounted in the other's place",
+        f"give each its name back, by way of a third one (`lvrename {ctx.volume.group} OLD NEW`)",
+    )
+    return Plan(repair.note(ctx, facts, entry.volume) if seen else (), found.findings)
 
 
 def _noted(ctx: VolumeContext, facts: LogicalVolume) -> tuple[Step, ...]:
