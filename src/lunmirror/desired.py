@@ -192,6 +192,8 @@ class Desired(NamedTuple):
     source: str = ""  # the main configuration file
     textfile: str = ""  # where the metrics go after each pass, for Prometheus's textfile collector; "" for nowhere
     notify: Notify = Notify()
+    acknowledged: tuple[str, ...] = ()  # numbers of notes (analysis/news.py, ident) that are known
+    unattended: tuple[str, ...] = ("overwrite", "fewer-legs")  # risks that a pass may take without an administrator
     choice: tuple[str, str] | None = (
         None  # (volume id, server to keep): made by an administrator for this pass, never kept
     )

@@ -21,32 +21,38 @@ from lunmirror.model import (
     WriteValue,
 )
 
-WAITS = (AwaitPath, AwaitPortals, AwaitSessions)
 AT_ONCE = 8  # programs running side by side: forty logins at once outlasted their deadlines in the lab
 
 
 class Executor:
     """Takes steps in order on one host; `report` hears every outcome as soon as it is known, and `begin` hears of every
-    wait before it begins."""
+    step before it begins; `allow` says whether somebody who was asked wants it taken."""
 
     def __init__(
         self,
         host: Host,
         report: Callable[[Outcome], None] = lambda outcome: None,
         begin: Callable[[Step], None] = lambda step: None,
+        allow: Callable[[Step], bool] = lambda step: True,
     ) -> None:
-        self.host, self.report, self.begin = host, report, begin
+        self.host, self.report, self.begin, self.allow = host, report, begin, allow
 
     def take(self, steps: tuple[Step, ...]) -> list[Outcome]:
         """Outcomes in the order of the steps. A failed step skips the later steps of its own resource, no others."""
         outcomes: list[Outcome] = []
         failed: set[Ref] = set()
         for batch in _batches(steps):
-            ready = [s for s in batch if s.ref not in failed]
+            ready = []
             for step in batch:
-                if step.ref in failed:
-                    outcomes.append(Outcome(step, "skipped", error="an earlier step of this resource failed"))
+                why = "an earlier step of this resource failed" if step.ref in failed else ""
+                if not why and not self.allow(step):
+                    why = "it was not agreed to"
+                    failed.add(step.ref)
+                if why:
+                    outcomes.append(Outcome(step, "skipped", error=why))
                     self.report(outcomes[-1])
+                else:
+                    ready.append(step)
             for outcome in self._together(ready) if len(ready) > 1 else map(self._one, ready):
                 outcomes.append(outcome)
                 self.report(outcome)
@@ -59,8 +65,7 @@ class Executor:
         try:
             for guard in step.guards:
                 self._check(guard)
-            if isinstance(step.action, WAITS):
-                self.begin(step)
+            self.begin(step)
             self._act(step)
         except ActionFailed as failure:
             return Outcome(step, "failed", self.host.now() - started, str(failure))
@@ -73,6 +78,7 @@ class Executor:
             for step in steps:
                 for guard in step.guards:
                     self._check(guard)
+                self.begin(step)
             answers = self.host.run_together(runs)
             pairs = zip(steps, answers, strict=True)
             self._settle([s.action for s, a in pairs if isinstance(s.action, Run) and a.rc in s.action.ok])

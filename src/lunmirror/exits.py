@@ -14,6 +14,12 @@ class Exit(IntEnum):
         member.meaning = meaning
         return member
 
+    @property
+    def for_systemd(self) -> int:
+        """What a unit ends with: systemd gives 3 and 4 names of its own (NOTIMPLEMENTED, NOPERMISSION: systemd.exec(5)),
+        which mislead, and 103 and 104 none."""
+        return 100 + self if self in (Exit.DEGRADED, Exit.REFUSED) else int(self)
+
     CONVERGED = 0, "converged: nothing to do, or all done"
     FAILED = 1, "a step failed"
     DRIFT = 2, "drift found by plan, or changes made by apply --detailed-exitcode"

@@ -63,6 +63,35 @@ def _forbidden_word(step: Step, disturbed: frozenset[str]) -> str:
     return f"{program} would be given {', '.join(sorted(given))}, which lunmirror never uses" if given else ""
 
 
+UNATTENDED = {"overwrite": Risk.CONSUMES, "fewer-legs": Risk.FEWER}  # policy.unattended's word -> the risk
+
+
+def left_to_somebody(plan: Plan, allowed: frozenset[Risk]) -> Plan:
+    """The plan of a pass that nobody attends: a step whose risk the configuration does not allow it becomes a refusal, and
+    so do the later steps of its resource."""
+    steps: list[Step] = []
+    findings = list(plan.findings)
+    stopped: set[Ref] = set()
+    for step in plan.steps:
+        if step.ref in stopped:
+            continue
+        if step.risk in UNATTENDED.values() and step.risk not in allowed:
+            stopped.add(step.ref)
+            findings.append(
+                Finding(
+                    step.ref,
+                    Kind.REFUSED,
+                    f"waits for an administrator: {step.title}",
+                    why="policy.unattended does not allow a pass to do this alone",
+                    next="`lunmirror plan` shows what it is; `lunmirror apply` does it",
+                    key="policy.unattended",
+                )
+            )
+            continue
+        steps.append(step)
+    return Plan(tuple(steps), tuple(findings))
+
+
 def _second_server(step: Step, disturbed: frozenset[str]) -> str:
     if step.server and disturbed - {step.server}:
         return f"this pass already disturbs server {', '.join(sorted(disturbed))}; two servers never go together"

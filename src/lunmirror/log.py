@@ -11,14 +11,19 @@ import sys
 import time
 from collections.abc import Callable, MutableMapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, TextIO
 
+from lunmirror.analysis.news import Known
+from lunmirror.analysis.news import ident_of_failure as _failure
 from lunmirror.exits import Exit
 from lunmirror.model import Drift, Finding, Kind, Outcome, Report, Run, Step, WriteFile
 from lunmirror.plain import shown
 from lunmirror.report.words import MASK, command_line, how, masked
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+
+PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}  # syslog(3)
 
 _OUTCOMES = {"done": "info", "failed": "error", "skipped": "warning"}
 # A note stays true pass after pass: said each time, it would cost every run from cron the import of structlog.
@@ -38,11 +43,14 @@ class Log:
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.time,
         color: bool = False,
+        journal: bool = False,
+        reported: Known | None = None,
     ) -> None:
         self.verb, self.run, self.clock, self.color = verb, run, clock, color
         self.stream = stream if stream is not None else sys.stderr
         self.spoken = not level and self._is_terminal()
         self.least = LEVELS[level or "info"]
+        self.journal, self.reported = journal, reported
         self.secrets: set[str] = set()
         self._logger: Any = None
 
@@ -55,10 +63,15 @@ class Log:
         step = outcome.step
         self._keep_secrets_of(step)
         keys = _about(step) | {"duration": round(outcome.seconds, 3), "outcome": outcome.status}
-        self._say(_OUTCOMES[outcome.status], step.title, keys | ({"error": outcome.error} if outcome.error else {}))
+        level = _OUTCOMES[outcome.status]
+        if self.reported is not None and (outcome.status == "skipped" or f"!{_failure(outcome)}" in self.reported):
+            level = "debug"
+        self._say(level, step.title, keys | ({"error": outcome.error} if outcome.error else {}))
 
     def waiting(self, step: Step) -> None:
-        """A wait begins: what is waited for, and how long at most."""
+        """A step begins; of a wait it is said what is waited for, and how long at most."""
+        if not hasattr(step.action, "deadline") or isinstance(step.action, Run) or self.reported is not None:
+            return
         self._say(
             "info",
             f"{step.title}, at most {getattr(step.action, 'deadline', 0):g} s",
@@ -70,11 +83,16 @@ class Log:
         self._keep_secrets_of(step)
         self._say("debug", step.title, _about(step) | {"outcome": "planned"})
 
+    def over(self, what: str) -> None:
+        """Something that was said before holds no more."""
+        self._say("info", f"over: {what}", {"outcome": "over"})
+
     def finding(self, finding: Finding) -> None:
         """Something that no step repairs."""
         keys = {"layer": finding.ref.layer, "resource": finding.ref.name, "outcome": finding.kind.value}
         keys |= {name: text for name in ("why", "next", "key") if (text := getattr(finding, name))}
-        self._say(_FINDINGS[finding.kind], finding.what, keys)
+        level = _FINDINGS[finding.kind]
+        self._say("info" if level == "debug" and self.reported is not None else level, finding.what, keys)
 
     def note(self, text: str) -> None:
         """Something worth saying that belongs to no step."""
@@ -88,14 +106,18 @@ class Log:
         if self.spoken:
             self._write(shown(text))
 
-    def close(self, result: Exit, seconds: float, report: Report | None = None, error: str = "") -> None:
-        """The last line of a run: what it came to; at level debug if it had nothing to do and all is well. `error` says
-        why there is no report."""
+    def close(
+        self, result: Exit, seconds: float, report: Report | None = None, error: str = "", news: bool = False
+    ) -> None:
+        """The last line of a run: what it came to; at level debug if it had nothing to do and all is well, or, where only
+        news are logged, nothing new. `error` says why there is no report."""
         counts = _counts(report) if report else {}
         keys: dict[str, Any] = {"result": result.name.lower(), "exit": int(result), **counts}
         keys |= {"duration": round(seconds, 3)} | ({"error": error} if error else {})
         level = _RESULTS.get(result, "error")
         if level == "info" and report is not None and not report.outcomes:
+            level = "debug"
+        if self.reported is not None and report is not None and not news:
             level = "debug"
         self._say(level, "run ended", keys)
 
@@ -114,7 +136,9 @@ class Log:
             render = [_plain, structlog.dev.ConsoleRenderer(colors=self.color)]
         else:
             render = [structlog.processors.JSONRenderer()]
-        return structlog.wrap_logger(_Lines(self._write), processors=[self._ordered, self._redacted, *render])
+        return structlog.wrap_logger(
+            _Lines(self._write, self.journal), processors=[self._ordered, self._redacted, *render]
+        )
 
     def _is_terminal(self) -> bool:
         return self.stream is not None and self.stream.isatty()
@@ -148,8 +172,13 @@ def _plain(logger: Any, level: str, entry: MutableMapping[str, Any]) -> dict[str
 class _Lines:
     """Where structlog sends a finished line, under the name of its level."""
 
-    def __init__(self, write: Callable[[str], None]) -> None:
-        self.debug = self.info = self.warning = self.error = self.critical = write
+    def __init__(self, write: Callable[[str], None], journal: bool) -> None:
+        for name, priority in PRIORITIES.items():
+            setattr(self, name, partial(_written, write, f"<{priority}>" if journal else ""))
+
+
+def _written(write: Callable[[str], None], head: str, line: str) -> None:
+    write(f"{head}{line}")
 
 
 def timestamp(seconds: float) -> str:

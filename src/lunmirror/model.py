@@ -64,6 +64,7 @@ class Risk(Enum):
 
     NONE = "none"  # touches settings or starts something; nothing stored can be lost
     ONLINE = "online"  # changes a volume in use, by a method proven safe under load
+    FEWER = "fewer"  # starts or keeps a volume on fewer legs than declared, or gives one up
     CONSUMES = "consumes"  # writes over what a disk or volume held; wants proof that this is nothing
 
 

@@ -19,8 +19,16 @@ ROUNDS = 10
 class Pass:
     """The state of one pass while it runs. Without an executor it only plans."""
 
-    def __init__(self, desired: Desired, reader: Reader, executor: Executor | None, flapping: Flapping) -> None:
+    def __init__(
+        self,
+        desired: Desired,
+        reader: Reader,
+        executor: Executor | None,
+        flapping: Flapping,
+        attended: bool = True,
+    ) -> None:
         self.desired, self.reader, self.executor, self.flapping = desired, reader, executor, flapping
+        self.attended = attended
         self.seen: dict[str, Observed] = {}
         self.steps: list[Step] = []
         self.outcomes: list[Outcome] = []
@@ -38,7 +46,11 @@ class Pass:
     def _look(self, layer: Layer) -> Plan:
         self.seen[layer.name] = layer.observe(self.desired, self.reader, self.seen)
         planned = layer.plan(self.desired, self.seen, frozenset(self.pending))
-        return gate.enforce(self.flapping.suppress(planned), frozenset(self.disturbed))
+        planned = self.flapping.suppress(planned)
+        if not self.attended:
+            allowed = frozenset(gate.UNATTENDED[word] for word in self.desired.unattended)
+            planned = gate.left_to_somebody(planned, allowed)
+        return gate.enforce(planned, frozenset(self.disturbed))
 
     def _predict(self, layer: Layer) -> None:
         planned = self._look(layer)
@@ -99,11 +111,12 @@ def run_pass(
     executor: Executor | None = None,
     detailed: bool = False,
     flapping: Flapping | None = None,
+    attended: bool = True,
 ) -> Report:
     """Walk every layer once and report what was seen, done and not done. `run` identifies the pass in logs; `detailed`:
-    changes made are to show in the exit code; `flapping`: what earlier passes repaired in vain, and learns of this one."""
+    changes made are to show in the exit code; `attended`: somebody asked for it; `flapping`: what earlier passes repaired in vain, and learns of this one."""
     started = reader.now()
-    this = Pass(desired, reader, executor, flapping or Flapping())
+    this = Pass(desired, reader, executor, flapping or Flapping(), attended)
     this.walk()
     world: World = this.seen
     return Report(

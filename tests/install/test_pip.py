@@ -47,7 +47,7 @@ def test_the_program_lays_its_files_down(with_pip: Chroot) -> None:
     example = "/usr/local/share/lunmirror/examples/lunmirror.toml"
     assert "2 servers, 2 disks" in with_pip.run("lunmirror", "--config", example, "check").stdout
     unit = with_pip.run("cat", "/usr/local/lib/systemd/system/lunmirror.service").stdout
-    assert "\nExecStart=/usr/local/bin/lunmirror apply\n" in unit
+    assert "\nExecStart=/usr/local/bin/lunmirror apply --unit\n" in unit
     with_pip.run("test", "-x", "/usr/local/bin/lunmirror")
 
     with_pip.run("lunmirror", "install-files", "--remove")

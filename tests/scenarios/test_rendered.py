@@ -7,11 +7,12 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from lunmirror.analysis.verdict import judge
-from lunmirror.report import brief, verdict
+from lunmirror.report import brief, picture, table, verdict
 from lunmirror.report.style import Style
 from lunmirror.report.watch import Frame, lines
 from sim import stories
@@ -189,3 +190,54 @@ def test_a_frame_of_watch(name: str, columns: int) -> None:
     said = lines(frame, stage.desired, columns=columns)
     assert all(len(line) <= columns for line in said)
     held(f"watch/{columns}/{name}.txt", "\n".join(said) + "\n")
+
+
+# plan and apply
+
+PLANS: dict[str, Callable[[], Stage]] = {
+    "blank": stories.blank,
+    "whole": STATES["whole"],
+    "one-server-away": away,
+    "split-brain": split_brain,
+    "started-without-one": stories.degraded_start,
+    "overwritten-by-consent": lambda: stories.overwritten(partition=True),
+    "growth": stories.growth,
+    "not-declared-any-more": undeclared,
+    "refused-not-blank": STATES["refused-not-blank"],
+}
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_plan(name: str) -> None:
+    stage = PLANS[name]()
+    report = stage.plan().report
+    held(f"plan/80/{name}.txt", table.render(report, stage.desired, TERMINALS["80"]))
+
+
+def test_plan_in_full_and_in_colour() -> None:
+    stage = stories.growth()
+    report = stage.plan().report
+    held("plan/80-v/growth.txt", table.render(report, stage.desired, TERMINALS["80"], verbose=True))
+    held("plan/80-color/growth.txt", table.render(report, stage.desired, TERMINALS["80-color"]))
+
+
+@pytest.mark.parametrize("name", ["blank", "whole", "one-server-away"])
+def test_apply(name: str) -> None:
+    stage = PLANS[name]()
+    report = stage.apply().report._replace(seconds=1.0)
+    report = report._replace(outcomes=tuple(o._replace(seconds=0.1) for o in report.outcomes))
+    held(f"apply/80/{name}.txt", table.render(report, stage.desired, TERMINALS["80"]))
+
+
+# The pictures of the docs
+
+
+@pytest.mark.parametrize("name", MAIN)
+def test_the_pictures_are_drawn_by_the_program(name: str) -> None:
+    said = picture.draw("lunmirror status", status(STATES[name](), TERMINALS["80-color"]))
+    file = Path(__file__).parents[2] / "docs" / "status" / f"{name}.svg"
+    if os.environ.get("LUNMIRROR_RENDER"):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(said)
+    assert said == file.read_text()
+    ElementTree.fromstring(said)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from lunmirror import gate
 from lunmirror.gate import enforce
 from lunmirror.model import Drift, Guard, Kind, Plan, Ref, Risk, Run, Step
 
@@ -90,3 +91,18 @@ def test_two_servers_are_never_disturbed_in_one_pass():
     assert enforce(Plan((first, second)), frozenset()).steps == (first,)
     assert enforce(Plan((second,)), frozenset({"filer1"})).steps == ()
     assert enforce(Plan((first,)), frozenset({"filer1"})).steps == (first,)
+
+
+@pytest.mark.parametrize("allowed", [frozenset(), frozenset({Risk.FEWER}), frozenset({Risk.CONSUMES, Risk.FEWER})])
+def test_what_a_pass_may_not_do_alone_waits_for_an_administrator(allowed: frozenset[Risk]) -> None:
+    steps = tuple(
+        Step(Ref("volume", f"vg0/{risk.value}"), "do it", Run(("lvm",)), (), risk, "it is proven")
+        for risk in Risk
+        for _ in range(2)
+    )
+    left = gate.left_to_somebody(Plan(steps), allowed)
+    kept = {step.risk for step in left.steps}
+    assert kept == {Risk.NONE, Risk.ONLINE} | allowed
+    assert len(left.steps) == 2 * len(kept)
+    assert {f.kind for f in left.findings} <= {Kind.REFUSED}
+    assert len(left.findings) == len(Risk) - len(kept)

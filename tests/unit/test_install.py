@@ -112,7 +112,7 @@ def test_staged_files_name_the_place_they_go_to(tmp_path: Path) -> None:
     )
 
     units = tmp_path / "usr/local/lib/systemd/system"  # where systemd looks for this prefix
-    assert "\nExecStart=/usr/local/bin/lunmirror apply\n" in (units / "lunmirror.service").read_text()
+    assert "\nExecStart=/usr/local/bin/lunmirror apply --unit\n" in (units / "lunmirror.service").read_text()
     assert not [p for p in files(tmp_path) if str(tmp_path) in (tmp_path / p).read_text()]
 
 

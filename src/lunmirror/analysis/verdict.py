@@ -6,7 +6,7 @@ Every watcher says the same, since every one asks here: `status`, the JSON docum
 |------------------------------------------|-----------|-----------------------------------|---------------------------------|
 | every leg in sync and in reach, in use   | ok        |                                   |                                 |
 | a refusal on the way to it               | as it is  | what is refused, and why          | what the refusal says is next   |
-| a server does not answer                 | degraded, | that server, since when           | none: it repairs by itself; or,   |
+| a server does not answer                 | degraded, | that server, since when           | none: it returns by itself; or,   |
 |                                          | down      |                                   | out of service: bring it back   |
 | a leg is being copied                    | copying   | which leg                         | none                            |
 | steps to take                            | degraded, | what is not as declared           | none: the next pass does it     |
@@ -318,7 +318,7 @@ def _away(reported: Verdict, away: list[Server], starts: bool) -> tuple[Clause, 
         return Clause(text, since), f"bring {listed(names, 'or')} back: the volume then starts by itself"
     return Clause(
         text, since
-    ), f"none: it repairs by itself when {listed(names)} answer{'' if len(names) > 1 else 's'}"
+    ), f"none: redundancy returns by itself when {listed(names)} answer{'' if len(names) > 1 else 's'}"
 
 
 def listed(names: Iterable[str], last: str = "and") -> str:

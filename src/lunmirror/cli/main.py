@@ -25,8 +25,13 @@ def main(argv: list[str] | None = None) -> int:
     return code
 
 
-def _guarded(line: list[str]) -> Exit:
+def _guarded(line: list[str]) -> int:
     """Every ending is an exit code and a sentence."""
+    code = _run(line)
+    return code.for_systemd if "--unit" in line else int(code)
+
+
+def _run(line: list[str]) -> Exit:
     as_json = "--json" in line
     try:
         args = parser.parse(line)

@@ -6,8 +6,9 @@ from contextlib import suppress
 
 from lunmirror.errors import ConfigError, LunmirrorError
 from lunmirror.exits import Exit
-from lunmirror.host import paths, words
+from lunmirror.host import manager, paths, words
 from lunmirror.plain import shown
+from lunmirror.report.style import Style
 
 
 def colored(stream: object) -> bool:
@@ -15,6 +16,14 @@ def colored(stream: object) -> bool:
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
     isatty = getattr(stream, "isatty", None)
     return isatty is not None and isatty() and not plain
+
+
+def style(stream: object, exact: bool = False) -> Style:
+    """How text for this stream is laid out. `exact`: times in full."""
+    from time import gmtime, strftime
+
+    now = "" if exact else strftime("%Y-%m-%dT%H:%M:%SZ", gmtime())
+    return Style(colored(stream), columns() if stream is sys.stdout else 0, ascii_only(stream), now)
 
 
 def ascii_only(stream: object) -> bool:
@@ -68,7 +77,9 @@ def show_error(error: LunmirrorError, as_json: bool) -> Exit:
     """Sentences on stderr; with --json the same as an object on stdout."""
     if sys.stderr is not None:
         with suppress(OSError):
-            print(f"lunmirror: {shown(str(error))}", file=sys.stderr)
+            head = "<3>" if manager.is_journal(sys.stderr) else ""  # each line is an entry of its own there
+            text = f"lunmirror: {shown(str(error))}".replace("\n", f"\n{head}")
+            print(f"{head}{text}", file=sys.stderr)
     if as_json:
         parts = ("what", "where", "why", "next")
         problems = error.problems if isinstance(error, ConfigError) else [error]

@@ -13,6 +13,7 @@ from lunmirror.cli.commands import (
     completion,
     drill,
     explain,
+    history,
     install_files,
     metrics,
     notify,
@@ -49,6 +50,7 @@ VERBS: dict[str, Command] = {
     "metrics": metrics,
     "notify": notify,
     "drill": drill,
+    "history": history,
     "schema": schema,
     "explain": explain,
     "completion": completion,
@@ -60,12 +62,13 @@ VERBS: dict[str, Command] = {
 # What people type who know other programs -> what they meant.
 MEANT_VERBS = {
     **dict.fromkeys(("diff", "dry-run", "preview"), "`lunmirror plan` shows what apply would do"),
-    **dict.fromkeys(("show", "list", "ls", "doctor"), "`lunmirror status` shows the mirrors"),
+    **dict.fromkeys(("show", "list", "ls", "doctor", "info", "health"), "`lunmirror status` shows the mirrors"),
     **dict.fromkeys(("validate", "lint"), "`lunmirror check` checks the configuration"),
     **dict.fromkeys(
         ("run", "sync", "repair", "converge"), "`lunmirror apply` brings the machine to the declared state"
     ),
-    **dict.fromkeys(("log", "logs", "history"), "the log is in the journal: `journalctl -u lunmirror`"),
+    **dict.fromkeys(("events", "journal"), "`lunmirror history` shows what passes changed"),
+    **dict.fromkeys(("log", "logs"), "the log is in the journal: `journalctl -u lunmirror`"),
 }
 MEANT_OPTIONS = {
     **dict.fromkeys(("--dry-run", "--check", "--noop", "-n"), "`lunmirror plan` shows what apply would do"),
@@ -73,9 +76,7 @@ MEANT_OPTIONS = {
     "--silent": "--log-level error logs less",
     **dict.fromkeys(("-c", "--config-file", "-f"), "--config PATH names the configuration"),
     **dict.fromkeys(("-j", "--format", "--output", "-o"), "--json prints one JSON document"),
-    **dict.fromkeys(
-        ("--force", "--yes", "-y"), "nothing is forced: what may be overwritten is named in the configuration"
-    ),
+    "--force": "nothing is forced: what may be overwritten is named in the configuration",
 }
 
 

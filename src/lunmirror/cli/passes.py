@@ -5,15 +5,19 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from lunmirror import config
-from lunmirror.cli import needs, output
+from lunmirror.cli import needs, output, quiet
 from lunmirror.desired import Desired
 from lunmirror.errors import LunmirrorError
 from lunmirror.exits import Exit
 from lunmirror.host import waiting
 from lunmirror.log import Log
-from lunmirror.model import Report
+from lunmirror.model import Outcome, Report, Step
+
+if TYPE_CHECKING:
+    from lunmirror.cli.live import Consent, Live
 
 Reported = tuple[Exit, Report, str]
 
@@ -34,6 +38,8 @@ def report(args: Namespace, look: Callable[[Log], Reported], changes: bool = Fal
     """Check what every look at the machine needs, look, print the report, and write the closing line of the log. Of a pass
     that `changes` the machine watchers are told that it failed, if it does."""
     needs.check_packages()
+    if getattr(args, "quiet", False) and args.verb == "apply":
+        return quiet.report(args, look)
     started = time.monotonic()
     level = args.log_level or ("info" if getattr(args, "verbose", False) and args.verb != "status" else "")
     log = Log(args.verb, os.urandom(4).hex(), level, color=output.colored(sys.stderr))
@@ -78,6 +84,7 @@ def walk(
 def _walk(args: Namespace, log: Log, lock_wait: float | None, choose: Callable[[Desired], Desired]) -> Reported:
     from contextlib import nullcontext
 
+    from lunmirror.analysis.news import unacknowledged
     from lunmirror.execute import Executor
     from lunmirror.flapping import Flapping
     from lunmirror.host import flapping as notes
@@ -89,30 +96,83 @@ def _walk(args: Namespace, log: Log, lock_wait: float | None, choose: Callable[[
     changes = lock_wait is not None
     if changes:
         from lunmirror.cli import after
+    attended = not getattr(args, "quiet", False)
     host = LiveHost(log.note)
     desired = choose(load(args, remember=changes))
+    screen, agreed = _in_front_of_somebody(args, changes)
+    if agreed:  # before the lock is taken: repairs go on while somebody thinks
+        from lunmirror.report import table
+
+        foreseen = run_pass("plan", log.run, desired, host, None, False, Flapping(notes.load()))
+        agreed.to_plan(foreseen.steps, table.render(foreseen, desired, output.style(sys.stdout)))
     with nullcontext(False) if lock_wait is None else held(args.verb, lock_wait) as waited:
         if waited:
             desired = choose(load(args))  # it may have changed meanwhile
-        executor = Executor(host, log.outcome, log.waiting) if changes else None
+
+        def report_outcome(outcome: Outcome) -> None:
+            log.outcome(outcome)
+            if screen:
+                screen.end(outcome)
+
+        def begin(step: Step) -> None:
+            log.waiting(step)
+            if screen:
+                screen.begin(step)
+
+        executor = Executor(host, report_outcome, begin, agreed or (lambda step: True)) if changes else None
 
         def one_pass() -> Report:
             host.forget()
             flapping = Flapping(notes.load())
             detailed = getattr(args, "detailed_exitcode", False)
-            seen = run_pass(args.verb, log.run, desired, host, executor, detailed, flapping)
+            seen = run_pass(args.verb, log.run, desired, host, executor, detailed, flapping, attended)
             if changes:
                 notes.save(flapping.previous, flapping.current)
                 after.passed(seen, desired, host, log)
-            return seen
+            if getattr(args, "verbose", False):
+                return seen
+            return seen._replace(findings=unacknowledged(seen.findings, desired.acknowledged))
 
-        if executor is not None and getattr(args, "relogin", False):
-            from lunmirror.relogin import Stage, renew
+        try:
+            if executor is not None and getattr(args, "relogin", False):
+                from lunmirror.relogin import Stage, renew
 
-            seen = renew(Stage(desired, host, executor, one_pass, pause))
-        else:
-            seen = one_pass()
-    return exit_of(seen), seen, _rendered(args, seen, desired)
+                seen = renew(Stage(desired, host, executor, one_pass, pause))
+            else:
+                seen = one_pass()
+        finally:
+            if screen:
+                screen.close()
+        if changes:
+            _remember(seen, desired, log)
+    return exit_of(seen), seen, _rendered(args, seen, desired, live=screen is not None)
+
+
+def _remember(seen: Report, desired: Desired, log: Log) -> None:
+    """Keep what the pass changed; a history that cannot be written changes nothing else."""
+    from lunmirror.analysis import past
+    from lunmirror.host import history
+    from lunmirror.report.result import exit_of
+
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    secrets = tuple(log.secrets)
+    entry = past.entry(seen, desired, exit_of(seen), history.last(), now, history.by_whom(), secrets)
+    if entry is not None:
+        try:
+            history.add(entry)
+        except (OSError, ValueError) as error:
+            log.note(f"the history cannot be written: {(getattr(error, 'strerror', '') or str(error)).lower()}")
+
+
+def _in_front_of_somebody(args: Namespace, changes: bool) -> "tuple[Live | None, Consent | None]":
+    """What shows the steps while they run, on a terminal; and what asks before a risk, where `apply` has one to ask on."""
+    if not changes or args.json or getattr(args, "quiet", False) or not output.columns():
+        return None, None
+    from lunmirror.cli.live import Consent, Live, answer
+
+    style = output.style(sys.stdout)
+    asks = args.verb == "apply" and not args.yes and sys.stdin is not None and sys.stdin.isatty()
+    return Live(style, output.show), Consent(style, output.show, answer) if asks else None
 
 
 def pause(seconds: float) -> None:
@@ -120,11 +180,14 @@ def pause(seconds: float) -> None:
     waiting.until(lambda: False, seconds)
 
 
-def _rendered(args: Namespace, seen: Report, desired: Desired) -> str:
+def _rendered(args: Namespace, seen: Report, desired: Desired, live: bool) -> str:
+    if getattr(args, "quiet", False):
+        return ""  # cli/quiet.py reports what is new
     if args.json:
         from lunmirror.report import as_json
 
         return as_json.render(seen, desired)
     from lunmirror.report import table
 
-    return table.render(seen, desired, output.colored(sys.stdout))
+    verbose = getattr(args, "verbose", False)
+    return table.render(seen, desired, output.style(sys.stdout, verbose), verbose, live=live)

@@ -56,6 +56,13 @@ def explain(key: str, desired: Desired | None = None) -> Any:
     return explanation.explain(key, desired)
 
 
+def search(words: str) -> list[Any]:
+    """Keys in whose name this stands, else keys that speak of it, as `explain` has them."""
+    from lunmirror.config import explanation
+
+    return explanation.search(words)
+
+
 def _compile(texts: list[tuple[str, str]], place: str) -> Desired:
     desired = compile_texts(texts)
     if place:

@@ -352,7 +352,7 @@ def _filesystem(key: Key, volume: Any, problems: Problems) -> None:
         problems.add(
             (*at, "label"),
             f"{quoted(label)} is too long: a label of {kind} has at most {mkfs.LABEL_BYTES[kind]} bytes",
-            next="shorten it",
+            next=f'for example "{label.encode()[: mkfs.LABEL_BYTES[kind]].decode(errors="ignore")}"',
         )
     if volume.filesystem.options:
         try:

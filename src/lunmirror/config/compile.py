@@ -16,6 +16,7 @@ from lunmirror.errors import ConfigError, LunmirrorError
 
 DEFAULT_STARTUP = "automatic"
 DEFAULT_BOOT_WAIT = 30
+UNATTENDED = ("overwrite", "fewer-legs")
 ALWAYS_THERE = ("_netdev", "nofail")  # options that every fstab line of ours has; declaring them changes nothing
 
 
@@ -89,6 +90,8 @@ def _desired(made: Schema, source: str) -> desired.Desired:
         volumes=_volumes(made),
         stall_budget=max(stalls) if declared is None else declared,
         boot_wait=DEFAULT_BOOT_WAIT if policy is None or policy.boot_wait is None else policy.boot_wait,
+        acknowledged=tuple(entry[:8] for entry in (policy and policy.acknowledged) or ()),
+        unattended=UNATTENDED if policy is None or policy.unattended is None else tuple(policy.unattended),
         source=source,
         textfile=(made.watch.textfile if made.watch else None) or "",
         notify=_notify(made.notify),

@@ -144,9 +144,24 @@ def _unknown(name: str, fields: Any, key: Key, problems: Problems) -> None:
         next = _MEANT[name]
     elif near:
         next = f"did you mean {near}?"
+    elif elsewhere := _elsewhere(name, key[:-1]):
+        next = f"it belongs under {elsewhere}"
     else:
         next = f"known here: {', '.join(sorted(fields))}"
     problems.add(key, f"{quoted(name)} is not a known key", why=_NOWHERE, next=next)
+
+
+def _elsewhere(name: str, here: Key) -> str:
+    """The tables that do take a key of this name, as headers: a table at the wrong level is a common slip."""
+    from lunmirror.config.explanation import keys  # it needs this module
+
+    tables = dict.fromkeys(
+        pattern.rpartition(".")[0] for pattern, _ in keys() if pattern.rpartition(".")[2] == name and "." in pattern
+    )
+    headers = [
+        f"[{table.replace('*', 'NAME')}{f'.{name}.NAME' if name in ('volumes', 'disks') else ''}]" for table in tables
+    ]
+    return " or ".join(headers[:3])
 
 
 def _sentence(text: str | None) -> str:

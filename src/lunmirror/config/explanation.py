@@ -60,13 +60,25 @@ def explain(key: str, desired: Desired | None = None) -> Explanation:
     parts = tuple(quotes or bare for quotes, bare in _PART.findall(re.sub(r"\[[0-9]+\]", "", key)))
     table = explanations()
     found = [row for row in table if _matches(tuple(row.key.split(".")), parts)]
-    if not found and len(parts) == 1:
-        found = [row for row in table if row.key.rpartition(".")[2] == parts[0]]
+    found = found or [row for row in table if parts and tuple(row.key.split("."))[-len(parts) :] == parts]
     if not found:
         raise _unknown(key, [row.key for row in table])
     server = parts[1] if parts[0] == "servers" and len(parts) > 2 else ""
     also = tuple(row.key for row in found[1:])
     return found[0]._replace(also=also, derived=_derived(found[0].key, server, desired))
+
+
+def search(words: str) -> list[Explanation]:
+    """Keys in whose name this stands, else keys that speak of it; none for nonsense."""
+    wanted = words.strip().lower()
+    if len(wanted) < 2:
+        return []
+    table = explanations()
+    named = [row for row in table if wanted in row.key.rpartition(".")[2]]
+    spoken = [
+        row for row in table if wanted in f"{row.title} {row.meaning} {row.unit} {' '.join(row.examples)}".lower()
+    ]
+    return named or spoken
 
 
 def explanations() -> list[Explanation]:

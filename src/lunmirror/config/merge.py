@@ -1,15 +1,14 @@
 """Several TOML files, one document: tables are joined, a key given twice is an error that names both places."""
 
-import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import tomli
 
+from lunmirror.config import syntax
 from lunmirror.config.lines import DEEPEST, Lines, scan
 from lunmirror.config.problems import Key, Problem, Problems, dotted
 
-_PLACE = re.compile(r" \(at line (\d+), column (\d+)\)$")
 _REPEATABLE = {("version",)}  # says how its own file is to be read, so every file may say it
 
 
@@ -60,24 +59,14 @@ def _parse(path: str, text: str, lines: Lines, problems: Problems) -> dict[str, 
     try:
         return tomli.loads(text)
     except tomli.TOMLDecodeError as error:
-        where, why = _place_of(path, text, str(error))
-        problems.add((), "the file is not TOML", why=why, next="correct this place first", place=where)
+        where, why, next_ = syntax.fault(path, text, str(error))
+        problems.add((), "the file is not TOML", why=why, next=next_, place=where)
     except RecursionError:
         problems.add((), "lists or tables are nested too deeply", place=path)
     except (ValueError, OverflowError) as error:
         # A number with thousands of digits, a date that does not exist: not a TOMLDecodeError in every version.
         problems.add((), "the file holds a value that cannot be read", why=str(error)[:120], place=path)
     return None
-
-
-def _place_of(path: str, text: str, message: str) -> tuple[str, str]:
-    match = _PLACE.search(message)
-    why = _PLACE.sub("", message).removesuffix(" (at end of document)")[:120]
-    why = "".join(c if c.isprintable() else "?" for c in why)
-    why = why[:1].lower() + why[1:]
-    if match is None:
-        return f"{path}:{text.count(chr(10)) + 1}", f"{why} at the end of the file"
-    return f"{path}:{match[1]}", f"{why}, at column {match[2]}"
 
 
 def _join(

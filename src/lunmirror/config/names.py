@@ -14,6 +14,7 @@ EUI = r"eui\.[0-9A-Fa-f]{16}"
 NAA = r"naa\.([0-9A-Fa-f]{16}|[0-9A-Fa-f]{32})"
 TARGET_PATTERN = f"^({IQN}|{EUI}|{NAA})$"
 # A machine-id, or the whole mark of a group: MACHINE-ID/INITIATOR#N (layers/group/owner.py). What LVM's tags may hold.
+ACKNOWLEDGEMENT_PATTERN = r"^[0-9a-f]{8}: *\S.*$"
 MACHINE_PATTERN = r"^[a-zA-Z0-9_][a-zA-Z0-9_.+/:#-]{0,299}$"
 
 TARGET_BYTES = 223  # RFC 7143, 4.2.7.1
@@ -134,6 +135,17 @@ def machine(value: object) -> str:
         raise InvalidValue(
             f"{quoted(value)} is not a machine-id, nor the mark of a group",
             next="`lunmirror plan` shows the line to declare; or copy it from /etc/machine-id of the other machine",
+        )
+    return value
+
+
+def acknowledgement(value: object) -> str:
+    """A note that is known, and the reason why it may stay: "3f9a2c10: the reason"."""
+    value = line(value, "an acknowledgement", 300)
+    if not re.fullmatch(ACKNOWLEDGEMENT_PATTERN, value):
+        raise InvalidValue(
+            f"{quoted(value)} is not the number of a note and a reason",
+            next='write "NUMBER: why it may stay"; `lunmirror plan -v` shows the number of each note',
         )
     return value
 

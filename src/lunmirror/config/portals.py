@@ -10,7 +10,7 @@ from lunmirror.desired import Portal
 
 DEFAULT_PORT = 3260  # IANA: iscsi-target
 HOST_BYTES = 253
-PORTAL_PATTERN = r"^([^\s\[\]:]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$|^[0-9A-Fa-f:.]+$"
+PORTAL_PATTERN = r"^(?!.*:0+$)([^\s\[\]:]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$|^[0-9A-Fa-f:.]+$"
 
 _HOST_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _EXAMPLES = 'write "192.168.1.115", "192.168.1.115:3260", "[fd00::15]:3260" or a host name'
@@ -79,7 +79,9 @@ def _ipv4(text: str, value: str) -> str:
     try:
         address = IPv4Address(text)
     except AddressValueError as error:
-        raise InvalidValue(f"{quoted(value)} is not an IPv4 portal", why=_reason(error), next=_EXAMPLES) from None
+        scheme = "://" in value
+        why = "a portal has no scheme: iSCSI is understood" if scheme else _reason(error)
+        raise InvalidValue(f"{quoted(value)} is not a portal", why=why, next=_EXAMPLES) from None
     _one_machine(address, value)
     return str(address)
 

@@ -45,7 +45,7 @@ class Problems:
 
     def add(self, key: Key, what: str, *, why: str = "", next: str = "", place: str = "") -> None:
         """Note one fault at a key."""
-        self.found.append(Problem(key, _clean(what), _clean(why), _clean(next), place))
+        self.found.append(Problem(key, _clean(what), _clean(why, "\n"), _clean(next), place))
         self._touched.update(key[:end] for end in range(1, len(key) + 1))
 
     def add_wrong(self, key: Key, wrong: InvalidValue) -> None:
@@ -108,10 +108,10 @@ def _is_bare(part: str) -> bool:
     return 0 < len(part) <= SHOWN and part.isascii() and part.replace("-", "").replace("_", "a").isalnum()
 
 
-def _clean(text: str) -> str:
-    """A sentence without anything that a terminal could obey, whatever names it was made of."""
+def _clean(text: str, kept: str = "") -> str:
+    """A sentence without anything that a terminal could obey, whatever names it was made of; `kept` stays."""
     text = text if len(text) <= SENTENCE else text[:SENTENCE] + "…"
-    return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
+    return text if text.isprintable() else "".join(c if c.isprintable() or c in kept else _escaped(c) for c in text)
 
 
 def _escaped(char: str) -> str:

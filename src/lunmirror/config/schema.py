@@ -48,6 +48,11 @@ def _string(**schema: str | int) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", **schema})
 
 
+def _word(*words: str) -> WithJsonSchema:
+    """One of a few words, where a table could stand as well: for editors; the table's own type judges it."""
+    return WithJsonSchema({"type": "string", "enum": list(words)})
+
+
 def _seconds(least: int, most: int) -> PlainValidator:
     return PlainValidator(partial(units.duration, least=least, most=most))
 
@@ -71,6 +76,9 @@ OwnName = Annotated[Any, PlainValidator(names.own), _string(pattern=f"^{names.OW
 GroupName = Annotated[Any, PlainValidator(names.group), _string(pattern=f"^{names.LVM_NAME}$")]
 VolumeName = Annotated[Any, PlainValidator(names.volume), _string(pattern=f"^{names.LVM_NAME}$")]
 Machine = Annotated[Any, PlainValidator(names.machine), _string(pattern=names.MACHINE_PATTERN)]
+Acknowledgement = Annotated[
+    Any, PlainValidator(names.acknowledgement), _string(pattern=names.ACKNOWLEDGEMENT_PATTERN, maxLength=300)
+]
 Consent = Annotated[Any, PlainValidator(names.consent), _string(maxLength=1024)]
 Username = Annotated[Any, PlainValidator(names.username), _string(maxLength=names.VALUE_BYTES)]
 PasswordFile = Annotated[Any, PlainValidator(names.password_file), _string(maxLength=1024)]
@@ -207,6 +215,27 @@ class Policy(Timeouts):
         written="nowhere: lunmirror itself keeps it",
         effect="at the next pass",
         examples=["30s", "2m"],
+    )
+    acknowledged: list[Acknowledgement] | None = key(
+        "Notes that are known",
+        "Notes that are known and may stay, each with the reason: they are left out of reports and logs. Only a note can be"
+        " acknowledged, and only as it reads now: one that changes is reported again. `-v` shows them all, with their"
+        " numbers.",
+        unit='a list of "NUMBER: reason"',
+        written="nowhere: lunmirror itself keeps it",
+        effect="at the next pass",
+        examples=[["3f9a2c10: these targets number their LUNs alike"]],
+    )
+    unattended: list[Literal["overwrite", "fewer-legs"]] | None = key(
+        "What a pass may do alone",
+        "Which risks a pass of the timer or of cron (`apply --unit`, `apply --quiet`) may take without an administrator:"
+        " overwrite (write over a device: partition, label, format what is proven blank, or what a consent names), fewer-legs"
+        " (start a volume without a leg that is away). What is left out is refused until somebody runs `lunmirror apply`.",
+        unit="a list of overwrite, fewer-legs",
+        default='["overwrite", "fewer-legs"]',
+        written="nowhere: lunmirror itself keeps it",
+        effect="at the next pass",
+        examples=[["fewer-legs"], []],
     )
 
 
@@ -442,6 +471,13 @@ class Mount(Table):
 class Volume(Table):
     """One logical volume, with a copy (leg) on each of several servers."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"required": ["log"]},
+            "then": {"required": ["type"], "properties": {"type": {"const": "mirror"}}},
+        }
+    )
+
     size: Size = key(
         "Size",
         "The usable size, rounded up to whole extents by LVM. It may grow later, also in use, and never shrinks.",
@@ -491,7 +527,7 @@ class Volume(Table):
         min_length=1,
         max_length=10,
     )
-    filesystem: str | Filesystem | None = key(
+    filesystem: Annotated[str, _word("ext4", "ext3", "xfs")] | Filesystem | None = key(
         "File system",
         "What the volume is formatted with: the kind alone, or a table.",
         unit="ext4, ext3 or xfs, or a table of type, label, options",
@@ -500,7 +536,7 @@ class Volume(Table):
         effect="when the volume is first made; it grows with the volume",
         examples=["ext4", {"type": "xfs", "label": "mail"}],
     )
-    mount: str | Mount | None = key(
+    mount: Annotated[str, _string(pattern="^/", maxLength=names.PATH_BYTES)] | Mount | None = key(
         "Mount",
         "Where the file system is mounted: the path alone, or a table.",
         unit="a path, or a table of path, options",

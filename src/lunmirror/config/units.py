@@ -49,6 +49,12 @@ def in_words(seconds: int) -> str:
 
 def size(value: Any) -> Size:
     """Bytes, or a number of extents; always more than nothing. Raises InvalidValue."""
+    if isinstance(value, str) and "%" in value:
+        raise InvalidValue(
+            f"{quoted(value)} is not a size",
+            why="a share of what is free would be another size on each machine and each day",
+            next='write the size itself, for example "512MiB"; `vgs -o vg_free` shows what is free',
+        )
     number, fraction, unit = _split(value, "a size in quotes", '"512MiB" or "128 extents"')
     if unit in ("extent", "extents") and not fraction:
         if not 0 < number <= MOST_EXTENTS:

@@ -8,9 +8,11 @@ COMPILED = f"{RUN_DIR}/desired.json"
 STUCK = "stuck.json"
 FLAPPING = f"{RUN_DIR}/flapping.json"
 STATUS = "status.json"  # what watchers read, in RUN_DIR
+REPORTED = f"{RUN_DIR}/reported.json"
 STATE_DIR = "/var/lib/lunmirror"
 NOTES = f"{STATE_DIR}/notify.json"  # what somebody was told, and is to be told
 JOURNAL_DIR = f"{STATE_DIR}/volumes"
+HISTORY = f"{STATE_DIR}/history.jsonl"
 ATTENTION_DIR = f"{STATE_DIR}/attention"  # what udev notes of disks whose session was reconnected
 SCRATCH = ".lunmirror.tmp"  # a replacement file on its way; one fixed name, so that a crash leaves at most one
 

@@ -9,13 +9,12 @@ from lunmirror.desired import Desired, Volume
 from lunmirror.model import Finding, Kind, Report
 from lunmirror.report.copying import Speed
 from lunmirror.report.risk import UNSURE, facts_of
-from lunmirror.report.style import BOLD, CYAN, GREEN, INDENT, RED, YELLOW, Style, block
-from lunmirror.report.words import rate, size, span
+from lunmirror.report.style import BOLD, CYAN, GREEN, INDENT, RED, YELLOW, Style, block, cells
+from lunmirror.report.words import bar, rate, size, span
 
 WORDS = {OK: ("OK", GREEN), COPYING: ("COPYING", YELLOW), DEGRADED: ("DEGRADED", YELLOW), DOWN: ("DOWN", RED)}
 DECIDE, NOTE = ("DECIDE", RED), ("NOTE", YELLOW)
 MARKS = {OK: ("✓", GREEN), COPYING: ("!", YELLOW), DEGRADED: ("!", YELLOW), DOWN: ("✗", RED)}
-CELLS = 24  # of a bar
 
 
 def render(
@@ -91,9 +90,7 @@ def _shape(volume: Volume, report: Report) -> str:
 
 def _progress(one: Verdict, pace: Speed | None, style: Style) -> str:
     share = one.share or 0.0
-    cells = CELLS if not style.columns else max(4, min(CELLS, style.columns - 50))
-    filled = min(cells - 1, int(share * cells))
-    words = f"{'█' * filled}{'░' * (cells - filled)} {int(1000 * share) / 10:g} %"
+    words = f"{bar(share, cells(style))} {int(1000 * share) / 10:g} %"
     return words + (f", {rate(pace.rate)}, at most {span(pace.left)} left" if pace else "")
 
 

@@ -6,12 +6,17 @@ from typing import NamedTuple
 
 from lunmirror.plain import shown
 
+CELLS = 24  # of a bar
 LABEL = 8  # columns of a field's name: "cause   "
 INDENT = 4
 LEAST = 24  # columns below which text does not stand beside its head, but under it: it would be a single column
 
 GREEN, YELLOW, RED, CYAN, BOLD, DIM = "32", "33", "31", "36", "1", "2"
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)")
+# What is not torn apart at a line's end: a number and its unit, a short command.
+_BOUND = "\u00a0"
+_UNIT = re.compile(r"(?<=\d) (?=(?:s|%|min|h|[KMGT]?i?B)\b|%)")
+_COMMAND = re.compile(r"`[^`]+`")
 # For terminals whose character set has no more than ASCII.
 _ASCII = str.maketrans(
     {"✓": "+", "✗": "x", "✋": "!", "·": "-", "–": "-", "→": ">", "…": "~", "├": "|", "└": "`", "│": "|", "─": "-"}
@@ -55,6 +60,7 @@ class Style(NamedTuple):
         lines = text.splitlines() or [""]
         if not self.columns:
             return lines
+        lines = [_UNIT.sub(_BOUND, _COMMAND.sub(self._bound, line)) for line in lines]
         import textwrap  # only where lines are wrapped
 
         found: list[str] = []
@@ -71,8 +77,11 @@ class Style(NamedTuple):
                 break_on_hyphens=False,
                 break_long_words=False,
             )
-            found += [one.lstrip() for one in wrapped] or [""]
+            found += [one.strip(" ").replace(_BOUND, " ") for one in wrapped] or [""]
         return found
+
+    def _bound(self, command: re.Match[str]) -> str:
+        return command[0].replace(" ", _BOUND) if len(command[0]) <= self.columns // 2 else command[0]
 
     def since(self, text: str, when: str) -> str:
         """ "TEXT since 03:12"."""
@@ -99,6 +108,11 @@ class Style(NamedTuple):
 
 
 PLAIN = Style()
+
+
+def cells(style: Style) -> int:
+    """How wide a bar may be, beside some words."""
+    return CELLS if not style.columns else max(4, min(CELLS, style.columns - 50))
 
 
 def block(lines: Iterable[str], style: Style) -> str:

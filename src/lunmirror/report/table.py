@@ -1,17 +1,43 @@
-"""A report for an administrator: what is to be done or was done, what could not be, and the result in one sentence."""
+"""A report for an administrator: what is to be done or was done, what could not be, and the result in one sentence.
 
+Steps stand under their resource, marked + (made), ~ (changed) or - (taken away). What only follows from another finding is
+folded under it. The details (why, how, risk, proof) come with -v.
+"""
+
+import re
+from collections.abc import Iterable
+
+from lunmirror.analysis.folding import fold
+from lunmirror.analysis.news import ident
 from lunmirror.desired import Desired
-from lunmirror.model import Finding, Kind, Outcome, Report, Risk, Step
+from lunmirror.exits import Exit
+from lunmirror.host import paths
+from lunmirror.model import WAITS, AwaitPath, Finding, Kind, MakeDirectory, Outcome, Report, Risk, Step, WriteFile
 from lunmirror.plain import shown
+from lunmirror.report.health import is_copying
 from lunmirror.report.result import exit_of
-from lunmirror.report.words import how, why
+from lunmirror.report.risk import facts_of
+from lunmirror.report.style import CYAN, GREEN, PLAIN, RED, YELLOW, Style, block, cells
+from lunmirror.report.words import bar, how, size, why
 
-_MARKS = {Kind.REFUSED: ("✋", "31"), Kind.BLOCKED: ("✗", "31"), Kind.DEGRADED: ("!", "33"), Kind.NOTE: ("·", "36")}
-_DONE = {"done": ("✓", "32"), "failed": ("✗", "31"), "skipped": ("–", "33")}
+_MARKS = {Kind.REFUSED: ("!", RED), Kind.BLOCKED: ("✗", RED), Kind.DEGRADED: ("!", YELLOW), Kind.NOTE: ("·", CYAN)}
+_DONE = {"done": ("✓", GREEN), "failed": ("✗", RED), "skipped": ("–", YELLOW)}
 _RISKS = {
     Risk.NONE: "nothing stored is at risk",
     Risk.ONLINE: "changes a volume in use, by a method that is safe under load",
+    Risk.FEWER: "fewer copies than declared",
     Risk.CONSUMES: "writes over a device",
+}
+MADE, CHANGED, GONE = "+", "~", "-"
+_COLORS = {MADE: GREEN, CHANGED: YELLOW, GONE: RED}
+_MAKING = ("make", "write", "log in", "mount", "add", "leave", "take back", "let the kernel read")
+_TAKING = ("remove", "drop", "take", "log out", "give up", "put", "deactivate", "end")
+_BYTES = re.compile(r"\b(\d{4,}) bytes\b")
+_OWN_WORDS = {
+    Exit.CONVERGED: "everything is as declared",
+    Exit.DRIFT: "changes were made",
+    Exit.DEGRADED: "redundancy is not full",
+    Exit.REFUSED: "an administrator must decide",
 }
 
 
@@ -25,62 +51,192 @@ class Paint:
         return f"\x1b[{code}m{text}\x1b[0m" if self.color and text else text
 
 
-def render(report: Report, desired: Desired, color: bool = False) -> str:
-    """The whole report, ending in a newline. Every finding comes with its reason and the next move."""
-    paint = Paint(color)
-    parts = [_step(s, n, paint) for n, s in enumerate(report.steps, 1)]
-    parts += [_outcome(o, paint) for o in report.outcomes]
-    parts += [finding_text(f, paint) for f in sorted(report.findings, key=_weight)]
-    parts.append(_closing(report, paint))
-    return "\n".join(parts) + "\n"
+def render(
+    report: Report,
+    desired: Desired | None,
+    style: Style = PLAIN,
+    verbose: bool = False,
+    live: bool = False,
+    over: Iterable[str] = (),
+) -> str:
+    """The whole report, ending in a newline. `live`: the outcomes were shown while they came; `over`: what was reported
+    before, and holds no more."""
+    lines = _steps(report.steps, style, verbose)
+    if not live:
+        lines += [line for o in report.outcomes for line in outcome_lines(o, style)]
+    lines += [line for what in over for line in style.lines("✓ over: ", what, GREEN)]
+    lines += _findings(report.findings, desired, style, verbose)
+    lines += _copies(report, desired, style)
+    lines += [*([""] if lines and report.verb == "plan" else []), *_closing(report, style)]
+    return block(lines, style)
 
 
-def _weight(finding: Finding) -> int:
-    """The gravest last, next to the result, where the eye is."""
-    return (Kind.NOTE, Kind.DEGRADED, Kind.BLOCKED, Kind.REFUSED).index(finding.kind)
+# Steps
 
 
-def _step(step: Step, number: int, paint: Paint) -> str:
-    lines = [f"{paint(f'{number:3}', '1')}  {paint(str(step.ref), '36')}: {shown(step.title)}"]
-    if step.after:
-        lines.append(f"     after {', '.join(map(str, step.after))} (predicted: it cannot be seen yet)")
-    lines += [f"     why   {shown(reason)}" for reason in dict.fromkeys(map(why, step.drift))]
+def is_bookkeeping(step: Step) -> bool:
+    """A wait, or what lunmirror only writes down for itself."""
+    if isinstance(step.action, (*WAITS, AwaitPath)):
+        return True
+    place = getattr(step.action, "path", "")
+    return bool(place) and f"{place}/".startswith(f"{paths.JOURNAL_DIR}/")
+
+
+def is_risky(step: Step) -> bool:
+    """It writes over a device, gives something up, or goes on with fewer copies: who sits at a terminal is asked first."""
+    return step.risk in (Risk.CONSUMES, Risk.FEWER) or step.proof.startswith("consent: ")
+
+
+def is_at_risk(step: Step) -> bool:
+    """What is there may be lost by it, as a consent says, or redundancy is."""
+    return step.risk is Risk.FEWER or step.proof.startswith("consent: ")
+
+
+def mark_of(step: Step) -> str:
+    if isinstance(step.action, MakeDirectory) or (isinstance(step.action, WriteFile) and step.action.before is None):
+        return MADE
+    if step.title.startswith(_MAKING):
+        return MADE
+    return GONE if step.title.startswith(_TAKING) else CHANGED
+
+
+def sized(text: str) -> str:
+    """With sizes as somebody would say them."""
+    return _BYTES.sub(lambda found: size(int(found[1])), text)
+
+
+def summary(steps: Iterable[Step]) -> str:
+    """ "6 to create, 2 to change, 0 at risk"."""
+    known = [step for step in steps if not is_bookkeeping(step)]
+    marks = [mark_of(step) for step in known]
+    removed = [f"{marks.count(GONE)} to remove"] if GONE in marks else []
+    words = [f"{marks.count(MADE)} to create", f"{marks.count(CHANGED)} to change", *removed]
+    return ", ".join([*words, f"{sum(map(is_at_risk, known))} at risk"])
+
+
+def _steps(steps: tuple[Step, ...], style: Style, verbose: bool) -> list[str]:
+    by_resource: dict[str, list[Step]] = {}
+    for step in steps:
+        if verbose or not is_bookkeeping(step):
+            by_resource.setdefault(str(step.ref), []).append(step)
+    lines: list[str] = []
+    for resource, mine in by_resource.items():
+        lines.append(style.paint(resource, CYAN))
+        for step in mine:
+            lines += _step(step, style, verbose)
+    return lines
+
+
+def _step(step: Step, style: Style, verbose: bool) -> list[str]:
+    mark = mark_of(step)
+    lines = style.lines(f"  {mark} ", sized(step.title), _COLORS[mark])
+    if verbose:
+        lines += _details(step, style)
+    elif is_risky(step):
+        lines += style.field("risk", _risk(step), YELLOW)
+    return lines
+
+
+def _risk(step: Step) -> str:
+    return f"{_RISKS[step.risk]}{f'; {sized(step.proof)}' if step.proof else ''}"
+
+
+def _details(step: Step, style: Style) -> list[str]:
+    after = ", ".join(map(str, step.after))
+    lines = style.field("after", f"{after} (predicted: it cannot be seen yet)") if after else []
+    for reason in dict.fromkeys(map(why, step.drift)):
+        lines += style.field("why", sized(reason))
+    # Not wrapped: a command is copied, and a difference is read by its columns.
     lines += [
-        f"     {'how  ' if n == 0 else '     '} {_tint(shown(line), paint)}"
-        for n, line in enumerate(how(step).splitlines())
+        f"    {'how' if n == 0 else '':8}{_tint(shown(line), style)}" for n, line in enumerate(how(step).splitlines())
     ]
-    lines.append(f"     risk  {_RISKS[step.risk]}{f'; {shown(step.proof)}' if step.proof else ''}")
-    return "\n".join(lines)
+    return lines + style.field("risk", _risk(step))
 
 
-def _tint(line: str, paint: Paint) -> str:
+def _tint(line: str, style: Style) -> str:
     if line.startswith("+") and not line.startswith("+++"):
-        return paint(line, "32")
+        return style.paint(line, GREEN)
     if line.startswith("-") and not line.startswith("---"):
-        return paint(line, "31")
+        return style.paint(line, RED)
     return line
 
 
-def _outcome(outcome: Outcome, paint: Paint) -> str:
+def outcome_lines(outcome: Outcome, style: Style) -> list[str]:
+    """One step that has ended."""
     mark, code = _DONE[outcome.status]
-    title = f"{shown(outcome.step.title)} ({outcome.seconds:.1f} s)"
-    head = f"{paint(mark, code)} {paint(str(outcome.step.ref), '36')}: {title}"
-    return head + (f"\n    {shown(outcome.error)}" if outcome.error else "")
+    title = f"{sized(outcome.step.title)} ({outcome.seconds:.1f} s)"
+    lines = style.lines(f"{mark} ", f"{outcome.step.ref}: {title}", code)
+    return lines + (style.lines("    ", outcome.error) if outcome.error else [])
 
 
-def finding_text(finding: Finding, paint: Paint) -> str:
+# Findings
+
+
+def _findings(found: tuple[Finding, ...], desired: Desired | None, style: Style, verbose: bool) -> list[str]:
+    """The gravest last, next to the result, where the eye is."""
+    notes = [f for f in found if f.kind is Kind.NOTE]
+    lines = []
+    for note in notes:
+        brief = not verbose and not _is_undeclared(note, desired)
+        lines += finding_lines(note._replace(why="", next="") if brief else note, style, verbose)
+    if desired is None or verbose:
+        rest = sorted((f for f in found if f.kind is not Kind.NOTE), key=_weight)
+        return lines + [line for f in rest for line in finding_lines(f, style, verbose)]
+    for trouble in sorted(fold(found, desired), key=lambda t: _weight(t.root)):
+        lines += finding_lines(trouble.root, style)
+        if trouble.folded:
+            lines += style.field("so", f"{_named(trouble.folded)} (-v shows each)")
+    return lines
+
+
+def _copies(report: Report, desired: Desired | None, style: Style) -> list[str]:
+    """A bar for each volume that is being copied."""
+    lines = []
+    for volume in desired.volumes.values() if desired else ():
+        facts = facts_of(volume, report.seen)
+        if facts and is_copying(facts) and facts.total:
+            share = facts.done / facts.total
+            words = f"{bar(share, cells(style))} {int(1000 * share) / 10:g} %; see `lunmirror status --watch`"
+            lines += style.lines(f"  {volume.id}  ", words)
+    return lines
+
+
+def _is_undeclared(note: Finding, desired: Desired | None) -> bool:
+    return desired is not None and note.ref.layer in ("volume", "mount") and note.ref.name not in desired.volumes
+
+
+def _named(folded: tuple[Finding, ...]) -> str:
+    return ", ".join(dict.fromkeys(f"{f.ref} is {f.kind.value}" for f in folded))
+
+
+def _weight(finding: Finding) -> int:
+    return (Kind.NOTE, Kind.DEGRADED, Kind.BLOCKED, Kind.REFUSED).index(finding.kind)
+
+
+def finding_lines(finding: Finding, style: Style, verbose: bool = False) -> list[str]:
     mark, code = _MARKS[finding.kind]
-    head = f"{paint(mark, code)} {paint(finding.kind.value, code)} {paint(str(finding.ref), '36')}: {shown(finding.what)}"
-    details = (("why", finding.why), ("next", finding.next), ("key", finding.key))
-    return head + "".join(f"\n    {label:5} {shown(text)}" for label, text in details if text)
+    lines = style.lines(f"{mark} {finding.kind.value} ", f"{finding.ref}: {sized(finding.what)}", code, indent=4)
+    lines += style.field("why", sized(finding.why)) + style.field("next", sized(finding.next))
+    if verbose:
+        lines += style.field("key", finding.key)
+        if finding.kind is Kind.NOTE:
+            lines += style.field("number", f"{ident(finding)}, for policy.acknowledged")
+    return lines
 
 
-def _closing(report: Report, paint: Paint) -> str:
+# The result
+
+
+def _closing(report: Report, style: Style) -> list[str]:
     result = exit_of(report)
+    code = GREEN if result == 0 else YELLOW if result in (2, 3) else RED
+    meaning = _OWN_WORDS.get(result, result.meaning)
     if report.verb == "plan":
-        counted = f"{len(report.steps)} steps to take" if report.steps else "nothing to do"
-    else:
-        tally = {s: sum(o.status == s for o in report.outcomes) for s in ("done", "failed", "skipped")}
-        counted = ", ".join(f"{n} {s}" for s, n in tally.items() if n) or "nothing to do"
-    code = "32" if result == 0 else "33" if result in (2, 3) else "31"
-    return f"{paint(f'{report.verb}: {counted}', '1')} in {report.seconds:.1f} s; {paint(result.meaning, code)} (exit {int(result)})"
+        known = [step for step in report.steps if not is_bookkeeping(step)]
+        said = summary(report.steps) if known else "nothing to do"
+        tail = "" if result == Exit.DRIFT else f"; {meaning}"
+        return style.lines("Plan: ", f"{said}{tail} (exit {int(result)})", code)
+    tally = {s: sum(o.status == s for o in report.outcomes) for s in ("done", "failed", "skipped")}
+    counted = ", ".join(f"{n} {s}" for s, n in tally.items() if n) or "nothing to do"
+    took = f"{counted} in {report.seconds:.1f} s"
+    return style.lines(f"{report.verb}: ", f"{took}; {meaning} (exit {int(result)})", code)

@@ -11,6 +11,7 @@ from lunmirror.analysis.verdict import judge
 from lunmirror.desired import Desired
 from lunmirror.model import Report
 from lunmirror.plain import shown
+from lunmirror.report import words
 from lunmirror.report.copying import Reading, Speed, speeds
 from lunmirror.report.health import DEGRADED, FULL, REBUILDING, Health, health
 from lunmirror.report.table import Paint
@@ -77,15 +78,15 @@ def lines(frame: Frame, desired: Desired, paint: Paint | None = None, columns: i
         state = health(volume, frame.report.seen, desired)
         share = _share(state, frame)
         head = f"{volume.id:{wide}}  {paint(state.state, _COLORS.get(state.state, '31'))}"
-        words = []
+        said: list[str] = []
         if state.state == REBUILDING:
             pace = frame.speeds.get(volume.id)
-            reported = f"{_percent(share)}" + (f"  {rate(pace.rate)}, {span(pace.left)} left" if pace else "")
-            room = columns - wide - len(state.state) - len(reported) - 8
-            words = [*([bar(share, min(CELLS, room))] if room >= LEAST else []), reported]
+            words_ = f"{_percent(share)}" + (f"  {rate(pace.rate)}, {span(pace.left)} left" if pace else "")
+            room = columns - wide - len(state.state) - len(words_) - 8
+            said = [*([bar(share, min(CELLS, room))] if room >= LEAST else []), words_]
         elif state.state != FULL:
-            words = [shown(causes[volume.id])]
-        found.append(fitted("  ".join((head, *words)), columns))
+            said = [shown(causes[volume.id])]
+        found.append(fitted("  ".join((head, *said)), columns))
     return found
 
 
@@ -116,8 +117,7 @@ def bar(share: float | None, cells: int = CELLS) -> str:
     """Filled as far as is done; empty dots where that is not known. Full only when all is done."""
     if share is None:
         return "[" + "·" * cells + "]"
-    filled = cells if share >= 1 else min(cells - 1, int(share * cells))
-    return "[" + "█" * filled + "░" * (cells - filled) + "]"
+    return f"[{words.bar(share, cells)}]"
 
 
 def _share(state: Health, frame: Frame) -> float | None:

@@ -75,6 +75,12 @@ def size(amount: int) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".") + f" {units[0]}"
 
 
+def bar(share: float, cells: int) -> str:
+    """Filled as far as is done; full only when all is done."""
+    filled = cells if share >= 1 else min(cells - 1, int(share * cells))
+    return "█" * filled + "░" * (cells - filled)
+
+
 def rate(amount: float) -> str:
     """Bytes a second, to a tenth of the unit."""
     value, units = amount, ["B", "KiB", "MiB", "GiB"]

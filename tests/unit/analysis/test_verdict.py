@@ -27,7 +27,7 @@ TABLE = {
     "whole": (world(lv()), (), (), OK, "in sync", "", "", ""),
     "a server is away": (
         *(world(lv("AD", past=ONLY_LEFT), gone=("right",)), AWAY, ()),
-        *(DEGRADED, "degraded", "data is safe on filer1; no redundancy", "filer2 does not answer", "none: it repairs"),
+        *(DEGRADED, "degraded", "data is safe on filer1; no redundancy", "filer2 does not answer", "none: redundancy returns"),
     ),
     "a copy": (
         *(world(lv("Aa", ratio=(3, 10), action="recover", past=ONLY_LEFT)), (), ()),

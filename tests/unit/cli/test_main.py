@@ -16,12 +16,13 @@ from pathlib import Path
 import pytest
 
 from lunmirror import config, reconcile
+from lunmirror.analysis.news import ident
 from lunmirror.cli import needs
 from lunmirror.cli.main import main
 from lunmirror.cli.parser import VERBS, of_verb, parse
 from lunmirror.errors import HostError
 from lunmirror.exits import Exit
-from lunmirror.host import live, paths, waiting
+from lunmirror.host import live, manager, paths, waiting
 from lunmirror.model import Drift, Finding, Kind, Outcome, Ref, Report, Run, Step
 
 ROOT = Path(__file__).parents[3]
@@ -54,6 +55,8 @@ def _machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "RUN_DIR", str(tmp_path / "run"))
     monkeypatch.setattr(paths, "DM_CONTROL", str(tmp_path / "control"))
     monkeypatch.setattr(paths, "COMPILED", str(tmp_path / "run" / "desired.json"))
+    monkeypatch.setattr(paths, "REPORTED", str(tmp_path / "run" / "reported.json"))
+    monkeypatch.setattr(paths, "HISTORY", str(tmp_path / "state" / "history.jsonl"))
     monkeypatch.setattr(paths, "CONFIG", str(ROOT / "etc" / "lunmirror" / "lunmirror.toml"))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(needs.child, "find", lambda program: f"/usr/sbin/{program}")
@@ -72,7 +75,7 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Lets the next pass come to what is given."""
 
     def come_to(*, steps=(), outcomes=(), findings=(), raises: BaseException | None = None) -> None:
-        def run_pass(verb, run, desired, reader, executor=None, detailed=False, flapping=None):
+        def run_pass(verb, run, desired, reader, executor=None, detailed=False, flapping=None, attended=True):
             if raises:
                 raise raises
             for outcome in outcomes:
@@ -118,9 +121,9 @@ def logged(capsys: pytest.CaptureFixture[str]) -> list[dict]:
         (["choose", "testlv", "--keep", "filer1"], "did you mean vg0/testlv?"),
         (["choose", "vg0/testlv", "--keep", "filler1"], "did you mean filer1?"),
         (["--", "--json"], "there is no verb '--json'"),
-        (["plan", "-v"], "plan has no option -v"),
+        (["schema", "-v"], "-v is an option of plan, apply, status"),
         (["plan", "--debug"], "--log-level debug"),
-        (["-v", "plan"], "plan has no option -v"),
+        (["apply", "--quiet", "--json"], "do not go with --json"),
         (["apply", "--dry-run"], "`lunmirror plan` shows what apply would do"),
         (["apply", "--force"], "nothing is forced"),
         (["status", "--wach"], "did you mean --watch?"),
@@ -206,7 +209,7 @@ def test_only_root_looks_at_storage(
 def test_check_needs_no_root(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert main(["check"]) == 0
-    assert "lunmirror.toml is valid: 2 servers, 2 disks, 1 groups, 1 volumes" in capsys.readouterr().out
+    assert "lunmirror.toml is valid: 2 servers, 2 disks, 1 group, 1 volume" in capsys.readouterr().out
     assert main(["check", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["valid"] is True
 
@@ -296,6 +299,126 @@ def test_plan_and_status_leave_nothing_behind(passes: Callable[..., None], tmp_p
     assert [p.name for p in tmp_path.iterdir()] == ["sys"]
 
 
+# A quiet pass: what is new, once
+
+
+AWAY = Finding(Ref("session", "filer2"), Kind.DEGRADED, "filer2 is away", "no answer", "bring it back")
+FAILED = Outcome(STEP, "failed", 1.0, "iscsiadm ended with exit code 8")
+
+
+def test_a_quiet_pass_says_what_is_new_and_nothing_if_nothing_is(
+    passes: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for findings, said in (
+        ([AWAY], "! degraded session filer2: filer2 is away"),
+        ([AWAY], ""),
+        ([AWAY._replace(why="another percentage")], ""),
+        ([AWAY._replace(what="filer2 refuses")], "! degraded session filer2: filer2 refuses"),
+        ([], "✓ over: session filer2: filer2 refuses"),
+        ([], ""),
+    ):
+        passes(findings=findings)
+        assert main(["apply", "-q"]) == (3 if findings else 0)
+        out, err = capsys.readouterr()
+        assert err == ""
+        assert out.startswith(said)
+        assert bool(out) == bool(said)
+
+
+def test_a_step_that_fails_each_minute_is_said_once(
+    passes: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    passes(outcomes=[FAILED])
+    assert main(["apply", "-q"]) == 1
+    assert "exit code 8" in capsys.readouterr().out
+    assert main(["apply", "-q"]) == 1
+    assert capsys.readouterr() == ("", "")
+    passes(outcomes=[FAILED._replace(error="iscsiadm ended with exit code 21")])
+    assert main(["apply", "-q"]) == 1
+    assert "exit code 21" in capsys.readouterr().out
+
+
+def test_in_the_journal_news_are_entries_with_a_priority_and_no_text(
+    passes: Callable[..., None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manager, "is_journal", lambda stream: True)
+    said: list[str] = []
+    monkeypatch.setattr(manager, "status", said.append)
+    passes(findings=[AWAY, Finding(Ref("volume", "vg0/testlv"), Kind.REFUSED, "split brain")])
+    assert main(["apply", "--unit"]) == 104
+    out, err = capsys.readouterr()
+    assert out == ""
+    lines = [(line[:3], json.loads(line[3:])["event"]) for line in err.splitlines()]
+    assert lines == [("<4>", "filer2 is away"), ("<3>", "split brain"), ("<3>", "run ended")]
+    assert said == ["refused: split brain"]
+    assert main(["apply", "--unit"]) == 104
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("findings", "code"), [([], 0), ([AWAY], 103)])
+def test_no_exit_code_of_a_unit_has_a_name_that_misleads(
+    passes: Callable[..., None], findings: list[Finding], code: int
+) -> None:
+    passes(findings=findings)
+    assert main(["apply", "--unit"]) == code
+
+
+def test_an_error_in_the_journal_is_one_text_each_line_with_its_priority(
+    passes: Callable[..., None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manager, "is_journal", lambda stream: True)
+    passes(raises=HostError("no way", next="go back"))
+    assert main(["apply", "--unit"]) == 1
+    assert capsys.readouterr().err == "<3>lunmirror: no way\n<3>  next: go back\n"
+
+
+def test_a_quiet_pass_is_one_that_nobody_attends(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def run_pass(verb, run, desired, reader, executor=None, detailed=False, flapping=None, attended=True):
+        seen.append(attended)
+        return Report(verb, run, (), (), (), {}, 0.1, detailed)
+
+    monkeypatch.setattr(reconcile, "run_pass", run_pass)
+    for line in (["apply"], ["apply", "-q"], ["apply", "--unit"], ["plan"]):
+        assert main(line) == 0
+    assert seen == [True, False, False, True]
+
+
+def test_an_acknowledged_note_is_left_out_unless_asked_for(
+    passes: Callable[..., None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = Finding(Ref("disk", "left"), Kind.NOTE, "both LUNs say the same WWN")
+    monkeypatch.setattr(config, "load", lambda path, **_: _desired()._replace(acknowledged=(ident(note),)))
+    passes(findings=[note])
+    assert main(["plan"]) == 0
+    assert "WWN" not in capsys.readouterr().out
+    assert main(["plan", "-v"]) == 0
+    assert f"{ident(note)}, for policy.acknowledged" in capsys.readouterr().out
+    passes(findings=[note._replace(what="both LUNs say another WWN")])
+    assert main(["plan"]) == 0
+    assert "another WWN" in capsys.readouterr().out
+
+
+def test_what_a_pass_changed_is_kept_and_shown(
+    passes: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["history"]) == 0
+    assert "nothing was changed yet" in capsys.readouterr().out
+    passes(outcomes=[Outcome(STEP, "done", 0.5), FAILED])
+    assert main(["apply"]) == 1
+    capsys.readouterr()
+    assert main(["history"]) == 0
+    out = capsys.readouterr().out
+    assert "✓ session filer1: log in (0.5 s)" in out
+    assert "iscsiadm ended with exit code 8" in out
+    assert main(["plan"]) in (0, 1)
+    capsys.readouterr()
+    assert main(["history", "--json", "--last", "1"]) == 0
+    (kept,) = json.loads(capsys.readouterr().out)["history"]
+    assert (kept["verb"], kept["exit"], len(kept["steps"])) == ("apply", 1, 2)
+
+
 @pytest.mark.parametrize("error", [HostError("no way"), waiting.Interrupted()])
 def test_an_error_is_sentences_and_a_closing_line(
     passes: Callable[..., None], capsys: pytest.CaptureFixture[str], error: Exception
@@ -331,7 +454,7 @@ def test_a_choice_reaches_the_pass_and_no_other(
 ) -> None:
     seen = []
 
-    def run_pass(verb, run, desired, reader, executor=None, detailed=False, flapping=None):
+    def run_pass(verb, run, desired, reader, executor=None, detailed=False, flapping=None, attended=True):
         seen.append((verb, desired.choice, executor is not None))
         return Report(verb, run, (), (), (), {}, 0.1)
 
@@ -366,7 +489,7 @@ paths.RUN_DIR = {run!r}
 paths.COMPILED = {run!r} + "/desired.json"
 paths.DM_CONTROL = {run!r} + ".control"
 needs.check_machine = needs.check_modules = lambda *_: None
-def run_pass(verb, run, desired, reader, executor=None, detailed=False, flapping=None):
+def run_pass(verb, run, desired, reader, executor=None, detailed=False, flapping=None, attended=True):
     {body}
     return Report(verb, run, (), (), (), {{}}, 0.0)
 reconcile.run_pass = run_pass

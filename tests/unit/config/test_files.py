@@ -80,7 +80,7 @@ def test_too_large(write):
         ("version = 1\n[policy\n", 2, "column"),
         ("version = \n", 1, "column"),
         ('version = 1\nx = "', 2, "end of the file"),
-        ("version = 1\nversion = 1\n", 2, "column"),
+        ("version = 1\nversion = 1\n", 2, "first on line 1"),
         ("a\x00b = 1", 1, "column"),
         ("\ufeffversion = 1", 1, "byte-order"),
     ],

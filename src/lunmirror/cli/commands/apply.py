@@ -4,13 +4,15 @@ from argparse import Namespace
 
 from lunmirror.cli import options
 from lunmirror.cli.options import Parser
+from lunmirror.errors import UsageError
 from lunmirror.exits import Exit
 
 HELP = "bring this machine to the declared state"
 ABOUT = """
 Brings this machine to the declared state: looks, does what is missing, looks
 again, and ends. What is not declared is not touched, and what could lose data
-is refused. Only one runs at a time.
+is refused. Only one runs at a time. On a terminal it shows what it is at, and
+asks once before steps that write over a device or start on fewer legs.
 """
 EXAMPLE = "lunmirror apply --lock-wait 2m", "now, even if the timer's pass is still running"
 RELOGIN = """
@@ -23,6 +25,21 @@ of type mirror is copied in full. If copying takes longer than ten minutes it en
 
 
 def arguments(parser: Parser) -> None:
+    options.verbose(parser, "log each step on stderr, too, and show every note")
+    options.quiet(parser, "report only what is new since the last quiet pass, and nothing if nothing is: for cron")
+    parser.add(
+        "-y",
+        "--yes",
+        action="store_true",
+        help="on a terminal: do not ask before steps that write over a device or start on"
+        " fewer legs; elsewhere nobody is asked",
+    )
+    parser.add(
+        "--unit",
+        action="store_true",
+        help="for a systemd unit: as --quiet, as entries of the journal with their priority; the unit's status line; and"
+        " exit codes that systemd has no other name for: 103 for 3, 104 for 4",
+    )
     options.json(parser)
     parser.add("--detailed-exitcode", action="store_true", help="end with 2, not 0, if anything was changed")
     parser.add("--relogin", action="store_true", help=" ".join(RELOGIN.split()))
@@ -32,4 +49,8 @@ def arguments(parser: Parser) -> None:
 def run(args: Namespace) -> Exit:
     from lunmirror.cli.passes import walk
 
+    for other in ("json", "verbose", "relogin"):
+        if (args.unit or args.quiet) and getattr(args, other):
+            raise UsageError(f"--quiet and --unit do not go with --{other}", next="leave out one of them")
+    args.quiet = args.quiet or args.unit
     return walk(args, args.lock_wait)

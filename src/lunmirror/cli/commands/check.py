@@ -18,6 +18,11 @@ def arguments(parser: Parser) -> None:
     options.json(parser)
 
 
+def counted(number: int, what: str) -> str:
+    """ "1 group", "2 groups"."""
+    return f"{number} {what if number != 1 else what.removesuffix('s')}"
+
+
 def run(args: Namespace) -> Exit:
     from lunmirror import config
     from lunmirror.cli.passes import config_path
@@ -27,4 +32,4 @@ def run(args: Namespace) -> Exit:
     counts = {name: len(getattr(desired, name)) for name in ("servers", "disks", "groups", "volumes")}
     if args.json:
         return output.print_json({"schema": 1, "config": path, "valid": True, **counts})
-    return output.print_text(f"{path} is valid: {', '.join(f'{count} {name}' for name, count in counts.items())}\n")
+    return output.print_text(f"{path} is valid: {', '.join(counted(n, what) for what, n in counts.items())}\n")

@@ -1,23 +1,29 @@
 """`lunmirror explain`."""
 
+import sys
 from argparse import Namespace
 from contextlib import suppress
 
 from lunmirror.cli import options, output
 from lunmirror.cli.options import Parser
-from lunmirror.errors import LunmirrorError
+from lunmirror.errors import LunmirrorError, UsageError
 from lunmirror.exits import Exit
+from lunmirror.report.style import Style, block
 
 HELP = "explain a key of the configuration"
 ABOUT = """
 Explains a key of the configuration: its meaning, its unit, its default, where
-it is written, and when it takes effect.
+it is written, and when it takes effect. Any part of a name will do, and any
+word that a key speaks of: several keys are listed.
 """
 EXAMPLE = "lunmirror explain policy.stall_budget", "how long a write may pause while a server dies"
 
 
+ROW = "  takes effect: "  # as wide as a row's name is
+
+
 def arguments(parser: Parser) -> None:
-    parser.add("key", metavar="KEY", offers="keys", help="a key, whole or its last word")
+    parser.add("key", metavar="KEY", offers="keys", help="a key, a part of its name, or a word that it speaks of")
     options.json(parser)
 
 
@@ -28,5 +34,31 @@ def run(args: Namespace) -> Exit:
     desired = None
     with suppress(LunmirrorError):  # without a configuration: what holds for all of them
         desired = config.load(config_path(args), compiled="")
-    found = config.explain(args.key, desired)
-    return output.print_json({"schema": 1} | found._asdict()) if args.json else output.print_text(str(found))
+    try:
+        found = config.explain(args.key, desired)
+    except UsageError:
+        rows = config.search(args.key)
+        if not rows or args.json:
+            raise
+        style = output.style(sys.stdout)
+        if len(rows) > 1:
+            wide = max(len(row.key) for row in rows)
+            lines = [line for row in rows for line in style.lines(f"{row.key:{wide}}  ", row.title)]
+            return output.print_text(block(lines, style))
+        found = config.explain(rows[0].key, desired)
+    if args.json:
+        return output.print_json({"schema": 1} | found._asdict())
+    return output.print_text(wrapped(str(found), output.style(sys.stdout)))
+
+
+def wrapped(text: str, style: Style) -> str:
+    """Each row of an explanation within the terminal; examples are not torn."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        head, rest = line[: len(ROW)], line[len(ROW) :]
+        if head.startswith("  ") and head.rstrip().endswith(":"):
+            lines += [line] if head.strip() == "example:" else style.lines(head, rest)
+        else:
+            bare = line.lstrip()
+            lines += style.lines(line[: len(line) - len(bare)], bare)
+    return block(lines, style)

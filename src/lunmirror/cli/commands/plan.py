@@ -8,14 +8,16 @@ from lunmirror.exits import Exit
 
 HELP = "show what apply would do, and change nothing"
 ABOUT = """
-Shows what `apply` would do, and changes nothing: each step with the drift that
-it answers, the exact command or file, and its risk. Ends with 2 if there is a
-step to take.
+Shows what `apply` would do, and changes nothing: the steps by resource, marked +
+(made), ~ (changed) or - (taken away), and what is at risk. With `-v` each with
+the drift that it answers, the exact command or file, its risk and the proof
+that nothing is lost. Ends with 2 if there is a step to take.
 """
 EXAMPLE = "lunmirror plan", "after each change of the configuration, before `lunmirror apply`"
 
 
 def arguments(parser: Parser) -> None:
+    options.verbose(parser, "also why, exactly how, and at what risk; and log on stderr")
     options.json(parser)
 
 

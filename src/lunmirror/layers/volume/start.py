@@ -230,6 +230,8 @@ def _start_degraded(ctx: VolumeContext, facts: LogicalVolume, hidden: list[Leg])
         f"activate volume {ctx.volume.id} on server {only} alone",
         ctx.lvm("lvchange", "-a", "y", "--activationmode", "degraded", ctx.volume.id, devices=_devices(ctx, good)),
         Drift(ctx.volume.key, "active", f"inactive; {_why_without(ctx, facts, hidden)}"),
+        Risk.FEWER,
+        f"server {only} held all that was written, as noted {entry.since}",
     )
     return Plan((*ctx.note_legs(facts, now_on), activate))
 
@@ -323,6 +325,8 @@ def _start_mirror(ctx: VolumeContext, facts: LogicalVolume, lost: list[Leg]) -> 
         f"activate volume {ctx.volume.id} on server {only} alone",
         ctx.lvm("lvchange", "-a", "y", ctx.volume.id, devices=devices),
         Drift(ctx.volume.key, "active", f"inactive, without its leg on server {away}"),
+        Risk.FEWER,
+        f"server {only} held all that was written, as noted {entry.since}",
     )
     now_on = journal.advance(entry, ctx.volume.id, good, ctx.seqno, facts.today)
     return Plan((*ctx.note_legs(facts, now_on), without, activate))

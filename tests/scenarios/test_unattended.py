@@ -1,0 +1,48 @@
+"""A pass of the timer takes no risk that the configuration does not let it take alone."""
+
+from lunmirror.execute import Executor
+from lunmirror.model import Kind
+from lunmirror.reconcile import run_pass
+from sim import stories
+from sim.machine import SimHost
+from sim.stage import Pass, Stage, end_state, text
+
+ALONE = 'stall_budget = "15s"\nboot_wait = "5s"\nunattended = [{}]'
+
+
+def unattended(stage: Stage) -> Pass:
+    host = SimHost(stage.world)
+    report = run_pass("apply", "run", stage.desired, host, Executor(host), attended=False)
+    stage.check()
+    return Pass(report, host)
+
+
+def test_blank_disks_wait_for_an_administrator_and_nothing_is_written_to_them() -> None:
+    stage = stories.blank()
+    stage.configure(text(policy=ALONE.format('"fewer-legs"')))
+    luns = end_state(stage)["luns"]
+    for _ in range(3):
+        refused = unattended(stage)
+        assert refused.exit == 4
+        assert "waits for an administrator" in refused.finding(Kind.REFUSED)
+        stage.world.advance(60.0)
+    assert end_state(stage)["luns"] == luns
+    assert stage.apply().exit == 3  # somebody ran it: the first copy goes on
+    stage.world.advance(600.0)
+    assert unattended(stage).exit in (0, 3)
+
+
+def test_a_volume_is_not_started_without_a_leg_unless_that_is_allowed() -> None:
+    stage = stories.degraded_start()
+    stage.configure(text(policy=ALONE.format('"overwrite"')))
+    assert unattended(stage).exit == 4
+    assert not stage.world.mounts
+    stage.configure(text(policy=ALONE.format('"fewer-legs"')))
+    assert unattended(stage).exit == 3
+    assert stage.world.mounts
+
+
+def test_by_default_a_pass_does_alone_what_it_always_did() -> None:
+    stage = stories.degraded_start()
+    assert unattended(stage).exit == 3
+    assert stage.world.mounts
