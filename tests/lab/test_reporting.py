@@ -33,7 +33,7 @@ def test_an_outage_and_a_rebuild_are_reported(converged) -> None:
     assert said.startswith("DEGRADED: vg0/testlv is without full redundancy; its data is safe\n"), said
     assert re.search(r"means +data is safe on filer1; no redundancy since \d\d:\d\d", said), said
     assert re.search(r"cause +filer2 has not answered since \d\d:\d\d", said), said
-    assert re.search(r"action +none: it heals by itself when filer2 answers", said), said
+    assert re.search(r"action +none: redundancy returns by itself when filer2 answers", said), said
     assert re.search(r"server filer1 +must stay up: vg0/testlv would lose access and data with it", said), said
     assert re.search(r"server filer2 +lost already: it has not answered since", said), said
     said = told(lab, "status", "-v", expect=3)
