@@ -118,6 +118,7 @@ def test_a_loss_beyond_the_replacement_timeout_is_made_good(converged, which: st
     lose(lab, server)
     with lab.writing():
         given_up(lab, letters="DA" if which == "left" else "AD")
+        lab.run("sleep 10")  # it was away for long already: the writer has to be seen going on
     lab.run(f"filer start {server}")
     served_again(lab, which)
     lab.settle()
