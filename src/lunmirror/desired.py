@@ -167,7 +167,7 @@ class Path(NamedTuple):
 
 
 class Notify(NamedTuple):
-    """Who is told of transitions: a program (`command`, its words) that gets the event as JSON, an address that gets a mail;
+    """Who is notified of transitions: a program (`command`, its words) that gets the event as JSON, an address that gets a mail;
     () and '' for nobody. `reminder` and `deadline` in seconds; no reminder with 0."""
 
     command: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""What watchers are told once a changing pass has ended, however it did. Nothing here changes what the pass came to: what
+"""What watchers see once a changing pass has ended, however it did. Nothing here changes what the pass came to: what
 cannot be written is said in the log."""
 
 import os
@@ -17,7 +17,7 @@ from lunmirror.model import Report
 from lunmirror.watch import document
 
 START = 5.0  # seconds for systemd to take a unit's start
-UNTOLD = (BusyError, Interrupted)  # the pass that runs tells; one that was stopped goes on next time
+UNREPORTED = (BusyError, Interrupted)  # the pass that runs reports; one that was stopped goes on next time
 
 
 def passed(report: Report, desired: Desired, host: Host, log: Log) -> None:
@@ -28,12 +28,12 @@ def passed(report: Report, desired: Desired, host: Host, log: Log) -> None:
 
         readings = copying.read(report, desired, host)
     before = statusfile.recall(__version__)
-    _tell(document.document(report, desired, readings, before, int(time.time())), desired, log)
+    _publish(document.document(report, desired, readings, before, int(time.time())), desired, log)
 
 
 def failed(verb: str, error: LunmirrorError, seconds: float, log: Log) -> None:
     """The pass did not come to a report."""
-    if isinstance(error, UNTOLD):
+    if isinstance(error, UNREPORTED):
         return
     from lunmirror.config import cache
     from lunmirror.runlock import held
@@ -44,10 +44,10 @@ def failed(verb: str, error: LunmirrorError, seconds: float, log: Log) -> None:
     with suppress(LunmirrorError), held(verb, 0):
         before = statusfile.recall(__version__)
         whole = document.failed(verb, log.run, error.exit, seconds, said, before, int(time.time()))
-        _tell(whole, cache.last(paths.COMPILED), log)
+        _publish(whole, cache.last(paths.COMPILED), log)
 
 
-def _tell(whole: document.Document, desired: Desired | None, log: Log) -> None:
+def _publish(whole: document.Document, desired: Desired | None, log: Log) -> None:
     if why := statusfile.keep(whole):
         log.note(f"{statusfile.path()} cannot be written, so watchers see an older one: {why}")
     if desired and desired.textfile:
@@ -59,12 +59,12 @@ def _tell(whole: document.Document, desired: Desired | None, log: Log) -> None:
         _note(whole, desired, log)
 
 
-# Who is told
+# Who is notified
 
 
 def _note(whole: document.Document, desired: Desired, log: Log) -> None:
-    """Note what is to be told, and have it told by somebody else: a pass waits for nobody's program. Only where systemd does
-    not run, or has no such unit, it is told at once."""
+    """Note what is to be reported, and have it reported by somebody else: a pass waits for nobody's program. Only where systemd does
+    not run, or has no such unit, it is reported at once."""
     from lunmirror.host import notes
     from lunmirror.watch import events
 
@@ -83,7 +83,7 @@ def _note(whole: document.Document, desired: Desired, log: Log) -> None:
             deliver(desired, log)
     except (OSError, LunmirrorError) as error:
         said = words.of(error) if isinstance(error, OSError) else error.what
-        log.note(f"what happened cannot be noted or told now: {said}")
+        log.note(f"what happened cannot be noted or reported now: {said}")
 
 
 def _started() -> bool:
@@ -96,7 +96,7 @@ def _started() -> bool:
 
 
 def deliver(desired: Desired, log: Log) -> int:
-    """Look whether passes run at all, tell what is due, and say how many events still wait. Raises OSError, LunmirrorError."""
+    """Look whether passes run at all, report what is due, and say how many events still wait. Raises OSError, LunmirrorError."""
     from lunmirror.host import notes
     from lunmirror.host.live import LiveHost
     from lunmirror.watch import deliver, events
@@ -116,12 +116,12 @@ def deliver(desired: Desired, log: Log) -> int:
 
 
 def trial(desired: Desired, log: Log) -> str:
-    """Tell a test event now; '' or why it was not taken."""
+    """Send a test event now; '' or why it was not taken."""
     from lunmirror.host.live import LiveHost
     from lunmirror.watch import deliver, events
 
     event = events.trial(int(time.time()), os.uname().nodename)
-    return deliver.tell(event, desired.notify, LiveHost(log.note).run)
+    return deliver.send(event, desired.notify, LiveHost(log.note).run)
 
 
 def _boot() -> str:

@@ -36,7 +36,7 @@ def load(args: Namespace, remember: bool = True) -> Desired:
 
 def report(args: Namespace, look: Callable[[Log], Reported], changes: bool = False) -> Exit:
     """Check what every look at the machine needs, look, print the report, and write the closing line of the log. Of a pass
-    that `changes` the machine watchers are told that it failed, if it does."""
+    that `changes` the machine watchers see that it failed, if it does."""
     needs.check_packages()
     if getattr(args, "quiet", False) and args.verb == "apply":
         return quiet.report(args, look)
@@ -55,19 +55,19 @@ def report(args: Namespace, look: Callable[[Log], Reported], changes: bool = Fal
     except LunmirrorError as error:
         log.close(error.exit, time.monotonic() - started, error=error.what)
         if changes:
-            _tell_failure(args, error, started, log)
+            _publish_failure(args, error, started, log)
         raise
     except Exception as bug:
         what = f"internal error: {type(bug).__name__}"
         log.close(Exit.FAILED, time.monotonic() - started, error=what)
         if changes:
-            _tell_failure(args, LunmirrorError(what, why="this is a mistake in lunmirror"), started, log)
+            _publish_failure(args, LunmirrorError(what, why="this is a mistake in lunmirror"), started, log)
         raise
     log.close(result, time.monotonic() - started, seen)
     return result
 
 
-def _tell_failure(args: Namespace, error: LunmirrorError, started: float, log: Log) -> None:
+def _publish_failure(args: Namespace, error: LunmirrorError, started: float, log: Log) -> None:
     from lunmirror.cli import after
 
     after.failed(args.verb, error, time.monotonic() - started, log)

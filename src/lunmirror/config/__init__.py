@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from lunmirror.config import cache, passwords, sources
@@ -10,7 +11,7 @@ from lunmirror.host import paths
 
 read_secret = passwords.read_secret
 
-__all__ = ["compile_texts", "explain", "json_schema", "last", "load", "read_secret"]
+__all__ = ["check_candidate", "compile_texts", "explain", "json_schema", "last", "load", "read_secret"]
 
 
 def load(path: str = paths.CONFIG, *, compiled: str | None = None, remember: bool = True) -> Desired:
@@ -24,6 +25,14 @@ def load(path: str = paths.CONFIG, *, compiled: str | None = None, remember: boo
     texts = sources.read(path)
     desired = cache.recall(place, texts) if place else None
     return desired or _compile(texts, place if remember else "")
+
+
+def check_candidate(file: str, path: str = paths.CONFIG) -> Desired:
+    """What would be declared if `file` were put in the place of `path`: with its conf.d, and its password files. Raises
+    ConfigError with every problem found."""
+    from lunmirror.config.compile import compile
+
+    return compile(sources.read_candidate(file, path), os.path.abspath(path))
 
 
 def last(place: str) -> Desired | None:

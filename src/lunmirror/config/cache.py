@@ -33,7 +33,7 @@ from lunmirror.desired import (
 from lunmirror.host import rundir
 
 # The digest of the JSON Schema and of the fields of Desired; a test computes it and says what to write here.
-SCHEMA = "423d607da3476b79"
+SCHEMA = "1d82778d1ef6b4b8"
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 Sources = list[tuple[str, str]]
@@ -53,7 +53,7 @@ def recall(path: str, sources: Sources) -> Desired | None:
 
 
 def last(path: str) -> Desired | None:
-    """What was compiled last, whatever the files say now: whom to tell that they are not valid any more."""
+    """What was compiled last, whatever the files say now: who is notified that they are not valid any more."""
     try:
         return _desired(json.loads(rundir.read(path))["desired"])
     except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):

@@ -20,13 +20,14 @@ UNATTENDED = ("overwrite", "fewer-legs")
 ALWAYS_THERE = ("_netdev", "nofail")  # options that every fstab line of ours has; declaring them changes nothing
 
 
-def compile(sources: Sequence[tuple[str, str]]) -> desired.Desired:
-    """The desired state. `sources` is (path, text) of the main file and of conf.d's, in order.
+def compile(sources: Sequence[tuple[str, str]], place: str = "") -> desired.Desired:
+    """The desired state. `sources` is (path, text) of the main file and of conf.d's, in order; `place`: where the main file
+    will be, if not where it is.
 
     Raises ConfigError with every problem, in the order of the files.
     """
     problems = Problems()
-    source = sources[0][0]
+    source = place or sources[0][0]
     document = merge(sources, problems)
     if document is None:
         raise _error(None, problems)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic.fields import FieldInfo
 
-from lunmirror.config import budget, mountoptions, names, portals, settings, told, units
+from lunmirror.config import budget, mountoptions, names, portals, settings, units, watchers
 
 
 def key(
@@ -85,9 +85,9 @@ PasswordFile = Annotated[Any, PlainValidator(names.password_file), _string(maxLe
 Label = Annotated[Any, PlainValidator(names.label), _string(maxLength=16)]
 MountOption = Annotated[Any, PlainValidator(mountoptions.mount_option), _string(maxLength=names.VALUE_BYTES)]
 MountPath = Annotated[Any, PlainValidator(names.mount_path), _string(pattern="^/", maxLength=names.PATH_BYTES)]
-Textfile = Annotated[Any, PlainValidator(told.textfile), _string(pattern=told.TEXTFILE_PATTERN)]
-Word = Annotated[Any, PlainValidator(told.word), _string(minLength=1, maxLength=1024)]
-Address = Annotated[Any, PlainValidator(told.address), _string(pattern=told.ADDRESS_PATTERN, maxLength=254)]
+Textfile = Annotated[Any, PlainValidator(watchers.textfile), _string(pattern=watchers.TEXTFILE_PATTERN)]
+Word = Annotated[Any, PlainValidator(watchers.word), _string(minLength=1, maxLength=1024)]
+Address = Annotated[Any, PlainValidator(watchers.address), _string(pattern=watchers.ADDRESS_PATTERN, maxLength=254)]
 HookDeadline = Annotated[Any, _seconds(1, 60), _DURATION]
 Reminder = Annotated[Any, _seconds(0, 30 * 86400), _DURATION]
 MkfsOption = Annotated[Any, PlainValidator(names.line), _string(maxLength=names.VALUE_BYTES)]
@@ -591,7 +591,7 @@ class Watch(Table):
     textfile: Textfile | None = key(
         "File for Prometheus",
         "Where the metrics are written after each pass, for the textfile collector of Prometheus's node exporter. The"
-        " folder must be there; it should be root's alone.",
+        " directory must be there; it should be root's alone.",
         unit="an absolute path that ends in .prom",
         default="no such file is written",
         written="this file, replaced whole, mode 0644",
@@ -601,17 +601,17 @@ class Watch(Table):
 
 
 class Notify(Table):
-    """Who is told when something changes: redundancy lost, whole again, refused, contested, copies, no pass for too long."""
+    """Who is notified when something changes: redundancy lost, whole again, refused, flapping, copies, no pass for too long."""
 
     command: list[Word] | None = key(
-        "Program that is told",
+        "Program that is reported",
         "A program and its arguments, run for each event; it gets the event as one JSON document on standard input. It"
         " runs without a shell, with a fixed environment, and no secret should stand among its arguments.",
         unit="a list of words, the first an absolute path",
         default="none is run",
         written="nowhere: lunmirror itself keeps it",
         effect="at the next event",
-        examples=[["/usr/local/bin/tell-the-team", "--storage"]],
+        examples=[["/usr/local/bin/page-the-team", "--storage"]],
         min_length=1,
         max_length=64,
     )
@@ -626,7 +626,7 @@ class Notify(Table):
     )
     reminder: Reminder | None = key(
         "Time between reminders",
-        "How often it is told again that redundancy is missing, for as long as it is.",
+        "How often it is reported again that redundancy is missing, for as long as it is.",
         unit="duration, 0s (never) to 720h",
         default="24h",
         written="nowhere: lunmirror itself keeps it",
@@ -635,7 +635,7 @@ class Notify(Table):
     )
     deadline: HookDeadline | None = key(
         "Time for the program",
-        "How long the program, or sendmail, may take; then it is ended, and told again later. No pass waits for it.",
+        "How long the program, or sendmail, may take; then it is ended, and reported again later. No pass waits for it.",
         unit="duration, 1s to 60s",
         default="10s",
         written="nowhere: lunmirror itself keeps it",
@@ -702,8 +702,8 @@ class Document(Table):
         examples=[{"textfile": "/var/lib/prometheus/node-exporter/lunmirror.prom"}],
     )
     notify: Notify | None = key(
-        "Who is told",
-        "Who is told when redundancy is lost or whole again, when a pass is refused, and the like (docs/watch.md).",
+        "Who is notified",
+        "Who is notified when redundancy is lost or whole again, when a pass is refused, and the like (docs/watch.md).",
         unit="a table with command, mail or both",
         default="nobody",
         written="see its keys",

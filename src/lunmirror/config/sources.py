@@ -37,6 +37,18 @@ def read(path: str) -> list[tuple[str, str]]:
     return [text for text in texts if text is not None]
 
 
+def read_candidate(file: str, path: str) -> list[tuple[str, str]]:
+    """What `read` would give of `path` if `file` were put in its place, judged by what is in it only: whoever writes it there
+    gives it its owner and mode. Raises ConfigError naming every file that cannot be used."""
+    faults: list[Fault] = []
+    text = _read_file(os.path.abspath(file), faults, main=True, judged=False)
+    beside = os.path.join(os.path.dirname(os.path.abspath(path)), DIRECTORY)
+    parts = [_read_file(part, faults) for part in _parts(beside, faults)]
+    if faults:
+        raise _error(faults)
+    return [one for one in (text, *parts) if one is not None]
+
+
 def _parts(directory: str, faults: list[Fault]) -> list[str]:
     try:
         names = os.listdir(directory)
@@ -56,9 +68,9 @@ def _parts(directory: str, faults: list[Fault]) -> list[str]:
     return [os.path.join(directory, name) for name in names]
 
 
-def _read_file(path: str, faults: list[Fault], main: bool = False) -> tuple[str, str] | None:
+def _read_file(path: str, faults: list[Fault], main: bool = False, judged: bool = True) -> tuple[str, str] | None:
     def judge(status: os.stat_result) -> str:
-        if reason := safefile.distrust(status):
+        if judged and (reason := safefile.distrust(status)):
             faults.append((path, "this file is not trusted", reason, f"chown root: {path} && chmod go-w {path}"))
         return ""
 

@@ -1,4 +1,4 @@
-"""What somebody was told (watch/events.py), in one file beside the journal: changed whole, by one process at a time."""
+"""What somebody was notified (watch/events.py), in one file beside the journal: changed whole, by one process at a time."""
 
 import fcntl
 import os

@@ -14,7 +14,7 @@ from lunmirror.host.protocol import Ran
 from lunmirror.watch import events
 
 PAUSES = (60, 300, 1800, 7200)  # seconds between tries; then it is given up
-INTERNAL = ("tries", "after")  # of an event: not part of what is told
+INTERNAL = ("tries", "after")  # of an event: not part of what is reported
 Run = Callable[[tuple[str, ...], float, bytes], Ran]
 
 
@@ -30,26 +30,26 @@ def deliver(book: Book, notify: Notify, now: int, run: Run, say: Callable[[str],
     """Try every event that is due, the oldest first; how many still wait. Whoever calls holds the lock of deliveries."""
     while event := _next(events.parse(book.read()), now):
         _noted(book, event, now)
-        why = tell(event, notify, run)
+        why = send(event, notify, run)
         if not why:
             _gone(book, event["serial"])
         elif event["tries"] >= len(PAUSES):
             _gone(book, event["serial"])
-            say(f"nobody could be told, and it is given up: {event['what']}: {why}")
+            say(f"nobody could be notified, and it is given up: {event['what']}: {why}")
         else:
-            say(f"nobody could be told yet: {event['what']}: {why}")
+            say(f"nobody could be notified yet: {event['what']}: {why}")
             break  # the next one would fare no better
     return len(events.parse(book.read()).pending)
 
 
-def tell(event: events.Json, notify: Notify, run: Run) -> str:
-    """Tell one event to all who want it; '' or why somebody could not be told."""
-    told = {key: value for key, value in event.items() if key not in INTERNAL}
+def send(event: events.Json, notify: Notify, run: Run) -> str:
+    """Send one event to all who want it; '' or why somebody could not be notified."""
+    reported = {key: value for key, value in event.items() if key not in INTERNAL}
     jobs = []
     if notify.command:
-        jobs.append((notify.command, (json.dumps(told, ensure_ascii=True) + "\n").encode()))
+        jobs.append((notify.command, (json.dumps(reported, ensure_ascii=True) + "\n").encode()))
     if notify.mail:
-        jobs.append(((paths.SENDMAIL, "-i", "-t"), mail(told, notify.mail)))
+        jobs.append(((paths.SENDMAIL, "-i", "-t"), mail(reported, notify.mail)))
     ended = [run(argv, float(notify.deadline), stdin) for argv, stdin in jobs]
     return "; ".join(ran.why for ran in ended if ran.rc != 0)
 
@@ -63,7 +63,7 @@ def mail(event: events.Json, to: str) -> bytes:
     lines += [
         "",
         f"Event: {event['event']}, number {event['serial']}, on {host}.",
-        "`lunmirror status` tells all of it.",
+        "`lunmirror status` reports all of it.",
     ]
     text = "\n".join("".join(c for c in line if c.isprintable()) for line in lines)
     head = (

@@ -1,7 +1,7 @@
 """The status file: one document for every watcher, made from the report of a pass. Pure; no secret is in it.
 
 The shape is a contract (docs/schemas/status.schema.json; `schema` counts up when it changes incompatibly). Written after
-each changing pass, also after one that was refused or could not begin: then `pass` tells that, and the rest is what the last
+each changing pass, also after one that was refused or could not begin: then `pass` reports that, and the rest is what the last
 pass saw, with the time at which it did (`observed_at`).
 """
 
@@ -234,7 +234,7 @@ def _session(path: Path, report: Report) -> Document:
 
 
 def _since(noted: str, state: str, old: Document, now: int) -> int:
-    """When this state, or any lack of redundancy, began: as the journal noted it, else when a watcher was first told."""
+    """When this state, or any lack of redundancy, began: as the journal noted it, else when a pass first reported it."""
     if noted:
         if noted == old.get("noted"):
             return int(old["since"])

@@ -1,10 +1,10 @@
-"""What became of the mirrors between two status files, as events that somebody is told. Pure.
+"""What became of the mirrors between two status files, as events to notify somebody of. Pure.
 
-Told on transitions only, each once, across passes and boots: what was told is kept in notes, which lie in the journal's
+Reported on transitions only, each once, across passes and boots: what was reported is kept in notes, which lie in the journal's
 directory (/var/lib/lunmirror/notify.json) and are written in one piece with the events that are still to be delivered. So a
-crash at any instant neither loses an event nor tells one anew.
+crash at any instant neither loses an event nor reports one twice.
 
-| event        | told when                                                                          |
+| event        | reported when                                                                          |
 |--------------|------------------------------------------------------------------------------------|
 | degraded     | a volume that was whole lacks redundancy                                           |
 | at boot      | the first pass since boot finds one without redundancy (also: the first pass ever) |
@@ -18,13 +18,13 @@ crash at any instant neither loses an event nor tells one anew.
 | no pass      | no pass has ended for too long; passes: one has                                    |
 | test         | `lunmirror notify --test`                                                          |
 
-A volume is not told of before it was whole once: its first copy is no loss of redundancy.
+No event is of a volume that was never whole: its first copy is no loss of redundancy.
 """
 
 from typing import Any, NamedTuple
 
 SCHEMA = 1
-SILENCE = 900  # seconds without a pass after which somebody is told
+SILENCE = 900  # seconds without a pass after which somebody is notified
 WHOLE, COPYING, DEGRADED, DOWN = "full", "rebuilding", "degraded", "out of service"
 MOST_PENDING = 200  # events that wait to be delivered; the oldest go first
 
@@ -32,13 +32,13 @@ Json = dict[str, Any]
 
 
 class Notes(NamedTuple):
-    """What was told. Times in seconds since 1970.
+    """What was reported. Times in seconds since 1970.
 
-    boot:    the boot in which a pass told something last.
-    volumes: id -> state told last ("" before it was whole once), `since`, and `told`: when it was told or reminded of last.
-    refused: what was refused when it was told last, each finding by its resource and words.
+    boot:    the boot in which a pass reported something last.
+    volumes: id -> state reported last ("" before it was whole once), `since`, and `reported`: when it was reported or reminded of last.
+    refused: what was refused when it was reported last, each finding by its resource and words.
     error:   what kept the last pass from beginning, "" for nothing.
-    silent:  it was told that no pass ends.
+    silent:  it was reported that no pass ends.
     pending: events to be delivered, the oldest first, each with `tries` and `after`: not to be tried before.
     serial:  of the last event.
     """
@@ -53,7 +53,7 @@ class Notes(NamedTuple):
 
 
 def parse(raw: bytes | None) -> Notes:
-    """From the file's bytes; nothing was told if there is none, or it is not as lunmirror writes it."""
+    """From the file's bytes; nothing was reported if there is none, or it is not as lunmirror writes it."""
     import json
 
     try:
@@ -75,7 +75,7 @@ def render(notes: Notes) -> bytes:
 
 
 def after_pass(notes: Notes, status: Json, boot: str, reminder: int, host: str = "") -> Notes:
-    """The notes after this status was written, with what is to be told of it. The same object if that is nothing.
+    """The notes after this status was written, with what is to be reported of it. The same object if that is nothing.
     `reminder`: seconds between reminders, 0 for none."""
     found = _Found(notes, status["written_at"], host)
     if notes.silent:
@@ -101,14 +101,14 @@ def after_pass(notes: Notes, status: Json, boot: str, reminder: int, host: str =
 
 
 def overdue(notes: Notes, written_at: int, now: int, host: str = "") -> Notes:
-    """The notes after somebody looked how old the status file is; the same object if nothing is to be told of it."""
+    """The notes after somebody looked how old the status file is; the same object if nothing is to be reported of it."""
     if notes.silent or now - written_at < SILENCE:
         return notes
     found = _Found(notes, now, host)
     found.add(
         "no pass",
         f"no pass of lunmirror has ended for {(now - written_at) // 60} minutes",
-        "what fails meanwhile is neither repaired nor told",
+        "what fails meanwhile is neither repaired nor reported",
         "systemctl status lunmirror.timer lunmirror.service",
     )
     return notes._replace(silent=True, serial=found.serial, pending=(*notes.pending, *found.events)[-MOST_PENDING:])
@@ -130,9 +130,9 @@ class _Found:
 
     def add(self, event: str, what: str, why: str = "", next: str = "", volume: str = "", state: str = "") -> None:
         self.serial += 1
-        told = {"schema": SCHEMA, "serial": self.serial, "event": event, "host": self.host, "at": self.now}
-        told |= {"volume": volume, "state": state, "what": what, "why": why, "next": next}
-        self.events.append({**told, "tries": 0, "after": self.now})
+        reported = {"schema": SCHEMA, "serial": self.serial, "event": event, "host": self.host, "at": self.now}
+        reported |= {"volume": volume, "state": state, "what": what, "why": why, "next": next}
+        self.events.append({**reported, "tries": 0, "after": self.now})
 
 
 def _volume(found: _Found, volume: Json, old: Json, first: bool, reminder: int) -> Json:
@@ -142,9 +142,9 @@ def _volume(found: _Found, volume: Json, old: Json, first: bool, reminder: int) 
     if state == WHOLE:
         if before not in (WHOLE, ""):
             found.add("whole", _said(volume, "has full redundancy again"), "", "", volume["volume"], state)
-        return old if before == WHOLE else {"state": WHOLE, "told": now}
+        return old if before == WHOLE else {"state": WHOLE, "reported": now}
     if before == "" and not _was_whole(volume):
-        return old or {"state": "", "told": now}  # its first copy
+        return old or {"state": "", "reported": now}  # its first copy
     event = _event(before, state, first)
     if event:
         why, next = _advice(volume)
@@ -156,16 +156,16 @@ def _volume(found: _Found, volume: Json, old: Json, first: bool, reminder: int) 
             "copying": "is being brought up to date",
         }[event]
         found.add(event, _said(volume, words), why, next, volume["volume"], state)
-        return {"state": state, "told": now}
-    if reminder and now - old.get("told", now) >= reminder:
+        return {"state": state, "reported": now}
+    if reminder and now - old.get("reported", now) >= reminder:
         why, next = _advice(volume)
         found.add("reminder", _said(volume, f"is still {state}"), why, next, volume["volume"], state)
-        return {"state": state, "told": now}
-    return old if before == state else {"state": state, "told": old.get("told", now)}
+        return {"state": state, "reported": now}
+    return old if before == state else {"state": state, "reported": old.get("reported", now)}
 
 
 def _event(before: str, state: str, first: bool) -> str:
-    """'' for nothing to tell."""
+    """'' for nothing to report."""
     if first or before == "":
         return "at boot" if state != COPYING or before in ("", WHOLE) else ""
     if before == state:

@@ -161,7 +161,7 @@ def test_a_real_program_gets_the_event_and_nothing_else(state: Path) -> None:
     os.environ["LUNMIRROR_TEST_SECRET"] = "s3cret"
     directory = os.getcwd()
     try:
-        why = deliver.tell(events.trial(NOW, "client1"), Notify(command=(str(hook), "a b")), LiveHost().run)
+        why = deliver.send(events.trial(NOW, "client1"), Notify(command=(str(hook), "a b")), LiveHost().run)
     finally:
         os.chdir(directory)
         del os.environ["LUNMIRROR_TEST_SECRET"]
@@ -180,8 +180,8 @@ def test_a_real_program_that_hangs_is_ended(state: Path) -> None:
     directory = os.getcwd()
     try:
         host = LiveHost()
-        why = deliver.tell(events.trial(NOW, ""), Notify(command=(str(hook),), deadline=1), host.run)
-        gone = deliver.tell(events.trial(NOW, ""), Notify(command=(str(state / "none"),)), host.run)
+        why = deliver.send(events.trial(NOW, ""), Notify(command=(str(hook),), deadline=1), host.run)
+        gone = deliver.send(events.trial(NOW, ""), Notify(command=(str(state / "none"),)), host.run)
     finally:
         os.chdir(directory)
     assert "did not end within 1 s" in why

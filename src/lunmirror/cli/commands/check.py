@@ -1,5 +1,6 @@
 """`lunmirror check`."""
 
+import os
 from argparse import Namespace
 
 from lunmirror.cli import options, output
@@ -10,11 +11,16 @@ HELP = "report whether the configuration is valid"
 ABOUT = """
 Reports whether the configuration is valid, with every mistake in it at once.
 Needs no root and looks at nothing else.
+
+With FILE it is judged as if it were in the configuration's place already: with
+the files of conf.d there, and with relative password files looked for there. So
+it is the validator for a template of Ansible or Puppet.
 """
-EXAMPLE = "lunmirror check --config ./lunmirror.toml", "before the file is put in its place"
+EXAMPLE = "lunmirror check ./new.toml", "before the file is put in its place, /etc/lunmirror/lunmirror.toml"
 
 
 def arguments(parser: Parser) -> None:
+    parser.add("file", metavar="FILE", nargs="?", default="", offers="files", help="a file that is to take its place")
     options.json(parser)
 
 
@@ -27,8 +33,8 @@ def run(args: Namespace) -> Exit:
     from lunmirror import config
     from lunmirror.cli.passes import config_path
 
-    path = config_path(args)
-    desired = config.load(path, compiled="")
+    path = os.path.abspath(args.file) if args.file else config_path(args)
+    desired = config.check_candidate(path, config_path(args)) if args.file else config.load(path, compiled="")
     counts = {name: len(getattr(desired, name)) for name in ("servers", "disks", "groups", "volumes")}
     if args.json:
         return output.print_json({"schema": 1, "config": path, "valid": True, **counts})

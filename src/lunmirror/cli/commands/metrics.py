@@ -41,4 +41,6 @@ def run(args: Namespace) -> Exit:
         why, next = words.of(error), "make it readable, or run as root"
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         why, next = f"it is not as this lunmirror writes it ({type(error).__name__})", "wait for the next pass"
-    raise HostError(f"cannot tell what the last pass saw from {statusfile.path()}", why=why, next=next)
+    raise HostError(
+        f"cannot show what the last pass saw: no use can be made of {statusfile.path()}", why=why, next=next
+    )

@@ -9,12 +9,12 @@ from lunmirror.cli.options import Parser
 from lunmirror.errors import HostError, UsageError
 from lunmirror.exits import Exit
 
-HELP = "tell what is still to be told, or send a test"
+HELP = "send the notifications that wait, or a test"
 ABOUT = """
-Tells whoever `notify` in the configuration names of what passes noted: the unit
-lunmirror-notify.service runs this whenever there is something to tell, and its
-timer each quarter of an hour, since a pass that does not run tells nothing. By
-hand it is of use with --test.
+Sends the events that passes noted to whoever `notify` in the configuration
+names: lunmirror-notify.service runs this whenever there is one, and its timer
+each quarter of an hour, since a pass that does not run reports nothing. By hand
+it is of use with --test.
 """
 EXAMPLE = "lunmirror notify --test", "whether a mail arrives"
 
@@ -38,7 +38,7 @@ def run(args: Namespace) -> Exit:
     try:
         desired = config.load(config_path(args), remember=False)
     except ConfigError:
-        # That it is not valid is itself something to tell.
+        # That it is not valid is itself something to report.
         known = None if args.test else config.last(paths.COMPILED)
         if known is None:
             raise
@@ -46,7 +46,7 @@ def run(args: Namespace) -> Exit:
     if not desired.notify.wanted:
         if args.test:
             raise UsageError(
-                "nobody is to be told", next='declare [notify] mail = "root", or a command (docs/watch.md)'
+                "nobody is to be notified", next='declare [notify] mail = "root", or a command (docs/watch.md)'
             )
         return _said(args, 0)
     if args.test:
@@ -62,4 +62,4 @@ def run(args: Namespace) -> Exit:
 def _said(args: Namespace, waiting: int, text: str = "") -> Exit:
     if args.json:
         return output.print_json({"schema": 1, "waiting": waiting})
-    return output.print_text(text or (f"{waiting} events still wait to be told\n" if waiting else ""))
+    return output.print_text(text or (f"{waiting} events still wait to be reported\n" if waiting else ""))
