@@ -67,7 +67,8 @@ def arguments():
 
 def layout(asked, kind=""):
     given = {name: getattr(asked, name) for name in NAMES if getattr(asked, name)}
-    return install.layout(given | {"python": asked.python, "pyversion": PYVERSION}, asked.system, kind=kind)
+    own = {"python": asked.python, "pyversion": PYVERSION} if kind == "private" else {}
+    return install.layout(given | own, asked.system, kind=kind)
 
 
 def put(asked):

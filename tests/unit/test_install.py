@@ -398,3 +398,9 @@ def test_every_package_names_what_it_should_be_installed_with() -> None:
     spec = (ROOT / "packaging/lunmirror.spec").read_text()
     assert re.findall(r"^Recommends: +(.*)$", spec, re.M) == ["sg3_utils, xfsprogs, nftables"]
     assert "apt-get install make python3-venv open-iscsi lvm2 sg3-utils\n" in (ROOT / "docs/install.md").read_text()
+
+
+def test_no_file_names_a_python_of_its_own(tmp_path: Path) -> None:
+    """The package for Debian 12 depends on python3.11, and on no other."""
+    for file in install.layout({"python": "/usr/bin/python3.11"}, "debian", "private").files:
+        assert b"python3 " not in file.content.split(b"\n")[0], file.path

@@ -36,7 +36,7 @@ class Waiting:
 
     def begin(self, text: str = "") -> None:
         program = self.directory / "program"
-        program.write_text(text or PROGRAM.read_text())
+        program.write_text((text or PROGRAM.read_text()).replace("@python@", "/usr/bin/python3"))
         program.chmod(0o755)
         path = f"{self.directory}/bin:{os.environ['PATH']}"
         self.process = subprocess.Popen([program, f"{self.directory}/sessions"], env={"PATH": path})
