@@ -48,6 +48,9 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
+        "markers", "once: of the core, on the first release only: the time for `make test` is limited"
+    )
+    config.addinivalue_line(
         "markers", "unproven: written, and not yet green in the lab; `make test-lab-all` runs it too"
     )
 

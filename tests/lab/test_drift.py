@@ -134,7 +134,9 @@ DAMAGE = {
 CORE = ("record truncated", "session logged out", "fstab line altered")
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.core if n in CORE else ()) for n in DAMAGE])
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=(pytest.mark.core, pytest.mark.once) if n in CORE else ()) for n in DAMAGE]
+)
 def test_one_pass_repairs_one_thing(whole: Lab, name: str) -> None:
     damage, layers, allowed = DAMAGE[name]
     before, data, line = world.take(whole), whole.checksum("/mnt/other/file"), our_line(whole)

@@ -112,7 +112,9 @@ def untouched(lab: Lab, before: world.World) -> None:
 CORE = ("ext4", "random bytes")
 
 
-@pytest.mark.parametrize("kind", [pytest.param(k, marks=pytest.mark.core if k in CORE else ()) for k in SHELF])
+@pytest.mark.parametrize(
+    "kind", [pytest.param(k, marks=(pytest.mark.core, pytest.mark.once) if k in CORE else ()) for k in SHELF]
+)
 def test_a_disk_with_something_on_it(shelf: Lab, kind: str) -> None:
     number, _, _, word = SHELF[kind]
     before, bytes_before = world.take(shelf), shelf.backing("filer1", number)
