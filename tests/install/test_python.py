@@ -8,7 +8,7 @@ from chroots import fresh
 
 ROOT = Path(__file__).parents[2]
 USED = ("pydantic", "structlog", "jinja2", "tomli", "setuptools", "pip")
-TESTED_WITH = ("pytest", "pytest-xdist", "hypothesis")
+TESTED_WITH = ("pytest", "pytest-xdist", "hypothesis", "jsonschema")
 # Programs that unit tests ask: systemd-analyze, groff, git and make; shells for completion.
 PROGRAMS = ("python3", "python3-venv", "make", "git", "groff", "bash", "zsh", "fish", "systemd", "procps")
 

@@ -175,7 +175,7 @@ def test_units_name_programs_where_they_are_installed(installed: Path) -> None:
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed here")
 def test_systemd_understands_the_units(installed: Path) -> None:
     program = installed / "usr/bin/lunmirror"
-    program.parent.mkdir()
+    program.parent.mkdir(exist_ok=True)
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     units = sorted(str(p) for p in (installed / "units").glob("lunmirror*"))

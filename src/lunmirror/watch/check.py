@@ -1,4 +1,4 @@
-#!/usr/bin/python3 -IS
+#!@python@ -IS
 """lunmirror-check: whether the mirrors are whole, for Nagios, Icinga, Naemon, Zabbix and Checkmk.
 
 Reads one file that each pass of lunmirror leaves in /run. Needs no root, asks no disk and no server, imports nothing of
