@@ -8,7 +8,7 @@ from chroots import fresh
 
 ROOT = Path(__file__).parents[2]
 USED = ("pydantic", "structlog", "jinja2", "tomli", "setuptools", "pip")
-TESTED_WITH = ("pytest", "pytest-xdist", "hypothesis", "jsonschema")
+TESTED_WITH = ("pytest", "pytest-xdist", "hypothesis", "jsonschema", "prometheus-client")
 # Programs that unit tests ask: systemd-analyze, groff, git and make; shells for completion.
 PROGRAMS = ("python3", "python3-venv", "make", "git", "groff", "bash", "zsh", "fish", "systemd", "procps")
 
@@ -25,7 +25,7 @@ def test_units_pass_on_debian_13() -> None:
         said = system.run(
             "sh",
             "-c",
-            "cd /lunmirror && python3 -m pytest -q -n auto -p no:cacheprovider ${TESTS:-tests/unit tests/contract}",
+            "cd /lunmirror && PYTHONDONTWRITEBYTECODE=1 python3 -m pytest -q -n auto -p no:cacheprovider ${TESTS:-tests/unit tests/contract}",
             check=False,
         ).stdout
 
