@@ -146,7 +146,7 @@ def in_service(machine: Machine, request: pytest.FixtureRequest) -> Lab:
         return Lab(machine)
     lab: Lab = request.getfixturevalue("packaged")
     lab.configure(LAYOUTS["core"])
-    through_the_unit(lab)
+    through_the_unit(lab, busy=True)
     lab.run("systemctl enable -q lunmirror.service lunmirror.timer; systemctl start lunmirror.timer", timeout=120)
     lab.keep("packaged", LAYOUTS["core"])
     return lab

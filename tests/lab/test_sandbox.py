@@ -20,15 +20,18 @@ FORBIDDEN = {
 }
 
 
-def through_the_unit(lab: Lab, expect: int = 0, passes: int = 8) -> None:
-    """Passes of lunmirror.service, nobody else's, until one ends with the expected code."""
+def through_the_unit(lab: Lab, expect: int = 0, passes: int = 8, busy: bool = False) -> None:
+    """Passes of lunmirror.service, nobody else's, until one ends with the expected code. `busy`: on a machine that has
+    much else to do a step may come too late, and the next pass goes on from there, as it does by the timer."""
     ended = []
     for _ in range(passes):
         lab.run("systemctl start lunmirror.service", check=False, timeout=300)
         ended.append(int(lab.run("systemctl show lunmirror.service -p ExecMainStatus --value").stdout))
         if ended[-1] == expect:
             return
-        assert ended[-1] == 103, said(lab)
+        if busy and ended[-1] == 1:
+            continue
+        assert ended[-1] == 3, said(lab)
         lab.synced()
     raise AssertionError(f"{ended}\n{said(lab)}")
 

@@ -128,13 +128,13 @@ def test_the_distribution_is_upgraded_under_a_writer(in_service: Lab, kernels: N
     assert lab.run("ls /etc/iscsi/nodes", check=False).rc != 0
     assert NEIGHBOUR in lab.run("ls $NODES").stdout
     assert len(lab.records()) == 3
-    through_the_unit(lab)
+    through_the_unit(lab, busy=True)
     assert lab.plan(expect=0).report["steps"] == []
 
     lab.put(f"/root/{newer.name}", newer.read_bytes())
     lab.run(f"{APT} install /root/{newer.name}", timeout=1200)
     assert "python3.11" not in lab.run("head -n 1 /usr/bin/lunmirror").stdout
-    through_the_unit(lab)
+    through_the_unit(lab, busy=True)
     assert lab.plan(expect=0).report["steps"] == []
     assert lab.run("systemctl is-enabled lunmirror.service lunmirror.timer").stdout.split() == ["enabled"] * 2
 
