@@ -24,7 +24,7 @@ function __lunmirror_verb
             continue
         end
         switch $word
-            case --config --log-level --lock-wait --wait --timeout --keep --seconds --picture --last --root --prefix --program --system
+            case --config --log-level --out --plan --lock-wait --wait --timeout --keep --seconds --picture --last --root --prefix --program --system
                 set skip 1
             case '-*'
             case '*'
@@ -65,6 +65,7 @@ complete -c lunmirror -n '__lunmirror_verb check' -l log-level -x -a 'debug info
 complete -c lunmirror -n '__lunmirror_verb check' -s h -l help -d 'show this'
 complete -c lunmirror -n '__lunmirror_verb check' -s V -l version -d 'print the version'
 complete -c lunmirror -n '__lunmirror_verb plan' -s v -l verbose -d 'also why, exactly how, and at what risk'
+complete -c lunmirror -n '__lunmirror_verb plan' -l out -r -F -d 'write the plan to this file, for apply --plan FILE'
 complete -c lunmirror -n '__lunmirror_verb plan' -l json -d 'print one JSON document in place of text'
 complete -c lunmirror -n '__lunmirror_verb plan' -l config -r -F -d 'the configuration (default /etc/lunmirror/lunmirror.toml)'
 complete -c lunmirror -n '__lunmirror_verb plan' -l log-level -x -a 'debug info warning error critical' -d 'the least that is logged on stderr'
@@ -73,6 +74,7 @@ complete -c lunmirror -n '__lunmirror_verb plan' -s V -l version -d 'print the v
 complete -c lunmirror -n '__lunmirror_verb apply' -s v -l verbose -d 'log each step on stderr, too, and show every note'
 complete -c lunmirror -n '__lunmirror_verb apply' -s q -l quiet -d 'report only what is new since the last quiet pass, and nothing if nothing is'
 complete -c lunmirror -n '__lunmirror_verb apply' -s y -l yes -d 'on a terminal'
+complete -c lunmirror -n '__lunmirror_verb apply' -l plan -r -F -d 'do exactly what plan --out FILE wrote and somebody reviewed, or nothing'
 complete -c lunmirror -n '__lunmirror_verb apply' -l unit -d 'for a systemd unit'
 complete -c lunmirror -n '__lunmirror_verb apply' -l json -d 'print one JSON document in place of text'
 complete -c lunmirror -n '__lunmirror_verb apply' -l detailed-exitcode -d 'end with 2, not 0, if anything was changed'

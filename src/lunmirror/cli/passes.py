@@ -108,6 +108,15 @@ def _walk(args: Namespace, log: Log, lock_wait: float | None, choose: Callable[[
     with nullcontext(False) if lock_wait is None else held(args.verb, lock_wait) as waited:
         if waited:
             desired = choose(load(args))  # it may have changed meanwhile
+        approved: Callable[[Step], bool] = agreed or (lambda step: True)
+        reviewed = None
+        file = str(getattr(args, "plan", ""))
+        if changes and file:
+            from lunmirror.cli import agreed as plans
+
+            reviewed = plans.read(file, config_path(args))
+            foreseen = run_pass("plan", log.run, desired, host, None, False, Flapping(notes.load()))
+            approved = plans.check(file, reviewed, foreseen.steps)
 
         def report_outcome(outcome: Outcome) -> None:
             log.outcome(outcome)
@@ -119,7 +128,7 @@ def _walk(args: Namespace, log: Log, lock_wait: float | None, choose: Callable[[
             if screen:
                 screen.begin(step)
 
-        executor = Executor(host, report_outcome, begin, agreed or (lambda step: True)) if changes else None
+        executor = Executor(host, report_outcome, begin, approved) if changes else None
 
         def one_pass() -> Report:
             host.forget()
@@ -145,6 +154,12 @@ def _walk(args: Namespace, log: Log, lock_wait: float | None, choose: Callable[[
                 screen.close()
         if changes:
             _remember(seen, desired, log)
+        if reviewed and all(outcome.status == "done" for outcome in seen.outcomes):
+            plans.carried_out(reviewed)
+    if getattr(args, "out", ""):
+        from lunmirror.cli import agreed as plans
+
+        plans.write(args.out, seen.steps, config_path(args))
     return exit_of(seen), seen, _rendered(args, seen, desired, live=screen is not None)
 
 
@@ -171,7 +186,7 @@ def _in_front_of_somebody(args: Namespace, changes: bool) -> "tuple[Live | None,
     from lunmirror.cli.live import Consent, Live, answer
 
     style = output.style(sys.stdout)
-    asks = args.verb == "apply" and not args.yes and sys.stdin is not None and sys.stdin.isatty()
+    asks = args.verb == "apply" and not args.yes and not args.plan and sys.stdin is not None and sys.stdin.isatty()
     return Live(style, output.show), Consent(style, output.show, answer) if asks else None
 
 

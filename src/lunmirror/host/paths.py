@@ -12,6 +12,7 @@ REPORTED = f"{RUN_DIR}/reported.json"
 STATE_DIR = "/var/lib/lunmirror"
 NOTES = f"{STATE_DIR}/notify.json"  # what somebody was notified, and is to be reported
 JOURNAL_DIR = f"{STATE_DIR}/volumes"
+PLANS = f"{STATE_DIR}/plans.json"  # plans that were carried out, until they expire
 HISTORY = f"{STATE_DIR}/history.jsonl"
 ATTENTION_DIR = f"{STATE_DIR}/attention"  # what udev notes of disks whose session was reconnected
 SCRATCH = ".lunmirror.tmp"  # a replacement file on its way; one fixed name, so that a crash leaves at most one

@@ -127,7 +127,7 @@ def logged(capsys: pytest.CaptureFixture[str]) -> list[dict]:
         (["apply", "--dry-run"], "`lunmirror plan` shows what apply would do"),
         (["apply", "--force"], "nothing is forced"),
         (["status", "--wach"], "did you mean --watch?"),
-        (["plan", "--out", "x"], "plan has no option --out"),
+        (["plan", "--plan", "x"], "--plan is an option of apply"),
         (["plan", "--relogin"], "--relogin is an option of apply"),
         (["--nonsense"], "there is no option --nonsense"),
         (["diff"], "`lunmirror plan`"),

@@ -35,6 +35,15 @@ def arguments(parser: Parser) -> None:
         " fewer legs; elsewhere nobody is asked",
     )
     parser.add(
+        "--plan",
+        metavar="FILE",
+        default="",
+        offers="files",
+        help="do exactly what `plan --out FILE` wrote and somebody reviewed, or nothing: if the machine, the configuration or"
+        " what a step rests on is another by now, if it expired, was edited or carried out already, it is refused with the"
+        " difference",
+    )
+    parser.add(
         "--unit",
         action="store_true",
         help="for a systemd unit: as --quiet, as entries of the journal with their priority; the unit's status line; and"
@@ -49,6 +58,8 @@ def arguments(parser: Parser) -> None:
 def run(args: Namespace) -> Exit:
     from lunmirror.cli.passes import walk
 
+    if args.plan and (args.unit or args.quiet or args.relogin):
+        raise UsageError("--plan does not go with --quiet, --unit or --relogin", next="leave out one of them")
     for other in ("json", "verbose", "relogin"):
         if (args.unit or args.quiet) and getattr(args, other):
             raise UsageError(f"--quiet and --unit do not go with --{other}", next="leave out one of them")

@@ -18,6 +18,13 @@ EXAMPLE = "lunmirror plan", "after each change of the configuration, before `lun
 
 def arguments(parser: Parser) -> None:
     options.verbose(parser, "also why, exactly how, and at what risk; and log on stderr")
+    parser.add(
+        "--out",
+        metavar="FILE",
+        default="",
+        offers="files",
+        help="write the plan to this file, for `apply --plan FILE`; it is good for a day, for this machine and configuration",
+    )
     options.json(parser)
 
 

@@ -1,0 +1,103 @@
+"""A plan that was reviewed, as plain data, and what differs from it now. Pure.
+
+A step is the reviewed one if it is on the same resource, with the same title, command or change, drift and guarded facts. A
+step that was predicted (its resource was not there yet) had no command to review: it is known by resource and title, with the
+names of devices left out. What lunmirror only notes for itself, and waits, need no review.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from lunmirror.host import paths
+from lunmirror.model import Run, Step
+from lunmirror.report.table import is_bookkeeping
+from lunmirror.report.words import how
+
+SCHEMA = 1
+_DEVICE = re.compile(r"/dev/[^\s,]+|<[^>]+>")
+Plain = dict[str, Any]
+
+
+def document(steps: Iterable[Step], machine: str, config: str, now: int, expires: int) -> Plain:
+    """`machine` and `config` are what the plan is bound to; times are seconds since 1970. No secret is in it."""
+    body = {
+        "schema": SCHEMA,
+        "machine": machine,
+        "config": config,
+        "made": now,
+        "expires": expires,
+        "steps": [_plain(step) for step in steps if not _needs_no_review(step)],
+    }
+    return body | {"id": digest(body)}
+
+
+def digest(body: Plain) -> str:
+    """Of everything but the `id`: an edited plan is another."""
+    import hashlib  # only with a plan in a file
+
+    whole = {key: value for key, value in body.items() if key != "id"}
+    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+
+
+def faults(body: Any, machine: str, config: str, now: int) -> list[str]:
+    """Why this is no plan for this machine now, in words; none if it is one."""
+    if not isinstance(body, dict) or body.get("schema") != SCHEMA or not isinstance(body.get("steps"), list):
+        return ["it is not a plan that this lunmirror wrote"]
+    found = []
+    if body.get("id") != digest(body):
+        found.append("it was edited, or is damaged")
+    if body.get("machine") != machine:
+        found.append("it was made on another machine")
+    if body.get("config") != config:
+        found.append("the configuration is not the one that it was made from")
+    if not isinstance(body.get("expires"), int) or now >= body["expires"]:
+        found.append("it has expired")
+    if not isinstance(body.get("made"), int) or now < body["made"]:
+        found.append("it was made in the future, by this machine's clock")
+    return found
+
+
+class Agreed:
+    """The steps of a plan that may be taken."""
+
+    def __init__(self, body: Plain) -> None:
+        self._exact = {json.dumps(step, sort_keys=True) for step in body["steps"]}
+        self._foreseen = {(s["resource"], s["title"]) for s in body["steps"] if s["predicted"]}
+        self._loose = {(s["resource"], _DEVICE.sub("<device>", s["title"])) for s in body["steps"]}
+
+    def __call__(self, step: Step) -> bool:
+        """Whether this step was reviewed, as it is to be taken now."""
+        if _needs_no_review(step):
+            return True
+        plain = _plain(step)
+        if step.after:  # still a prediction
+            return (plain["resource"], _DEVICE.sub("<device>", plain["title"])) in self._loose
+        loose = (plain["resource"], _DEVICE.sub("<device>", plain["title"]))
+        return json.dumps(plain, sort_keys=True) in self._exact or loose in {
+            (resource, _DEVICE.sub("<device>", title)) for resource, title in self._foreseen
+        }
+
+    def differences(self, steps: Iterable[Step]) -> list[str]:
+        """What would be done now and was not reviewed."""
+        return [f"{step.ref}: {step.title}" for step in steps if not self(step)]
+
+
+def _needs_no_review(step: Step) -> bool:
+    """What the journal must know is noted in every pass that can see it, and so are marks that show a server's restart."""
+    return is_bookkeeping(step) or (isinstance(step.action, Run) and step.action.argv[0] == paths.SG_PERSIST)
+
+
+def _plain(step: Step) -> Plain:
+    predicted = bool(step.after)
+    return {
+        "resource": str(step.ref),
+        "title": step.title,
+        "predicted": predicted,
+        "how": "" if predicted else how(step),
+        "drift": [] if predicted else [[d.key, d.desired, d.observed] for d in step.drift],
+        "guards": [] if predicted else [[g.path, g.content] for g in step.guards],
+        "risk": step.risk.value,
+        "proof": "" if predicted else step.proof,
+    }

@@ -1,0 +1,95 @@
+"""`plan --out FILE` and `apply --plan FILE`: exactly what was reviewed, or nothing."""
+
+import json
+import os
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+
+from lunmirror.analysis.agreed import Agreed, Plain, digest, document, faults
+from lunmirror.config import sources
+from lunmirror.errors import LunmirrorError
+from lunmirror.exits import Exit
+from lunmirror.host import paths, safefile, words
+from lunmirror.model import Step
+
+VALID = 24 * 3600  # seconds
+MOST_BYTES = 8 << 20
+
+
+class Stale(LunmirrorError):
+    """A plan that cannot be carried out as it was reviewed."""
+
+    exit = Exit.REFUSED
+
+
+def write(path: str, steps: Iterable[Step], config: str) -> None:
+    """Raises LunmirrorError."""
+    now = int(time.time())
+    body = document(steps, _machine(), _config(config), now, now + VALID)
+    try:
+        safefile.replace(os.path.abspath(path), (json.dumps(body, indent=1) + "\n").encode(), sync=True)
+    except (OSError, ValueError) as error:
+        said = words.of(error) if isinstance(error, OSError) else str(error)
+        raise LunmirrorError(f"the plan cannot be written to {path}: {said}") from error
+
+
+def read(path: str, config: str) -> Plain:
+    """The plan in this file. Raises Stale if it is none for this machine now."""
+    try:
+        body = json.loads(safefile.read(path, MOST_BYTES, safefile.distrust))
+    except OSError as error:
+        raise LunmirrorError(f"the plan {path} cannot be read: {words.of(error)}") from error
+    except (ValueError, RecursionError) as error:
+        reason = "it is not a plan that lunmirror wrote" if isinstance(error, json.JSONDecodeError) else str(error)
+        raise _stale(path, [reason]) from error
+    found = faults(body, _machine(), _config(config), int(time.time()))
+    if found:
+        raise _stale(path, found)
+    if body["id"] in _used():
+        raise _stale(path, ["it was carried out already"])
+    return dict(body)
+
+
+def check(path: str, body: Plain, foreseen: Iterable[Step]) -> Agreed:
+    """What may be done of what is to be done now. Raises Stale, with the difference, if that is not all of it."""
+    agreed = Agreed(body)
+    if found := agreed.differences(foreseen):
+        more = f", and {len(found) - 5} more" if len(found) > 5 else ""
+        raise _stale(path, ["the machine is not as it was: now there is also to do " + "; ".join(found[:5]) + more])
+    return agreed
+
+
+def carried_out(body: Plain) -> None:
+    """It is not good for a second time. Raises OSError."""
+    now = int(time.time())
+    used = {name: end for name, end in _used().items() if end > now} | {body["id"]: body["expires"]}
+    os.makedirs(paths.STATE_DIR, 0o700, exist_ok=True)
+    safefile.replace(paths.PLANS, json.dumps(used).encode(), sync=True)
+
+
+def _used() -> dict[str, int]:
+    with suppress(OSError, ValueError, RecursionError):
+        found = json.loads(safefile.read(paths.PLANS, MOST_BYTES, safefile.distrust, follow=False))
+        if isinstance(found, dict):
+            return {name: end for name, end in found.items() if isinstance(end, int)}
+    return {}
+
+
+def _stale(path: str, reasons: list[str]) -> Stale:
+    return Stale(
+        f"nothing was done: the plan {path} cannot be carried out as it was reviewed",
+        why="; ".join(reasons),
+        next=f"make and review a new one: `lunmirror plan --out {path}`",
+    )
+
+
+def _machine() -> str:
+    try:
+        return safefile.read(paths.MACHINE_ID, 100).decode("ascii", "replace").strip()
+    except (OSError, ValueError):
+        return ""
+
+
+def _config(path: str) -> str:
+    return digest({"texts": [list(one) for one in sources.read(path)]})

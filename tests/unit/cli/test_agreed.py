@@ -1,0 +1,73 @@
+"""plan --out and apply --plan, with files: trusted, good for one time, refused with the difference."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lunmirror.cli import agreed
+from lunmirror.config import sources
+from lunmirror.errors import LunmirrorError
+from lunmirror.host import paths
+from lunmirror.model import Drift, Ref, Run, Step
+
+LOGIN = Step(Ref("session", "filer1"), "log in", Run(("iscsiadm", "--login")), (Drift("k", "in", "out"),))
+
+
+@pytest.fixture(autouse=True)
+def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "machine-id").write_text("0123456789abcdef0123456789abcdef\n")
+    monkeypatch.setattr(paths, "MACHINE_ID", str(tmp_path / "machine-id"))
+    monkeypatch.setattr(paths, "STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setattr(paths, "PLANS", str(tmp_path / "state" / "plans.json"))
+    monkeypatch.setattr(sources, "read", lambda path: [(path, "version = 1\n")])
+
+
+def test_a_plan_is_good_once(tmp_path: Path) -> None:
+    file = str(tmp_path / "plan")
+    agreed.write(file, [LOGIN], "c.toml")
+    body = agreed.read(file, "c.toml")
+    assert agreed.check(file, body, [LOGIN])(LOGIN)
+    agreed.carried_out(body)
+    with pytest.raises(agreed.Stale, match="nothing was done") as caught:
+        agreed.read(file, "c.toml")
+    assert caught.value.why == "it was carried out already"
+    assert int(caught.value.exit) == 4
+
+
+def test_the_difference_is_named(tmp_path: Path) -> None:
+    file = str(tmp_path / "plan")
+    agreed.write(file, [LOGIN], "c.toml")
+    with pytest.raises(agreed.Stale) as caught:
+        agreed.check(file, agreed.read(file, "c.toml"), [LOGIN, LOGIN._replace(title="log out")])
+    assert "now there is also to do session filer1: log out" in caught.value.why
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", "[" * 100000])
+def test_what_is_no_plan_is_refused(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "plan"
+    file.write_text(content)
+    with pytest.raises(agreed.Stale, match="nothing was done"):
+        agreed.read(str(file), "c.toml")
+
+
+def test_another_configuration_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = str(tmp_path / "plan")
+    agreed.write(file, [LOGIN], "c.toml")
+    monkeypatch.setattr(sources, "read", lambda path: [(path, "version = 1\n# another\n")])
+    with pytest.raises(agreed.Stale) as caught:
+        agreed.read(file, "c.toml")
+    assert "the configuration is not the one" in caught.value.why
+
+
+def test_a_plan_that_cannot_be_read_or_written_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(LunmirrorError, match="cannot be read"):
+        agreed.read(str(tmp_path / "nowhere"), "c.toml")
+    with pytest.raises(LunmirrorError, match="cannot be written"):
+        agreed.write(str(tmp_path / "nowhere" / "plan"), [LOGIN], "c.toml")
+
+
+def test_a_plan_is_for_its_owner_alone(tmp_path: Path) -> None:
+    agreed.write(str(tmp_path / "plan"), [LOGIN], "c.toml")
+    assert (tmp_path / "plan").stat().st_mode & 0o777 == 0o600
+    assert json.loads((tmp_path / "plan").read_text())["steps"][0]["title"] == "log in"
