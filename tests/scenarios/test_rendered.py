@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from lunmirror.analysis.verdict import judge
+from lunmirror.layers.volume.undeclared import volumes as undeclared_volumes
 from lunmirror.report import brief, picture, table, verdict
 from lunmirror.report.style import Style
 from lunmirror.report.watch import Frame, lines
@@ -163,14 +164,22 @@ def test_no_leg_that_is_out_of_reach_is_reported_to_be_in_sync(name: str) -> Non
             assert not [leg for leg in volume["legs"] if leg.get("server") in away_now and leg["state"] == "in sync"]
 
 
-@pytest.mark.parametrize("name", ["whole", "one-server-away", "refused-older-leg", "split-brain"])
+@pytest.mark.parametrize(
+    "name", ["whole", "one-server-away", "refused-older-leg", "split-brain", "not-declared-any-more"]
+)
 def test_can_lose(name: str) -> None:
     stage = STATES[name]()
     report = stage.plan().report
     standing = {s.name: s for s in judge(report, stage.desired).servers}
     said = "".join(
         f"$ lunmirror can-lose {server}\n"
-        + verdict.render(server, standing[server].losses, TERMINALS["80"], standing[server])
+        + verdict.render(
+            server,
+            standing[server].losses,
+            TERMINALS["80"],
+            standing[server],
+            tuple(v.id for v in undeclared_volumes(stage.desired, report.seen)),
+        )
         for server in stage.desired.servers
     )
     held(f"can-lose/{name}.txt", said)

@@ -18,6 +18,7 @@ from lunmirror.errors import UsageError
 from lunmirror.exits import Exit
 from lunmirror.host.protocol import Reader
 from lunmirror.host.waiting import Interrupted
+from lunmirror.layers.volume import undeclared
 from lunmirror.log import Log
 from lunmirror.model import Report
 from lunmirror.report import brief, copying, kernellog, verdict, watch
@@ -128,7 +129,11 @@ def can_lose(scene: Scene) -> passes.Reported:
     (standing,) = (s for s in servers(report.seen, scene.desired, {}) if s.name == server)
     if scene.args.json:
         return result, report, verdict.render_json(server, report, found, result, standing.away)
-    return result, report, verdict.render(server, found, scene.style(), standing)
+    return result, report, verdict.render(server, found, scene.style(), standing, _undeclared(report, scene.desired))
+
+
+def _undeclared(report: Report, desired: Desired) -> tuple[str, ...]:
+    return tuple(v.id for v in undeclared.volumes(desired, report.seen))
 
 
 def _read(scene: Scene, report: Report) -> dict[str, copying.Reading]:

@@ -67,6 +67,19 @@ MEANT_VERBS = {
     **dict.fromkeys(
         ("run", "sync", "repair", "converge"), "`lunmirror apply` brings the machine to the declared state"
     ),
+    **dict.fromkeys(
+        ("init", "adopt", "import", "discover", "new"),
+        "the configuration is written by hand, from the example that is installed: `lunmirror check` and `lunmirror plan`"
+        " then say what is missing, and nothing is overwritten",
+    ),
+    **dict.fromkeys(
+        ("remove", "delete", "destroy", "decommission"),
+        "nothing is removed: take it out of the configuration, and `lunmirror status` names the ways out",
+    ),
+    **dict.fromkeys(
+        ("maintenance", "drain", "reboot", "standby"),
+        "`lunmirror can-lose SERVER` says whether it may be rebooted now",
+    ),
     **dict.fromkeys(("events", "journal"), "`lunmirror history` shows what passes changed"),
     **dict.fromkeys(("log", "logs"), "the log is in the journal: `journalctl -u lunmirror`"),
 }

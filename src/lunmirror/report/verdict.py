@@ -41,15 +41,25 @@ def verdict(
     return (Exit.REFUSED if found else Exit.CONVERGED), found
 
 
-def render(server: str, found: tuple[Loss, ...], style: Style = PLAIN, standing: Server | None = None) -> str:
-    """The answer to "can it be lost?", ending in a newline. `standing`: how the server is now."""
+def render(
+    server: str,
+    found: tuple[Loss, ...],
+    style: Style = PLAIN,
+    standing: Server | None = None,
+    undeclared: tuple[str, ...] = (),
+) -> str:
+    """The answer to "can it be lost?", ending in a newline. `standing`: how the server is now; `undeclared`: volumes that
+    lunmirror made and the configuration does not name."""
     if standing and standing.away and not found:
         said = style.since("it has not answered", standing.since) if standing.since else standing.why
         what = f"server {server} is lost already: {said}. No declared volume loses more with it"
         return block(style.lines("yes: ", what, GREEN), style)
     if not found:
         what = f"server {server} can be lost now; no declared volume loses access or data"
-        return block(style.lines("yes: ", what, GREEN), style)
+        lines = style.lines("yes: ", what, GREEN)
+        for name in undeclared:
+            lines += style.lines("  ", f"{name} is not declared: nobody repairs it afterwards", indent=4)
+        return block(lines, style)
     what = (
         f"server {server} is lost already, and is needed"
         if standing and standing.away

@@ -219,13 +219,18 @@ def _unattended(ref: Ref, path: Path, session: Session) -> Finding:
 
 def _retrying(ref: Ref, path: Path, session: Session) -> Finding:
     if session.silence:
+        noticed = session.state != "LOGGED_IN"
+        though = (
+            f"; {session.sid} is {session.state}"
+            if noticed
+            else f", though {session.sid} still reads {session.state}"
+        )
+        unnoticed = "the kernel has not noticed yet, or only new connections do not get through; "
         return Finding(
             ref,
             Kind.DEGRADED,
-            f"server {path.server.name} does not answer at {path.portal} ({session.silence}), though {session.sid} still"
-            f" reads {session.state}",
-            why="the kernel has not noticed yet, or only new connections do not get through; nothing reads or writes the"
-            " server's disks for lunmirror until it answers",
+            f"server {path.server.name} does not answer at {path.portal} ({session.silence}){though}",
+            why=f"{'' if noticed else unnoticed}nothing reads or writes the server's disks for lunmirror until it answers",
             next=f"bring server {path.server.name} back, or let new connections from this machine through",
             key=f"servers.{path.server.name}.portals",
         )

@@ -325,3 +325,18 @@ def test_exit_codes_are_sentences():
     assert "authentication" not in dict(meanings("filer2"))[19]
     assert "[servers.filer2.chap] mutual" in dict(meanings("filer2", mutual=True))[19]
     assert all(what and (move or code == 15) for code, (what, move) in EXITS.items())
+
+
+@pytest.mark.parametrize(
+    ("state", "said", "why"), [("LOGGED_IN", "still reads LOGGED_IN", True), ("FAILED", "session1 is FAILED", False)]
+)
+def test_a_silent_server_is_not_said_to_be_unnoticed_once_the_kernel_has_noticed(
+    state: str, said: str, why: bool
+) -> None:
+    from lunmirror.layers.session.facts import Session
+    from lunmirror.layers.session.plan import _retrying
+
+    (path, *_) = desired().paths()
+    found = _retrying(Ref("session", path.name), path, Session("session1", state, 7, 3, 3, silence="no answer"))
+    assert said in found.what
+    assert ("has not noticed" in found.why) is why
