@@ -23,8 +23,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 sys.dont_write_bytecode = True  # not into the source tree, which may be somebody else's
 
-from lunmirror import install, runlock  # noqa: E402
-from lunmirror.errors import LunmirrorError  # noqa: E402
+from lunmirror import install  # noqa: E402
+from lunmirror.engine import runlock  # noqa: E402
+from lunmirror.engine.errors import LunmirrorError  # noqa: E402
 
 PYVERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 LOCK = ROOT / "packaging/requirements.txt"

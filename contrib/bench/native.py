@@ -21,7 +21,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
-from lunmirror import config, reconcile  # noqa: E402
+from lunmirror import config  # noqa: E402
+from lunmirror.engine import reconcile  # noqa: E402
 from sim.machine import SimHost  # noqa: E402
 from sim.stage import converged, text  # noqa: E402
 
@@ -37,7 +38,7 @@ from lunmirror.host import paths
 for name in ("RUN_DIR", "COMPILED", "FLAPPING", "RUN_LOCK", "STUCK"):
     setattr(paths, name, getattr(paths, name).replace("/run/lunmirror", {run!r}))
 paths.DM_CONTROL = {run!r} + ".control"
-from lunmirror import model
+from lunmirror.engine import model
 from lunmirror.cli import needs
 from lunmirror.cli.main import main
 from lunmirror.host import live, protocol

@@ -107,9 +107,9 @@ def look(verb):
     import json
 
     from lunmirror import config
-    from lunmirror.execute import Executor
+    from lunmirror.engine.execute import Executor
+    from lunmirror.engine.reconcile import run_pass
     from lunmirror.host.live import LiveHost
-    from lunmirror.reconcile import run_pass
 
     desired = config.load(compiled="")
     host = LiveHost()

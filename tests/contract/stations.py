@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from contract.facts import normalised
-from lunmirror.execute import Executor
-from lunmirror.reconcile import run_pass
+from lunmirror.engine.execute import Executor
+from lunmirror.engine.reconcile import run_pass
 from sim.machine import SimHost
 from sim.stage import Stage, text
 from sim.stories import back, flag, outage

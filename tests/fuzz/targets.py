@@ -11,20 +11,22 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from lunmirror import config, journal
+from lunmirror import config
+from lunmirror.analysis import copying, kernellog
 from lunmirror.analysis.verdict import judge
-from lunmirror.desired import Desired
-from lunmirror.errors import ConfigError, LunmirrorError
-from lunmirror.execute import Executor
+from lunmirror.engine import journal
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.errors import ConfigError, LunmirrorError
+from lunmirror.engine.execute import Executor
+from lunmirror.engine.model import ABSENT, Present, Report, Seen, Unknown
+from lunmirror.engine.reconcile import run_pass
+from lunmirror.host.mountinfo import parse as mountinfo
 from lunmirror.host.protocol import Ran
 from lunmirror.layers.mount import fstab
 from lunmirror.layers.node.record import changed, encode, overlong, settings_of, tear
 from lunmirror.layers.volume import superblock
 from lunmirror.lvm import read as lvm
-from lunmirror.model import ABSENT, Present, Report, Seen, Unknown
-from lunmirror.mountinfo import parse as mountinfo
-from lunmirror.reconcile import run_pass
-from lunmirror.report import as_json, brief, copying, kernellog, status, table, verdict
+from lunmirror.report import as_json, brief, status, table, verdict
 from lunmirror.report.style import Style
 from sim.machine import SimHost
 from sim.stage import Stage, compiled, text

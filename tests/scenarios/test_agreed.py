@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from lunmirror.analysis.agreed import Agreed, digest, document, faults
-from lunmirror.execute import Executor
-from lunmirror.reconcile import run_pass
+from lunmirror.engine.execute import Executor
+from lunmirror.engine.reconcile import run_pass
+from lunmirror.report.agreed import Agreed, digest, document, faults
 from sim import stories
 from sim.machine import Died, SimHost
 from sim.stage import Pass, Stage, converged, end_state, text

@@ -2,9 +2,9 @@
 
 import pytest
 
-from lunmirror import journal
-from lunmirror.model import Kind, Present
-from lunmirror.report.risk import losses
+from lunmirror.analysis.risk import losses
+from lunmirror.engine import journal
+from lunmirror.engine.model import Kind, Present
 from sim import byhand
 from sim.disks import Harm
 from sim.stage import SERVERS, Stage, converged, text

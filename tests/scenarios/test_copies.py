@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lunmirror.model import Kind
+from lunmirror.engine.model import Kind
 from sim import iscsi
 from sim.iscsi import login, login_through
 from sim.lvm import Lvm

@@ -1,6 +1,6 @@
 """What is taken for a physical volume, and what never is."""
 
-from lunmirror.model import Kind
+from lunmirror.engine.model import Kind
 from sim.disks import Table
 from sim.machine import Call
 from sim.stage import converged, text

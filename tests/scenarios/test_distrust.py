@@ -3,12 +3,12 @@ full, exactly that leg."""
 
 import pytest
 
-from lunmirror import journal
-from lunmirror.exits import Exit
+from lunmirror.analysis.health import health
+from lunmirror.analysis.risk import losses
+from lunmirror.engine import journal
+from lunmirror.engine.exits import Exit
+from lunmirror.engine.model import Kind, Present
 from lunmirror.host import paths
-from lunmirror.model import Kind, Present
-from lunmirror.report.health import health
-from lunmirror.report.risk import losses
 from sim.stage import DISKS, Stage, converged, text
 from sim.stories import STORIES, back, believed_no_more, distrusted, outage
 

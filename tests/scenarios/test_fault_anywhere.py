@@ -8,9 +8,9 @@ import os
 
 import pytest
 
-from lunmirror.errors import LunmirrorError
-from lunmirror.execute import Executor
-from lunmirror.reconcile import run_pass
+from lunmirror.engine.errors import LunmirrorError
+from lunmirror.engine.execute import Executor
+from lunmirror.engine.reconcile import run_pass
 from sim.machine import Call, Fault, SimHost
 from sim.stage import Stage, end_state
 from sim.stories import STORIES

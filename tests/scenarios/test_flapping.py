@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from lunmirror.flapping import Flapping
-from lunmirror.model import Kind
+from lunmirror.engine.flapping import Flapping
+from lunmirror.engine.model import Kind
 from sim.stage import Pass, Stage, converged, text
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lunmirror.model import Kind
+from lunmirror.engine.model import Kind
 from sim.stage import Stage, converged, text
 
 LABELLED = text().replace('filesystem = "ext4"', 'filesystem = { type = "ext4", label = "mail" }')

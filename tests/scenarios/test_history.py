@@ -1,9 +1,9 @@
 """What a night with an outage leaves in the history."""
 
 from lunmirror.analysis import past
-from lunmirror.desired import Desired
-from lunmirror.exits import Exit
-from lunmirror.model import Report
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.exits import Exit
+from lunmirror.engine.model import Report
 from lunmirror.report.past import render
 from lunmirror.report.style import Style
 from sim.stage import Stage, converged, text

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from lunmirror.engine.model import Kind
 from lunmirror.layers.group.owner import Mark
-from lunmirror.model import Kind
 from sim import hosts
 from sim.machine import Call, Died
 from sim.stage import Stage, converged, text

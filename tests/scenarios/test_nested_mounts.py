@@ -1,6 +1,6 @@
 """A mount point within another declared mount, declared before it."""
 
-from lunmirror.model import Kind
+from lunmirror.engine.model import Kind
 from sim.stage import Stage, text
 from sim.stories import blank
 

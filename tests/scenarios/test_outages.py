@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lunmirror.model import Kind
-from lunmirror.report.health import DEGRADED, health
-from lunmirror.report.risk import losses
+from lunmirror.analysis.health import DEGRADED, health
+from lunmirror.analysis.risk import losses
+from lunmirror.engine.model import Kind
 from sim.iscsi import login
 from sim.lvm import Lvm
 from sim.machine import Call, Died

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lunmirror.model import AwaitPath, Run, Step
+from lunmirror.engine.model import AwaitPath, Run, Step
 from sim.iscsi import automatic
 from sim.machine import Call
 from sim.stage import Stage, converged, end_state, text

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from lunmirror.model import Kind
+from lunmirror.engine.model import Kind
 from sim.disks import Table
 from sim.machine import Call
 from sim.stage import Stage, converged, text

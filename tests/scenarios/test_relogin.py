@@ -5,13 +5,13 @@ The simulator's law holds throughout: no acknowledged write is lost, nothing for
 
 import pytest
 
-from lunmirror import gate
-from lunmirror.execute import Executor
-from lunmirror.model import Kind, Report, WriteFile
-from lunmirror.reconcile import run_pass
-from lunmirror.relogin import Stage as Renewal
-from lunmirror.relogin import objections, old_servers, plan, renew
-from lunmirror.report.result import exit_of
+from lunmirror.analysis.result import exit_of
+from lunmirror.engine import gate
+from lunmirror.engine.execute import Executor
+from lunmirror.engine.model import Kind, Report, WriteFile
+from lunmirror.engine.reconcile import run_pass
+from lunmirror.engine.relogin import Stage as Renewal
+from lunmirror.engine.relogin import objections, old_servers, plan, renew
 from sim.machine import Call, Died, Fault, SimHost, no_fault
 from sim.stage import Stage, converged, end_state, text
 from sim.stories import logged_in_again, outage

@@ -188,7 +188,7 @@ def test_can_lose(name: str) -> None:
 @pytest.mark.parametrize("name", ["one-server-away", "copying", "whole"])
 @pytest.mark.parametrize("columns", [40, 80, 132])
 def test_a_frame_of_watch(name: str, columns: int) -> None:
-    from lunmirror.report import copying as copies
+    from lunmirror.analysis import copying as copies
 
     stage = STATES[name]()
     report = stage.plan().report

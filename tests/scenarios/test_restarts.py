@@ -4,10 +4,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lunmirror import journal
+from lunmirror.analysis.risk import losses
+from lunmirror.engine import journal
+from lunmirror.engine.model import Kind, Present
 from lunmirror.host import paths
-from lunmirror.model import Kind, Present
-from lunmirror.report.risk import losses
 from sim.dm import ActiveLeg
 from sim.lvm import Lvm
 from sim.stage import DISKS, Stage, converged, text

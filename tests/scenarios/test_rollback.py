@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lunmirror import journal
+from lunmirror.engine import journal
+from lunmirror.engine.model import Kind, Present
 from lunmirror.host import paths
-from lunmirror.model import Kind, Present
 from sim import storage
 from sim.stage import DISKS, SERVERS, Stage, converged, text
 from sim.stories import back, believed_no_more, flag, outage, start_by_hand

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lunmirror.model import Kind
+from lunmirror.engine.model import Kind
 from sim.stage import PAUSE, SERVERS, Stage, compiled, text
 from sim.world import make_world
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from lunmirror.flapping import Flapping
-from lunmirror.model import Kind
+from lunmirror.engine.flapping import Flapping
+from lunmirror.engine.model import Kind
 from sim import byhand
 from sim.stage import PAUSE, Stage, converged, foreign, text
 from sim.stories import restarted

@@ -1,8 +1,8 @@
 """A pass of the timer takes no risk that the configuration does not let it take alone."""
 
-from lunmirror.execute import Executor
-from lunmirror.model import Kind
-from lunmirror.reconcile import run_pass
+from lunmirror.engine.execute import Executor
+from lunmirror.engine.model import Kind
+from lunmirror.engine.reconcile import run_pass
 from sim import stories
 from sim.machine import SimHost
 from sim.stage import Pass, Stage, end_state, text

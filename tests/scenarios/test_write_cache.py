@@ -2,7 +2,7 @@
 
 import pytest
 
-from lunmirror.model import Kind
+from lunmirror.engine.model import Kind
 from lunmirror.report.status import document, tree
 from sim.stage import Stage, text
 from sim.stories import outage

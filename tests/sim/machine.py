@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from lunmirror.errors import HostError
+from lunmirror.engine.errors import HostError
+from lunmirror.engine.model import ABSENT, Present, Seen, Unknown
 from lunmirror.host.files import matches
 from lunmirror.host.protocol import ActionFailed, Ran
 from lunmirror.lvm.command import SETTINGS
-from lunmirror.model import ABSENT, Present, Seen, Unknown
 from sim import iscsi, programs
 from sim.disks import Harm
 from sim.storage import Hang

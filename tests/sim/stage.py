@@ -3,13 +3,14 @@
 from functools import cache
 from typing import Any
 
-from lunmirror import config, journal
-from lunmirror.desired import Desired
-from lunmirror.execute import Executor
-from lunmirror.flapping import Flapping
-from lunmirror.model import Kind, Present, Report
-from lunmirror.reconcile import run_pass
-from lunmirror.report.result import exit_of
+from lunmirror import config
+from lunmirror.analysis.result import exit_of
+from lunmirror.engine import journal
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.execute import Executor
+from lunmirror.engine.flapping import Flapping
+from lunmirror.engine.model import Kind, Present, Report
+from lunmirror.engine.reconcile import run_pass
 from sim.advice import destroys
 from sim.disks import Harm
 from sim.iscsi import ROOTS, settings

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from lunmirror import journal
+from lunmirror.engine import journal
+from lunmirror.engine.model import Kind, Present
 from lunmirror.host import paths
-from lunmirror.model import Kind, Present
 from sim import byhand, hosts
 from sim.disks import Impossible
 from sim.iscsi import login

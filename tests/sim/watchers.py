@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from lunmirror.report import copying
+from lunmirror.analysis import copying
 from lunmirror.watch import document, events
 from sim.machine import Fault, SimHost, no_fault
 from sim.stage import Pass, Stage

@@ -10,7 +10,7 @@ import pytest
 from lunmirror import __version__
 from lunmirror.cli import completion, manual
 from lunmirror.cli.parser import VERBS, of_verb
-from lunmirror.exits import Exit
+from lunmirror.engine.exits import Exit
 from lunmirror.host import paths
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lunmirror import __version__, install
-from lunmirror.errors import UsageError
+from lunmirror.engine.errors import UsageError
 
 pytestmark = pytest.mark.real
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from lunmirror.desired import Desired, Volume
-from lunmirror.model import Finding, Kind, Ref
+from lunmirror.engine.desired import Desired, Volume
+from lunmirror.engine.model import Finding, Kind, Ref
 
 LAYERS = ("node", "udev", "session", "disk", "unrelated", "scsi", "group", "volume", "filesystem", "mount")
 

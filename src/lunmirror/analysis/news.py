@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from lunmirror.model import Finding, Outcome
+from lunmirror.engine.model import Finding, Outcome
 
 Known = Mapping[str, str]  # ident -> what was reported
 

@@ -3,11 +3,11 @@
 from typing import Any
 
 from lunmirror.analysis.verdict import judge
-from lunmirror.desired import Desired
-from lunmirror.exits import Exit
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.exits import Exit
+from lunmirror.engine.model import Outcome, Report, Step
+from lunmirror.engine.secret import masked
 from lunmirror.host import paths
-from lunmirror.model import Outcome, Report, Step
-from lunmirror.report.words import masked
 
 MOST_STEPS = 200  # of one pass
 

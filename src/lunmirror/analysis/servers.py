@@ -1,15 +1,18 @@
-"""Each server: may it be lost now, must it stay, or is it lost already? Pure."""
+"""Each server: may it be lost now, must it stay, or is it lost already? Pure, but for
+`silent_servers`, which asks their portals."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from lunmirror.desired import Desired
+from lunmirror.analysis.risk import Loss, losses
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.model import Present, Report, World
+from lunmirror.host.protocol import Reader
 from lunmirror.layers.session.facts import NoSession, Session
 from lunmirror.layers.session.since import Error
-from lunmirror.model import Present, World
-from lunmirror.report.risk import Loss, losses
 
 SPARE, NEEDED, AWAY = "spare", "needed", "away"
+ANSWER = 3.0  # seconds for a portal to accept a connection
 
 
 class Server(NamedTuple):
@@ -58,3 +61,21 @@ def _since(facts: object, errors: Mapping[str, Error]) -> str:
     if not isinstance(facts, Session):
         return ""
     return facts.since or (errors[facts.sid].when if facts.sid in errors else "")
+
+
+def silent_servers(server: str, report: Report, desired: Desired, reader: Reader) -> dict[str, str]:
+    """Every other server of which no portal with a live session accepts connections, with the reason: until a ping
+    times out, the kernel believes in the session of a dead server (docs/facts/lvm.md#grey-seconds)."""
+    live = [
+        p
+        for p in desired.paths()
+        if p.server.name != server
+        and isinstance(state := report.seen.get("session", {}).get(p.name), Present)
+        and isinstance(state.facts, Session)
+        and state.facts.live
+    ]
+    answers = reader.reach(tuple({(p.portal.address, p.portal.port): None for p in live}), ANSWER) if live else {}
+    found: dict[str, list[str]] = {}
+    for path in live:
+        found.setdefault(path.server.name, []).append(answers.get((path.portal.address, path.portal.port), ""))
+    return {name: silences[0] for name, silences in found.items() if all(silences)}

@@ -20,16 +20,16 @@ What only follows from a cause lower down is folded under it: a dead server is o
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from lunmirror.analysis import health as healths
 from lunmirror.analysis.folding import Trouble, fold, resting
+from lunmirror.analysis.risk import Copy, copies, facts_of, past_of, whole_legs
 from lunmirror.analysis.servers import Server, servers
-from lunmirror.desired import Desired, Volume
-from lunmirror.exits import Exit
+from lunmirror.engine.desired import Desired, Volume
+from lunmirror.engine.exits import Exit
+from lunmirror.engine.model import WAITS, Absent, Finding, Kind, Report, Run, Step, World
 from lunmirror.host import paths
 from lunmirror.layers.session.since import Error
 from lunmirror.layers.volume.facts import LogicalVolume
-from lunmirror.model import WAITS, Absent, Finding, Kind, Report, Run, Step, World
-from lunmirror.report import health as healths
-from lunmirror.report.risk import Copy, copies, facts_of, past_of, whole_legs
 
 OK, COPYING, DEGRADED, DOWN = "ok", "copying", "degraded", "down"
 _ORDER = (OK, COPYING, DEGRADED, DOWN)
@@ -100,7 +100,7 @@ class Machine(NamedTuple):
 
 
 def judge(report: Report, desired: Desired, errors: Mapping[str, Error] | None = None) -> Machine:
-    """`errors`: session -> its last connection error (report/kernellog.py), where it was asked for."""
+    """`errors`: session -> its last connection error (analysis/kernellog.py), where it was asked for."""
     standing = servers(report.seen, desired, errors or {})
     serious = [f for f in report.findings if f.kind is not Kind.NOTE]
     found = tuple(_judged(volume, report, desired, standing, serious) for volume in desired.volumes.values())

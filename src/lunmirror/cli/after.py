@@ -7,13 +7,13 @@ from contextlib import suppress
 from typing import Any
 
 from lunmirror import __version__
-from lunmirror.desired import Desired
-from lunmirror.errors import BusyError, ConfigError, LunmirrorError
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.errors import BusyError, ConfigError, LunmirrorError
+from lunmirror.engine.log import Log
+from lunmirror.engine.model import Report
 from lunmirror.host import paths, safefile, statusfile, words
 from lunmirror.host.protocol import Host
 from lunmirror.host.waiting import Interrupted
-from lunmirror.log import Log
-from lunmirror.model import Report
 from lunmirror.watch import document
 
 START = 5.0  # seconds for systemd to take a unit's start
@@ -24,7 +24,7 @@ def passed(report: Report, desired: Desired, host: Host, log: Log) -> None:
     """The pass came to this report. The caller holds the run lock."""
     readings: dict[str, Any] = {}
     if document.any_copying(report, desired):
-        from lunmirror.report import copying  # only a copy has a pace
+        from lunmirror.analysis import copying  # only a copy has a pace
 
         readings = copying.read(report, desired, host)
     before = statusfile.recall(__version__)
@@ -36,7 +36,7 @@ def failed(verb: str, error: LunmirrorError, seconds: float, log: Log) -> None:
     if isinstance(error, UNREPORTED):
         return
     from lunmirror.config import cache
-    from lunmirror.runlock import held
+    from lunmirror.engine.runlock import held
 
     said = {part: getattr(error, part) for part in ("what", "where", "why", "next")}
     if isinstance(error, ConfigError):

@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 
-from lunmirror.analysis.agreed import Agreed, Plain, digest, document, faults
 from lunmirror.config import sources
-from lunmirror.errors import LunmirrorError
-from lunmirror.exits import Exit
+from lunmirror.engine.errors import LunmirrorError
+from lunmirror.engine.exits import Exit
+from lunmirror.engine.model import Step
 from lunmirror.host import paths, safefile, words
-from lunmirror.model import Step
+from lunmirror.report.agreed import Agreed, Plain, digest, document, faults
 
 VALID = 24 * 3600  # seconds
 MOST_BYTES = 8 << 20

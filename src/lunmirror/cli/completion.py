@@ -16,9 +16,6 @@ from lunmirror.cli.options import Parser
 DIRECTORY = Path(__file__).parents[3] / "contrib" / "completion"
 FILES = {"bash": "lunmirror", "zsh": "_lunmirror", "fish": "lunmirror.fish"}
 
-DIRECTORY = Path(__file__).parents[3] / "contrib" / "completion"
-FILES = {"bash": "lunmirror", "zsh": "_lunmirror", "fish": "lunmirror.fish"}
-
 
 class Argument(NamedTuple):
     """One option or positional of a verb. `offers`: what its value may be completed with (Parser.offers), or

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lunmirror.errors import LunmirrorError
+from lunmirror.engine.errors import LunmirrorError
+from lunmirror.engine.model import WAITS, Outcome, Step
 from lunmirror.host import waiting
-from lunmirror.model import WAITS, Outcome, Step
 from lunmirror.report.style import DIM, YELLOW, Style, block
 from lunmirror.report.table import is_bookkeeping, is_risky, outcome_lines, sized
 from lunmirror.report.watch import fitted

@@ -9,22 +9,23 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from lunmirror.analysis.servers import servers
+from lunmirror.analysis import copying, kernellog
+from lunmirror.analysis.health import WORDS, is_full, status_exit
+from lunmirror.analysis.risk import losses
+from lunmirror.analysis.servers import servers, silent_servers
 from lunmirror.analysis.verdict import Machine, judge
 from lunmirror.cli import output, passes
 from lunmirror.cli.options import check_server, declared, nearest
-from lunmirror.desired import Desired
-from lunmirror.errors import UsageError
-from lunmirror.exits import Exit
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.errors import UsageError
+from lunmirror.engine.exits import Exit
+from lunmirror.engine.log import Log
+from lunmirror.engine.model import Report
 from lunmirror.host.protocol import Reader
 from lunmirror.host.waiting import Interrupted
 from lunmirror.layers.volume import undeclared
-from lunmirror.log import Log
-from lunmirror.model import Report
-from lunmirror.report import brief, copying, kernellog, verdict, watch
+from lunmirror.report import brief, verdict, watch
 from lunmirror.report import status as tree
-from lunmirror.report.health import WORDS, is_full, status_exit
-from lunmirror.report.risk import losses
 from lunmirror.report.style import Style, block
 from lunmirror.report.table import Paint
 
@@ -53,8 +54,8 @@ class Scene(NamedTuple):
 
 def scene(args: Namespace, log: Log) -> Scene:
     """This machine and this terminal. Raises ConfigError, HostError."""
+    from lunmirror.engine.reconcile import run_pass
     from lunmirror.host.live import LiveHost
-    from lunmirror.reconcile import run_pass
 
     host = LiveHost(log.note)
     desired = passes.load(args, remember=False)
@@ -124,7 +125,7 @@ def can_lose(scene: Scene) -> passes.Reported:
     server = scene.args.server
     check_server(server, scene.desired.servers)
     report = scene.look()
-    silent = verdict.silent_servers(server, report, scene.desired, scene.host)
+    silent = silent_servers(server, report, scene.desired, scene.host)
     result, found = verdict.verdict(server, report, scene.desired, silent)
     (standing,) = (s for s in servers(report.seen, scene.desired, {}) if s.name == server)
     if scene.args.json:

@@ -5,8 +5,8 @@ import os
 import sys
 
 from lunmirror.cli import output, parser
-from lunmirror.errors import LunmirrorError
-from lunmirror.exits import Exit
+from lunmirror.engine.errors import LunmirrorError
+from lunmirror.engine.exits import Exit
 from lunmirror.host import waiting
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from lunmirror import __version__
 from lunmirror.cli import parser
 from lunmirror.cli.completion import Argument, arguments
-from lunmirror.exits import Exit
+from lunmirror.engine.exits import Exit
 
 FILE = Path(__file__).parents[3] / "docs" / "lunmirror.8"
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from lunmirror.config import sources
-from lunmirror.errors import LunmirrorError
+from lunmirror.engine.errors import LunmirrorError
 
 # Nothing in a name does anything in a command line that it is put into.
 _HARMLESS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+/-]*")

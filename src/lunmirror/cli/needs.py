@@ -4,8 +4,8 @@ import os
 from importlib import util
 from typing import NamedTuple
 
-from lunmirror.desired import Desired
-from lunmirror.errors import HostError
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.errors import HostError
 from lunmirror.host import child, modules, paths, words
 
 

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, NoReturn
 
-from lunmirror.errors import UsageError
+from lunmirror.engine.errors import UsageError
+from lunmirror.engine.log import LEVELS
 from lunmirror.host import paths
-from lunmirror.log import LEVELS
 
 
 class Parser(argparse.ArgumentParser):

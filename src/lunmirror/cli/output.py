@@ -4,10 +4,10 @@ import os
 import sys
 from contextlib import suppress
 
-from lunmirror.errors import ConfigError, LunmirrorError
-from lunmirror.exits import Exit
+from lunmirror.engine.errors import ConfigError, LunmirrorError
+from lunmirror.engine.exits import Exit
+from lunmirror.engine.plain import shown
 from lunmirror.host import manager, paths, words
-from lunmirror.plain import shown
 from lunmirror.report.style import Style
 
 

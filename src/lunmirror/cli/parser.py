@@ -24,8 +24,8 @@ from lunmirror.cli.commands import (
 )
 from lunmirror.cli.commands import help as help_
 from lunmirror.cli.options import Parser, nearest
-from lunmirror.errors import UsageError
-from lunmirror.exits import Exit
+from lunmirror.engine.errors import UsageError
+from lunmirror.engine.exits import Exit
 
 
 class Command(Protocol):

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from lunmirror import config
 from lunmirror.cli import needs, output, quiet
-from lunmirror.desired import Desired
-from lunmirror.errors import LunmirrorError
-from lunmirror.exits import Exit
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.errors import LunmirrorError
+from lunmirror.engine.exits import Exit
+from lunmirror.engine.log import Log
+from lunmirror.engine.model import Outcome, Report, Step
 from lunmirror.host import waiting
-from lunmirror.log import Log
-from lunmirror.model import Outcome, Report, Step
 
 if TYPE_CHECKING:
     from lunmirror.cli.live import Consent, Live
@@ -85,13 +85,13 @@ def _walk(args: Namespace, log: Log, lock_wait: float | None, choose: Callable[[
     from contextlib import nullcontext
 
     from lunmirror.analysis.news import unacknowledged
-    from lunmirror.execute import Executor
-    from lunmirror.flapping import Flapping
+    from lunmirror.analysis.result import exit_of
+    from lunmirror.engine.execute import Executor
+    from lunmirror.engine.flapping import Flapping
+    from lunmirror.engine.reconcile import run_pass
+    from lunmirror.engine.runlock import held
     from lunmirror.host import flapping as notes
     from lunmirror.host.live import LiveHost
-    from lunmirror.reconcile import run_pass
-    from lunmirror.report.result import exit_of
-    from lunmirror.runlock import held
 
     changes = lock_wait is not None
     if changes:
@@ -144,7 +144,7 @@ def _walk(args: Namespace, log: Log, lock_wait: float | None, choose: Callable[[
 
         try:
             if executor is not None and getattr(args, "relogin", False):
-                from lunmirror.relogin import Stage, renew
+                from lunmirror.engine.relogin import Stage, renew
 
                 seen = renew(Stage(desired, host, executor, one_pass, pause))
             else:
@@ -166,8 +166,8 @@ def _walk(args: Namespace, log: Log, lock_wait: float | None, choose: Callable[[
 def _remember(seen: Report, desired: Desired, log: Log) -> None:
     """Keep what the pass changed; a history that cannot be written changes nothing else."""
     from lunmirror.analysis import past
+    from lunmirror.analysis.result import exit_of
     from lunmirror.host import history
-    from lunmirror.report.result import exit_of
 
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     secrets = tuple(log.secrets)

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from lunmirror.analysis.news import after, ident_of_failure, news
 from lunmirror.cli import after as after_pass
 from lunmirror.cli import needs, output
-from lunmirror.errors import LunmirrorError
-from lunmirror.exits import Exit
+from lunmirror.engine.errors import LunmirrorError
+from lunmirror.engine.exits import Exit
+from lunmirror.engine.log import Log
+from lunmirror.engine.model import Report, Step
 from lunmirror.host import manager, reported, waiting
-from lunmirror.log import Log
-from lunmirror.model import Report, Step
 
 Look = Callable[[Log], tuple[Exit, Report, str]]
 

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from lunmirror.config import cache, passwords, sources
-from lunmirror.desired import Desired
+from lunmirror.engine.desired import Desired
 from lunmirror.host import paths
 
 read_secret = passwords.read_secret

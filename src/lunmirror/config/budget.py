@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from lunmirror.config.problems import InvalidValue
-from lunmirror.desired import Timeouts
+from lunmirror.engine.desired import Timeouts
 
 DEFAULT_BUDGET = 15
 DEFAULT_LOGIN_TIMEOUT = 10

@@ -1,7 +1,8 @@
 """The compiled configuration, kept so that a run with unchanged files needs neither a TOML parser nor a validator.
 
-It is believed only while every doubt is excluded: nobody else can have written it (host/rundir.py), lunmirror and its schema are the same, and every byte that the result depends on is the same: the
-texts of all source files are kept in it, and the password files' stamps. Any doubt means compiling again, and a
+It is believed only while every doubt is excluded: nobody else can have written it (host/rundir.py), every module that
+decides the result is the same file, and every byte that it depends on is the same: the texts of all source files are
+kept in it, and the password files' stamps. Any doubt means compiling again, and a
 cache that cannot be written is no error. Imports nothing heavy.
 """
 
@@ -15,7 +16,7 @@ from typing import Any
 
 from lunmirror import __version__
 from lunmirror.config import passwords
-from lunmirror.desired import (
+from lunmirror.engine.desired import (
     Chap,
     Credentials,
     Desired,
@@ -31,9 +32,6 @@ from lunmirror.desired import (
     Volume,
 )
 from lunmirror.host import rundir
-
-# The digest of the JSON Schema and of the fields of Desired; a test computes it and says what to write here.
-SCHEMA = "1d82778d1ef6b4b8"
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 Sources = list[tuple[str, str]]
@@ -53,7 +51,7 @@ def recall(path: str, sources: Sources) -> Desired | None:
 
 
 def last(path: str) -> Desired | None:
-    """What was compiled last, whatever the files say now: who is notified that they are not valid any more."""
+    """What was compiled last, whatever the files say now: whom to notify that they are not valid any more."""
     try:
         return _desired(json.loads(rundir.read(path))["desired"])
     except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
@@ -75,13 +73,13 @@ def keep(path: str, sources: Sources, desired: Desired) -> None:
 
 def _key(sources: Sources) -> list[Any]:
     """Everything that the result depends on, apart from secrets, in a form that JSON keeps."""
-    return [__version__, SCHEMA, _program(), [list(source) for source in sources]]
+    return [__version__, _program(), [list(source) for source in sources]]
 
 
 def _program() -> list[list[Any]]:
     """Size and times of every module that decides the result: so that a new build of one version is noticed."""
     files = [entry.path for entry in os.scandir(_HERE) if entry.name.endswith(".py")]
-    files += [os.path.join(_HERE, "..", name) for name in ("desired.py", "identity.py")]
+    files += [os.path.join(_HERE, "..", "engine", name) for name in ("desired.py", "identity.py", "secret.py")]
     return [[file, (s := os.stat(file)).st_size, s.st_mtime_ns, s.st_ctime_ns] for file in sorted(files)]
 
 

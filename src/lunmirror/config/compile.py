@@ -4,7 +4,6 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from lunmirror import desired, identity
 from lunmirror.config import budget, passwords
 from lunmirror.config.checks import check, each, explicit_timeouts, margins, volumes_of
 from lunmirror.config.drafts import draft
@@ -12,7 +11,8 @@ from lunmirror.config.legs import default_legs
 from lunmirror.config.merge import Document, merge
 from lunmirror.config.problems import MOST_SHOWN, Problems
 from lunmirror.config.schema import Document as Schema
-from lunmirror.errors import ConfigError, LunmirrorError
+from lunmirror.engine import desired, identity
+from lunmirror.engine.errors import ConfigError, LunmirrorError
 
 DEFAULT_STARTUP = "automatic"
 DEFAULT_BOOT_WAIT = 30

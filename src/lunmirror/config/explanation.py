@@ -9,8 +9,8 @@ from lunmirror.config import budget
 from lunmirror.config.drafts import toml
 from lunmirror.config.problems import nearest, quoted
 from lunmirror.config.schema import Document, Table, table_of
-from lunmirror.desired import Desired, Timeouts
-from lunmirror.errors import UsageError
+from lunmirror.engine.desired import Desired, Timeouts
+from lunmirror.engine.errors import UsageError
 
 _PART = re.compile(r'"([^"]*)"|([^."\[\]]+)')
 _ROWS = (

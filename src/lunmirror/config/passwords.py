@@ -6,8 +6,8 @@ Imported by every run (the compiled form is only good while these files are unch
 import os
 import stat
 
+from lunmirror.engine.secret import LONGEST, secret_in
 from lunmirror.host import safefile
-from lunmirror.secret import LONGEST, secret_in
 
 ABSENT = "it does not exist"
 CREDENTIALS = "CREDENTIALS_DIRECTORY"  # systemd.exec(5), LoadCredential=
@@ -81,7 +81,7 @@ def read_secret(path: str) -> str:
 
 def refused(path: str, reason: str, where: str = "") -> Exception:
     """The ConfigError that says why a password file cannot be used."""
-    from lunmirror.errors import ConfigError, LunmirrorError
+    from lunmirror.engine.errors import ConfigError, LunmirrorError
 
     what, why, next = sentences(path, reason)
     return ConfigError([LunmirrorError(what, where=where or path, why=why, next=next)])

@@ -6,7 +6,7 @@ from typing import Any
 
 from lunmirror.config.names import line
 from lunmirror.config.problems import InvalidValue, quoted
-from lunmirror.desired import Portal
+from lunmirror.engine.desired import Portal
 
 DEFAULT_PORT = 3260  # IANA: iscsi-target
 HOST_BYTES = 253

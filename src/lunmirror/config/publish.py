@@ -1,10 +1,8 @@
-"""The schema for others: JSON Schema for editors, and the digest by which a compiled cache knows its maker."""
+"""The schema for others: the JSON Schema, as editors use it."""
 
-import hashlib
 import json
 from typing import Any
 
-from lunmirror import desired
 from lunmirror.config.schema import Document
 
 
@@ -18,16 +16,6 @@ def json_schema() -> dict[str, Any]:
 def json_schema_text() -> str:
     """The same as the shipped file has it."""
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
-
-
-def digest() -> str:
-    """What changes whenever the schema or the shape of the compiled form changes (cache.SCHEMA)."""
-    shapes = {
-        name: kind._fields
-        for name, kind in vars(desired).items()
-        if isinstance(kind, type) and hasattr(kind, "_fields")
-    }
-    return hashlib.sha256(json.dumps([json_schema(), shapes], sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _tidy(node: Any) -> Any:

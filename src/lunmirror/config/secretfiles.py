@@ -5,7 +5,7 @@ from typing import Any
 
 from lunmirror.config import passwords
 from lunmirror.config.problems import Key, Problems
-from lunmirror.errors import ConfigError
+from lunmirror.engine.errors import ConfigError
 
 
 def check(servers: Iterable[tuple[str, Any]], directory: str, problems: Problems) -> None:

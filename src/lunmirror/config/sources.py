@@ -134,6 +134,6 @@ def _cannot_read(path: str, error: Exception) -> tuple[str, str, str, str]:
 
 
 def _error(faults: list[tuple[str, str, str, str]]) -> Exception:
-    from lunmirror.errors import ConfigError, LunmirrorError
+    from lunmirror.engine.errors import ConfigError, LunmirrorError
 
     return ConfigError([LunmirrorError(what, where=where, why=why, next=next) for where, what, why, next in faults])

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from lunmirror.config.problems import InvalidValue, quoted, shown
-from lunmirror.desired import Size
+from lunmirror.engine.desired import Size
 
 SECONDS = {"s": 1, "m": 60, "h": 3600}
 BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "PiB": 2**50, "EiB": 2**60}

@@ -9,18 +9,18 @@ from contextlib import ExitStack
 from functools import partial
 from typing import NamedTuple
 
-from lunmirror.desired import Desired
+from lunmirror.analysis.servers import silent_servers
 from lunmirror.drill.cut import Cut
 from lunmirror.drill.plan import Place, Rehearsal, is_whole
 from lunmirror.drill.probe import Write, write_steadily, writes
 from lunmirror.drill.watch import GIVEN_UP, Sample, samples, watch
-from lunmirror.errors import HostError, LunmirrorError
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.errors import HostError, LunmirrorError
+from lunmirror.engine.model import Report
 from lunmirror.host.protocol import Reader
 from lunmirror.host.waiting import Interrupted, until
 from lunmirror.host.words import of
 from lunmirror.host.worker import Worker
-from lunmirror.model import Report
-from lunmirror.report.verdict import silent_servers
 
 BEFORE = 4.0  # seconds of ordinary writing before the cut
 AFTER = 2.0  # and after redundancy is full

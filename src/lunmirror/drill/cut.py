@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 
 from lunmirror.drill.plan import Endpoint
-from lunmirror.errors import HostError
+from lunmirror.engine.errors import HostError
 from lunmirror.host import child, paths
 from lunmirror.host.child import Job
 from lunmirror.host.protocol import Host

@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from lunmirror.desired import Desired, Portal, Server
+from lunmirror.analysis.health import FULL, health
+from lunmirror.analysis.risk import copies, facts_of, losses
+from lunmirror.analysis.uses import foreign_uses
+from lunmirror.engine.desired import Desired, Portal, Server
+from lunmirror.engine.model import Present, Report
+from lunmirror.engine.plain import same_address
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.mount.facts import MountState
 from lunmirror.lvm.devices import text
-from lunmirror.model import Present, Report
-from lunmirror.plain import same_address
-from lunmirror.report.health import FULL, health
-from lunmirror.report.risk import copies, facts_of, losses
-from lunmirror.report.uses import foreign_uses
 
 Endpoint = tuple[str, int]  # a numeric address, canonical, without a zone; a TCP port
 

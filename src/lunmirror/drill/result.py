@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from lunmirror.drill.course import Course
 from lunmirror.drill.watch import GIVEN_UP, REBUILDING, WHOLE, Sample
-from lunmirror.exits import Exit
+from lunmirror.engine.exits import Exit
 from lunmirror.report.table import Paint
 
 SCHEMA = 1

@@ -5,18 +5,18 @@ import stat
 from collections.abc import Callable
 from typing import NamedTuple
 
-from lunmirror.desired import Desired
+from lunmirror.analysis.servers import silent_servers
 from lunmirror.drill import plan, result
 from lunmirror.drill.course import Course, Stage, play
 from lunmirror.drill.cut import Cut
-from lunmirror.errors import HostError, UsageError
-from lunmirror.execute import Executor
-from lunmirror.exits import Exit
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.errors import HostError, UsageError
+from lunmirror.engine.execute import Executor
+from lunmirror.engine.exits import Exit
+from lunmirror.engine.model import Absent, Present, Report
+from lunmirror.engine.reconcile import run_pass
 from lunmirror.host import paths
 from lunmirror.host.protocol import ActionFailed, Host
-from lunmirror.model import Absent, Present, Report
-from lunmirror.reconcile import run_pass
-from lunmirror.report.verdict import silent_servers
 
 REPAIR = 900  # seconds
 

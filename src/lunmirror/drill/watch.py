@@ -7,16 +7,16 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from lunmirror.desired import Desired
 from lunmirror.drill.plan import Rehearsal, read_sessions, through
 from lunmirror.drill.probe import Notes
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.model import Present
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.host.waiting import until
 from lunmirror.layers.volume.observe import health
 from lunmirror.lvm.devices import text
 from lunmirror.lvm.read import DmLine, read_status
-from lunmirror.model import Present
 
 PERIOD = 0.2  # seconds
 

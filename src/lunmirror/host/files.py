@@ -10,10 +10,10 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from lunmirror.errors import HostError
+from lunmirror.engine.errors import HostError
+from lunmirror.engine.model import ABSENT, Present, Seen, Unknown
 from lunmirror.host import paths, safefile, words
 from lunmirror.host.protocol import ActionFailed
-from lunmirror.model import ABSENT, Present, Seen, Unknown
 
 MOST_READ = 16 << 20  # bytes; nothing that we read is near it
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR)

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
+from lunmirror.engine.model import Seen
 from lunmirror.host import child, files, words
 from lunmirror.host.child import Job
 from lunmirror.host.protocol import ActionFailed, Ran
 from lunmirror.host.stuck import Stuck
 from lunmirror.host.waiting import stop_if_asked, until
-from lunmirror.model import Seen
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ Reads answer `Present`, `Absent` or `Unknown`, never an exception, so that no ca
 from collections.abc import Callable
 from typing import NamedTuple, Protocol, TypeVar
 
-from lunmirror.model import Seen
+from lunmirror.engine.model import Seen
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ import os
 import stat
 from contextlib import suppress
 
-from lunmirror.errors import HostError
+from lunmirror.engine.errors import HostError
 from lunmirror.host import paths, safefile, words
 
 MOST_BYTES = 8 << 20

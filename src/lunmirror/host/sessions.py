@@ -1,7 +1,7 @@
 """Whether sessions are up, by the kernel's own word. For waiting only: what counts is what the session layer sees then."""
 
+from lunmirror.engine.model import Present
 from lunmirror.host import files, paths
-from lunmirror.model import Present
 
 
 def logged_in(wanted: tuple[tuple[str, str, int], ...]) -> bool:

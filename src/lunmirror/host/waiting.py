@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from lunmirror.errors import LunmirrorError
+from lunmirror.engine.errors import LunmirrorError
 
 Found = TypeVar("Found")
 

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lunmirror.errors import UsageError
+from lunmirror.engine.errors import UsageError
 
 DATA = Path(__file__).parents[1] / "files"
 LIST = "files.toml"

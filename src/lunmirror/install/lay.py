@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from lunmirror.errors import HostError
+from lunmirror.engine.errors import HostError
 from lunmirror.install.files import File, Layout
 
 NOTE = "installed.json"

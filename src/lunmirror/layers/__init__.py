@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from lunmirror.desired import Desired
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.model import Observed, Plan, Ref, World
 from lunmirror.host.protocol import Reader
 from lunmirror.layers import disk, filesystem, group, mount, node, scsi, session, udev, unrelated, volume
-from lunmirror.model import Observed, Plan, Ref, World
 
 
 class Layer(NamedTuple):

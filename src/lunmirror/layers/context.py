@@ -6,8 +6,22 @@ its own questions need.
 
 from collections.abc import Iterable
 
-from lunmirror.desired import Desired
-from lunmirror.model import ABSENT, Action, Drift, Finding, Guard, Kind, Plan, Ref, Risk, Seen, Step, Unknown, World
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.model import (
+    ABSENT,
+    Action,
+    Drift,
+    Finding,
+    Guard,
+    Kind,
+    Plan,
+    Ref,
+    Risk,
+    Seen,
+    Step,
+    Unknown,
+    World,
+)
 
 NOT_LOOKED_AT = Unknown("it was not looked at")
 

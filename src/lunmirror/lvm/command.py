@@ -4,9 +4,9 @@ LVM opens every visible device and waits for it without a deadline: with one leg
 (docs/facts/lvm.md#dead-disk). `--devices` exists since lvm2 2.03.12.
 """
 
-from lunmirror.desired import Desired, Disk
+from lunmirror.engine.desired import Desired, Disk
+from lunmirror.engine.model import Present, World
 from lunmirror.host import paths
-from lunmirror.model import Present, World
 
 # What the machine's lvm.conf may say, and what would change an answer, or the outcome of a command of ours: said again on
 # every command line (docs/facts/lvm-settings.md). What is left to the machine is looked at instead: whether something

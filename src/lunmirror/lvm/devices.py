@@ -8,10 +8,10 @@ child has a deadline too.
 Which of them LVM is shown is another question: the declared disks' own, and nothing else (layers/disk/observe.py).
 """
 
+from lunmirror.engine.model import Present
+from lunmirror.engine.plain import count
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
-from lunmirror.model import Present
-from lunmirror.plain import count
 
 _PLAIN = ("sd", "vd", "nvme")  # disks and their partitions: nothing is below them
 PROBE = 1.5  # seconds for a portal with a session to accept a connection: the kernel asks twice in that time

@@ -5,9 +5,9 @@ In one of the first four sectors (lvm2, lib/label/label.h and lib/format_text/la
 (8 bytes), a checksum (4), the offset of what follows (4, little-endian), "LVM2 001"; there the UUID, 32 characters.
 """
 
+from lunmirror.engine.model import ABSENT, Present, Seen, Unknown
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
-from lunmirror.model import ABSENT, Present, Seen, Unknown
 
 SECTOR, LENGTH, DEADLINE = 512, 4096, 10.0  # bytes, bytes, seconds
 GROUPS = (6, 4, 4, 4, 4, 4, 6)  # how LVM writes a UUID

@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
+from lunmirror.engine.model import Present
+from lunmirror.engine.plain import count
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.lvm.devices import names, text
 from lunmirror.lvm.luns import FLAT
-from lunmirror.model import Present
-from lunmirror.plain import count
 
 # Never physical volumes here, and some of them (an empty drive, a dead nbd) take long to say so.
 _PASSED_OVER = ("ram", "zram", "sr", "fd", "nbd")

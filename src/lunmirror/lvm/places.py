@@ -4,12 +4,12 @@ A UUID proves nothing here, since a copy has the same: the device that the kerne
 the session that shows it. What cannot be read there is claimed of nobody.
 """
 
-from lunmirror.desired import Desired, Disk
+from lunmirror.engine.desired import Desired, Disk
+from lunmirror.engine.plain import same_address
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.lvm.devices import text
 from lunmirror.lvm.origin import Origin
-from lunmirror.plain import same_address
 
 UNSET = ("", "(null)", "<NULL>")  # how the kernel shows a string that nobody set
 

@@ -4,12 +4,12 @@ import json
 from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
+from lunmirror.engine.model import Present, Seen, Unknown
+from lunmirror.engine.plain import count
 from lunmirror.host import paths
 from lunmirror.host.protocol import Ran, Reader
 from lunmirror.lvm.command import report
 from lunmirror.lvm.devices import Devices
-from lunmirror.model import Present, Seen, Unknown
-from lunmirror.plain import count
 
 DEADLINE = 30.0  # seconds; the read takes 1 to 3 s under emulation (docs/facts/lvm.md#report)
 

@@ -4,9 +4,9 @@ import json
 from enum import Enum
 from typing import Any
 
-from lunmirror.desired import Desired
-from lunmirror.model import Finding, Outcome, Report, Step
-from lunmirror.report.result import exit_of
+from lunmirror.analysis.result import exit_of
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.model import Finding, Outcome, Report, Step
 from lunmirror.report.words import how
 
 SCHEMA = 1

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 
+from lunmirror.analysis.copying import Speed
 from lunmirror.analysis.folding import Trouble
+from lunmirror.analysis.risk import UNSURE, facts_of
 from lunmirror.analysis.servers import AWAY, SPARE, Server
 from lunmirror.analysis.verdict import COPYING, DEGRADED, DOWN, OK, Clause, Machine, Verdict, listed
-from lunmirror.desired import Desired, Volume
-from lunmirror.model import Finding, Kind, Report
-from lunmirror.report.copying import Speed
-from lunmirror.report.risk import UNSURE, facts_of
+from lunmirror.engine.desired import Desired, Volume
+from lunmirror.engine.model import Finding, Kind, Report
 from lunmirror.report.style import BOLD, CYAN, GREEN, INDENT, RED, YELLOW, Style, block, cells
 from lunmirror.report.words import bar, rate, size, span
 

@@ -8,21 +8,21 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from lunmirror.analysis import verdict
-from lunmirror.desired import Desired, Disk, Volume
-from lunmirror.exits import Exit
+from lunmirror.analysis.copying import Speed
+from lunmirror.analysis.health import FULL, REBUILDING, health, status_exit
+from lunmirror.analysis.kernellog import Error
+from lunmirror.analysis.risk import LETTERS, Copy, Loss, copies, losses
+from lunmirror.engine.desired import Desired, Disk, Volume
+from lunmirror.engine.exits import Exit
+from lunmirror.engine.model import Absent, Present, Report, Seen, Unknown
+from lunmirror.engine.plain import shown
 from lunmirror.layers.disk.facts import Lun
 from lunmirror.layers.filesystem.facts import FileSystem
 from lunmirror.layers.group.facts import VolumeGroup
 from lunmirror.layers.mount.facts import MountState
 from lunmirror.layers.session.facts import NoSession, Session, stale
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
-from lunmirror.model import Absent, Present, Report, Seen, Unknown
-from lunmirror.plain import shown
 from lunmirror.report.as_json import SCHEMA, _finding
-from lunmirror.report.copying import Speed
-from lunmirror.report.health import FULL, REBUILDING, health, status_exit
-from lunmirror.report.kernellog import Error
-from lunmirror.report.risk import LETTERS, Copy, Loss, copies, losses
 from lunmirror.report.table import Paint
 from lunmirror.report.words import rate, size, span
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from lunmirror.plain import shown
+from lunmirror.engine.plain import shown
 
 CELLS = 24  # of a bar
 LABEL = 8  # columns of a field's name: "cause   "

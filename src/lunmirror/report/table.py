@@ -8,15 +8,26 @@ import re
 from collections.abc import Iterable
 
 from lunmirror.analysis.folding import fold
+from lunmirror.analysis.health import is_copying
 from lunmirror.analysis.news import ident
-from lunmirror.desired import Desired
-from lunmirror.exits import Exit
+from lunmirror.analysis.result import exit_of
+from lunmirror.analysis.risk import facts_of
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.exits import Exit
+from lunmirror.engine.model import (
+    WAITS,
+    AwaitPath,
+    Finding,
+    Kind,
+    MakeDirectory,
+    Outcome,
+    Report,
+    Risk,
+    Step,
+    WriteFile,
+)
+from lunmirror.engine.plain import shown
 from lunmirror.host import paths
-from lunmirror.model import WAITS, AwaitPath, Finding, Kind, MakeDirectory, Outcome, Report, Risk, Step, WriteFile
-from lunmirror.plain import shown
-from lunmirror.report.health import is_copying
-from lunmirror.report.result import exit_of
-from lunmirror.report.risk import facts_of
 from lunmirror.report.style import CYAN, GREEN, PLAIN, RED, YELLOW, Style, block, cells
 from lunmirror.report.words import bar, how, size, why
 

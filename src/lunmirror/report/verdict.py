@@ -3,35 +3,13 @@
 import json
 from collections.abc import Mapping
 
+from lunmirror.analysis.risk import Loss, losses
 from lunmirror.analysis.servers import Server
-from lunmirror.desired import Desired
-from lunmirror.exits import Exit
-from lunmirror.host.protocol import Reader
-from lunmirror.layers.session.facts import Session
-from lunmirror.model import Present, Report
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.exits import Exit
+from lunmirror.engine.model import Report
 from lunmirror.report.as_json import SCHEMA
-from lunmirror.report.risk import Loss, losses
 from lunmirror.report.style import GREEN, PLAIN, RED, Style, block
-
-ANSWER = 3.0  # seconds for a portal to accept a connection
-
-
-def silent_servers(server: str, report: Report, desired: Desired, reader: Reader) -> dict[str, str]:
-    """Every other server of which no portal with a live session accepts connections, with the reason: until a ping
-    times out, the kernel believes in the session of a dead server (docs/facts/lvm.md#grey-seconds)."""
-    live = [
-        p
-        for p in desired.paths()
-        if p.server.name != server
-        and isinstance(state := report.seen.get("session", {}).get(p.name), Present)
-        and isinstance(state.facts, Session)
-        and state.facts.live
-    ]
-    answers = reader.reach(tuple({(p.portal.address, p.portal.port): None for p in live}), ANSWER) if live else {}
-    found: dict[str, list[str]] = {}
-    for path in live:
-        found.setdefault(path.server.name, []).append(answers.get((path.portal.address, path.portal.port), ""))
-    return {name: silences[0] for name, silences in found.items() if all(silences)}
 
 
 def verdict(

@@ -7,13 +7,13 @@ Pure but for the two functions that it is given; pausing, drawing and stopping a
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
+from lunmirror.analysis.copying import Reading, Speed, speeds
+from lunmirror.analysis.health import DEGRADED, FULL, REBUILDING, Health, health
 from lunmirror.analysis.verdict import judge
-from lunmirror.desired import Desired
-from lunmirror.model import Report
-from lunmirror.plain import shown
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.model import Report
+from lunmirror.engine.plain import shown
 from lunmirror.report import words
-from lunmirror.report.copying import Reading, Speed, speeds
-from lunmirror.report.health import DEGRADED, FULL, REBUILDING, Health, health
 from lunmirror.report.table import Paint
 from lunmirror.report.words import rate, span
 

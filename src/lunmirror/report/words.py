@@ -1,6 +1,6 @@
 """Phrases that every rendering shares."""
 
-from lunmirror.model import (
+from lunmirror.engine.model import (
     AwaitPath,
     AwaitPortals,
     AwaitSessions,
@@ -12,8 +12,8 @@ from lunmirror.model import (
     WriteFile,
     WriteValue,
 )
+from lunmirror.engine.secret import masked
 
-MASK = "********"
 _SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./-_<>")
 
 
@@ -58,13 +58,6 @@ def unified_diff(file: WriteFile) -> str:
     source = "/dev/null" if file.before is None else file.path
     lines = difflib.unified_diff(old, new, source, file.path, lineterm="", n=1)
     return masked("\n".join(lines), file.secrets)
-
-
-def masked(text: str, secrets: tuple[str, ...]) -> str:
-    """The text without any of the secrets, the longest first, so that none is left in part."""
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = text.replace(secret, MASK)
-    return text
 
 
 def size(amount: int) -> str:

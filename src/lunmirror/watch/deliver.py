@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from lunmirror.desired import Notify
+from lunmirror.engine.desired import Notify
 from lunmirror.host import paths
 from lunmirror.host.protocol import Ran
 from lunmirror.watch import events

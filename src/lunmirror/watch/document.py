@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from lunmirror import __version__
-from lunmirror.desired import Desired, Path, Volume
-from lunmirror.exits import Exit
+from lunmirror.analysis.health import FULL, REBUILDING, health, is_copying
+from lunmirror.analysis.result import exit_of
+from lunmirror.analysis.risk import copies, facts_of, losses, past_of
+from lunmirror.engine.desired import Desired, Path, Volume
+from lunmirror.engine.exits import Exit
+from lunmirror.engine.model import Finding, Kind, Present, Report
 from lunmirror.layers.session.facts import NoSession, Session
 from lunmirror.layers.volume.facts import LogicalVolume
-from lunmirror.model import Finding, Kind, Present, Report
-from lunmirror.report.health import FULL, REBUILDING, health, is_copying
-from lunmirror.report.result import exit_of
-from lunmirror.report.risk import copies, facts_of, losses, past_of
 
 SCHEMA = 1
 MOST_FINDINGS = 50  # what a watcher shows; all of them are in the log

@@ -6,9 +6,9 @@ import pytest
 
 from lunmirror.analysis.folding import fold
 from lunmirror.analysis.verdict import COPYING, DEGRADED, DOWN, OK, SPLIT_BRAIN, document, judge
-from lunmirror.desired import Desired
-from lunmirror.model import ABSENT, Drift, Finding, Kind, Ref, Run, Step, Unknown
-from unit.report.worlds import BOTH, ONLY_LEFT, desired, lv, report, session, world
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.model import ABSENT, Drift, Finding, Kind, Ref, Run, Step, Unknown
+from unit.analysis.worlds import BOTH, ONLY_LEFT, desired, lv, report, session, world
 
 NOTED = "2026-01-02T00:00:00Z"
 AWAY = (

@@ -7,9 +7,9 @@ import pytest
 
 from lunmirror.cli import agreed
 from lunmirror.config import sources
-from lunmirror.errors import LunmirrorError
+from lunmirror.engine.errors import LunmirrorError
+from lunmirror.engine.model import Drift, Ref, Run, Step
 from lunmirror.host import paths
-from lunmirror.model import Drift, Ref, Run, Step
 
 LOGIN = Step(Ref("session", "filer1"), "log in", Run(("iscsiadm", "--login")), (Drift("k", "in", "out"),))
 

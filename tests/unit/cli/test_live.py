@@ -3,9 +3,9 @@
 import pytest
 
 from lunmirror.cli.live import ERASE, Consent, Live
-from lunmirror.errors import LunmirrorError
-from lunmirror.execute import Executor
-from lunmirror.model import AwaitPortals, Outcome, Ref, Risk, Run, Step, WriteFile
+from lunmirror.engine.errors import LunmirrorError
+from lunmirror.engine.execute import Executor
+from lunmirror.engine.model import AwaitPortals, Outcome, Ref, Risk, Run, Step, WriteFile
 from lunmirror.report.style import Style
 
 STYLE = Style(columns=60)

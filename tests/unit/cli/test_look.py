@@ -8,12 +8,12 @@ from lunmirror.cli import look, passes
 from lunmirror.cli.commands import status
 from lunmirror.cli.look import Scene
 from lunmirror.cli.parser import parse
-from lunmirror.errors import UsageError
+from lunmirror.engine.errors import UsageError
+from lunmirror.engine.model import ABSENT, Finding, Kind, Ref
 from lunmirror.host.protocol import Ran
 from lunmirror.host.waiting import Interrupted
-from lunmirror.model import ABSENT, Finding, Kind, Ref
-from unit.report.worlds import ONLY_LEFT, desired, lv, world
-from unit.report.worlds import report as report_of
+from unit.analysis.worlds import ONLY_LEFT, desired, lv, world
+from unit.analysis.worlds import report as report_of
 
 LINE = "vg0-lv: 0 131072 raid raid1 2 {} {}/10 {} 0 0 -\n"
 

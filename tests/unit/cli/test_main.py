@@ -15,15 +15,16 @@ from pathlib import Path
 
 import pytest
 
-from lunmirror import config, reconcile
+from lunmirror import config
 from lunmirror.analysis.news import ident
 from lunmirror.cli import needs
 from lunmirror.cli.main import main
 from lunmirror.cli.parser import VERBS, of_verb, parse
-from lunmirror.errors import HostError
-from lunmirror.exits import Exit
+from lunmirror.engine import reconcile
+from lunmirror.engine.errors import HostError
+from lunmirror.engine.exits import Exit
+from lunmirror.engine.model import Drift, Finding, Kind, Outcome, Ref, Report, Run, Step
 from lunmirror.host import live, manager, paths, waiting
-from lunmirror.model import Drift, Finding, Kind, Outcome, Ref, Report, Run, Step
 
 ROOT = Path(__file__).parents[3]
 STEP = Step(
@@ -483,11 +484,11 @@ def test_a_choice_needs_a_leg_on_that_server(
 DRIVER = """
 import sys
 sys.path[:0] = [{src!r}]
-from lunmirror import reconcile
+from lunmirror.engine import reconcile
 from lunmirror.cli import needs
 from lunmirror.cli.main import main
 from lunmirror.host import paths
-from lunmirror.model import Report
+from lunmirror.engine.model import Report
 paths.RUN_DIR = {run!r}
 paths.COMPILED = {run!r} + "/desired.json"
 paths.DM_CONTROL = {run!r} + ".control"
@@ -631,7 +632,7 @@ def test_no_color_holds_for_the_report_and_for_the_log(
 ) -> None:
     ours, terminal = os.openpty()
     environment = {"PATH": "/usr/bin:/bin", "TERM": "xterm"} | more
-    body = "from lunmirror.errors import HostError; raise HostError('no way')"
+    body = "from lunmirror.engine.errors import HostError; raise HostError('no way')"
     run = driver(body, "--log-level", "info", "apply", env=environment, stdout=terminal, stderr=terminal)
     assert run.wait() == 1
     os.close(terminal)

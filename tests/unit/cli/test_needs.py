@@ -13,7 +13,7 @@ import pytest
 
 from lunmirror import config
 from lunmirror.cli import needs
-from lunmirror.errors import HostError
+from lunmirror.engine.errors import HostError
 from lunmirror.host import child, modules, paths
 
 ROOT = Path(__file__).parents[3]

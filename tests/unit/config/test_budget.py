@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from lunmirror.config import budget
 from lunmirror.config.problems import InvalidValue
-from lunmirror.desired import Timeouts
+from lunmirror.engine.desired import Timeouts
 
 
 @pytest.mark.parametrize(

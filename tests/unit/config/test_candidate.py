@@ -7,7 +7,7 @@ import pytest
 
 from lunmirror import config
 from lunmirror.cli.main import main
-from lunmirror.errors import ConfigError
+from lunmirror.engine.errors import ConfigError
 
 CHAP = '\n[servers.filer1.chap]\nusername = "client1"\npassword_file = "secrets/filer1"\n'
 

@@ -7,7 +7,7 @@ import pytest
 
 from lunmirror import config
 from lunmirror.config import passwords, sources
-from lunmirror.errors import ConfigError
+from lunmirror.engine.errors import ConfigError
 from lunmirror.host import paths
 
 

@@ -10,8 +10,8 @@ from lunmirror import config
 from lunmirror.config.drafts import toml
 from lunmirror.config.explanation import keys
 from lunmirror.config.schema import Document
-from lunmirror.desired import Desired
-from lunmirror.errors import ConfigError
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.errors import ConfigError
 
 ROOT = Path(__file__).parents[3]
 ARTICLE = (ROOT / "etc" / "lunmirror" / "examples" / "article.toml").read_text()

@@ -6,9 +6,9 @@ import pytest
 
 from lunmirror import config
 from lunmirror.config.problems import MOST_SHOWN
-from lunmirror.desired import Chap, Credentials, Filesystem, Mount, Portal, Size, Timeouts
-from lunmirror.errors import ConfigError
-from lunmirror.exits import Exit
+from lunmirror.engine.desired import Chap, Credentials, Filesystem, Mount, Portal, Size, Timeouts
+from lunmirror.engine.errors import ConfigError
+from lunmirror.engine.exits import Exit
 
 
 def problems(path):

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from lunmirror.config import mkfs, mountoptions, names, portals, settings
 from lunmirror.config.problems import InvalidValue
-from lunmirror.desired import Portal
+from lunmirror.engine.desired import Portal
 
 RIGHT = [
     (names.own, ["filer1", "a", "0", "left-disk_2.b", "a" * 64]),

@@ -10,7 +10,7 @@ from lunmirror import config
 from lunmirror.config import docs, publish
 from lunmirror.config.explanation import explanations
 from lunmirror.config.schema import Document
-from lunmirror.errors import UsageError
+from lunmirror.engine.errors import UsageError
 
 ROOT = Path(__file__).parents[3]
 ETC = ROOT / "etc" / "lunmirror"

@@ -3,7 +3,7 @@
 import pytest
 
 from lunmirror import config
-from lunmirror.errors import ConfigError
+from lunmirror.engine.errors import ConfigError
 
 TABLE = {
     # the text -> line, column of the caret, a part of `why`, a part of `next`

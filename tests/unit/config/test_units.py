@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from lunmirror.config import units
 from lunmirror.config.problems import InvalidValue
-from lunmirror.desired import Size
+from lunmirror.engine.desired import Size
 
 MI = 2**20
 

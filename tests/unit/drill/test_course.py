@@ -8,11 +8,11 @@ import pytest
 from lunmirror.drill import course
 from lunmirror.drill.course import Stage, play
 from lunmirror.drill.watch import GIVEN_UP, WHOLE
-from lunmirror.errors import HostError, LunmirrorError
+from lunmirror.engine.errors import HostError, LunmirrorError
+from lunmirror.engine.model import Outcome, Ref, Run, Step
 from lunmirror.host.waiting import Interrupted
-from lunmirror.model import Outcome, Ref, Run, Step
+from unit.analysis.worlds import ONLY_LEFT, desired, lv, report, world
 from unit.drill.courses import rehearsal
-from unit.report.worlds import ONLY_LEFT, desired, lv, report, world
 
 BUDGET = 15
 STEP = Step(Ref("volume", "vg0/lv"), "refresh it", Run(("lvm",)), ())

@@ -4,7 +4,7 @@ import pytest
 
 from lunmirror.drill import cut
 from lunmirror.drill.cut import RULES, Cut, elements
-from lunmirror.errors import HostError
+from lunmirror.engine.errors import HostError
 from lunmirror.host.protocol import Ran
 
 

@@ -5,11 +5,11 @@ import os
 
 import pytest
 
-from lunmirror.desired import Portal
 from lunmirror.drill import plan
+from lunmirror.engine.desired import Portal
+from lunmirror.engine.model import ABSENT, Present
 from lunmirror.host.protocol import Ran
-from lunmirror.model import ABSENT, Present
-from unit.report.worlds import ONLY_LEFT, desired, lv, report, world
+from unit.analysis.worlds import ONLY_LEFT, desired, lv, report, world
 
 IQN = "iqn.2001-01.x:right"
 MOUNTS = b"20 1 8:1 / / rw - ext4 /dev/sda1 rw\n"

@@ -9,8 +9,8 @@ import lunmirror
 from lunmirror.cli.commands import drill
 from lunmirror.cli.parser import parse
 from lunmirror.drill import verb
-from lunmirror.errors import UsageError
-from unit.report.worlds import desired
+from lunmirror.engine.errors import UsageError
+from unit.analysis.worlds import desired
 
 SOURCE = Path(lunmirror.__file__).parent
 
@@ -86,8 +86,8 @@ def test_no_other_verb_imports_it() -> None:
 
 def test_a_report_is_reported_even_if_the_picture_cannot_be_drawn_or_written(monkeypatch: pytest.MonkeyPatch) -> None:
     from lunmirror.drill import picture, result
+    from lunmirror.engine.model import ABSENT
     from lunmirror.host.protocol import ActionFailed
-    from lunmirror.model import ABSENT
     from unit.drill.courses import course
 
     class Host:

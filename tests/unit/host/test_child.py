@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from lunmirror.errors import HostError
+from lunmirror.engine.errors import HostError
+from lunmirror.engine.model import Unknown
 from lunmirror.host import child, paths, waiting
 from lunmirror.host.live import LiveHost
 from lunmirror.host.protocol import Ran
 from lunmirror.host.stuck import stat
-from lunmirror.model import Unknown
 
 pytestmark = pytest.mark.real
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from lunmirror.errors import HostError
+from lunmirror.engine.errors import HostError
+from lunmirror.engine.model import ABSENT, Present, Unknown
 from lunmirror.host import files, paths
 from lunmirror.host.live import LiveHost
 from lunmirror.host.protocol import ActionFailed
-from lunmirror.model import ABSENT, Present, Unknown
 
 
 def mode(path: Path) -> int:

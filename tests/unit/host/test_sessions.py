@@ -2,10 +2,10 @@
 
 import pytest
 
-from lunmirror.execute import Executor
+from lunmirror.engine.execute import Executor
+from lunmirror.engine.model import AwaitSessions, Drift, Ref, Run, Step
 from lunmirror.host import paths, sessions
 from lunmirror.host.protocol import Host, Ran
-from lunmirror.model import AwaitSessions, Drift, Ref, Run, Step
 
 IQN = "iqn.2001-01.x:a"
 

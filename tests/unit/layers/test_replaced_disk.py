@@ -1,13 +1,13 @@
 """A disk whose LUN was re-created and is declared under another name: the old table stays, and nothing is done to it."""
 
-from lunmirror.desired import Desired, Disk
+from lunmirror.engine.desired import Desired, Disk
+from lunmirror.engine.model import ABSENT, Plan, Present
 from lunmirror.layers.disk.facts import Gone
 from lunmirror.layers.disk.observe import _expected, observe
 from lunmirror.layers.disk.plan import plan
 from lunmirror.layers.group.facts import Member, VolumeGroup, successors
 from lunmirror.layers.session.facts import NoSession
 from lunmirror.lvm.read import Lvm, PvRow
-from lunmirror.model import ABSENT, Plan, Present
 from unit.layers.node.machine import TARGET, Machine, desired, server
 
 OLD = Disk("right", "filer1", TARGET, 1, pv_uuid="uuid-old")
@@ -15,7 +15,7 @@ NEW = Disk("right2", "filer1", TARGET, 1, pv_uuid="uuid-new", replaces="right")
 
 
 def declared(*disks: Disk) -> Desired:
-    from lunmirror.desired import Group
+    from lunmirror.engine.desired import Group
 
     plain = desired(server())
     return plain._replace(disks={d.name: d for d in disks}, groups={"vg0": Group("vg0", ("right2",))})

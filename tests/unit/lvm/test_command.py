@@ -2,10 +2,10 @@
 
 import pytest
 
-from lunmirror.desired import Desired, Disk
+from lunmirror.engine.desired import Desired, Disk
+from lunmirror.engine.model import Present
 from lunmirror.layers.group.facts import DuplicateNames, NoGroup
 from lunmirror.lvm.command import devices_of
-from lunmirror.model import Present
 
 
 @pytest.mark.parametrize("group", [NoGroup("here"), DuplicateNames(("a", "b"))])

@@ -1,7 +1,7 @@
 """LVM's label: the sector that pvcreate wrote in the lab's machine, and what is none."""
 
+from lunmirror.engine.model import ABSENT, Present, Unknown
 from lunmirror.lvm.label import parse
-from lunmirror.model import ABSENT, Present, Unknown
 
 UUID = "ofp7cT-qdmt-8Js5-FTVw-T43G-dMLn-E5NU78"
 

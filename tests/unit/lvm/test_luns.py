@@ -2,12 +2,12 @@
 
 import pytest
 
-from lunmirror.desired import Disk
+from lunmirror.engine.desired import Disk
+from lunmirror.engine.model import AwaitPath
 from lunmirror.layers.disk.context import DiskContext
 from lunmirror.layers.disk.facts import NoDisk
 from lunmirror.layers.disk.plan import wait_for
 from lunmirror.lvm import luns
-from lunmirror.model import AwaitPath
 from sim.stage import compiled, text
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from lunmirror.engine.model import Present, Unknown
 from lunmirror.host.protocol import Ran
 from lunmirror.lvm.read import NO_TABLE, DmLine, _parse, read_status
-from lunmirror.model import Present, Unknown
 
 RECORDED = Path(__file__).parents[2] / "recordings/fullreport-vg0.json"
 

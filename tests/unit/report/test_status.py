@@ -4,17 +4,19 @@ import json
 
 import pytest
 
+from lunmirror.analysis import kernellog
+from lunmirror.analysis.copying import Speed
+from lunmirror.analysis.kernellog import Error
+from lunmirror.analysis.servers import silent_servers
 from lunmirror.analysis.verdict import judge
-from lunmirror.desired import Desired
-from lunmirror.exits import Exit
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.exits import Exit
+from lunmirror.engine.model import Drift, Finding, Kind, Ref, Report, Run, Step
 from lunmirror.host.protocol import Ran
-from lunmirror.model import Drift, Finding, Kind, Ref, Report, Run, Step
-from lunmirror.report import brief, kernellog, verdict
-from lunmirror.report.copying import Speed
-from lunmirror.report.kernellog import Error
+from lunmirror.report import brief, verdict
 from lunmirror.report.status import NOTHING_BESIDE, Beside, render_json, tree
 from lunmirror.report.style import Style, block
-from unit.report.worlds import MIB, ONLY_LEFT, desired, lv, report, world
+from unit.analysis.worlds import MIB, ONLY_LEFT, desired, lv, report, world
 
 STEP = Step(Ref("volume", "vg0/lv"), "refresh", Run(("lvm",)), (Drift("k", "a", "b"),))
 
@@ -129,7 +131,7 @@ class Network:
 def test_the_others_are_asked_whether_they_answer() -> None:
     whole = report(world(lv()))
     network = Network("192.0.2.2")
-    silent = verdict.silent_servers("filer1", whole, desired(), network)
+    silent = silent_servers("filer1", whole, desired(), network)
     assert silent == {"filer2": "no answer within 3 s"}
     assert ("192.0.2.1", 3260) not in network.asked
     result, found = verdict.verdict("filer1", whole, desired(), silent)
@@ -144,13 +146,13 @@ def test_one_portal_that_answers_is_enough() -> None:
     wanted = wanted._replace(servers=wanted.servers | {"filer2": two})
     live = {path.name: world(lv())["session"]["filer1"] for path in wanted.paths()}
     whole = report(world(lv()) | {"session": live})
-    assert verdict.silent_servers("filer1", whole, wanted, Network("192.0.2.2")) == {}
-    assert verdict.silent_servers("filer1", whole, wanted, Network("192.0.2.2", "198.51.100.2")) != {}
+    assert silent_servers("filer1", whole, wanted, Network("192.0.2.2")) == {}
+    assert silent_servers("filer1", whole, wanted, Network("192.0.2.2", "198.51.100.2")) != {}
 
 
 def test_nobody_is_asked_without_a_session() -> None:
     network = Network()
-    assert verdict.silent_servers("filer1", report({}), desired(), network) == {}
+    assert silent_servers("filer1", report({}), desired(), network) == {}
     assert network.asked == []
 
 

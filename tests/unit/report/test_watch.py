@@ -2,11 +2,11 @@
 
 import pytest
 
+from lunmirror.analysis.copying import Reading, Speed
 from lunmirror.report import watch
-from lunmirror.report.copying import Reading, Speed
 from lunmirror.report.table import Paint
 from lunmirror.report.words import rate, span
-from unit.report.worlds import MIB, desired, lv, report, world
+from unit.analysis.worlds import MIB, desired, lv, report, world
 
 HALF = report(world(lv("Aa", ratio=(5, 10), action="recover")))
 WHOLE = report(world(lv()))

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from lunmirror.exits import Exit
-from lunmirror.model import Finding, Kind, Ref
+from lunmirror.engine.exits import Exit
+from lunmirror.engine.model import Finding, Kind, Ref
 from lunmirror.watch import check, document
-from unit.report.worlds import ONLY_LEFT, lv, world
+from unit.analysis.worlds import ONLY_LEFT, lv, world
 from unit.watch.test_document import NOW, made
 
 # The format of the guidelines: 'label'=value[UOM];[warn];[crit];[min];[max]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lunmirror.watch import metrics
-from unit.report.worlds import lv, world
+from unit.analysis.worlds import lv, world
 from unit.watch.test_document import made
 
 CONTRIB = Path(__file__).parents[3] / "contrib"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lunmirror.desired import Notify
+from lunmirror.engine.desired import Notify
 from lunmirror.host import notes as kept
 from lunmirror.host import paths
 from lunmirror.host.live import LiveHost

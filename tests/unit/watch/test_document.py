@@ -2,12 +2,12 @@
 
 import pytest
 
-from lunmirror.desired import Desired
-from lunmirror.exits import Exit
-from lunmirror.model import Finding, Kind, Outcome, Ref, Report, Run, Step, Unknown
-from lunmirror.report.copying import Reading
+from lunmirror.analysis.copying import Reading
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.exits import Exit
+from lunmirror.engine.model import Finding, Kind, Outcome, Ref, Report, Run, Step, Unknown
 from lunmirror.watch import document
-from unit.report.worlds import BOTH, MIB, ONLY_LEFT, desired, lv, report, session, world
+from unit.analysis.worlds import BOTH, MIB, ONLY_LEFT, desired, lv, report, session, world
 
 NOW = 1_800_000_000
 COUNTED = {"done": 0, "failed": 0, "skipped": 0}

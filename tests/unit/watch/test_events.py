@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from lunmirror.exits import Exit
-from lunmirror.model import Finding, Kind, Ref
+from lunmirror.engine.exits import Exit
+from lunmirror.engine.model import Finding, Kind, Ref
 from lunmirror.watch import document, events
-from unit.report.worlds import BOTH, ONLY_LEFT, lv, world
+from unit.analysis.worlds import BOTH, ONLY_LEFT, lv, world
 from unit.watch.test_document import NOW, made
 
 WHOLE = world(lv())

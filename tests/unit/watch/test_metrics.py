@@ -5,9 +5,9 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from lunmirror.exits import Exit
+from lunmirror.engine.exits import Exit
 from lunmirror.watch import document, metrics
-from unit.report.worlds import ONLY_LEFT, lv, world
+from unit.analysis.worlds import ONLY_LEFT, lv, world
 from unit.watch.test_document import NOW, made
 
 DOCS = Path(__file__).parents[3] / "docs"

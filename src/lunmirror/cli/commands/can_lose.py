@@ -4,7 +4,7 @@ from argparse import Namespace
 
 from lunmirror.cli import options
 from lunmirror.cli.options import Parser
-from lunmirror.exits import Exit
+from lunmirror.engine.exits import Exit
 
 HELP = "report whether that server may be rebooted now: exit 0 if so, else 4"
 ABOUT = """

@@ -5,7 +5,7 @@ from argparse import Namespace
 
 from lunmirror.cli import options, output
 from lunmirror.cli.options import Parser
-from lunmirror.exits import Exit
+from lunmirror.engine.exits import Exit
 
 HELP = "report whether the configuration is valid"
 ABOUT = """

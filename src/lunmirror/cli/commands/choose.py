@@ -5,9 +5,9 @@ from functools import partial
 
 from lunmirror.cli import options
 from lunmirror.cli.options import Parser, check_server, declared, nearest
-from lunmirror.desired import Desired
-from lunmirror.errors import UsageError
-from lunmirror.exits import Exit
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.errors import UsageError
+from lunmirror.engine.exits import Exit
 
 HELP = "end a split brain: keep the legs on one server, copy them over the others"
 ABOUT = """

@@ -4,7 +4,7 @@ from argparse import Namespace
 
 from lunmirror.cli import output
 from lunmirror.cli.options import Parser
-from lunmirror.exits import Exit
+from lunmirror.engine.exits import Exit
 
 SHELLS = ("bash", "zsh", "fish")
 NAMES = ("servers", "volumes")

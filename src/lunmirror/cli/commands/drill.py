@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from lunmirror.cli import options, output
 from lunmirror.cli.options import Parser, check_server
-from lunmirror.desired import Desired
-from lunmirror.exits import Exit
-from lunmirror.log import Log
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.exits import Exit
+from lunmirror.engine.log import Log
 
 if TYPE_CHECKING:
     from lunmirror.drill import verb
@@ -63,9 +63,9 @@ def run(args: Namespace) -> Exit:
     wish = asked(args, config.load(passes.config_path(args), compiled=""))
 
     def rehearse(log: Log) -> passes.Reported:
-        from lunmirror.execute import Executor
+        from lunmirror.engine.execute import Executor
+        from lunmirror.engine.runlock import held
         from lunmirror.host.live import LiveHost
-        from lunmirror.runlock import held
 
         host = LiveHost(log.note)
         with held(args.verb, args.lock_wait):

@@ -6,8 +6,8 @@ from contextlib import suppress
 
 from lunmirror.cli import options, output
 from lunmirror.cli.options import Parser
-from lunmirror.errors import LunmirrorError, UsageError
-from lunmirror.exits import Exit
+from lunmirror.engine.errors import LunmirrorError, UsageError
+from lunmirror.engine.exits import Exit
 from lunmirror.report.style import Style, block
 
 HELP = "explain a key of the configuration"

@@ -4,7 +4,7 @@ from argparse import Namespace
 
 from lunmirror.cli import options, output
 from lunmirror.cli.options import Parser
-from lunmirror.exits import Exit
+from lunmirror.engine.exits import Exit
 
 HELP = "show the verbs, or what one of them takes"
 ABOUT = """
@@ -20,7 +20,7 @@ def arguments(parser: Parser) -> None:
 
 def run(args: Namespace) -> Exit:
     from lunmirror.cli import parser
-    from lunmirror.errors import UsageError
+    from lunmirror.engine.errors import UsageError
 
     asked = getattr(args, "about", args.verb)  # `help VERB`, else `VERB --help`
     if asked and asked not in parser.VERBS:

@@ -5,8 +5,8 @@ from argparse import Namespace
 
 from lunmirror.cli import options, output
 from lunmirror.cli.options import Parser
-from lunmirror.errors import HostError, UsageError
-from lunmirror.exits import Exit
+from lunmirror.engine.errors import HostError, UsageError
+from lunmirror.engine.exits import Exit
 
 HELP = "show what passes changed, and when the state of a volume became another"
 ABOUT = """

@@ -6,8 +6,8 @@ from argparse import Namespace
 
 from lunmirror.cli import output
 from lunmirror.cli.options import Parser
-from lunmirror.errors import HostError
-from lunmirror.exits import Exit
+from lunmirror.engine.errors import HostError
+from lunmirror.engine.exits import Exit
 
 HELP = "lay down units, manual page, examples and completion, after pip or pipx"
 ABOUT = """

@@ -4,8 +4,8 @@ from argparse import Namespace
 
 from lunmirror.cli import options, output
 from lunmirror.cli.options import Parser
-from lunmirror.errors import HostError
-from lunmirror.exits import Exit
+from lunmirror.engine.errors import HostError
+from lunmirror.engine.exits import Exit
 from lunmirror.host import statusfile
 
 HELP = "print what the last pass saw, for Prometheus"

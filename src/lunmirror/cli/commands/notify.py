@@ -6,8 +6,8 @@ from argparse import Namespace
 
 from lunmirror.cli import options, output
 from lunmirror.cli.options import Parser
-from lunmirror.errors import HostError, UsageError
-from lunmirror.exits import Exit
+from lunmirror.engine.errors import HostError, UsageError
+from lunmirror.engine.exits import Exit
 
 HELP = "send the notifications that wait, or a test"
 ABOUT = """
@@ -29,9 +29,9 @@ def run(args: Namespace) -> Exit:
     from lunmirror import config
     from lunmirror.cli import after, needs
     from lunmirror.cli.passes import config_path
-    from lunmirror.errors import ConfigError
+    from lunmirror.engine.errors import ConfigError
+    from lunmirror.engine.log import Log
     from lunmirror.host import paths
-    from lunmirror.log import Log
 
     needs.check_machine()
     log = Log(args.verb, os.urandom(4).hex(), args.log_level, color=output.colored(sys.stderr))

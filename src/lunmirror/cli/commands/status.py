@@ -4,8 +4,8 @@ from argparse import Namespace
 
 from lunmirror.cli import options
 from lunmirror.cli.options import Parser
-from lunmirror.errors import UsageError
-from lunmirror.exits import Exit
+from lunmirror.engine.errors import UsageError
+from lunmirror.engine.exits import Exit
 
 HELP = "show how the mirrors are: what it means, why, and what to do"
 ABOUT = """

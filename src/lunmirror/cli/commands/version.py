@@ -4,7 +4,7 @@ from argparse import Namespace
 
 from lunmirror.cli import options, output
 from lunmirror.cli.options import Parser
-from lunmirror.exits import Exit
+from lunmirror.engine.exits import Exit
 
 HELP = "print the version"
 ABOUT = """

@@ -11,12 +11,12 @@ signature" alone would also be what is left of our own physical volume once its 
 
 from typing import NamedTuple
 
+from lunmirror.engine.model import Unknown
+from lunmirror.engine.plain import count
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.disk.facts import Blank, Device, Holds, OwnTable, Unreadable
 from lunmirror.lvm.read import read_status
-from lunmirror.model import Unknown
-from lunmirror.plain import count
 
 MIB = 1 << 20
 HEAD = 4 * MIB  # LVM's and every file system's first structures lie in here

@@ -1,9 +1,9 @@
 """One declared disk while it is planned."""
 
-from lunmirror.desired import Desired, Disk
+from lunmirror.engine.desired import Desired, Disk
+from lunmirror.engine.model import Ref, Seen, World, facts_of
 from lunmirror.layers.context import Context
 from lunmirror.layers.disk.facts import Lun
-from lunmirror.model import Ref, Seen, World, facts_of
 
 LAYER = "disk"
 

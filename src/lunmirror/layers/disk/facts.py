@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
+from lunmirror.engine.model import Guard, Present, Run, World
 from lunmirror.host import paths
-from lunmirror.model import Guard, Present, Run, World
 
 
 class Device(NamedTuple):

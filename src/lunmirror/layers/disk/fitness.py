@@ -7,9 +7,9 @@ the old legs are still built on a disk that is another one now.
 import json
 from collections.abc import Callable
 
+from lunmirror.engine.model import Kind, Plan, Ref
 from lunmirror.layers.disk.context import DiskContext
 from lunmirror.layers.disk.facts import Blank, Holds, Lun, Unreadable
-from lunmirror.model import Kind, Plan, Ref
 
 MIB = 1 << 20
 NOT_BLANK = "a disk is taken only if it is provably blank or proven ours"

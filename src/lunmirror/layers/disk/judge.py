@@ -1,8 +1,8 @@
 """Whose a physical volume is, that was found on a disk. Pure."""
 
+from lunmirror.engine.model import Plan
 from lunmirror.layers.disk.context import DiskContext
 from lunmirror.layers.disk.facts import Device, PhysicalVolume
-from lunmirror.model import Plan
 
 
 def judge(ctx: DiskContext, pv: PhysicalVolume, place: Device) -> Plan:

@@ -2,7 +2,9 @@
 
 from typing import NamedTuple, TypeAlias
 
-from lunmirror.desired import Desired, Disk
+from lunmirror.engine.desired import Desired, Disk
+from lunmirror.engine.model import ABSENT, Observed, Present, Seen, Unknown, World
+from lunmirror.engine.plain import count
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.disk.content import content_of, own_table, table_guid_on
@@ -14,8 +16,6 @@ from lunmirror.lvm.label import read_label
 from lunmirror.lvm.origin import label, labels, origins
 from lunmirror.lvm.places import Places
 from lunmirror.lvm.read import Lvm, read_lvm
-from lunmirror.model import ABSENT, Observed, Present, Seen, Unknown, World
-from lunmirror.plain import count
 
 
 class _Found(NamedTuple):

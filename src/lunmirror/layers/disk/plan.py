@@ -13,7 +13,20 @@
 | unreadable                                      | blocked                                               | fitness.py |
 """
 
-from lunmirror.desired import Desired
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.model import (
+    Absent,
+    AwaitPath,
+    Drift,
+    Finding,
+    Kind,
+    Plan,
+    Present,
+    Ref,
+    World,
+    WriteValue,
+    facts_of,
+)
 from lunmirror.host import paths
 from lunmirror.layers.context import joined, reason_of
 from lunmirror.layers.disk.context import LAYER, DiskContext
@@ -22,7 +35,6 @@ from lunmirror.layers.disk.fitness import unfit
 from lunmirror.layers.disk.judge import judge
 from lunmirror.layers.disk.take import APPEAR, complete_table, predicted, reread, take
 from lunmirror.layers.session.facts import NoSession
-from lunmirror.model import Absent, AwaitPath, Drift, Finding, Kind, Plan, Present, Ref, World, WriteValue, facts_of
 
 
 def plan(desired: Desired, seen: World, pending: frozenset[Ref]) -> Plan:

@@ -1,10 +1,10 @@
 """A disk is made a physical volume, whole or as one partition, once that provably loses nothing. Pure."""
 
+from lunmirror.engine.model import AwaitPath, Drift, Guard, Plan, Ref, Risk, Run, Step
 from lunmirror.host import paths
 from lunmirror.layers.disk.context import DiskContext
 from lunmirror.layers.disk.facts import Blank, Device, Lun, OwnTable
 from lunmirror.lvm.command import change, place_of
-from lunmirror.model import AwaitPath, Drift, Guard, Plan, Ref, Risk, Run, Step
 
 LVM_PARTITION = "E6D6D379-F507-44C2-A23C-238F2A3DF928"  # "Linux LVM" in a GPT (UAPI Discoverable Partitions)
 APPEAR = 15.0  # seconds for a disk to appear after its session, or a partition after its table

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from lunmirror.desired import Desired, Filesystem, Volume
+from lunmirror.engine.desired import Desired, Filesystem, Volume
+from lunmirror.engine.model import Drift, Guard, Plan, Ref, Run, Step, Unknown, World, facts_of
 from lunmirror.host import paths
 from lunmirror.layers.context import Context
 from lunmirror.layers.disk.facts import devices_guarded
 from lunmirror.layers.group.facts import VolumeGroup
 from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.lvm import change, devices_of
-from lunmirror.model import Drift, Guard, Plan, Ref, Run, Step, Unknown, World, facts_of
 
 LAYER = "filesystem"
 

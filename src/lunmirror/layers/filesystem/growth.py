@@ -7,13 +7,13 @@
 | not set yet, and the volume is about to be extended  | predicted                                        |
 """
 
-from lunmirror.desired import Desired
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.model import Drift, Plan, Present, Ref, Risk, Run, World
 from lunmirror.host import paths
 from lunmirror.layers.context import joined
 from lunmirror.layers.filesystem.context import FilesystemContext, contexts
 from lunmirror.layers.filesystem.facts import FileSystem
 from lunmirror.layers.volume.facts import GROW, UNFORMATTED
-from lunmirror.model import Drift, Plan, Present, Ref, Risk, Run, World
 
 GROW_DEADLINE = 600.0  # seconds: it writes over the network, to the slower of the legs
 

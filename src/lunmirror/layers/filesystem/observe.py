@@ -8,17 +8,17 @@ ours.
 from collections.abc import Iterable
 from typing import Any
 
-from lunmirror.desired import Desired
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.model import Observed, Present, Seen, Unknown, World, facts_of
+from lunmirror.engine.plain import count
 from lunmirror.host import paths
+from lunmirror.host.mountinfo import Entry, read_mounts
 from lunmirror.host.protocol import Ran, Reader
 from lunmirror.layers.disk.facts import shown
 from lunmirror.layers.filesystem.facts import Bare, Facts, FileSystem, Other
 from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.lvm import Lvm, read_lvm
 from lunmirror.lvm.devices import text
-from lunmirror.model import Observed, Present, Seen, Unknown, World, facts_of
-from lunmirror.mountinfo import Entry, read_mounts
-from lunmirror.plain import count
 
 # Seconds beyond the stall budget: a read waits that long for a leg that has just gone silent, then is answered.
 READ_MARGIN = 30.0

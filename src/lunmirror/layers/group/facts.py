@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from lunmirror.desired import Desired, Disk
+from lunmirror.engine.desired import Desired, Disk
 from lunmirror.layers.group.owner import Bond, bond, consents, read
 
 PLACE_TAG = "lunmirror.lun="  # followed by server, target and LUN of the disk that carries the physical volume

@@ -2,7 +2,8 @@
 
 from typing import TypeAlias
 
-from lunmirror.desired import Desired, Group
+from lunmirror.engine.desired import Desired, Group
+from lunmirror.engine.model import Observed, Present, Seen, Unknown, World, facts_of
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.disk.facts import Lun, own, shown
@@ -11,7 +12,6 @@ from lunmirror.layers.group.owner import TAG, Bond, Mark, bond, initiator_of, re
 from lunmirror.lvm.devices import text
 from lunmirror.lvm.origin import candidates, disk_around, labels
 from lunmirror.lvm.read import DEADLINE, Lvm, PvRow, VgRow, read_lvm
-from lunmirror.model import Observed, Present, Seen, Unknown, World, facts_of
 
 Known: TypeAlias = dict[str, tuple[str, Lun | None]]  # PV UUID -> the declared disk that it lies on, or was made for
 

@@ -12,12 +12,12 @@ copy of the metadata on that member keeps the old mark, and a host that sees onl
 an administrator's to do. A member that is there, but flagged as missing, gets the mark like the others.
 """
 
-from lunmirror.desired import Group
+from lunmirror.engine.desired import Group
+from lunmirror.engine.model import Drift, Finding, Kind, Plan, Ref, Run, Step, World
 from lunmirror.layers.disk.facts import devices_guarded
 from lunmirror.layers.group.facts import VolumeGroup
 from lunmirror.layers.group.owner import Bond, Mark, consents, read, renewed, taken_over
 from lunmirror.lvm.command import change
-from lunmirror.model import Drift, Finding, Kind, Plan, Ref, Run, Step, World
 
 
 def consented(group: Group, facts: VolumeGroup) -> bool:

@@ -10,7 +10,8 @@ it off (lvm2 2.03.12, docs/facts/lvm.md#event-activation).
 
 import json
 
-from lunmirror.desired import Desired, Disk, Group
+from lunmirror.engine.desired import Desired, Disk, Group
+from lunmirror.engine.model import Drift, Finding, Kind, Plan, Present, Ref, Risk, Run, Step, Unknown, World
 from lunmirror.layers.disk.facts import Lun, devices_guarded
 from lunmirror.layers.group import ownership
 from lunmirror.layers.group.facts import (
@@ -23,7 +24,6 @@ from lunmirror.layers.group.facts import (
 )
 from lunmirror.layers.group.owner import read
 from lunmirror.lvm.command import change, place_of
-from lunmirror.model import Drift, Finding, Kind, Plan, Present, Ref, Risk, Run, Step, Unknown, World
 
 
 def plan(desired: Desired, seen: World, pending: frozenset[Ref]) -> Plan:

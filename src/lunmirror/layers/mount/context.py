@@ -1,11 +1,11 @@
 """One mount while it is planned."""
 
-from lunmirror.desired import Desired, Mount, Volume
+from lunmirror.engine.desired import Desired, Mount, Volume
+from lunmirror.engine.model import Ref, World, facts_of
 from lunmirror.layers.context import Context
 from lunmirror.layers.mount import fstab
 from lunmirror.layers.mount.facts import Mounted, MountState
 from lunmirror.layers.volume.facts import LogicalVolume
-from lunmirror.model import Ref, World, facts_of
 
 LAYER = "mount"
 

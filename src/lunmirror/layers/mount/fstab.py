@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
-from lunmirror.desired import Volume
+from lunmirror.engine.desired import Volume
 from lunmirror.host import paths
+from lunmirror.host.mountinfo import unescape
 from lunmirror.layers.mount.names import is_lasting
-from lunmirror.mountinfo import unescape
 
 # What keeps boot and shutdown from hanging (systemd.mount(5), present in systemd 252; behaviour read in
 # src/fstab-generator/fstab-generator.c and src/core/mount.c):

@@ -7,12 +7,12 @@ udev must know of nobody else who claims it (/run/udev/links, one entry for each
 
 from typing import Any, NamedTuple
 
-from lunmirror.desired import Volume
+from lunmirror.engine.desired import Volume
+from lunmirror.engine.model import ABSENT, Present, Seen, Unknown, facts_of
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.filesystem.facts import FileSystem
 from lunmirror.layers.volume.facts import LogicalVolume
-from lunmirror.model import ABSENT, Present, Seen, Unknown, facts_of
 
 TAGS = {
     "UUID": f"{paths.DEV_DISK}/by-uuid/",

@@ -6,15 +6,15 @@ A path with something mounted on it is never touched: even listing it hangs whil
 
 from typing import Any
 
-from lunmirror.desired import Desired, Volume
+from lunmirror.engine.desired import Desired, Volume
+from lunmirror.engine.model import Absent, Observed, Present, Seen, Unknown, World, facts_of
 from lunmirror.host import paths
+from lunmirror.host.mountinfo import Entry, at, read_mounts
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.mount.facts import Mounted, MountState, Undeclared
 from lunmirror.layers.mount.fstab import Line, about, devices, entries, is_ours
 from lunmirror.layers.mount.names import Verdict, judge, node
 from lunmirror.layers.volume.facts import LogicalVolume
-from lunmirror.model import Absent, Observed, Present, Seen, Unknown, World, facts_of
-from lunmirror.mountinfo import Entry, at, read_mounts
 
 
 def observe(desired: Desired, reader: Reader, world: World) -> Observed:

@@ -14,6 +14,7 @@
 
 from collections.abc import Callable
 
+from lunmirror.engine.model import Finding, Kind, Present, Ref, facts_of
 from lunmirror.host import paths
 from lunmirror.layers.context import NOT_LOOKED_AT, reason_of
 from lunmirror.layers.filesystem.facts import FileSystem
@@ -22,7 +23,6 @@ from lunmirror.layers.mount import fstab
 from lunmirror.layers.mount.context import LAYER, MountContext
 from lunmirror.layers.mount.facts import MountState
 from lunmirror.layers.volume.facts import UNFORMATTED
-from lunmirror.model import Finding, Kind, Present, Ref, facts_of
 
 
 def below(ctx: MountContext) -> tuple[Ref, ...]:

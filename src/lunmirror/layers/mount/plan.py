@@ -12,12 +12,24 @@ Nothing is mounted, and no line written, unless the file system layer saw the de
 | mounted elsewhere too; files beneath            | noted                                                 |
 """
 
-from lunmirror.desired import Desired
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.model import (
+    Drift,
+    Finding,
+    Kind,
+    MakeDirectory,
+    Plan,
+    Ref,
+    Run,
+    Step,
+    World,
+    WriteFile,
+    facts_of,
+)
 from lunmirror.host import paths
 from lunmirror.layers.mount import fstab, obstacles
 from lunmirror.layers.mount.context import LAYER, MountContext
 from lunmirror.layers.mount.facts import MountState, Undeclared
-from lunmirror.model import Drift, Finding, Kind, MakeDirectory, Plan, Ref, Run, Step, World, WriteFile, facts_of
 
 MOUNT_DEADLINE = 90.0  # seconds, as systemd gives a mount: a journal is replayed meanwhile
 RELOAD_DEADLINE = 90.0  # seconds: every generator runs again

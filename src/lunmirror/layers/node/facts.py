@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from lunmirror.desired import Path
-from lunmirror.model import Present, World
-from lunmirror.secret import Secret
+from lunmirror.engine.desired import Path
+from lunmirror.engine.model import Present, World
+from lunmirror.engine.secret import Secret
 
 
 class Record(NamedTuple):

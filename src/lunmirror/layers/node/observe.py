@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 
-from lunmirror.desired import Desired, Path, Portal
+from lunmirror.engine.desired import Desired, Path, Portal
+from lunmirror.engine.model import ABSENT, Absent, Observed, Present, Seen, Unknown, World, facts_of
+from lunmirror.engine.plain import count, same_address
+from lunmirror.engine.secret import Secret, secret_in
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.node.facts import Missing, Record, Torn
 from lunmirror.layers.node.record import overlong, settings_of, tear
 from lunmirror.layers.node.settings import PASSWORD, PASSWORD_IN, SECRET_KEYS, password_files
-from lunmirror.model import ABSENT, Absent, Observed, Present, Seen, Unknown, World, facts_of
-from lunmirror.plain import count, same_address
-from lunmirror.secret import Secret, secret_in
 
 IFACE = "default"
 PROBE = 3.0  # seconds for a portal to accept a connection

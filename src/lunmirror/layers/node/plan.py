@@ -8,7 +8,23 @@
 | unknown | blocked                                                                                          |
 """
 
-from lunmirror.desired import Desired, Path
+from lunmirror.engine.desired import Desired, Path
+from lunmirror.engine.model import (
+    Drift,
+    Finding,
+    Kind,
+    Plan,
+    Present,
+    Ref,
+    RemoveFile,
+    Run,
+    Seen,
+    Step,
+    Unknown,
+    World,
+    WriteFile,
+)
+from lunmirror.engine.secret import Secret
 from lunmirror.host import paths
 from lunmirror.layers.node.facts import Missing, Record, Torn
 from lunmirror.layers.node.record import KEY_ROOM, VALUE_ROOM, changed, encode
@@ -25,23 +41,7 @@ from lunmirror.layers.node.settings import (
     password_files,
     wishes,
 )
-from lunmirror.model import (
-    Drift,
-    Finding,
-    Kind,
-    Plan,
-    Present,
-    Ref,
-    RemoveFile,
-    Run,
-    Seen,
-    Step,
-    Unknown,
-    World,
-    WriteFile,
-)
-from lunmirror.render import fault, render
-from lunmirror.secret import Secret
+from lunmirror.layers.render import fault, render
 
 CREATE = 60.0  # seconds; `-o new` waits at most 30 s for the lock of the database
 TEMPLATE = "node/templates/record.j2"

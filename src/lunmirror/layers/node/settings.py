@@ -6,8 +6,8 @@ Meanings, defaults and limits: docs/facts/open-iscsi.md#record-keys; open-iscsi'
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from lunmirror.desired import Chap, Server
-from lunmirror.secret import Secret
+from lunmirror.engine.desired import Chap, Server
+from lunmirror.engine.secret import Secret
 
 AUTHMETHOD = "node.session.auth.authmethod"
 USERNAME = "node.session.auth.username"

@@ -3,7 +3,7 @@ forget what it acknowledged."""
 
 from typing import NamedTuple
 
-from lunmirror.desired import Desired, Disk
+from lunmirror.engine.desired import Desired, Disk
 
 THROUGH = ("write through", "none")  # drivers/scsi/sd.c, sd_cache_types; the other two begin with "write back"
 

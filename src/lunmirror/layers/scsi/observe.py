@@ -1,14 +1,14 @@
 """From each session to the SCSI disks of its declared LUNs, how long the kernel waits for them and what it knows of their
 write caches. Only reads sysfs, which answers whatever the server does."""
 
-from lunmirror.desired import Desired, Disk
+from lunmirror.engine.desired import Desired, Disk
+from lunmirror.engine.model import ABSENT, Observed, Present, World
+from lunmirror.engine.plain import number
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.scsi.facts import Patience
 from lunmirror.layers.session.facts import Session
 from lunmirror.lvm import luns
 from lunmirror.lvm.devices import text
-from lunmirror.model import ABSENT, Observed, Present, World
-from lunmirror.plain import number
 
 
 def observe(desired: Desired, reader: Reader, seen: World) -> Observed:

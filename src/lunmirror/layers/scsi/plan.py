@@ -4,9 +4,9 @@ And its write cache, held against what is accepted of its server: that is set on
 that restarts forgets what a client set, and the kernel would go on as if it were so: docs/facts/restarts.md).
 """
 
-from lunmirror.desired import Desired, Disk
+from lunmirror.engine.desired import Desired, Disk
+from lunmirror.engine.model import Drift, Finding, Kind, Plan, Present, Ref, Step, World, WriteValue
 from lunmirror.layers.scsi.facts import Patience, refused
-from lunmirror.model import Drift, Finding, Kind, Plan, Present, Ref, Step, World, WriteValue
 
 # Attribute -> (field of desired.Timeouts, field of Patience, in words)
 ATTRIBUTES = {

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from lunmirror.desired import Timeouts
+from lunmirror.engine.desired import Timeouts
 
 # What a session keeps from its login on, read-only in sysfs: field of desired.Timeouts -> attribute.
 LIVE = {

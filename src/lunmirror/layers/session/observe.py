@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from lunmirror.desired import Desired, Path
+from lunmirror.engine.desired import Desired, Path
+from lunmirror.engine.model import ABSENT, Absent, Observed, Present, Seen, Unknown, World
+from lunmirror.engine.plain import count, number, same_address
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.node.facts import Record
 from lunmirror.layers.session.facts import NoSession, Session
 from lunmirror.lvm.devices import silent
-from lunmirror.model import ABSENT, Absent, Observed, Present, Seen, Unknown, World
-from lunmirror.plain import count, number, same_address
 
 IFACE = "default"
 PROBE = 3.0  # seconds for a portal to accept a connection

@@ -19,12 +19,8 @@ one. Both are given time, lest a volume is started on one leg while the other is
 A server with startup = "manual" is logged in to as well: `startup` is only what the distribution does at boot.
 """
 
-from lunmirror.desired import Desired, Path, Portal
-from lunmirror.host import paths
-from lunmirror.layers.node.facts import Missing, Record, Torn, spelt
-from lunmirror.layers.session.exits import meanings
-from lunmirror.layers.session.facts import NoSession, Session, stale
-from lunmirror.model import (
+from lunmirror.engine.desired import Desired, Path, Portal
+from lunmirror.engine.model import (
     AwaitPortals,
     AwaitSessions,
     Drift,
@@ -40,6 +36,10 @@ from lunmirror.model import (
     World,
     WriteValue,
 )
+from lunmirror.host import paths
+from lunmirror.layers.node.facts import Missing, Record, Torn, spelt
+from lunmirror.layers.session.exits import meanings
+from lunmirror.layers.session.facts import NoSession, Session, stale
 
 SESSION_EXISTS = 15  # somebody was faster; what counts is what the next observation sees
 SETTLE = 5.0  # seconds beyond login_timeout: iscsid's pause between two tries, and the login itself

@@ -14,12 +14,12 @@ A renewed session's disk has another name: the volume layer leads its leg there.
 under it, since device-mapper would be left with a disk that is gone.
 """
 
-from lunmirror.desired import Path
+from lunmirror.engine.desired import Path
+from lunmirror.engine.model import AwaitSessions, Drift, Finding, Kind, Plan, Ref, Risk, Run, Step
 from lunmirror.host import paths
 from lunmirror.layers.session.exits import meanings
 from lunmirror.layers.session.facts import Session
 from lunmirror.layers.session.stuck import patience
-from lunmirror.model import AwaitSessions, Drift, Finding, Kind, Plan, Ref, Risk, Run, Step
 
 LOGOUT = 60.0  # seconds; 2 in the lab
 RESTART = 90.0  # seconds: systemd's own, for the stop and the start

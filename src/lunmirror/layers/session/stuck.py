@@ -7,14 +7,14 @@ within one try's time (login_timeout) and that pause the session is back, or it 
 the two is asked by discovery, the smallest question that a server's iSCSI service answers by itself.
 """
 
-from lunmirror.desired import Path
+from lunmirror.engine.desired import Path
+from lunmirror.engine.model import Present
 from lunmirror.host import paths
+from lunmirror.host.mountinfo import read_mounts
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.session.facts import Session
 from lunmirror.lvm.devices import text
 from lunmirror.lvm.read import Status, read_status
-from lunmirror.model import Present
-from lunmirror.mountinfo import read_mounts
 
 PROBE = 1.5  # seconds for a portal to accept a connection
 DISCOVERY = 20.0  # seconds; 1.5 in the lab, and 18.7 where nobody answers

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from lunmirror.desired import Disk, Path
+from lunmirror.engine.desired import Disk, Path
 from lunmirror.lvm.luns import numbers
 
 NAME = "rules"  # the layer has this one resource

@@ -1,10 +1,10 @@
 """One file is read, and nothing else."""
 
-from lunmirror.desired import Desired
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.model import Absent, Observed, Present, Unknown, World
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.udev.facts import NAME, Rules
-from lunmirror.model import Absent, Observed, Present, Unknown, World
 
 
 def observe(desired: Desired, reader: Reader, seen: World) -> Observed:

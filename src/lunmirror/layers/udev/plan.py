@@ -13,11 +13,8 @@ udev reads new rules by itself, but looks for them only every three seconds (sys
 in between gets its values from layer scsi, in this very pass.
 """
 
-from lunmirror.desired import Desired
-from lunmirror.host import paths
-from lunmirror.layers.udev.facts import NAME, Rules
-from lunmirror.layers.udev.rules import Rule, rules
-from lunmirror.model import (
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.model import (
     Drift,
     Finding,
     Kind,
@@ -31,7 +28,10 @@ from lunmirror.model import (
     World,
     WriteFile,
 )
-from lunmirror.render import render
+from lunmirror.host import paths
+from lunmirror.layers.render import render
+from lunmirror.layers.udev.facts import NAME, Rules
+from lunmirror.layers.udev.rules import Rule, rules
 
 MARK = "# Written by lunmirror, which replaces this file whole."
 TEMPLATE = "udev/templates/rules.j2"

@@ -7,11 +7,11 @@ handle_scsi_iscsi): server, port, target and LUN, which is what a disk is known 
 
 from typing import NamedTuple
 
-from lunmirror.desired import Desired, Path
+from lunmirror.engine.desired import Desired, Path
+from lunmirror.engine.model import World
 from lunmirror.host import paths
 from lunmirror.layers.node.facts import spelt
 from lunmirror.layers.udev.facts import id_paths
-from lunmirror.model import World
 
 # What stands in a rule as itself. Everything else may be a pattern, an alternative or the end of a value to udev
 # (udev(7): * ? [] | and the quote), and has no escape that every version knows: such a value is never written.

@@ -4,14 +4,14 @@ They are only named. What keeps LVM from them is that it is shown the declared d
 (layers/disk/facts.py, shown), whatever any label says.
 """
 
-from lunmirror.desired import Desired
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.model import Observed, Present, World
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.disk.facts import Lun, own, shown
 from lunmirror.layers.session.facts import Session
 from lunmirror.layers.unrelated.facts import Unrelated
 from lunmirror.lvm.origin import Origin, described, labels, origins
 from lunmirror.lvm.read import read_lvm
-from lunmirror.model import Observed, Present, World
 
 
 def observe(desired: Desired, reader: Reader, seen: World) -> Observed:

@@ -8,9 +8,9 @@
 While a volume runs on one, layer volume says so, and counts the leg as not good.
 """
 
-from lunmirror.desired import Desired
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.model import Finding, Kind, Plan, Present, Ref, World
 from lunmirror.layers.unrelated.facts import Unrelated
-from lunmirror.model import Finding, Kind, Plan, Present, Ref, World
 
 
 def plan(desired: Desired, seen: World, pending: frozenset[Ref]) -> Plan:

@@ -6,13 +6,13 @@ ordinary repair over as many passes as it takes: a leg given up is dropped and c
 is compared.
 """
 
-from lunmirror import journal
+from lunmirror.engine import journal
+from lunmirror.engine.model import Drift, Kind, Plan, Risk, Run, Step
 from lunmirror.host import paths
 from lunmirror.layers.volume import trust
 from lunmirror.layers.volume.context import VolumeContext
 from lunmirror.layers.volume.facts import SCRUBS, Leg, LogicalVolume
 from lunmirror.layers.volume.index import REAL
-from lunmirror.model import Drift, Kind, Plan, Risk, Run, Step
 
 MESSAGE = 30.0  # seconds: a scrub ends after what it has under way
 

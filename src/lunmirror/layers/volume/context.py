@@ -1,13 +1,8 @@
 """One volume while it is planned: what every question about it needs, and the words all answers share."""
 
-from lunmirror import journal
-from lunmirror.desired import Desired, Volume
-from lunmirror.host import paths
-from lunmirror.layers.disk.facts import devices_guarded
-from lunmirror.layers.group.facts import Member, VolumeGroup, successors, whole_but_for
-from lunmirror.layers.volume.facts import Leg, LogicalVolume
-from lunmirror.lvm.command import change, place_of
-from lunmirror.model import (
+from lunmirror.engine import journal
+from lunmirror.engine.desired import Desired, Volume
+from lunmirror.engine.model import (
     Drift,
     Finding,
     Kind,
@@ -23,6 +18,11 @@ from lunmirror.model import (
     World,
     WriteFile,
 )
+from lunmirror.host import paths
+from lunmirror.layers.disk.facts import devices_guarded
+from lunmirror.layers.group.facts import Member, VolumeGroup, successors, whole_but_for
+from lunmirror.layers.volume.facts import Leg, LogicalVolume
+from lunmirror.lvm.command import change, place_of
 
 LONG = 180.0  # seconds: LVM commands that also start copying, under emulation and load
 

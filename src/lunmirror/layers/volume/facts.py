@@ -6,12 +6,12 @@ they speak of: they survive every crash.
 
 from typing import Any, NamedTuple
 
-from lunmirror.desired import Volume
+from lunmirror.engine.desired import Volume
+from lunmirror.engine.journal import Entry, KernelState
+from lunmirror.engine.model import ABSENT, Present, Seen
 from lunmirror.host import paths
-from lunmirror.journal import Entry, KernelState
 from lunmirror.layers.volume.standing import DOUBT, RESTARTED, Standing, verdict
 from lunmirror.layers.volume.superblock import Superblock
-from lunmirror.model import ABSENT, Present, Seen
 
 # Set by the very lvcreate that makes a volume, removed after mkfs: "made by us, not yet formatted".
 UNFORMATTED = "lunmirror.unformatted"

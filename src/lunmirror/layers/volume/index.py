@@ -1,8 +1,8 @@
 """The rows of LVM and the lines of device-mapper, by volume; and what their names alone show."""
 
-from lunmirror.desired import Volume
+from lunmirror.engine.desired import Volume
+from lunmirror.engine.plain import count
 from lunmirror.lvm.read import DmLine, Lvm, LvRow
-from lunmirror.plain import count
 
 KINDS = ("rimage", "rmeta", "mimage")  # sub-volumes: images of a raid1, their metadata, images of a mirror
 REAL = "-real"  # what LVM appends to the name of the device on which a volume runs that has snapshots

@@ -1,9 +1,9 @@
 """A volume that is there, active and in sync: brought to the declared type, legs and size while it is in use."""
 
+from lunmirror.engine.model import Drift, Kind, Plan, Risk
 from lunmirror.layers.volume import layout, leftover, make, replace
 from lunmirror.layers.volume.context import VolumeContext
 from lunmirror.layers.volume.facts import GROW, TARGETS, UNFORMATTED, LogicalVolume
-from lunmirror.model import Drift, Kind, Plan, Risk
 
 EXT = {"ext2", "ext3", "ext4"}  # one driver mounts all of them under whichever name it is asked
 HEALTH = ("", "partial", "refresh needed", "mismatches exist")  # lvm2 up to 2.03.38; a new word means: hands off

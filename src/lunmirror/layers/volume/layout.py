@@ -11,9 +11,9 @@
 (docs/facts/by-hand.md: what LVM and device-mapper show of each.)
 """
 
+from lunmirror.engine.model import Finding, Kind, Plan
 from lunmirror.layers.volume.context import VolumeContext
 from lunmirror.layers.volume.facts import LogicalVolume
-from lunmirror.model import Finding, Kind, Plan
 
 TYPES = ("linear", "raid1", "mirror")
 # LVM's word for a layout -> what it is, and the way back.

@@ -14,9 +14,9 @@ our tag says "made by lunmirror, never formatted", and it was never active. LVM 
 is so, at the last instant and under its own lock (`--select`).
 """
 
+from lunmirror.engine.model import Absent, Drift, Kind, Plan, Risk, Step
 from lunmirror.layers.volume.context import VolumeContext
 from lunmirror.layers.volume.facts import UNFORMATTED, LogicalVolume
-from lunmirror.model import Absent, Drift, Kind, Plan, Risk, Step
 
 
 def tidy(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:

@@ -1,10 +1,10 @@
 """A volume that is not there: made with one leg on each declared disk, and marked as ours in the same commit."""
 
+from lunmirror.engine.model import Drift, Kind, Plan, Present
 from lunmirror.layers.scsi.facts import refused
 from lunmirror.layers.volume import region
 from lunmirror.layers.volume.context import VolumeContext
 from lunmirror.layers.volume.facts import UNFORMATTED
-from lunmirror.model import Drift, Kind, Plan, Present
 
 
 def cache_refused(ctx: VolumeContext, names: tuple[str, ...]) -> Plan | None:

@@ -4,10 +4,11 @@ PR generation=0x1, 1 registered reservation key follows:     (sg3-utils 1.46, sg
   0x6c756e6d12345678
 """
 
-from lunmirror.desired import Desired, Disk
+from lunmirror.engine.desired import Desired, Disk
+from lunmirror.engine.journal import Entry
+from lunmirror.engine.model import Present, Seen, Unknown, World
 from lunmirror.host import paths
 from lunmirror.host.protocol import Ran, Reader
-from lunmirror.journal import Entry
 from lunmirror.layers.disk.facts import Lun
 from lunmirror.layers.group.facts import VolumeGroup
 from lunmirror.layers.node.facts import spelt
@@ -15,7 +16,6 @@ from lunmirror.layers.session.facts import Session
 from lunmirror.layers.udev.facts import attention
 from lunmirror.layers.volume.standing import SAME, Standing, verdict
 from lunmirror.lvm.devices import text
-from lunmirror.model import Present, Seen, Unknown, World
 
 DEADLINE = 10.0  # seconds
 READ = (paths.SG_PERSIST, "--in", "--readonly", "--no-inquiry", "--read-keys")

@@ -8,11 +8,11 @@ and what it holds stays. Where no other leg is good, what was written last is on
 decides.
 """
 
-from lunmirror import journal
+from lunmirror.engine import journal
+from lunmirror.engine.model import Kind, Plan, Present, Step, Unknown
 from lunmirror.layers.volume import choose
 from lunmirror.layers.volume.context import VolumeContext
 from lunmirror.layers.volume.facts import SCRUBS, LogicalVolume
-from lunmirror.model import Kind, Plan, Present, Step, Unknown
 
 
 def answer(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:

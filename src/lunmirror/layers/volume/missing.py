@@ -1,13 +1,13 @@
 """What is declared and not there, and what is there and not declared: distinguished by the journal, which knows a volume by its
 UUID, whatever its name."""
 
-from lunmirror import journal
-from lunmirror.desired import Desired, Size, Volume
+from lunmirror.engine import journal
+from lunmirror.engine.desired import Desired, Size, Volume
+from lunmirror.engine.model import ABSENT, Absent, Present, Seen, Unknown
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.volume.index import Index, type_of
 from lunmirror.lvm.read import LvRow
-from lunmirror.model import ABSENT, Absent, Present, Seen, Unknown
 
 
 def undeclared(desired: Desired, index: Index, reader: Reader) -> list[Volume]:

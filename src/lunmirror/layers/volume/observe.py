@@ -2,9 +2,12 @@
 
 import re
 
-from lunmirror import journal
-from lunmirror.desired import Desired, Volume
+from lunmirror.engine import journal
+from lunmirror.engine.desired import Desired, Volume
+from lunmirror.engine.model import ABSENT, Observed, Present, Seen, Unknown, World, facts_of
+from lunmirror.engine.plain import count
 from lunmirror.host import paths
+from lunmirror.host.mountinfo import read_mounts
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.disk.facts import shown
 from lunmirror.layers.group.facts import VolumeGroup
@@ -17,9 +20,6 @@ from lunmirror.lvm.devices import names, text
 from lunmirror.lvm.origin import origins
 from lunmirror.lvm.places import Places
 from lunmirror.lvm.read import DEADLINE, NO_TABLE, DmLine, Lvm, LvRow, read_lvm, read_status
-from lunmirror.model import ABSENT, Observed, Present, Seen, Unknown, World, facts_of
-from lunmirror.mountinfo import read_mounts
-from lunmirror.plain import count
 
 
 def observe(desired: Desired, reader: Reader, seen: World) -> Observed:

@@ -16,7 +16,8 @@
 While legs are not in sync, nothing but repair is done to a volume.
 """
 
-from lunmirror.desired import Desired
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.model import Absent, Action, Kind, Plan, Present, Ref, Step, Unknown, World
 from lunmirror.layers.volume import (
     choose,
     keep,
@@ -34,7 +35,6 @@ from lunmirror.layers.volume.context import VolumeContext
 from lunmirror.layers.volume.facts import SCRUBS, LogicalVolume
 from lunmirror.layers.volume.make import make
 from lunmirror.layers.volume.start import start
-from lunmirror.model import Absent, Action, Kind, Plan, Present, Ref, Step, Unknown, World
 
 
 def plan(desired: Desired, seen: World, pending: frozenset[Ref]) -> Plan:

@@ -5,9 +5,9 @@ nearly every random write waits for such a bit (docs/facts/region-size.md: 2 MiB
 than 16 MiB). With large ones more is copied after an outage: each region that was written to, as a whole.
 """
 
+from lunmirror.engine.model import Drift, Plan, Risk
 from lunmirror.layers.volume.context import VolumeContext
 from lunmirror.layers.volume.facts import LogicalVolume
-from lunmirror.model import Drift, Plan, Risk
 
 LEAST, USUAL = 2 << 20, 16 << 20  # bytes
 FEWEST = 64  # regions of a small volume, so that not all of it is copied for a few writes

@@ -17,11 +17,11 @@ the first leg, whichever that is (docs/facts/lvm.md#core-log). Nor before the re
 one that names a running leg as failed is one side of a split brain.
 """
 
-from lunmirror import journal
+from lunmirror.engine import journal
+from lunmirror.engine.model import Drift, Kind, Plan, Risk, Step, Unknown
 from lunmirror.layers.volume import choose, trust
 from lunmirror.layers.volume.context import VolumeContext
 from lunmirror.layers.volume.facts import Leg, LogicalVolume, restart_commands
-from lunmirror.model import Drift, Kind, Plan, Risk, Step, Unknown
 
 
 def split_brain(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:

@@ -9,12 +9,12 @@
 | on no volume any more  | vgreduce takes the old physical volume out of the group                         |
 """
 
-from lunmirror.desired import Disk
+from lunmirror.engine.desired import Disk
+from lunmirror.engine.model import Drift, Kind, Plan, Risk, Step
 from lunmirror.layers.group.facts import Member
 from lunmirror.layers.volume.context import VolumeContext
 from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.layers.volume.make import cache_refused
-from lunmirror.model import Drift, Kind, Plan, Risk, Step
 
 
 def repair(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:

@@ -20,7 +20,8 @@
 The distrust is on the disk before the new connection is, so a pass that dies in between finds the restart again.
 """
 
-from lunmirror import journal
+from lunmirror.engine import journal
+from lunmirror.engine.model import Drift, Finding, Guard, Kind, Plan, Present, Run, Seen, Step, Unknown
 from lunmirror.host import paths
 from lunmirror.layers.volume import choose
 from lunmirror.layers.volume.context import VolumeContext
@@ -41,7 +42,6 @@ from lunmirror.layers.volume.standing import (
     reconnected,
     verdict,
 )
-from lunmirror.model import Drift, Finding, Guard, Kind, Plan, Present, Run, Seen, Step, Unknown
 
 REGISTER = (paths.SG_PERSIST, "--out", "--no-inquiry", "--register-ignore")
 # sg3-utils: the disk has no such command, aborts it, or has a reservation. Then the mark that the journal notes is never

@@ -14,7 +14,7 @@ connection. What cannot be proven counts as a restart.
 
 from typing import NamedTuple
 
-from lunmirror.model import ABSENT, Present, Seen
+from lunmirror.engine.model import ABSENT, Present, Seen
 
 PREFIX = "6c756e6d"  # "lunm": what a mark begins with, as sg_persist writes keys
 

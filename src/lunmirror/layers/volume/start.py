@@ -16,13 +16,13 @@ service works on the stopped volume too (docs/facts/lab.md#mirror-with-one-leg-m
 its first leg, whichever that is.
 """
 
-from lunmirror import journal
+from lunmirror.engine import journal
+from lunmirror.engine.model import Drift, Kind, Plan, Present, Risk, Step, Unknown
 from lunmirror.layers.session.facts import NoSession, Session
 from lunmirror.layers.volume import choose, repair, restarts, trust
 from lunmirror.layers.volume.context import VolumeContext
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
 from lunmirror.layers.volume.superblock import LegSuperblocks
-from lunmirror.model import Drift, Kind, Plan, Present, Risk, Step, Unknown
 
 
 def start(ctx: VolumeContext, facts: LogicalVolume) -> Plan:

@@ -13,9 +13,9 @@ superblock at the start of the leg's metadata volume, the bitmap's superblock 4 
 
 from typing import NamedTuple
 
+from lunmirror.engine.model import ABSENT, Present, Seen, Unknown
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
-from lunmirror.model import ABSENT, Present, Seen, Unknown
 
 BLOCK = 4096  # bytes: what one read is counted in; O_DIRECT wants whole sectors, of 4 KiB on some disks
 MOST_BLOCKS = 66  # blocks: both superblocks and the bits of 2^21 regions, more than LVM ever makes

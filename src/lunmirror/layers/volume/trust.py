@@ -19,10 +19,10 @@ from. How the counters move, and what was measured: docs/facts/md-events.md. Wha
 
 from typing import NamedTuple
 
-from lunmirror import journal
+from lunmirror.engine import journal
+from lunmirror.engine.model import Present
 from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.layers.volume.superblock import LegSuperblocks, Superblock
-from lunmirror.model import Present
 
 
 class Verdict(NamedTuple):

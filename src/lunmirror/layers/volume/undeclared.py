@@ -2,12 +2,12 @@
 configuration. Nothing is done to them, and they are spoken of; what is newest on them is noted all the same, since they
 may be declared again."""
 
-from lunmirror import journal
-from lunmirror.desired import Desired, Size, Volume
+from lunmirror.engine import journal
+from lunmirror.engine.desired import Desired, Size, Volume
+from lunmirror.engine.model import Finding, Kind, Plan, Present, World
 from lunmirror.layers.volume import repair
 from lunmirror.layers.volume.context import VolumeContext
 from lunmirror.layers.volume.facts import LogicalVolume
-from lunmirror.model import Finding, Kind, Plan, Present, World
 
 
 def volumes(desired: Desired, seen: World) -> tuple[Volume, ...]:

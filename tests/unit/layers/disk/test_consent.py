@@ -2,11 +2,11 @@
 
 import pytest
 
-from lunmirror import gate
-from lunmirror.desired import Desired, Disk, Server, Timeouts
+from lunmirror.engine import gate
+from lunmirror.engine.desired import Desired, Disk, Server, Timeouts
+from lunmirror.engine.model import Kind, Present, Risk
 from lunmirror.layers.disk.facts import Blank, Device, Holds, Lun, OwnTable, Unreadable
 from lunmirror.layers.disk.plan import plan
-from lunmirror.model import Kind, Present, Risk
 
 GPT = "GPT partition table (uuid 1-2)"
 LEFT = "data without a known signature, in the 4 MiB from byte 0 (sector 0, sha256 0123456789abcdef)"

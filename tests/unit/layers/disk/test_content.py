@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from lunmirror.engine.model import Present
 from lunmirror.host.protocol import Ran
 from lunmirror.layers.disk.content import HEAD, MIB, content_of, table_guid_on
 from lunmirror.layers.disk.facts import Blank, Device, Holds
-from lunmirror.model import Present
 
 SIZE = 64 * MIB
 

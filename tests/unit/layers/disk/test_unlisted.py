@@ -2,10 +2,10 @@
 
 import pytest
 
+from lunmirror.engine.model import Kind
 from lunmirror.layers.disk.context import DiskContext
 from lunmirror.layers.disk.facts import Device, Holds, Lun
 from lunmirror.layers.disk.fitness import unlisted
-from lunmirror.model import Kind
 from sim.stage import compiled, text
 
 DESIRED = compiled(text(partition=False))

@@ -1,9 +1,9 @@
 import pytest
 
+from lunmirror.engine.model import ABSENT, Present, Unknown
 from lunmirror.layers.filesystem.facts import Bare, FileSystem, Other
 from lunmirror.layers.filesystem.observe import observe
 from lunmirror.layers.volume.facts import UNFORMATTED
-from lunmirror.model import ABSENT, Present, Unknown
 from unit.layers.filesystem.world import Machine, desired, head, mountline, ran, volume, world
 
 ID = "vg0/testlv"

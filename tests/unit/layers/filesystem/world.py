@@ -2,12 +2,12 @@
 
 import json
 
-from lunmirror.desired import Desired, Filesystem, Mount, Size, Volume
+from lunmirror.engine.desired import Desired, Filesystem, Mount, Size, Volume
+from lunmirror.engine.model import ABSENT, Present, Unknown
 from lunmirror.host.protocol import Ran
 from lunmirror.layers.disk.facts import Device, Lun
 from lunmirror.layers.group.facts import Member, VolumeGroup
 from lunmirror.layers.volume.facts import LogicalVolume
-from lunmirror.model import ABSENT, Present, Unknown
 
 VG_UUID = "wKlmNo-1111-2222-3333-4444-5555-abcdef"
 LV_UUID = "aBcDeF-6666-7777-8888-9999-0000-ghijkl"

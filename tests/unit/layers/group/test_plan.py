@@ -1,10 +1,10 @@
 """Who may start what is in a group: lunmirror, and no event of LVM's."""
 
-from lunmirror.desired import Desired, Disk, Group, Portal, Server, Timeouts
+from lunmirror.engine.desired import Desired, Disk, Group, Portal, Server, Timeouts
+from lunmirror.engine.model import Kind, Plan, Present, Unknown
 from lunmirror.layers.disk.facts import Device, Lun, PhysicalVolume
 from lunmirror.layers.group.facts import Member, VolumeGroup
 from lunmirror.layers.group.plan import plan
-from lunmirror.model import Kind, Plan, Present, Unknown
 
 TIMES = Timeouts(3, 3, 7, 10, 3)
 SERVERS = {n: Server(n, (Portal("192.0.2.1"),), "automatic", TIMES) for n in ("filer1", "filer2")}

@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lunmirror.engine.model import Present, Unknown
+from lunmirror.host.mountinfo import parse, unescape
 from lunmirror.layers.mount import fstab
-from lunmirror.model import Present, Unknown
-from lunmirror.mountinfo import parse, unescape
 from unit.layers.filesystem.world import volume
 
 FILE = b"# a comment, /mnt/test\n\nUUID=1 /  ext4\terrors=remount-ro 0 1\n"

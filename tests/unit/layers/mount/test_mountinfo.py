@@ -1,7 +1,7 @@
 import pytest
 
-from lunmirror.model import Present, Unknown
-from lunmirror.mountinfo import at, parse, read_mounts
+from lunmirror.engine.model import Present, Unknown
+from lunmirror.host.mountinfo import at, parse, read_mounts
 from unit.layers.filesystem.world import Machine, mountline
 
 

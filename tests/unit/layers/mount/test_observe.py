@@ -1,8 +1,8 @@
 import pytest
 
+from lunmirror.engine.model import ABSENT, Present, Unknown
 from lunmirror.layers.filesystem.facts import FileSystem
 from lunmirror.layers.mount.observe import observe, unit_name
-from lunmirror.model import ABSENT, Present, Unknown
 from unit.layers.filesystem.world import Machine, desired, mountline, volume, world
 
 ID = "vg0/testlv"

@@ -1,11 +1,11 @@
 import pytest
 
-from lunmirror.gate import enforce
+from lunmirror.engine.gate import enforce
+from lunmirror.engine.model import ABSENT, Kind, MakeDirectory, Present, Ref, Run, Unknown, WriteFile
 from lunmirror.layers.filesystem.facts import Bare, FileSystem, Other
 from lunmirror.layers.mount.facts import Mounted, MountState
 from lunmirror.layers.mount.plan import plan
 from lunmirror.layers.volume.facts import GROW, UNFORMATTED
-from lunmirror.model import ABSENT, Kind, MakeDirectory, Present, Ref, Run, Unknown, WriteFile
 from unit.layers.filesystem.world import desired, volume, world
 
 ID = "vg0/testlv"

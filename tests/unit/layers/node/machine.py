@@ -1,8 +1,8 @@
 """A small machine in memory for the node and session layers: files, directories made of their paths, servers."""
 
-from lunmirror.desired import Chap, Credentials, Desired, Disk, Portal, Server, Timeouts
+from lunmirror.engine.desired import Chap, Credentials, Desired, Disk, Portal, Server, Timeouts
+from lunmirror.engine.model import ABSENT, Present, Unknown
 from lunmirror.host.protocol import Ran
-from lunmirror.model import ABSENT, Present, Unknown
 
 TARGET = "iqn.2006-01.com.openfiler:linuxtest1lv"
 NODES = "/etc/iscsi/nodes"

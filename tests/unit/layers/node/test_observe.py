@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from lunmirror.desired import Portal
+from lunmirror.engine.desired import Portal
+from lunmirror.engine.model import Present, Unknown
+from lunmirror.engine.secret import Secret
 from lunmirror.layers.node.facts import Missing, Record, Torn
 from lunmirror.layers.node.observe import observe
-from lunmirror.model import Present, Unknown
-from lunmirror.secret import Secret
 from unit.layers.node.machine import ANNOUNCED, NODES, RECORD, TARGET, Machine, chap, desired, server
 
 RAW = (Path(__file__).parent / "records" / "2.1.8").read_bytes()

@@ -2,13 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from lunmirror.gate import enforce
+from lunmirror.engine.gate import enforce
+from lunmirror.engine.model import ABSENT, Drift, Kind, Present, Ref, RemoveFile, Risk, Run, Unknown, WriteFile
 from lunmirror.layers.node.facts import Missing, Torn
 from lunmirror.layers.node.observe import observe
 from lunmirror.layers.node.plan import plan
 from lunmirror.layers.node.record import settings_of
 from lunmirror.layers.node.settings import STARTUP, TIMEOUTS
-from lunmirror.model import ABSENT, Drift, Kind, Present, Ref, RemoveFile, Risk, Run, Unknown, WriteFile
 from unit.layers.node.machine import RECORD, TARGET, Machine, chap, desired, server
 
 RAW = (Path(__file__).parent / "records" / "2.1.8-discovered").read_bytes()

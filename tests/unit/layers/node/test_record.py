@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from lunmirror.layers.node.plan import TEMPLATE
 from lunmirror.layers.node.record import changed, decode, encode, lines_of, overlong, settings_of, tear
-from lunmirror.render import Unwritable, fault, render
+from lunmirror.layers.render import Unwritable, fault, render
 
 RECORDS = sorted((Path(__file__).parent / "records").iterdir())
 RAW = RECORDS[0].read_bytes()

@@ -2,15 +2,15 @@ from pathlib import Path
 
 import pytest
 
-from lunmirror.desired import Portal
-from lunmirror.gate import enforce
+from lunmirror.engine.desired import Portal
+from lunmirror.engine.gate import enforce
+from lunmirror.engine.model import ABSENT, AwaitSessions, Drift, Kind, Present, Ref, Run, Unknown, WriteValue
 from lunmirror.layers.node.facts import Missing, Record, Torn
 from lunmirror.layers.node.record import settings_of
 from lunmirror.layers.session.exits import EXITS, explain_exit, meanings
 from lunmirror.layers.session.facts import NoSession, Session
 from lunmirror.layers.session.observe import observe
 from lunmirror.layers.session.plan import plan
-from lunmirror.model import ABSENT, AwaitSessions, Drift, Kind, Present, Ref, Run, Unknown, WriteValue
 from unit.layers.node.machine import RECORD, TARGET, TIMEOUTS, Machine, desired, server
 
 RAW = (Path(__file__).parents[1] / "node" / "records" / "2.1.8").read_bytes()

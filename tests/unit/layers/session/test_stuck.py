@@ -2,9 +2,9 @@
 
 import pytest
 
+from lunmirror.engine.model import ABSENT, Present
 from lunmirror.host.protocol import Ran
 from lunmirror.layers.session.stuck import burden
-from lunmirror.model import ABSENT, Present
 
 BLOCK = "/sys/class/block"
 RAID = "vg0-lv: 0 131072 raid raid1 2 {} 131072/131072 idle 0 0 -\n"

@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 
 from lunmirror.config import names, portals
 from lunmirror.config.problems import InvalidValue
-from lunmirror.desired import Desired, Disk, Portal, Server, Timeouts
+from lunmirror.engine.desired import Desired, Disk, Portal, Server, Timeouts
+from lunmirror.engine.model import Kind, MakeDirectory, Present, RemoveFile, Unknown, WriteFile
 from lunmirror.host import paths
 from lunmirror.layers.node.facts import Record
 from lunmirror.layers.udev.facts import NAME, Rules
 from lunmirror.layers.udev.plan import MARK, plan
 from lunmirror.layers.udev.rules import NOTICE, PLAIN, rules
-from lunmirror.model import Kind, MakeDirectory, Present, RemoveFile, Unknown, WriteFile
 
 TARGET = "iqn.2006-01.com.openfiler:linuxtest1lv"
 TIMES = Timeouts(1, 1, 1, 10, 3, command_timeout=4, eh_timeout=4)

@@ -1,8 +1,8 @@
 """A leg that runs on a device which is not the declared disk: what is then done, as a table."""
 
+from lunmirror.engine.model import ABSENT, Kind, Present
 from lunmirror.lvm.origin import Origin
 from lunmirror.lvm.places import Places
-from lunmirror.model import ABSENT, Kind, Present
 from unit.layers.volume.test_plan import BOTH, ONLY_A, A, B, commands, group, lv, notes, planned, wanted
 
 NOTED = ONLY_A._replace(running=(B,), last={A: "t1"}, rebuild=(A,))

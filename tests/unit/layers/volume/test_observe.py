@@ -4,7 +4,8 @@ import struct
 
 import pytest
 
-from lunmirror.desired import Size, Volume
+from lunmirror.engine.desired import Size, Volume
+from lunmirror.engine.model import Present
 from lunmirror.host.protocol import Ran
 from lunmirror.layers.group.facts import Member, VolumeGroup
 from lunmirror.layers.volume.facts import Leg
@@ -12,7 +13,6 @@ from lunmirror.layers.volume.index import Index
 from lunmirror.layers.volume.index import part as part_of
 from lunmirror.layers.volume.observe import _orphans, _superblocks
 from lunmirror.lvm.read import DmLine, Lvm, LvRow, PvRow
-from lunmirror.model import Present
 
 
 def row(name: str, parent: str = "testlv") -> LvRow:

@@ -2,16 +2,16 @@
 
 import pytest
 
-from lunmirror.desired import Desired, Disk, Filesystem, Group, Portal, Server, Size, Timeouts, Volume
-from lunmirror.gate import enforce
-from lunmirror.journal import Entry, advance, fit_to_start, parse, render
+from lunmirror.engine.desired import Desired, Disk, Filesystem, Group, Portal, Server, Size, Timeouts, Volume
+from lunmirror.engine.gate import enforce
+from lunmirror.engine.journal import Entry, advance, fit_to_start, parse, render
+from lunmirror.engine.model import ABSENT, Kind, Plan, Present, Ref, Run, Unknown, WriteFile
 from lunmirror.layers.disk.facts import Device, Lun
 from lunmirror.layers.group.facts import Member, VolumeGroup
 from lunmirror.layers.session.facts import NoSession, Session
 from lunmirror.layers.volume.facts import GROW, UNFORMATTED, Leg, LogicalVolume
 from lunmirror.layers.volume.plan import plan
 from lunmirror.layers.volume.superblock import LegSuperblocks, Superblock
-from lunmirror.model import ABSENT, Kind, Plan, Present, Ref, Run, Unknown, WriteFile
 
 MIB = 1 << 20
 EXTENT = 4 * MIB

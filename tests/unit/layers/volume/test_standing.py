@@ -2,6 +2,7 @@
 
 import pytest
 
+from lunmirror.engine.model import ABSENT, Present, Unknown
 from lunmirror.host.protocol import Ran
 from lunmirror.layers.volume.marks import keys
 from lunmirror.layers.volume.standing import (
@@ -21,7 +22,6 @@ from lunmirror.layers.volume.standing import (
     reconnected,
     verdict,
 )
-from lunmirror.model import ABSENT, Present, Unknown
 
 OLD, FRESH = "boot/session1/40000", "boot/session1/40001"
 MARK = mark("pv", (OLD,))

@@ -4,9 +4,9 @@ import struct
 
 import pytest
 
+from lunmirror.engine.model import ABSENT, Present, Unknown
 from lunmirror.host.protocol import Ran
 from lunmirror.layers.volume.superblock import LegSuperblocks, Rubbish, Superblock, parse, read
-from lunmirror.model import ABSENT, Present, Unknown
 
 BLOCKS = 66
 SIZE = BLOCKS * 4096

@@ -2,10 +2,10 @@
 
 import pytest
 
-from lunmirror import journal
+from lunmirror.engine import journal
+from lunmirror.engine.model import Kind, Present
 from lunmirror.layers.volume.superblock import LegSuperblocks, Superblock
 from lunmirror.layers.volume.trust import judge
-from lunmirror.model import Kind, Present
 from unit.layers.volume.test_plan import BOTH, ONLY_A, A, B, group, lv, notes, planned, wanted
 
 PART = {A: "part-a", B: "part-b"}

@@ -4,13 +4,13 @@
 once more, and what its plan then still wants is the failure to report.
 """
 
-from lunmirror import gate
-from lunmirror.desired import Desired
-from lunmirror.execute import Executor
-from lunmirror.flapping import Flapping
+from lunmirror.engine import gate
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.execute import Executor
+from lunmirror.engine.flapping import Flapping
+from lunmirror.engine.model import WAITS, Finding, Kind, Observed, Outcome, Plan, Ref, Report, Step, World
 from lunmirror.host.protocol import Reader
 from lunmirror.layers import LAYERS, Layer
-from lunmirror.model import WAITS, Finding, Kind, Observed, Outcome, Plan, Ref, Report, Step, World
 
 # A choice between split halves takes the most: stop, note, start, note, drop, note, add, note; and two to spare.
 ROUNDS = 10

@@ -2,10 +2,10 @@
 
 import pytest
 
+from lunmirror.analysis.copying import Reading, Speed, any_copying, read, speed, speeds
+from lunmirror.engine.model import ABSENT, Present
 from lunmirror.host.protocol import Ran
-from lunmirror.model import ABSENT, Present
-from lunmirror.report.copying import Reading, Speed, any_copying, read, speed, speeds
-from unit.report.worlds import MIB, desired, lv, report, world
+from unit.analysis.worlds import MIB, desired, lv, report, world
 
 MEBI = 2048  # sectors
 

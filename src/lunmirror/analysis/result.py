@@ -1,7 +1,7 @@
 """What a report comes to: one exit code."""
 
-from lunmirror.exits import Exit
-from lunmirror.model import Finding, Kind, Report
+from lunmirror.engine.exits import Exit
+from lunmirror.engine.model import Finding, Kind, Report
 
 # What users have in their hands. As long as none of these is blocked, a server that is away costs only redundancy.
 SERVING = frozenset({"volume", "filesystem", "mount"})

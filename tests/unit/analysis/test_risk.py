@@ -2,13 +2,13 @@
 
 import pytest
 
+from lunmirror.analysis.risk import ACCESS, DATA, UNSURE, Loss, losses
+from lunmirror.engine.model import ABSENT, Present, Unknown
 from lunmirror.layers.disk.facts import NoDisk, Spanning
 from lunmirror.layers.group.facts import DuplicateNames, NoGroup
 from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.layers.volume.superblock import LegSuperblocks, Superblock
-from lunmirror.model import ABSENT, Present, Unknown
-from lunmirror.report.risk import ACCESS, DATA, UNSURE, Loss, losses
-from unit.report.worlds import BOTH, ONLY_LEFT, PV, desired, lun, lv, world
+from unit.analysis.worlds import BOTH, ONLY_LEFT, PV, desired, lun, lv, world
 
 OK = ""
 THREE = ("left", "right", "third")

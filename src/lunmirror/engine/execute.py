@@ -2,10 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from lunmirror.host import paths
-from lunmirror.host.protocol import ActionFailed, Host, Ran
-from lunmirror.lvm.command import under_settings
-from lunmirror.model import (
+from lunmirror.engine.model import (
     AwaitPath,
     AwaitPortals,
     AwaitSessions,
@@ -20,6 +17,9 @@ from lunmirror.model import (
     WriteFile,
     WriteValue,
 )
+from lunmirror.host import paths
+from lunmirror.host.protocol import ActionFailed, Host, Ran
+from lunmirror.lvm.command import under_settings
 
 AT_ONCE = 8  # programs running side by side: forty logins at once outlasted their deadlines in the lab
 

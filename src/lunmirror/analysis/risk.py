@@ -16,14 +16,14 @@ second question, a wrong "yes" costs data.
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from lunmirror import journal
-from lunmirror.desired import Desired, Volume
-from lunmirror.journal import Entry
+from lunmirror.engine import journal
+from lunmirror.engine.desired import Desired, Volume
+from lunmirror.engine.journal import Entry
+from lunmirror.engine.model import ABSENT, Absent, Present, Seen, Unknown, World
 from lunmirror.layers.disk.facts import Gone, Lun, NoDisk, Spanning
 from lunmirror.layers.group.facts import Member, NoGroup, VolumeGroup
 from lunmirror.layers.volume import trust, undeclared
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
-from lunmirror.model import ABSENT, Absent, Present, Seen, Unknown, World
 
 ACCESS = "access"  # the data stay safe, but cannot be used until another server is back
 DATA = "access and data"

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
+from lunmirror.engine.model import Present, Report
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.session.facts import Session
 from lunmirror.layers.session.since import COMMAND, Error
 from lunmirror.layers.session.since import last_errors as _all
-from lunmirror.model import Present, Report
 
 __all__ = ["COMMAND", "Error", "last_errors"]
 

@@ -6,7 +6,7 @@ What lunmirror itself has made in the same pass (a record that was gone, a disk 
 What passes leave each other about it lies in /run (cli/passes.py keeps it there); this module only decides.
 """
 
-from lunmirror.model import Finding, Kind, Outcome, Plan, Ref, RemoveFile, Run, Step, WriteFile, WriteValue
+from lunmirror.engine.model import Finding, Kind, Outcome, Plan, Ref, RemoveFile, Run, Step, WriteFile, WriteValue
 
 LAYERS = frozenset({"node", "udev", "session", "scsi"})  # settings only: a mount is always worth repairing
 REPAIRS_IN_A_ROW = 2  # passes in a row that repair the same setting

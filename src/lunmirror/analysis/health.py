@@ -6,13 +6,13 @@ will repair needs nobody's attention, and redundancy is missing all the same.
 
 from typing import NamedTuple
 
-from lunmirror.desired import Desired, Disk, Volume
-from lunmirror.exits import Exit
+from lunmirror.analysis.risk import Copy, copies, facts_of, past_of, whole_legs
+from lunmirror.engine.desired import Desired, Disk, Volume
+from lunmirror.engine.exits import Exit
+from lunmirror.engine.model import Kind, Present, Report, Unknown, World
 from lunmirror.layers.mount.facts import MountState
 from lunmirror.layers.session.facts import NoSession, Session
 from lunmirror.layers.volume.facts import LogicalVolume
-from lunmirror.model import Kind, Present, Report, Unknown, World
-from lunmirror.report.risk import Copy, copies, facts_of, past_of, whole_legs
 
 FULL, REBUILDING, DEGRADED, DOWN = "full", "rebuilding", "degraded", "out of service"
 

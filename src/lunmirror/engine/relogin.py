@@ -16,10 +16,16 @@ leaves what the next pass repairs by itself:
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from lunmirror import gate, journal
-from lunmirror.desired import Desired, Path, Volume
-from lunmirror.execute import Executor
-from lunmirror.exits import Exit
+from lunmirror.analysis.health import FULL, REBUILDING, health
+from lunmirror.analysis.result import exit_of
+from lunmirror.analysis.risk import copies, facts_of, losses
+from lunmirror.analysis.servers import silent_servers
+from lunmirror.analysis.uses import foreign_uses
+from lunmirror.engine import gate, journal
+from lunmirror.engine.desired import Desired, Path, Volume
+from lunmirror.engine.execute import Executor
+from lunmirror.engine.exits import Exit
+from lunmirror.engine.model import Drift, Finding, Kind, Outcome, Plan, Present, Ref, Report, Risk, Run, Step
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.node.facts import Record
@@ -28,12 +34,6 @@ from lunmirror.layers.session.exits import meanings
 from lunmirror.layers.session.facts import Session, stale
 from lunmirror.layers.session.plan import login
 from lunmirror.layers.volume.context import VolumeContext
-from lunmirror.model import Drift, Finding, Kind, Outcome, Plan, Present, Ref, Report, Risk, Run, Step
-from lunmirror.report.health import FULL, REBUILDING, health
-from lunmirror.report.result import exit_of
-from lunmirror.report.risk import copies, facts_of, losses
-from lunmirror.report.uses import foreign_uses
-from lunmirror.report.verdict import silent_servers
 
 COPY_DEADLINE = 600.0  # seconds for all copying together; then the next `apply --relogin` goes on
 PAUSE = 2.0  # seconds between two looks at what is copied

@@ -5,9 +5,9 @@ Reading it asks no disk and no server, so it answers while a leg is blocked (doc
 
 from typing import NamedTuple
 
+from lunmirror.engine.model import Present, Seen, Unknown
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
-from lunmirror.model import Present, Seen, Unknown
 
 
 class Entry(NamedTuple):

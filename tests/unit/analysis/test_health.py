@@ -2,11 +2,11 @@
 
 import pytest
 
-from lunmirror.desired import Desired
-from lunmirror.exits import Exit
-from lunmirror.model import ABSENT, Finding, Kind, Ref, Unknown
-from lunmirror.report.health import DEGRADED, DOWN, FULL, REBUILDING, health, is_full, status_exit
-from unit.report.worlds import BOTH, ONLY_LEFT, desired, lv, report, world
+from lunmirror.analysis.health import DEGRADED, DOWN, FULL, REBUILDING, health, is_full, status_exit
+from lunmirror.engine.desired import Desired
+from lunmirror.engine.exits import Exit
+from lunmirror.engine.model import ABSENT, Finding, Kind, Ref, Unknown
+from unit.analysis.worlds import BOTH, ONLY_LEFT, desired, lv, report, world
 
 THREE = ("left", "right", "third")
 MOUNTED = desired(mount="/mnt")

@@ -17,8 +17,8 @@ refused, a leg that caught up unseen is not distinguished from a stale one, nor 
 import json
 from typing import NamedTuple
 
+from lunmirror.engine.model import Present, Seen, Unknown
 from lunmirror.host import paths
-from lunmirror.model import Present, Seen, Unknown
 
 SCHEMA = 1
 

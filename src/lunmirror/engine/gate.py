@@ -5,7 +5,7 @@ A step that breaks a rule is taken out and comes back as a refusal; so are the l
 
 from collections.abc import Callable
 
-from lunmirror.model import Finding, Kind, Plan, Ref, Risk, Run, Step
+from lunmirror.engine.model import Finding, Kind, Plan, Ref, Risk, Run, Step
 
 REMOVALS = frozenset({"lvremove", "vgremove", "pvremove"})
 # Words on a command line that lunmirror never says, by program (docs/facts/lvm.md#wrong-verbs).

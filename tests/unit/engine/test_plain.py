@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lunmirror.plain import count, number, shown
+from lunmirror.engine.plain import count, number, shown
 
 
 @pytest.mark.parametrize(

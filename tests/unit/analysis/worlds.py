@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from lunmirror.desired import Desired, Disk, Group, Mount, Portal, Server, Size, Timeouts, Volume
-from lunmirror.journal import Entry
+from lunmirror.engine.desired import Desired, Disk, Group, Mount, Portal, Server, Size, Timeouts, Volume
+from lunmirror.engine.journal import Entry
+from lunmirror.engine.model import ABSENT, Finding, Present, Report, Seen, Step, Unknown
 from lunmirror.layers.disk.facts import Device, Lun, PhysicalVolume
 from lunmirror.layers.group.facts import Member, VolumeGroup
 from lunmirror.layers.mount.facts import Mounted, MountState
 from lunmirror.layers.session.facts import NoSession, Session
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
-from lunmirror.model import ABSENT, Finding, Present, Report, Seen, Step, Unknown
 
 MIB = 1 << 20
 DISKS = {"left": "filer1", "right": "filer2", "third": "filer3"}

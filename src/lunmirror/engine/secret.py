@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 
+MASK = "********"
 LONGEST = 255  # bytes: open-iscsi keeps a value in 256 (usr/idbm.h, VALUE_MAXVAL)
 
 
@@ -49,6 +50,13 @@ def secret_in(content: bytes) -> Secret:
     if not secret.isprintable():
         raise ValueError("the secret contains a control character")
     return Secret(secret)
+
+
+def masked(text: str, secrets: tuple[str, ...]) -> str:
+    """The text without any of the secrets, the longest first, so that none is left in part."""
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return text
 
 
 def leave_no_core() -> None:

@@ -1,6 +1,6 @@
 """One root class: every error says what happened, where, why, and what to do next. For an administrator at 3 a.m."""
 
-from lunmirror.exits import Exit
+from lunmirror.engine.exits import Exit
 
 
 class LunmirrorError(Exception):

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from lunmirror import log
-from lunmirror.exits import Exit
-from lunmirror.log import Log
-from lunmirror.model import Drift, Finding, Kind, Outcome, Ref, Report, Run, Step, WriteFile
+from lunmirror.engine import log
+from lunmirror.engine.exits import Exit
+from lunmirror.engine.log import Log
+from lunmirror.engine.model import Drift, Finding, Kind, Outcome, Ref, Report, Run, Step, WriteFile
 
 
 def make(level: str = "info", stream: io.StringIO | None = None) -> Log:

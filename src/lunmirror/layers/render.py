@@ -49,7 +49,7 @@ def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(f"{__file__.rpartition('/')[0]}/layers"),
+        loader=FileSystemLoader(f"{__file__.rpartition('/')[0]}"),
         undefined=StrictUndefined,
         autoescape=False,
         keep_trailing_newline=True,

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from lunmirror.engine.model import Run, Step
 from lunmirror.host import paths
-from lunmirror.model import Run, Step
 from lunmirror.report.table import is_bookkeeping
 from lunmirror.report.words import how
 

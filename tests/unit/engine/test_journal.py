@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lunmirror import journal
-from lunmirror.journal import Entry, KernelState, advance, choose, fit_to_start
-from lunmirror.model import ABSENT, Present, Unknown
+from lunmirror.engine import journal
+from lunmirror.engine.journal import Entry, KernelState, advance, choose, fit_to_start
+from lunmirror.engine.model import ABSENT, Present, Unknown
 
 BOTH = Entry("vg0/testlv", ("A", "B"), "t0", 7, {})
 A_ALONE = Entry("vg0/testlv", ("A",), "t1", 8, {"B": "t1"})

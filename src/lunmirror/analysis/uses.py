@@ -1,10 +1,10 @@
 """What stands on a server's disks besides the declared volumes."""
 
+from lunmirror.engine.model import Present
 from lunmirror.host import paths
+from lunmirror.host.mountinfo import read_mounts
 from lunmirror.host.protocol import Reader
 from lunmirror.lvm.devices import text
-from lunmirror.model import Present
-from lunmirror.mountinfo import read_mounts
 
 
 def foreign_uses(disks: tuple[str, ...], declared: set[str], reader: Reader) -> list[str]:

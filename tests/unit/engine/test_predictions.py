@@ -4,10 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from lunmirror import config, reconcile
+from lunmirror import config
+from lunmirror.engine import reconcile
+from lunmirror.engine.model import ABSENT, MakeDirectory, Plan, Present, Ref, Step
 from lunmirror.layers import Layer, disk
 from lunmirror.layers.disk.facts import Blank, Device, Lun
-from lunmirror.model import ABSENT, MakeDirectory, Plan, Present, Ref, Step
 
 TEXT = """
 version = 1

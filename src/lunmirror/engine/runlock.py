@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from lunmirror.errors import BusyError
+from lunmirror.engine.errors import BusyError
 from lunmirror.host import paths, rundir
 from lunmirror.host.waiting import until
 

@@ -9,17 +9,17 @@ wrote to the volume: both are counted in sysfs, by the second.
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from lunmirror.desired import Desired, Volume
+from lunmirror.analysis.health import is_copying
+from lunmirror.analysis.risk import facts_of
+from lunmirror.engine.desired import Desired, Volume
+from lunmirror.engine.model import Present, Report
+from lunmirror.engine.plain import count
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
 from lunmirror.layers.volume.observe import health
 from lunmirror.lvm.devices import text
 from lunmirror.lvm.read import DmLine, read_status
-from lunmirror.model import Present, Report
-from lunmirror.plain import count
-from lunmirror.report.health import is_copying
-from lunmirror.report.risk import facts_of
 
 SECTOR = 512
 WRITTEN = 6  # the field of a block device's `stat` that counts sectors written (Documentation/block/stat.rst)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from lunmirror import gate
-from lunmirror.gate import enforce
-from lunmirror.model import Drift, Guard, Kind, Plan, Ref, Risk, Run, Step
+from lunmirror.engine import gate
+from lunmirror.engine.gate import enforce
+from lunmirror.engine.model import Drift, Guard, Kind, Plan, Ref, Risk, Run, Step
 
 REF = Ref("disk", "left")
 DRIFT = (Drift("disks.left", "a", "b"),)

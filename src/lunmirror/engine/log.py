@@ -16,10 +16,11 @@ from typing import Any, TextIO
 
 from lunmirror.analysis.news import Known
 from lunmirror.analysis.news import ident_of_failure as _failure
-from lunmirror.exits import Exit
-from lunmirror.model import Drift, Finding, Kind, Outcome, Report, Run, Step, WriteFile
-from lunmirror.plain import shown
-from lunmirror.report.words import MASK, command_line, how, masked
+from lunmirror.engine.exits import Exit
+from lunmirror.engine.model import Drift, Finding, Kind, Outcome, Report, Run, Step, WriteFile
+from lunmirror.engine.plain import shown
+from lunmirror.engine.secret import MASK, masked
+from lunmirror.report.words import command_line, how
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
