@@ -116,6 +116,7 @@ def _server(row: list[Any]) -> Server:
         portals=tuple(Portal(*portal) for portal in server.portals),
         timeouts=Timeouts(*server.timeouts),
         settings=tuple((name, value) for name, value in server.settings),
+        records=tuple((record, value, name) for record, value, name in server.records),
         chap=_chap(server.chap),
     )
 

@@ -10,6 +10,7 @@ from lunmirror.config.drafts import draft
 from lunmirror.config.legs import default_legs
 from lunmirror.config.merge import Document, merge
 from lunmirror.config.problems import MOST_SHOWN, Problems
+from lunmirror.config.schema import RECORDS
 from lunmirror.config.schema import Document as Schema
 from lunmirror.engine import desired, identity
 from lunmirror.engine.errors import ConfigError, LunmirrorError
@@ -116,6 +117,11 @@ def _server(name: str, server: Any, policy: Any, timeouts: desired.Timeouts, dir
         settings=tuple((k, v) for k, v in (server.settings or {}).items() if k not in budget.ABORTS),
         chap=_chap(server.chap, directory),
         write_cache=server.write_cache,
+        records=tuple(
+            (record, str(value), name)
+            for name, record in RECORDS.items()
+            if (value := getattr(server, name)) is not None
+        ),
     )
 
 

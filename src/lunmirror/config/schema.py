@@ -22,7 +22,8 @@ def key(
     default: str = "none",
     required: bool = False,
     value: Any = None,
-    written: str,
+    written: str = "",
+    record: str = "",
     effect: str,
     examples: list[Any],
     **limits: Any,
@@ -31,14 +32,17 @@ def key(
 
     default: what holds when the key is omitted, in words; value: the same for the program (None: decided later).
     written: where its value ends up on the machine; effect: when a changed value takes effect.
+    record:  of a server: the key of the node record that holds the value as it stands here, and nothing else has to be done.
     limits:  pydantic's own (ge, le, min_length, max_length).
     """
     extra: dict[str, Any] = {
         "x-unit": unit,
         "x-default": "" if required else default,
-        "x-written": written,
+        "x-written": written or f"{record} of each node record of the server",
         "x-effect": effect,
     }
+    if record:
+        extra["x-record"] = record
     choice = {} if required else {"default": value}
     return Field(title=title, description=meaning, examples=examples, json_schema_extra=extra, **choice, **limits)
 
@@ -339,6 +343,16 @@ class Server(Timeouts):
         effect="at the next pass",
         examples=["through", "back"],
     )
+
+
+# Field of Server -> the record key that holds it: compile and the node layer need no more than this.
+RECORDS: dict[str, str] = {
+    name: record
+    for name, field in Server.model_fields.items()
+    if isinstance(field.json_schema_extra, dict)
+    and isinstance(record := field.json_schema_extra.get("x-record"), str)
+}
+settings.MANAGED.update({record: name for name, record in RECORDS.items()})
 
 
 class Disk(Table):

@@ -55,7 +55,8 @@ class Chap(NamedTuple):
 
 
 class Server(NamedTuple):
-    """One failure domain. `settings` are further node-record keys under open-iscsi's names. `write_cache` is the most
+    """One failure domain. `settings` are further node-record keys under open-iscsi's names, `records` those with
+    a name of our own: (record key, value, our name). `write_cache` is the most
     that is accepted of its disks: "through" or "back"."""
 
     name: str
@@ -65,6 +66,7 @@ class Server(NamedTuple):
     settings: tuple[tuple[str, str], ...] = ()
     chap: Chap | None = None
     write_cache: str = "back"
+    records: tuple[tuple[str, str, str], ...] = ()
 
 
 class Disk(NamedTuple):

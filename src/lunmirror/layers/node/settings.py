@@ -72,6 +72,7 @@ def wishes(server: Server, secrets: Mapping[str, Secret]) -> tuple[Wish, ...]:
             for key, name in TIMEOUTS.items()
         ),
         *(_chap(server.chap, secrets, f"{table}.chap") if server.chap else ()),
+        *(Wish(key, value, f"{table}.{name}") for key, value, name in server.records),
         *(Wish(key, value, f'{table}.settings."{key}"') for key, value in server.settings),
     )
 

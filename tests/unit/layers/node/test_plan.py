@@ -77,6 +77,15 @@ def test_what_was_written_is_as_declared():
     assert planned(step.action.content, chap=chap(mutual=True), files={"/s/out": b"one", "/s/in": b"two"}).steps == ()
 
 
+def test_a_setting_that_is_one_row_of_the_schema():
+    """Record key, value, and our name for it: what `record=` in config/schema.py comes to."""
+    row = ("node.conn[0].iscsi.DataDigest", "CRC32C", "data_digest")
+    (step,) = planned(MANAGED, records=(row,)).steps
+    assert step.action.content == MANAGED.replace(b"DataDigest = None", b"DataDigest = CRC32C")
+    assert step.drift == (Drift("servers.filer1.data_digest", "CRC32C", "None"),)
+    assert planned(step.action.content, records=(row,)).steps == ()
+
+
 class TestFreeSettings:
     def test_written_verbatim(self):
         result = planned(MANAGED, settings=(("node.session.cmds_max", "64"),))
