@@ -343,6 +343,15 @@ class Server(Timeouts):
         effect="at the next pass",
         examples=["through", "back"],
     )
+    data_digest: Literal["CRC32C", "None"] | None = key(
+        "Checksum of the data on the wire",
+        "Whether every data unit carries a CRC32C: what TCP's own, weaker checksum lets through then ends the command, and it"
+        " is repeated. The server must offer it, or no login succeeds; it costs some CPU on both sides.",
+        default="what iscsid.conf says (open-iscsi: None)",
+        record="node.conn[0].iscsi.DataDigest",
+        effect=_RECORD_NEXT_LOGIN,
+        examples=["CRC32C"],
+    )
 
 
 # Field of Server -> the record key that holds it: compile and the node layer need no more than this.

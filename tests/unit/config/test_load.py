@@ -81,6 +81,16 @@ def test_policy_and_server_settings(write, base):
     assert desired.stall_budget == 19
 
 
+def test_a_row_with_a_record_key_needs_nothing_else(write, base):
+    plain = config.load(write(base)).servers["filer1"]
+    assert plain.records == ()
+    named = config.load(write(base.replace("[servers.filer1]", '[servers.filer1]\ndata_digest = "CRC32C"')))
+    assert named.servers["filer1"].records == (("node.conn[0].iscsi.DataDigest", "CRC32C", "data_digest"),)
+    given = '[servers.filer1]\nsettings = { "node.conn[0].iscsi.DataDigest" = "CRC32C" }'
+    (problem,) = problems(write(base.replace("[servers.filer1]", given)))
+    assert "declare data_digest of the server instead" in str(problem)
+
+
 def test_linear_mirror_and_three_servers(write, base):
     three = changed(
         base,
