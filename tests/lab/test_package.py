@@ -106,7 +106,6 @@ def test_an_upgrade_waits_for_a_pass(in_service: Lab, newer: Path) -> None:
     assert lab.mounted()
 
 
-@pytest.mark.unproven
 def test_its_own_test_passes(packaged: Lab) -> None:
     """debian/tests/mirror, as autopkgtest runs it on a machine of its own."""
     lab = packaged
