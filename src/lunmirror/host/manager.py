@@ -1,7 +1,6 @@
 """systemd, where it is our parent: whether stderr is its journal, and the unit's status line."""
 
 import os
-import socket
 from contextlib import suppress
 from typing import Protocol
 
@@ -26,6 +25,8 @@ def status(text: str) -> None:
     place = os.environ.get("NOTIFY_SOCKET", "")
     if not place:
         return
+    import socket  # here, because a pass with nothing to do says nothing
+
     line = " ".join(text.split())[:300]
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as door:
         door.settimeout(1.0)
