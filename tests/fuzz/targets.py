@@ -126,7 +126,8 @@ def toml(data: bytes) -> None:
         return
     assert said
     for problem in said:
-        assert all(part.isprintable() for part in (problem.where, problem.what, problem.why, problem.next))
+        for part in (problem.where, problem.what, problem.why, problem.next):
+            assert all(line.isprintable() for line in part.split("\n"))
 
 
 def record(data: bytes) -> None:

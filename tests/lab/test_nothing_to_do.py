@@ -14,7 +14,8 @@ def test_a_second_pass_finds_nothing_to_do(converged, layout: str) -> None:
     assert lab.footprint() == before  # inode and mtime of every file, tables, mounts, LVM's archive
     assert lab.sessions() == sessions
     assert lab.seqno() == seqno
-    assert changed == ["/run/lunmirror/lock"]
+    # All in memory: the lock, and the status that watchers read, replaced whole.
+    assert changed == ["/run/lunmirror", "/run/lunmirror/lock", "/run/lunmirror/status.json"]
     assert_only_reads(executed)
     assert seqno > 0
     assert len(sessions) == LAYOUTS[layout].count("[disks.")

@@ -5,7 +5,7 @@ machine raises Harm if it does."""
 import copy
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lunmirror.engine import journal
@@ -365,6 +365,12 @@ ROUNDS = st.tuples(
 )
 
 
+@example(  # put back to the state after a power cut, beside a leg that was stopped in order, with the journal of then
+    rounds=[
+        (None, None, False, False, "cut", 0, None, "kept"),
+        ("left", None, False, False, "stop", 0, "left", "old"),
+    ]
+)
 @given(st.lists(ROUNDS, min_size=1, max_size=3))
 @settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
 def test_whatever_is_put_back_nothing_acknowledged_is_lost(rounds):

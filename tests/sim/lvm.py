@@ -129,7 +129,7 @@ class Lvm:
             self.seen[pvs[0][0]][0].meta = replace(meta, seqno=1)
             self.world.version += 1
         else:
-            self.commit(meta)
+            self.commit(meta, takes=True)  # a new group is nobody's yet, whatever mark it is given
         self.seen = seen
         return 0, f'  Volume group "{name}" successfully created\n', ""
 

@@ -9,7 +9,7 @@ is compared.
 from lunmirror.engine import journal
 from lunmirror.engine.model import Drift, Kind, Plan, Risk, Run, Step
 from lunmirror.host import paths
-from lunmirror.layers.volume import trust
+from lunmirror.layers.volume import replace, trust
 from lunmirror.layers.volume.context import VolumeContext
 from lunmirror.layers.volume.facts import SCRUBS, Leg, LogicalVolume
 from lunmirror.layers.volume.index import REAL
@@ -100,15 +100,31 @@ def remake(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     clears the flag that a killed --rebuild leaves in LVM's metadata (docs/facts/lvm.md#rebuild).
     """
     entry = ctx.past(facts)
-    legs = [leg for leg in facts.legs if entry and set(leg.pvs) & set(facts.distrusted)]
+    # A leg whose disk is replaced is not copied again: replace.py makes its successor.
+    legs = [leg for leg in facts.legs if entry and set(leg.pvs) & set(facts.distrusted) and not ctx.leaves(leg)]
     if entry is None or not legs or not all(ctx.in_view(leg) for leg in legs):
         return None
     others = [leg for leg in facts.legs if leg not in legs]
     if not others:
         return _nothing_else(ctx, facts, entry)
     good = [leg for leg in others if leg.letter == "A" and facts.is_in_place(leg)]
-    if not ctx.group or not ctx.group.whole or not good or any(leg.letter == "a" for leg in others):
+    if not ctx.whole() or not good or any(leg.letter == "a" for leg in others):
         return None
+    way = replace.make_way(ctx)  # a member that is replaced, and gone, keeps LVM from changing anything
+    if way.findings:
+        return None
+    answer = _remade(ctx, facts, entry, legs, good, others)
+    return answer and answer._replace(steps=(*way.steps, *answer.steps) if answer.steps else ())
+
+
+def _remade(
+    ctx: VolumeContext,
+    facts: LogicalVolume,
+    entry: journal.Entry,
+    legs: list[Leg],
+    good: list[Leg],
+    others: list[Leg],
+) -> Plan | None:
     # Out of service it is no copy, so it goes also while another leg is dead, which no refresh takes back beside it.
     if facts.type == "raid1" and all(leg.letter not in ("A", "a") or facts.is_misled(leg) for leg in legs):
         return Plan((_drop(ctx, entry, legs[0]),))

@@ -69,7 +69,8 @@ def judge(facts: LogicalVolume) -> Verdict:
         return Verdict(older, split, "one names the other as failed, which has counted more events than itself")
     equals = {pv: leg for pv, leg in rest.items() if leg.position not in named and not leg.recovering}
     first = max(equals, key=lambda pv: equals[pv].events, default="")
-    cut = any(leg.dirty for leg in equals.values())
+    # A power cut leaves the bits of what was under way on the leg that counted most; one without any was stopped in order.
+    cut = bool(first) and equals[first].dirty
     for pv, leg in equals.items():
         gap = equals[first].events - leg.events
         if not gap or (cut and gap == 1 and _in_this_activation(entry, leg)):
