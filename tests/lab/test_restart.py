@@ -68,7 +68,6 @@ def written(lab: Lab) -> dict[str, int]:
     return {d: 512 * int(lab.run(f"cat /sys/block/{lab.device(d)}/stat").stdout.split()[6]) for d in OTHER}
 
 
-@pytest.mark.unproven
 @pytest.mark.parametrize("which", OTHER)
 def test_a_loss_within_the_replacement_timeout_is_made_good(converged, which: str) -> None:
     """md never fails the leg, and fsync is answered with 0."""
