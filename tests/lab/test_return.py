@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from kit import Lab
+from kit import MOUNT, Lab
 from test_boot import RAID1, install_units
 from test_outages import given_up, whole
 
@@ -40,8 +40,8 @@ def test_repair_begins_when_a_session_is_back(converged) -> None:
 
     for _ in range(3):
         lab.run("filer cut filer2")
-        with lab.writing():
-            given_up(lab)
+        lab.run(f"dd if=/dev/urandom of={MOUNT}/new bs=4k count=1 conv=fsync status=none", timeout=60)
+        given_up(lab)
         lab.run(
             "for i in $(seq 400); do systemctl -q is-active lunmirror-return.service && exit 0; sleep 0.25; done; exit 1",
             timeout=150,
