@@ -165,10 +165,10 @@ class Demo:
         before = self.ask("find /etc /mnt -xdev -printf '%p %i %T@\\n' | sort | sha256sum")
         said = self.sh("lunmirror plan", expect=2)
         for word in ("node", "session", "disk", "group", "volume", "filesystem", "mount"):
-            self.expect(re.search(rf"^ *\d+  {word} ", said, re.MULTILINE), f"the plan reaches layer {word}")
+            self.expect(re.search(rf"^{word} \S", said, re.MULTILINE), f"the plan reaches layer {word}")
         after = self.ask("find /etc /mnt -xdev -printf '%p %i %T@\\n' | sort | sha256sum")
         self.expect(before == after, "planning changed no file")
-        return f"{len(re.findall(r'^ *[0-9]+  [a-z]', said, re.MULTILINE))} steps foreseen, nothing changed"
+        return f"{len(re.findall(r'^  [-+~] ', said, re.MULTILINE))} steps foreseen, nothing changed"
 
     def apply(self):
         steps = self.steps(self.sh("lunmirror apply", expect=(0, 3)))
