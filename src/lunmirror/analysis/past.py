@@ -5,9 +5,9 @@ from typing import Any
 from lunmirror.analysis.verdict import judge
 from lunmirror.engine.desired import Desired
 from lunmirror.engine.exits import Exit
-from lunmirror.engine.model import Outcome, Report, Step
+from lunmirror.engine.journal import is_bookkeeping
+from lunmirror.engine.model import Outcome, Report
 from lunmirror.engine.secret import masked
-from lunmirror.host import paths
 
 MOST_STEPS = 200  # of one pass
 
@@ -26,7 +26,7 @@ def entry(
     machine = judge(report, desired)
     volumes = {one.volume: one.word for one in machine.volumes}
     state = {"state": machine.state, "headline": masked(machine.headline.text, secrets), "volumes": volumes}
-    steps = [_step(o, secrets) for o in report.outcomes if not _is_note(o.step)]
+    steps = [_step(o, secrets) for o in report.outcomes if not is_bookkeeping(o.step)]
     known = before is not None and all(before.get(key) == state[key] for key in ("state", "volumes"))
     if known and not steps:
         return None
@@ -46,10 +46,3 @@ def _step(outcome: Outcome, secrets: tuple[str, ...]) -> dict[str, Any]:
     said = {"resource": str(outcome.step.ref), "title": masked(outcome.step.title, secrets), "status": outcome.status}
     said["seconds"] = round(outcome.seconds, 1)  # type: ignore[assignment]
     return said | ({"error": masked(outcome.error, secrets)} if outcome.error else {})
-
-
-def _is_note(step: Step) -> bool:
-    """A wait, or what is only written into the journal."""
-    place = getattr(step.action, "path", "")
-    waits = type(step.action).__name__.startswith("Await")
-    return waits or (bool(place) and f"{place}/".startswith(f"{paths.JOURNAL_DIR}/"))

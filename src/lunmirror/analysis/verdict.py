@@ -26,8 +26,8 @@ from lunmirror.analysis.risk import Copy, copies, facts_of, past_of, whole_legs
 from lunmirror.analysis.servers import Server, servers
 from lunmirror.engine.desired import Desired, Volume
 from lunmirror.engine.exits import Exit
-from lunmirror.engine.model import WAITS, Absent, Finding, Kind, Report, Run, Step, World
-from lunmirror.host import paths
+from lunmirror.engine.journal import is_note
+from lunmirror.engine.model import WAITS, Absent, Finding, Kind, Report, Run, World
 from lunmirror.layers.session.since import Error
 from lunmirror.layers.volume.facts import LogicalVolume
 
@@ -118,7 +118,7 @@ def judge(report: Report, desired: Desired, errors: Mapping[str, Error] | None =
     )
     decision = exit_ == Exit.REFUSED
     headline = _headline(found, troubles, undeclared, desired)
-    steps = sum(not isinstance(step.action, WAITS) and not _is_note(step) for step in report.steps)
+    steps = sum(not isinstance(step.action, WAITS) and not is_note(step) for step in report.steps)
     return Machine(worst, decision, exit_, headline, found, standing, troubles, undeclared, notes, steps)
 
 
@@ -152,12 +152,6 @@ def document(machine: Machine) -> dict[str, Any]:
 
 def _is_undeclared(finding: Finding, desired: Desired) -> bool:
     return finding.ref.layer in ("volume", "mount") and finding.ref.name not in desired.volumes
-
-
-def _is_note(step: Step) -> bool:
-    """What lunmirror only writes down for itself."""
-    place = getattr(step.action, "path", "")
-    return bool(place) and f"{place}/".startswith(f"{paths.JOURNAL_DIR}/")
 
 
 # One volume

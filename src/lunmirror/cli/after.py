@@ -31,10 +31,12 @@ def passed(report: Report, desired: Desired, host: Host, log: Log) -> None:
     _publish(document.document(report, desired, readings, before, int(time.time())), desired, log)
 
 
-def failed(verb: str, error: LunmirrorError, seconds: float, log: Log) -> None:
-    """The pass did not come to a report."""
+def failed(verb: str, error: Exception, seconds: float, log: Log) -> None:
+    """The pass did not come to a report. Whatever is no error of ours is a mistake of ours."""
     if isinstance(error, UNREPORTED):
         return
+    if not isinstance(error, LunmirrorError):
+        error = LunmirrorError(f"internal error: {type(error).__name__}", why="this is a mistake in lunmirror")
     from lunmirror.config import cache
     from lunmirror.engine.runlock import held
 

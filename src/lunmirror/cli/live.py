@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lunmirror.engine.errors import LunmirrorError
+from lunmirror.engine.journal import is_bookkeeping
 from lunmirror.engine.model import WAITS, Outcome, Step
 from lunmirror.host import waiting
 from lunmirror.report.style import DIM, YELLOW, Style, block
-from lunmirror.report.table import is_bookkeeping, is_risky, outcome_lines, sized
+from lunmirror.report.table import is_risky, outcome_lines, sized
 from lunmirror.report.watch import fitted
 
 TICK = 0.5  # seconds between two looks at the clock

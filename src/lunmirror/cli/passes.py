@@ -58,16 +58,15 @@ def report(args: Namespace, look: Callable[[Log], Reported], changes: bool = Fal
             _publish_failure(args, error, started, log)
         raise
     except Exception as bug:
-        what = f"internal error: {type(bug).__name__}"
-        log.close(Exit.FAILED, time.monotonic() - started, error=what)
+        log.close(Exit.FAILED, time.monotonic() - started, error=f"internal error: {type(bug).__name__}")
         if changes:
-            _publish_failure(args, LunmirrorError(what, why="this is a mistake in lunmirror"), started, log)
+            _publish_failure(args, bug, started, log)
         raise
     log.close(result, time.monotonic() - started, seen)
     return result
 
 
-def _publish_failure(args: Namespace, error: LunmirrorError, started: float, log: Log) -> None:
+def _publish_failure(args: Namespace, error: Exception, started: float, log: Log) -> None:
     from lunmirror.cli import after
 
     after.failed(args.verb, error, time.monotonic() - started, log)

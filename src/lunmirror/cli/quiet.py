@@ -34,13 +34,10 @@ def report(args: Namespace, look: Look) -> Exit:
         waiting.heed_signals()
         needs.check_machine()
         result, seen, _ = look(log)
-    except LunmirrorError as error:
-        manager.status(error.what)
+    except Exception as error:
+        if isinstance(error, LunmirrorError):
+            manager.status(error.what)
         after_pass.failed(args.verb, error, time.monotonic() - started, log)
-        raise
-    except Exception as bug:
-        failure = LunmirrorError(f"internal error: {type(bug).__name__}", why="this is a mistake in lunmirror")
-        after_pass.failed(args.verb, failure, time.monotonic() - started, log)
         raise
     found = news(past, seen.findings)
     for finding in found.new:

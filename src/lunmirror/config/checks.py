@@ -238,31 +238,28 @@ def _volumes(document: Any, problems: Problems) -> None:
                 next="shorten one of the two",
             )
         if not problems.touch((*key, "type")):
-            _log(key, volume, problems)
-            _region(key, volume, problems)
+            _of_one_type(key, volume, problems)
             _legs(document, key, group_name, group, volume, problems)
         if volume.filesystem is not None:
             _filesystem(key, volume, problems)
 
 
-def _log(key: Key, volume: Any, problems: Problems) -> None:
-    if volume.log is not None and volume.type != "mirror":
-        problems.add(
-            (*key, "log"),
-            f"a volume of type {volume.type} has no log",
-            why="raid1 keeps a bitmap on each leg, and linear has nothing to compare",
-            next='remove log, or write type = "mirror"',
-        )
+# Key -> the one type that has it, what another has not, and why not.
+_OF_ONE_TYPE = {
+    "log": ("mirror", "log", "raid1 keeps a bitmap on each leg, and linear has nothing to compare"),
+    "region_size": ("raid1", "region that can be declared", "only a raid1 has a bitmap on each leg"),
+}
 
 
-def _region(key: Key, volume: Any, problems: Problems) -> None:
-    if volume.region_size is not None and volume.type != "raid1":
-        problems.add(
-            (*key, "region_size"),
-            f"a volume of type {volume.type} has no region that can be declared",
-            why="only a raid1 has a bitmap on each leg",
-            next='remove region_size, or write type = "raid1"',
-        )
+def _of_one_type(key: Key, volume: Any, problems: Problems) -> None:
+    for name, (type, what, why) in _OF_ONE_TYPE.items():
+        if getattr(volume, name) is not None and volume.type != type:
+            problems.add(
+                (*key, name),
+                f"a volume of type {volume.type} has no {what}",
+                why=why,
+                next=f'remove {name}, or write type = "{type}"',
+            )
 
 
 def _legs(document: Any, key: Key, group_name: str, group: Any, volume: Any, problems: Problems) -> None:

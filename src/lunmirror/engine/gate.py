@@ -69,26 +69,36 @@ UNATTENDED = {"overwrite": Risk.CONSUMES, "fewer-legs": Risk.FEWER}  # policy.un
 def left_to_somebody(plan: Plan, allowed: frozenset[Risk]) -> Plan:
     """The plan of a pass that nobody attends: a step whose risk the configuration does not allow it becomes a refusal, and
     so do the later steps of its resource."""
+
+    def objection(step: Step) -> Finding | None:
+        if step.risk not in UNATTENDED.values() or step.risk in allowed:
+            return None
+        return Finding(
+            step.ref,
+            Kind.REFUSED,
+            f"waits for an administrator: {step.title}",
+            why="policy.unattended does not allow a pass to do this alone",
+            next="`lunmirror plan` shows what it is; `lunmirror apply` does it",
+            key="policy.unattended",
+        )
+
+    return _without(plan, objection)
+
+
+def _without(plan: Plan, objection: Callable[[Step], Finding | None]) -> Plan:
+    """The plan without the steps that there is an objection to, each of which becomes that finding; and without the later
+    steps of its resource."""
     steps: list[Step] = []
     findings = list(plan.findings)
     stopped: set[Ref] = set()
     for step in plan.steps:
         if step.ref in stopped:
             continue
-        if step.risk in UNATTENDED.values() and step.risk not in allowed:
+        if found := objection(step):
             stopped.add(step.ref)
-            findings.append(
-                Finding(
-                    step.ref,
-                    Kind.REFUSED,
-                    f"waits for an administrator: {step.title}",
-                    why="policy.unattended does not allow a pass to do this alone",
-                    next="`lunmirror plan` shows what it is; `lunmirror apply` does it",
-                    key="policy.unattended",
-                )
-            )
-            continue
-        steps.append(step)
+            findings.append(found)
+        else:
+            steps.append(step)
     return Plan(tuple(steps), tuple(findings))
 
 
@@ -112,31 +122,17 @@ def enforce(plan: Plan, disturbed: frozenset[str]) -> Plan:
 
     `disturbed` holds the servers whose service this pass has disturbed, or will, before these steps.
     """
-    steps: list[Step] = []
-    findings = list(plan.findings)
-    stopped: set[Ref] = set()
-    for step in plan.steps:
-        if step.ref in stopped:
-            continue
+
+    def objection(step: Step) -> Finding | None:
+        nonlocal disturbed
         if why := _second_server(step, disturbed):
-            stopped.add(step.ref)
             next_ = "nothing: the next pass does it, once the other server is back in order"
-            findings.append(Finding(step.ref, Kind.DEGRADED, f"not in this pass: {step.title}", why, next_))
-            continue
-        reason = next((r for r in (rule(step, disturbed) for rule in RULES) if r), "")
-        if reason:
-            stopped.add(step.ref)
-            findings.append(
-                Finding(
-                    step.ref,
-                    Kind.REFUSED,
-                    f"will not {step.title}",
-                    why=reason,
-                    next="report this as a bug: a plan should never ask for it",
-                )
-            )
-            continue
-        steps.append(step)
+            return Finding(step.ref, Kind.DEGRADED, f"not in this pass: {step.title}", why, next_)
+        if reason := next((r for r in (rule(step, disturbed) for rule in RULES) if r), ""):
+            bug = "report this as a bug: a plan should never ask for it"
+            return Finding(step.ref, Kind.REFUSED, f"will not {step.title}", why=reason, next=bug)
         if step.server:
             disturbed = disturbed | {step.server}
-    return Plan(tuple(steps), tuple(findings))
+        return None
+
+    return _without(plan, objection)

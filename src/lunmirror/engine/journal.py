@@ -17,7 +17,7 @@ refused, a leg that caught up unseen is not distinguished from a stale one, nor 
 import json
 from typing import NamedTuple
 
-from lunmirror.engine.model import Present, Seen, Unknown
+from lunmirror.engine.model import WAITS, AwaitPath, Present, Seen, Step, Unknown
 from lunmirror.host import paths
 
 SCHEMA = 1
@@ -83,6 +83,17 @@ REASONS = {
 def path_of(lv_uuid: str) -> str:
     """The file of the volume with this UUID."""
     return f"{paths.JOURNAL_DIR}/{lv_uuid}.json"
+
+
+def is_note(step: Step) -> bool:
+    """What lunmirror only writes down for itself."""
+    place = getattr(step.action, "path", "")
+    return bool(place) and f"{place}/".startswith(f"{paths.JOURNAL_DIR}/")
+
+
+def is_bookkeeping(step: Step) -> bool:
+    """A wait, or a note: nothing that anybody has to review, or to be shown."""
+    return isinstance(step.action, (*WAITS, AwaitPath)) or is_note(step)
 
 
 def parse(raw: Seen[bytes]) -> Seen[Entry]:

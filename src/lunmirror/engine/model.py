@@ -1,7 +1,7 @@
 """The words that every module shares. Standard library only; imports nothing of ours.
 
 Named tuples, not dataclasses, throughout: all of this is imported by every run from cron, and a frozen dataclass
-costs the interpreter ten to thirty times as much to define (record.py, docs/performance.md).
+costs the interpreter ten to thirty times as much to define (docs/performance.md).
 """
 
 from collections.abc import Mapping

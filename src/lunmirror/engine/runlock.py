@@ -54,10 +54,10 @@ class _Lock:
         """Whether both are held now. Raises HostError."""
         while self._file < 0 or not _is_path(self._file):
             self._reopen()
-        if not _flock(self._file):
+        if not rundir.lock_now(self._file):
             self._removed = False
             return False
-        self._removed = self._node >= 0 and not _flock(self._node)
+        self._removed = self._node >= 0 and not rundir.lock_now(self._node)
         if self._removed or not _is_path(self._file):  # removed between opening and locking
             fcntl.flock(self._file, fcntl.LOCK_UN)
             return False
@@ -111,11 +111,3 @@ def _is_path(lock: int) -> bool:
         return os.path.samestat(os.fstat(lock), os.stat(f"{paths.RUN_DIR}/{_NAME}", follow_symlinks=False))
     except OSError:
         return False
-
-
-def _flock(number: int) -> bool:
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

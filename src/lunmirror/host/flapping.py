@@ -9,13 +9,7 @@ from lunmirror.host import paths, rundir
 
 def load() -> dict[str, int]:
     """Nothing, if there is no such file or it cannot be believed: then the fight begins again, and ends likewise."""
-    try:
-        held = json.loads(rundir.read(paths.FLAPPING))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    if not isinstance(held, dict):
-        return {}
-    return {name: times for name, times in held.items() if type(times) is int}
+    return {name: times for name, times in rundir.recall(paths.FLAPPING).items() if type(times) is int}
 
 
 def save(previous: dict[str, int], current: dict[str, int]) -> None:

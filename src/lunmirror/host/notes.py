@@ -1,6 +1,5 @@
 """What somebody was notified (watch/events.py), in one file beside the journal: changed whole, by one process at a time."""
 
-import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,14 +42,6 @@ def held(name: str, patience: float) -> Iterator[bool]:
     finally:
         os.close(directory)
     try:
-        yield until(lambda: _flock(lock), patience, first=0.01)
+        yield until(lambda: rundir.lock_now(lock), patience, first=0.01)
     finally:
         os.close(lock)
-
-
-def _flock(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -8,13 +8,7 @@ from lunmirror.host import paths, rundir
 
 def load() -> dict[str, str]:
     """Nothing, if there is no such file or it cannot be believed: then all is reported once more."""
-    try:
-        held = json.loads(rundir.read(paths.REPORTED))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    if not isinstance(held, dict):
-        return {}
-    return {key: what for key, what in held.items() if isinstance(what, str)}
+    return {key: what for key, what in rundir.recall(paths.REPORTED).items() if isinstance(what, str)}
 
 
 def save(past: dict[str, str], present: dict[str, str]) -> None:

@@ -5,9 +5,12 @@ else can have written it: the file and its directory belong to this user, and on
 pass through the directory (0755), since watchers read one of its files; the rest are closed to them (0600).
 """
 
+import fcntl
+import json
 import os
 import stat
 from contextlib import suppress
+from typing import Any
 
 from lunmirror.engine.errors import HostError
 from lunmirror.host import paths, safefile, words
@@ -21,6 +24,15 @@ def read(path: str) -> bytes:
     """The content of one file. Raises OSError, or ValueError if somebody else may have written it."""
     _trust(os.path.dirname(path))
     return safefile.read(path, MOST_BYTES, lambda status: "" if safefile.is_own(status) else "not ours", follow=False)
+
+
+def recall(path: str) -> dict[str, Any]:
+    """What a pass left there as a JSON object; {} if there is none, or it cannot be believed."""
+    try:
+        held = json.loads(read(path))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return held if isinstance(held, dict) else {}
 
 
 def write(path: str, content: bytes, mode: int = 0o600) -> None:
@@ -70,6 +82,15 @@ def open_lock(directory: int, name: str) -> int:
         os.close(file)
         raise HostError(f"{paths.RUN_DIR}/{name} is not a regular file of root's", next="remove it and run again")
     return file
+
+
+def lock_now(number: int) -> bool:
+    """Whether the lock of this descriptor could be had without waiting. Raises OSError."""
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def trouble(error: OSError) -> HostError:

@@ -16,11 +16,8 @@ def path() -> str:
 
 def recall(version: str) -> dict[str, Any]:
     """What the pass before wrote, if this version of lunmirror did, and nobody else can have; else {}."""
-    try:
-        held = json.loads(rundir.read(path()))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return held if isinstance(held, dict) and held.get("version") == version else {}
+    held = rundir.recall(path())
+    return held if held.get("version") == version else {}
 
 
 def keep(document: dict[str, Any]) -> str:

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from lunmirror.engine.journal import is_bookkeeping
 from lunmirror.engine.model import Run, Step
 from lunmirror.host import paths
-from lunmirror.report.table import is_bookkeeping
 from lunmirror.report.words import how
 
 SCHEMA = 1
@@ -63,9 +63,9 @@ class Agreed:
     """The steps of a plan that may be taken."""
 
     def __init__(self, body: Plain) -> None:
-        self._exact = {json.dumps(step, sort_keys=True) for step in body["steps"]}
-        self._foreseen = {(s["resource"], s["title"]) for s in body["steps"] if s["predicted"]}
-        self._loose = {(s["resource"], _DEVICE.sub("<device>", s["title"])) for s in body["steps"]}
+        self._exact = {_text(step) for step in body["steps"]}
+        self._loose = {_loose(step) for step in body["steps"]}
+        self._foreseen = {_loose(step) for step in body["steps"] if step["predicted"]}
 
     def __call__(self, step: Step) -> bool:
         """Whether this step was reviewed, as it is to be taken now."""
@@ -73,11 +73,8 @@ class Agreed:
             return True
         plain = _plain(step)
         if step.after:  # still a prediction
-            return (plain["resource"], _DEVICE.sub("<device>", plain["title"])) in self._loose
-        loose = (plain["resource"], _DEVICE.sub("<device>", plain["title"]))
-        return json.dumps(plain, sort_keys=True) in self._exact or loose in {
-            (resource, _DEVICE.sub("<device>", title)) for resource, title in self._foreseen
-        }
+            return _loose(plain) in self._loose
+        return _text(plain) in self._exact or _loose(plain) in self._foreseen
 
     def differences(self, steps: Iterable[Step]) -> list[str]:
         """What would be done now and was not reviewed."""
@@ -87,6 +84,15 @@ class Agreed:
 def _needs_no_review(step: Step) -> bool:
     """What the journal must know is noted in every pass that can see it, and so are marks that show a server's restart."""
     return is_bookkeeping(step) or (isinstance(step.action, Run) and step.action.argv[0] == paths.SG_PERSIST)
+
+
+def _text(plain: Plain) -> str:
+    return json.dumps(plain, sort_keys=True)
+
+
+def _loose(plain: Plain) -> tuple[str, str]:
+    """By what a step is known whose devices have no names yet."""
+    return plain["resource"], _DEVICE.sub("<device>", plain["title"])
 
 
 def _plain(step: Step) -> Plain:

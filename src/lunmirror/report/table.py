@@ -14,9 +14,8 @@ from lunmirror.analysis.result import exit_of
 from lunmirror.analysis.risk import facts_of
 from lunmirror.engine.desired import Desired
 from lunmirror.engine.exits import Exit
+from lunmirror.engine.journal import is_bookkeeping
 from lunmirror.engine.model import (
-    WAITS,
-    AwaitPath,
     Finding,
     Kind,
     MakeDirectory,
@@ -27,7 +26,6 @@ from lunmirror.engine.model import (
     WriteFile,
 )
 from lunmirror.engine.plain import shown
-from lunmirror.host import paths
 from lunmirror.report.style import CYAN, GREEN, PLAIN, RED, YELLOW, Style, block, cells
 from lunmirror.report.words import bar, how, size, why
 
@@ -83,14 +81,6 @@ def render(
 
 
 # Steps
-
-
-def is_bookkeeping(step: Step) -> bool:
-    """A wait, or what lunmirror only writes down for itself."""
-    if isinstance(step.action, (*WAITS, AwaitPath)):
-        return True
-    place = getattr(step.action, "path", "")
-    return bool(place) and f"{place}/".startswith(f"{paths.JOURNAL_DIR}/")
 
 
 def is_risky(step: Step) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lunmirror import __version__
-from lunmirror.analysis.health import FULL, REBUILDING, health, is_copying
+from lunmirror.analysis.health import FULL, REBUILDING, Health, health, is_copying
 from lunmirror.analysis.result import exit_of
 from lunmirror.analysis.risk import copies, facts_of, losses, past_of
 from lunmirror.engine.desired import Desired, Path, Volume
@@ -32,7 +32,8 @@ def document(report: Report, desired: Desired, readings: Mapping[str, Any], befo
     result = exit_of(report)
     statuses = [outcome.status for outcome in report.outcomes]
     counts = {status: statuses.count(status) for status in ("done", "failed", "skipped")}
-    advice, headline = _advice(report, desired, result)
+    states = {id: health(volume, report.seen, desired) for id, volume in desired.volumes.items()}
+    advice, headline = _advice(report, desired, result, states)
     paths = desired.paths()
     old = {volume["volume"]: volume for volume in before.get("volumes", ())}
     return {
@@ -43,7 +44,10 @@ def document(report: Report, desired: Desired, readings: Mapping[str, Any], befo
         "headline": headline,
         "stall_budget": desired.stall_budget,
         "volumes": [
-            {**_volume(v, report, desired, readings, old.get(v.id, {}), now), "advice": advice.get(v.id)}
+            {
+                **_volume(v, states[v.id], report, desired, readings, old.get(v.id, {}), now),
+                "advice": advice.get(v.id),
+            }
             for v in desired.volumes.values()
         ],
         "servers": [_server(name, paths, report, desired) for name in desired.servers],
@@ -122,11 +126,13 @@ def _findings(findings: tuple[Finding, ...]) -> list[Document]:
     ]
 
 
-def _advice(report: Report, desired: Desired, result: Exit) -> tuple[dict[str, Document], str]:
+def _advice(
+    report: Report, desired: Desired, result: Exit, states: Mapping[str, Health]
+) -> tuple[dict[str, Document], str]:
     """What each volume that is not whole means, its cause and what to do, by its id; and all of it in a line, "" if nothing
     is amiss."""
     calm = result in (Exit.CONVERGED, Exit.DRIFT)
-    if calm and all(health(v, report.seen, desired).state == FULL for v in desired.volumes.values()):
+    if calm and all(state.state == FULL for state in states.values()):
         return {}, ""
     from lunmirror.analysis.verdict import judge
 
@@ -150,9 +156,14 @@ def _advice(report: Report, desired: Desired, result: Exit) -> tuple[dict[str, D
 
 
 def _volume(
-    volume: Volume, report: Report, desired: Desired, readings: Mapping[str, Any], old: Document, now: int
+    volume: Volume,
+    state: Health,
+    report: Report,
+    desired: Desired,
+    readings: Mapping[str, Any],
+    old: Document,
+    now: int,
 ) -> Document:
-    state = health(volume, report.seen, desired)
     facts = facts_of(volume, report.seen)
     legs = copies(volume, report.seen, desired)
     past = past_of(facts) if facts else None

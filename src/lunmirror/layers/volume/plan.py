@@ -109,8 +109,6 @@ def _exchanged(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
         other = ctx.past(state.facts) if isinstance(state, Present) else None
     if entry is None or other is None or other.volume == entry.volume or other.volume not in ctx.desired.volumes:
         return None
-    # Noted under the name that it was declared by, or the next pass would take the exchange for meant.
-    seen = facts.active and not isinstance(facts.past, Unknown)
     was = ctx.desired.volumes[entry.volume].name
     found = ctx.find(
         Kind.REFUSED,
@@ -118,7 +116,8 @@ def _exchanged(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
         "LVM's names were exchanged, and each would be mounted in the other's place",
         f"give each its name back, by way of a third one (`lvrename {ctx.volume.group} OLD NEW`)",
     )
-    return Plan(repair.note(ctx, facts, entry.volume) if seen else (), found.findings)
+    # Noted under the name that it was declared by, or the next pass would take the exchange for meant.
+    return Plan(repair.note(ctx, facts, entry.volume) if facts.active else (), found.findings)
 
 
 def _noted(ctx: VolumeContext, facts: LogicalVolume) -> tuple[Step, ...]:
