@@ -32,9 +32,9 @@ def declared(region: str) -> str:
 
 def random_writes(lab: Lab) -> float:
     """4 KiB writes a second, 16 at a time, past the page cache."""
-    lab.put("/root/random.py", RANDOM)
+    lab.put("/root/iops.py", RANDOM)
     lab.run("sync; sleep 12")  # the bits of what was before are cleared
-    return float(json.loads(lab.run("python3 /root/random.py", timeout=120).stdout))
+    return float(json.loads(lab.run("python3 /root/iops.py", timeout=120).stdout))
 
 
 def written(lab: Lab) -> list[int]:

@@ -4,7 +4,6 @@ import json
 import os
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 
 from lunmirror.config import sources
 from lunmirror.engine.errors import LunmirrorError
@@ -46,7 +45,12 @@ def read(path: str, config: str) -> Plain:
     found = faults(body, _machine(), _config(config), int(time.time()))
     if found:
         raise _stale(path, found)
-    if body["id"] in _used():
+    try:
+        used = _used()
+    except (OSError, ValueError, RecursionError) as error:
+        reason = f"whether it was carried out already is not known: {paths.PLANS} cannot be read"
+        raise _stale(path, [reason]) from error
+    if body["id"] in used:
         raise _stale(path, ["it was carried out already"])
     return dict(body)
 
@@ -60,20 +64,29 @@ def check(path: str, body: Plain, foreseen: Iterable[Step]) -> Agreed:
     return agreed
 
 
-def carried_out(body: Plain) -> None:
-    """It is not good for a second time. Raises OSError."""
+def carried_out(body: Plain) -> str:
+    """It is not good for a second time; '' or why that cannot be noted."""
     now = int(time.time())
-    used = {name: end for name, end in _used().items() if end > now} | {body["id"]: body["expires"]}
-    os.makedirs(paths.STATE_DIR, 0o700, exist_ok=True)
-    safefile.replace(paths.PLANS, json.dumps(used).encode(), sync=True)
+    try:
+        used = {name: end for name, end in _used().items() if end > now} | {body["id"]: body["expires"]}
+        os.makedirs(paths.STATE_DIR, 0o700, exist_ok=True)
+        safefile.replace(paths.PLANS, json.dumps(used).encode(), sync=True)
+    except (OSError, ValueError, RecursionError) as error:
+        said = words.of(error) if isinstance(error, OSError) else str(error)
+        return f"that the plan was carried out cannot be noted in {paths.PLANS}: {said}"
+    return ""
 
 
 def _used() -> dict[str, int]:
-    with suppress(OSError, ValueError, RecursionError):
+    """The plans that were carried out, and when they expire. Raises OSError, ValueError, RecursionError if that is not
+    known."""
+    try:
         found = json.loads(safefile.read(paths.PLANS, MOST_BYTES, safefile.distrust, follow=False))
-        if isinstance(found, dict):
-            return {name: end for name, end in found.items() if isinstance(end, int)}
-    return {}
+    except FileNotFoundError:
+        return {}
+    if not isinstance(found, dict):
+        raise ValueError("it is not as lunmirror writes it")
+    return {name: end for name, end in found.items() if isinstance(end, int)}
 
 
 def _stale(path: str, reasons: list[str]) -> Stale:

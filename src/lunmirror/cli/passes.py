@@ -153,8 +153,9 @@ def _walk(args: Namespace, log: Log, lock_wait: float | None, choose: Callable[[
                 screen.close()
         if changes:
             _remember(seen, desired, log)
-        if reviewed and all(outcome.status == "done" for outcome in seen.outcomes):
-            plans.carried_out(reviewed)
+        done = all(outcome.status == "done" for outcome in seen.outcomes)
+        if reviewed and done and (why := plans.carried_out(reviewed)):
+            log.note(why)
     if getattr(args, "out", ""):
         from lunmirror.cli import agreed as plans
 

@@ -6,13 +6,14 @@ it is full, its older half goes, by replacing it whole. It decides nothing: a pa
 
 import json
 import os
+import stat
 from contextlib import suppress
 from typing import Any
 
 from lunmirror.host import paths, safefile
 
 MOST_BYTES = 512 << 10  # then only the newest half stays
-_ADD = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+_ADD = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | safefile.QUIET
 
 
 def add(entry: dict[str, Any], path: str = "") -> None:
@@ -24,7 +25,7 @@ def add(entry: dict[str, Any], path: str = "") -> None:
     file = os.open(path, _ADD, 0o600)
     try:
         status = os.fstat(file)
-        if not safefile.is_own(status):
+        if not stat.S_ISREG(status.st_mode) or not safefile.is_own(status):
             raise ValueError(f"{path} is not a file of ours")
         torn = status.st_size and not _read(path, status.st_size - 1).endswith(b"\n")
         os.write(file, b"\n" + line if torn else line)
@@ -59,7 +60,7 @@ def last(path: str = "") -> dict[str, Any] | None:
 
 
 def _read(path: str, begin: int) -> bytes:
-    file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    file = os.open(path, safefile.READ | os.O_NOFOLLOW)
     try:
         return os.pread(file, 2 * MOST_BYTES, begin)
     finally:

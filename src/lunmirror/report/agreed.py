@@ -42,14 +42,15 @@ def digest(body: Plain) -> str:
 
 
 def faults(body: Any, machine: str, config: str, now: int) -> list[str]:
-    """Why this is no plan for this machine now, in words; none if it is one."""
+    """Why this is no plan for this machine now, in words; none if it is one. `machine`: "" if that cannot be read, and then no
+    plan is."""
     if not isinstance(body, dict) or body.get("schema") != SCHEMA or not isinstance(body.get("steps"), list):
         return ["it is not a plan that this lunmirror wrote"]
     found = []
     if body.get("id") != digest(body):
         found.append("it was edited, or is damaged")
-    if body.get("machine") != machine:
-        found.append("it was made on another machine")
+    if not machine or body.get("machine") != machine:
+        found.append("it was made on another machine, or this one's /etc/machine-id cannot be read")
     if body.get("config") != config:
         found.append("the configuration is not the one that it was made from")
     if not isinstance(body.get("expires"), int) or now >= body["expires"]:

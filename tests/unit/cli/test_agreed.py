@@ -71,3 +71,36 @@ def test_a_plan_is_for_its_owner_alone(tmp_path: Path) -> None:
     agreed.write(str(tmp_path / "plan"), [LOGIN], "c.toml")
     assert (tmp_path / "plan").stat().st_mode & 0o777 == 0o600
     assert json.loads((tmp_path / "plan").read_text())["steps"][0]["title"] == "log in"
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "null"])
+def test_used_plans_that_cannot_be_read_let_none_be_used(tmp_path: Path, content: str) -> None:
+    file = str(tmp_path / "plan")
+    agreed.write(file, [LOGIN], "c.toml")
+    agreed.carried_out(agreed.read(file, "c.toml"))
+    (tmp_path / "state/plans.json").write_text(content)
+
+    with pytest.raises(agreed.Stale) as caught:
+        agreed.read(file, "c.toml")
+
+    assert "whether it was carried out already is not known" in caught.value.why
+
+
+def test_a_machine_that_is_not_known_is_not_the_same_one(tmp_path: Path) -> None:
+    file = str(tmp_path / "plan")
+    (tmp_path / "machine-id").unlink()
+    agreed.write(file, [LOGIN], "c.toml")
+
+    with pytest.raises(agreed.Stale) as caught:
+        agreed.read(file, "c.toml")
+
+    assert "another machine" in caught.value.why
+
+
+def test_a_plan_that_cannot_be_noted_as_used_is_reported(tmp_path: Path) -> None:
+    file = str(tmp_path / "plan")
+    agreed.write(file, [LOGIN], "c.toml")
+    body = agreed.read(file, "c.toml")
+    (tmp_path / "state").write_text("a file in the place of the directory")
+
+    assert "cannot be noted" in agreed.carried_out(body)

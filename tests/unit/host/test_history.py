@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -83,3 +85,21 @@ def test_a_line_is_ascii_whatever_a_machine_says(tmp_path: Path) -> None:
     history.add({"at": "x", "said": "\udcff\u2028\n"}, str(path))
     assert path.read_bytes().count(b"\n") == 1
     assert json.loads(path.read_bytes())["said"] == "\udcff\u2028\n"
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "assert history.last(path) is None",
+        "try: history.add({'at': 'x'}, path)\nexcept (OSError, ValueError): pass\nelse: raise AssertionError",
+    ],
+)
+def test_a_pipe_in_its_place_holds_nobody_up(tmp_path: Path, asked: str) -> None:
+    path = str(tmp_path / "history.jsonl")
+    os.mkfifo(path)
+    code = (
+        f"import sys; sys.path[:0] = [sys.argv[1]]; from lunmirror.host import history; path = sys.argv[2]\n{asked}"
+    )
+    src = str(Path(history.__file__).parents[2])
+    subprocess.run([sys.executable, "-c", code, src, path], check=True, timeout=20)
