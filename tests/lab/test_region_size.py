@@ -6,27 +6,28 @@ import pytest
 from kit import MOUNT, Lab, config
 from test_outages import back, given_up, whole
 
-FILE = 96 << 20  # bytes
+# Over so many regions that the bit of one is cleared before its next write, which a small file hides.
+SPREAD = 1536  # MiB
 RANDOM = f"""
 import json, mmap, os, random, threading, time
-fd = os.open("{MOUNT}/big", os.O_RDWR | os.O_DIRECT)
-until, done = time.monotonic() + 15, []
+fd = os.open("/dev/mapper/vg0-testlv", os.O_RDWR | os.O_DIRECT)
+until, done = time.monotonic() + 20, []
 def write(seed):
     page, choose, count = mmap.mmap(-1, 4096), random.Random(seed), 0
     page[:8] = b"lunmirro"
     while time.monotonic() < until:
-        os.pwrite(fd, page, 4096 * choose.randrange({FILE} // 4096))
+        os.pwrite(fd, page, 4096 * choose.randrange({SPREAD << 20} // 4096))
         count += 1
     done.append(count)
 threads = [threading.Thread(target=write, args=(n,)) for n in range(16)]
 [t.start() for t in threads]
 [t.join() for t in threads]
-print(json.dumps(sum(done) / 15))
+print(json.dumps(sum(done) / 20))
 """
 
 
-def declared(region: str) -> str:
-    lines = f'size = "256MiB"\nfilesystem = "ext4"\nmount = "{MOUNT}"\nregion_size = "{region}"'
+def declared(region: str, volume: str = f'size = "256MiB"\nfilesystem = "ext4"\nmount = "{MOUNT}"') -> str:
+    lines = f'{volume}\nregion_size = "{region}"'
     return config(volume=lines, policy='stall_budget = "6s"\nboot_wait = "5s"')
 
 
@@ -45,9 +46,7 @@ def written(lab: Lab) -> list[int]:
 def test_the_region_size_is_changed_in_use(converged) -> None:
     lab = converged("region-2m", declared("2MiB"))
     witness = lab.write_file()
-    lab.run(f"dd if=/dev/zero of={MOUNT}/big bs=1M count={FILE >> 20} conv=fsync status=none", timeout=300)
     assert " region_size 4096 " in lab.run("dmsetup table vg0-testlv").stdout
-    small = random_writes(lab)
     lab.configure(declared("16MiB"))
     before = written(lab)
 
@@ -57,15 +56,24 @@ def test_the_region_size_is_changed_in_use(converged) -> None:
     assert " region_size 32768 " in lab.run("dmsetup table vg0-testlv").stdout
     assert max(now - then for now, then in zip(written(lab), before, strict=True)) < 8 << 20
     assert lab.apply(expect=0).titles() == []
-    large = random_writes(lab)
-    lab.figure(f"random 4 KiB writes, 16 at a time: {small:.0f}/s with regions of 2 MiB, {large:.0f}/s with 16 MiB")
-    assert large > 1.2 * small
 
     lab.run("filer cut filer2")
     with lab.writing():
         given_up(lab, letters="AD")
+        lab.run("sleep 10")  # the writer has to be seen going on
     lab.run("filer restore filer2")
     back(lab, "right")
     lab.settle()
     whole(lab)
     assert set(lab.on_each_leg().values()) == {witness}
+
+
+@pytest.mark.unproven
+def test_larger_regions_make_random_writes_faster(converged) -> None:
+    lab = converged("region-raw", declared("2MiB", f'size = "{SPREAD}MiB"'))
+    small = random_writes(lab)
+    lab.configure(declared("16MiB", f'size = "{SPREAD}MiB"'))
+    lab.apply(expect=0)
+    large = random_writes(lab)
+    lab.figure(f"random 4 KiB writes, 16 at a time: {small:.0f}/s with regions of 2 MiB, {large:.0f}/s with 16 MiB")
+    assert large > 1.2 * small

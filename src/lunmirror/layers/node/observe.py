@@ -1,5 +1,6 @@
 """From open-iscsi's database to one record for each declared path. iscsiadm is asked only where one is missing."""
 
+import os.path
 from collections.abc import Iterator
 
 from lunmirror.engine.desired import Desired, Path, Portal
@@ -179,7 +180,8 @@ def _judge(root: str, path: Path, reader: Reader, file: str, tpgt: int | None, r
 def _home(root: str, reader: Reader) -> str:
     """The directory that nodes/ really lies in: it may be a link of root's to another file system (open-iscsi #308)."""
     nodes = reader.memoize("node database", lambda: reader.link(f"{root}/nodes"))
-    return nodes.facts.rpartition("/")[0] if isinstance(nodes, Present) else root
+    # Never "": a temporary file would then lie beside the record, where open-iscsi takes it for one.
+    return os.path.dirname(nodes.facts) if isinstance(nodes, Present) and os.path.isabs(nodes.facts) else root
 
 
 def _secrets(path: Path, reader: Reader) -> tuple[dict[str, Secret], str]:

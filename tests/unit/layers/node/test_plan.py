@@ -217,13 +217,17 @@ def test_another_spelling_is_an_administrators_to_correct():
     assert (finding.next, result.steps) == ('write target = "iqn.X"', ())
 
 
-def test_the_temporary_file_lies_where_the_records_really_are():
+@pytest.mark.parametrize(
+    ("really", "scratch"),
+    [("/srv/state/nodes", "/srv/state"), ("/nodes", "/"), ("", "/etc/iscsi"), ("nodes", "/etc/iscsi")],
+)
+def test_the_temporary_file_lies_where_the_records_really_are(really, scratch):
     """/etc/iscsi/nodes may be a link to another file system, onto which nothing can be renamed."""
     machine = Machine({RECORD: RAW})
-    machine.link = lambda path: Present("/srv/state/nodes") if path == "/etc/iscsi/nodes" else ABSENT
+    machine.link = lambda path: Present(really) if path == "/etc/iscsi/nodes" else ABSENT
     seen = observe(desired(), machine, {})["filer1"]
     (step,) = of(seen).steps
-    assert (step.action.scratch, step.action.path) == ("/srv/state", RECORD)
+    assert (step.action.scratch, step.action.path) == (scratch, RECORD)
 
 
 def test_the_gate_lets_every_step_pass():
