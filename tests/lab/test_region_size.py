@@ -42,7 +42,6 @@ def written(lab: Lab) -> list[int]:
     return [512 * int(lab.run(f"cat /sys/block/{lab.device(d)}/stat").stdout.split()[6]) for d in ("left", "right")]
 
 
-@pytest.mark.unproven
 def test_the_region_size_is_changed_in_use(converged) -> None:
     lab = converged("region-2m", declared("2MiB"))
     witness = lab.write_file()

@@ -105,7 +105,6 @@ def test_a_loss_within_the_replacement_timeout_is_made_good(converged, which: st
     assert set(lab.on_each_leg().values()) == {now}
 
 
-@pytest.mark.unproven
 @pytest.mark.parametrize("which", OTHER)
 def test_a_loss_beyond_the_replacement_timeout_is_made_good(converged, which: str) -> None:
     """The leg comes back, and its bitmap does not know of what the server lost."""
