@@ -78,7 +78,8 @@ def _key(sources: Sources) -> list[Any]:
 
 def _program() -> list[list[Any]]:
     """Size and times of every module that decides the result: so that a new build of one version is noticed."""
-    files = [entry.path for entry in os.scandir(_HERE) if entry.name.endswith(".py")]
+    places = (_HERE, os.path.join(_HERE, "checks"), os.path.join(_HERE, "schema"))
+    files = [entry.path for place in places for entry in os.scandir(place) if entry.name.endswith(".py")]
     files += [os.path.join(_HERE, "..", "engine", name) for name in ("desired.py", "identity.py", "secret.py")]
     return [[file, (s := os.stat(file)).st_size, s.st_mtime_ns, s.st_ctime_ns] for file in sorted(files)]
 

@@ -4,14 +4,14 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from lunmirror.config import budget, passwords
-from lunmirror.config.checks import check, each, explicit_timeouts, margins, volumes_of
+from lunmirror.config import budget, passwords, timeouts
+from lunmirror.config.checks import check
 from lunmirror.config.drafts import draft
-from lunmirror.config.legs import default_legs
 from lunmirror.config.merge import Document, merge
 from lunmirror.config.problems import MOST_SHOWN, Problems
 from lunmirror.config.schema import RECORDS
 from lunmirror.config.schema import Document as Schema
+from lunmirror.config.walk import default_legs, each, servers_of, volumes_of
 from lunmirror.engine import desired, identity
 from lunmirror.engine.errors import ConfigError, LunmirrorError
 
@@ -34,12 +34,14 @@ def compile(sources: Sequence[tuple[str, str]], place: str = "") -> desired.Desi
         raise _error(None, problems)
     tables = document.tables
     made = draft(Schema, tables, (), problems)
+    agreed = None
     if not _unknown_version(tables):
         _version_in_main_file(document, problems)
+        agreed = timeouts.resolve(made, problems)
         check(made, os.path.dirname(source), problems)
-    if problems.found:
+    if problems.found or agreed is None:
         raise _error(document, problems)
-    return _desired(made, source)
+    return _desired(made, source, agreed)
 
 
 def _unknown_version(tables: dict[str, Any]) -> bool:
@@ -69,28 +71,20 @@ def _error(document: Document | None, problems: Problems) -> ConfigError:
     return ConfigError(shown)
 
 
-def _desired(made: Schema, source: str) -> desired.Desired:
-    directory = os.path.dirname(source)
-    policy = made.policy
-    declared = policy.stall_budget if policy else None
-    carried = margins(made)
-    servers, stalls = {}, []
-    for name, server in each(made.servers):
-        explicit = explicit_timeouts(policy) | explicit_timeouts(server)
-        resolved = budget.resolve(declared, explicit, *carried[name])
-        stalls.append(resolved.stall)
-        servers[name] = _server(name, server, policy, resolved.timeouts, directory)
-    if not stalls:
-        stalls.append(budget.resolve(declared, explicit_timeouts(policy)).stall)
+def _desired(made: Schema, source: str, agreed: timeouts.Agreed) -> desired.Desired:
+    directory, policy = os.path.dirname(source), made.policy
     return desired.Desired(
-        servers=servers,
+        servers={
+            name: _server(name, server, policy, agreed.servers[name], directory)
+            for name, server in each(made.servers)
+        },
         disks={name: _disk(name, disk) for name, disk in each(made.disks)},
         groups={
             name: desired.Group(name, tuple(group.disks), take_from=group.take_from or "")
             for name, group in each(made.groups)
         },
         volumes=_volumes(made),
-        stall_budget=max(stalls) if declared is None else declared,
+        stall_budget=agreed.stall_budget,
         boot_wait=DEFAULT_BOOT_WAIT if policy is None or policy.boot_wait is None else policy.boot_wait,
         acknowledged=tuple(entry[:8] for entry in (policy and policy.acknowledged) or ()),
         unattended=UNATTENDED if policy is None or policy.unattended is None else tuple(policy.unattended),
@@ -153,7 +147,7 @@ def _disk(name: str, disk: Any) -> desired.Disk:
 
 
 def _volumes(made: Schema) -> dict[str, desired.Volume]:
-    server_of = {name: disk.server for name, disk in each(made.disks)}
+    server_of = servers_of(made)
     volumes = {}
     for _, group_name, group, name, volume in volumes_of(made):
         legs = tuple(volume.legs or default_legs(volume.type, group.disks, server_of))

@@ -121,7 +121,7 @@ def test_another_version_compiles_again(write, base, compilations, monkeypatch, 
 
 
 @pytest.mark.parametrize(
-    "module", ["config/schema.py", "config/compile.py", "engine/desired.py", "engine/identity.py"]
+    "module", ["config/schema/servers.py", "config/checks/disks.py", "config/compile.py", "engine/desired.py"]
 )
 def test_what_another_module_made_compiles_again(write, base, compilations, monkeypatch, module):
     """A setting is added to a table and to a tuple: neither needs a number of its own."""

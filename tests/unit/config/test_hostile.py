@@ -103,11 +103,12 @@ TREES = st.recursive(
 @given(st.dictionaries(st.sampled_from(["version", "policy", "servers", "disks", "groups", "x"]), TREES))
 @QUICK
 def test_any_tree(tree):
-    from lunmirror.config import checks, drafts
+    from lunmirror.config import checks, drafts, timeouts
     from lunmirror.config.problems import Problems
 
     problems = Problems()
     made = drafts.draft(Document, tree, (), problems)
+    timeouts.resolve(made, problems)
     checks.check(made, "/nowhere", problems)
     assert all(problem.what.isprintable() for problem in problems.found)
 

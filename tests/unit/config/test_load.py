@@ -527,6 +527,20 @@ def test_a_mirror_needs_a_larger_budget_than_raid1(write, base):
     assert {s.timeouts.margin for s in desired.servers.values()} == {6}
 
 
+def test_a_budget_that_only_some_servers_miss_is_one_error(write, base):
+    """A smaller margin leaves more to replacement_timeout, and so asks for a longer command_timeout than the largest one."""
+    text = changed(base, ('"15s"', '"13s"\ncommand_timeout = "2s"'))
+    for name in ("left", "right"):
+        text += f'[servers.m{name}]\nportals = ["{name}.example"]\n'
+        text += f'[disks.m{name}]\nserver = "m{name}"\ntarget = "iqn.2006-01.com.x:m{name}"\nlun = 1\n'
+    text += '[groups.vgm]\ndisks = ["mleft", "mright"]\n[groups.vgm.volumes.m]\nsize = "1GiB"\ntype = "mirror"\n'
+    with pytest.raises(ConfigError) as caught:
+        config.load(write(text))
+    (problem,) = caught.value.problems
+    assert problem.where.endswith("policy.command_timeout")
+    assert "the shortest here is 3 s" in problem.what
+
+
 def test_an_abort_timeout_in_the_settings_wins_and_is_reckoned_with(write, base):
     one = 'portals = ["192.168.1.115"]'
     own = f'{one}\nsettings = {{ "node.session.err_timeo.abort_timeout" = 20, "node.session.cmds_max" = 64 }}'

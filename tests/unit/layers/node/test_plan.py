@@ -78,7 +78,7 @@ def test_what_was_written_is_as_declared():
 
 
 def test_a_setting_that_is_one_row_of_the_schema():
-    """Record key, value, and our name for it: what `record=` in config/schema.py comes to."""
+    """Record key, value, and our name for it: what `record=` in config/schema/ comes to."""
     row = ("node.conn[0].iscsi.DataDigest", "CRC32C", "data_digest")
     (step,) = planned(MANAGED, records=(row,)).steps
     assert step.action.content == MANAGED.replace(b"DataDigest = None", b"DataDigest = CRC32C")
