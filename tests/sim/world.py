@@ -186,9 +186,10 @@ class World:
         """A mirror's disk log follows what is in sync."""
         meta = self.metas().get(active.group)
         lv = meta.lv(active.name) if meta else None
-        area = self.area_of(lv.log_pv) if lv and active.type == "mirror" and active.log == "disk" else None
-        if area and active.uuid in area.legs:
-            area.legs[active.uuid].logged = active.ratio()[0] == active.ratio()[1]
+        if lv and active.type == "mirror" and active.log == "disk":
+            for leg in active.legs:
+                if leg.pv == lv.log_pv and leg.data:
+                    leg.data.logged = active.ratio()[0] == active.ratio()[1]
 
     def _visible(self) -> object:
         sessions = tuple((s.state, s.server.state) for s in self.sessions)
