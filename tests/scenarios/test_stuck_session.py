@@ -60,6 +60,20 @@ def test_its_disk_is_not_called_a_second_session() -> None:
     assert "second session" not in stage.plan().finding(Kind.NOTE)
 
 
+def test_it_is_not_renewed_where_the_other_legs_disk_was_torn_away() -> None:
+    """Idle, so the kernel still has both legs as good: the other's session was ended by hand, and its disk is a new one."""
+    stage = stuck("filer1", writing=False)
+    stage.world.logout("filer2")
+    stage.world.advance(PAUSE)
+    before = sids(stage)
+
+    last = stage.apply()
+
+    assert state(stage, "filer1") == ["FREE"]
+    assert len(before & sids(stage)) == 1
+    assert "has no other leg" in last.finding(Kind.DEGRADED)
+
+
 def test_under_a_snapshot_on_the_other_server_it_is_renewed_too() -> None:
     """The legs run under another device then (VG-LV-real)."""
     stage = converged(text())

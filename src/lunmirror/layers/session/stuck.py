@@ -135,7 +135,8 @@ def _ordinals(volume: str, reader: Reader) -> dict[int, str]:
 
 
 def _lives(part: str, sid: str, reader: Reader) -> bool:
-    """Every disk below answers: its session is logged in, and is another one than this."""
+    """Every disk below answers: its session is logged in, and is another one than this. Of a disk that is gone nothing is
+    below."""
     below = _names(reader, f"{paths.SYS_BLOCK}/{part}/slaves")
     if below:
         return all(_lives(one, sid, reader) for one in below)
@@ -143,7 +144,7 @@ def _lives(part: str, sid: str, reader: Reader) -> bool:
     route = link.facts.split("/") if isinstance(link, Present) else ()
     sessions = [step for step in route if step.startswith("session") and step[7:].isdecimal()]
     states = [text(reader, f"{paths.SYS_SESSIONS}/{one}/state") for one in sessions]
-    return sid not in sessions and bool(route) and all(state == "LOGGED_IN" for state in states)
+    return sid not in sessions and bool(states) and all(state == "LOGGED_IN" for state in states)
 
 
 def _names(reader: Reader, path: str) -> tuple[str, ...]:
