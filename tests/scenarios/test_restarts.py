@@ -379,6 +379,23 @@ def test_a_leg_returns_and_the_journal_was_lost(which: str, restarted: bool, reb
     assert stage.world.copied[pv(stage, which)] == before[pv(stage, which)] + restarted
 
 
+@pytest.mark.parametrize("reboot", [False, True])
+@pytest.mark.parametrize("which", OTHER)
+def test_a_restart_where_the_journal_was_lost(which: str, reboot: bool) -> None:
+    """No leg failed. The other's mark proves that this one had one too."""
+    stage = converged(text())
+    before = dict(stage.world.copied)
+    stage.world.files = {p: c for p, c in stage.world.files.items() if not p.startswith(paths.JOURNAL_DIR)}
+    stage.world.restart(DISKS[which], away=2.0)
+    if reboot:
+        stage.world.reboot()
+
+    settled(stage)
+
+    assert stage.world.copied[pv(stage, which)] == before[pv(stage, which)] + 1
+    assert stage.world.copied[pv(stage, OTHER[which])] == before[pv(stage, OTHER[which])]
+
+
 def test_while_it_cannot_be_asked_nothing_is_believed_and_nothing_done() -> None:
     stage = converged(text())
     stage.world.restart("filer2", lose=0)

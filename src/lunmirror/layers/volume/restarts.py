@@ -14,7 +14,8 @@
 |                                                 |                 | saw it reconnected before that: as in service. If |
 |                                                 |                 | udev never noted anything of that server: compared   |
 | none noted (the journal was lost), no mark; of  | any             | as after a restart: nothing proves that there was     |
-| a leg that fell behind                          |                 | none                                                  |
+| a leg that fell behind, or whose other leg has  |                 | none                                                  |
+| a mark                                          |                 |                                                       |
 | it cannot be asked this time                    | any             | nothing of the leg is believed, or done, until it can |
 
 The distrust is on the disk before the new connection is, so a pass that dies in between finds the restart again.
@@ -163,11 +164,15 @@ def _verdicts(facts: LogicalVolume, entry: journal.Entry, *words: str) -> tuple[
 
 
 def _unknown(facts: LogicalVolume, entry: journal.Entry | None, failed: tuple[str, ...]) -> tuple[str, ...]:
-    """Of these legs, which fell behind: those of whose server nothing is noted (the journal was lost, or is new), and on
-    whose LUN there is no mark of ours. With the mark their server has run since, as nobody leaves one while it is away."""
+    """Those of whose server nothing is noted (the journal was lost, or is new), and on whose LUN there is no mark of ours,
+    though there should be: they fell behind, or another leg of a volume without a journal has its mark, and all are left in
+    one pass. With the mark their server has run since, as nobody leaves one while it is away."""
     known = entry.servers if entry else {}
-    new = {pv: facts.servers[pv].marks for pv in failed if pv in facts.servers and pv not in known}
-    return tuple(pv for pv, marks in new.items() if not _has_mark(marks))
+    new = {pv: now for pv, now in facts.servers.items() if pv not in known and not _has_mark(now.marks)}
+    copied = {pv for leg in facts.legs if leg.letter == "a" for pv in leg.pvs}
+    others = entry is None and any(_has_mark(now.marks) for now in facts.servers.values())
+    forgot = {pv for pv, now in new.items() if isinstance(now.marks, Present) and now.can and not now.foreign}
+    return tuple(pv for pv in new if pv in failed or (others and pv in forgot - copied))
 
 
 def _has_mark(marks: Seen[tuple[str, ...]]) -> bool:
