@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from lunmirror import config
-from lunmirror.analysis import copying, kernellog
+from lunmirror.analysis import copying
 from lunmirror.analysis.verdict import judge
 from lunmirror.engine import journal
 from lunmirror.engine.desired import Desired
@@ -24,6 +24,7 @@ from lunmirror.host.mountinfo import parse as mountinfo
 from lunmirror.host.protocol import Ran
 from lunmirror.layers.mount import fstab
 from lunmirror.layers.node.record import changed, encode, overlong, settings_of, tear
+from lunmirror.layers.session import since
 from lunmirror.layers.volume import superblock
 from lunmirror.lvm import read as lvm
 from lunmirror.report import as_json, brief, status, table, verdict
@@ -220,7 +221,7 @@ def told(report: Report, stage: Stage, host: SimHost) -> None:
     desired = stage.desired
     readings = copying.read(report, desired, host)
     speeds = {v: s for v, r in readings.items() if (s := copying.speed(r, r, desired_size(desired, v)))}
-    beside = status.Beside(speeds, kernellog.last_errors(report, host))
+    beside = status.Beside(speeds, since.of_blocked(report, host))
     texts = [
         table.render(report, desired),
         brief.render(judge(report, desired, beside.errors), report, desired, Style(columns=80), speeds, True),

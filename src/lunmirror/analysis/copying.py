@@ -16,9 +16,9 @@ from lunmirror.engine.model import Present, Report
 from lunmirror.engine.plain import count
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
+from lunmirror.host.sysfs import text
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
 from lunmirror.layers.volume.observe import health
-from lunmirror.lvm.devices import text
 from lunmirror.lvm.read import DmLine, read_status
 
 SECTOR = 512

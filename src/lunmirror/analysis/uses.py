@@ -4,7 +4,7 @@ from lunmirror.engine.model import Present
 from lunmirror.host import paths
 from lunmirror.host.mountinfo import read_mounts
 from lunmirror.host.protocol import Reader
-from lunmirror.lvm.devices import text
+from lunmirror.host.sysfs import text
 
 
 def foreign_uses(disks: tuple[str, ...], declared: set[str], reader: Reader) -> list[str]:

@@ -100,7 +100,7 @@ class Machine(NamedTuple):
 
 
 def judge(report: Report, desired: Desired, errors: Mapping[str, Error] | None = None) -> Machine:
-    """`errors`: session -> its last connection error (analysis/kernellog.py), where it was asked for."""
+    """`errors`: session -> its last connection error (layers/session/since.py), where it was asked for."""
     standing = servers(report.seen, desired, errors or {})
     serious = [f for f in report.findings if f.kind is not Kind.NOTE]
     found = tuple(_judged(volume, report, desired, standing, serious) for volume in desired.volumes.values())

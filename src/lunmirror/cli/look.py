@@ -9,7 +9,7 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from lunmirror.analysis import copying, kernellog
+from lunmirror.analysis import copying
 from lunmirror.analysis.health import WORDS, is_full, status_exit
 from lunmirror.analysis.risk import losses
 from lunmirror.analysis.servers import servers, silent_servers
@@ -23,6 +23,7 @@ from lunmirror.engine.log import Log
 from lunmirror.engine.model import Report
 from lunmirror.host.protocol import Reader
 from lunmirror.host.waiting import Interrupted
+from lunmirror.layers.session import since
 from lunmirror.layers.volume import undeclared
 from lunmirror.report import brief, verdict, watch
 from lunmirror.report import status as tree
@@ -85,7 +86,7 @@ def status(scene: Scene) -> passes.Reported:
     result = status_exit(report, scene.desired)
     if scene.args.wait and result == Exit.DEGRADED and is_full(report, scene.desired):
         result = Exit.CONVERGED  # what is degraded besides is not what was waited for
-    beside = tree.Beside(_sampled(scene, report), kernellog.last_errors(report, scene.host))
+    beside = tree.Beside(_sampled(scene, report), since.of_blocked(report, scene.host))
     if scene.args.json:
         return result, report, tree.render_json(report, scene.desired, beside, result)
     machine = judge(report, scene.desired, beside.errors)

@@ -89,7 +89,7 @@ def _walk(args: Namespace, log: Log, lock_wait: float | None, choose: Callable[[
     from lunmirror.engine.flapping import Flapping
     from lunmirror.engine.reconcile import run_pass
     from lunmirror.engine.runlock import held
-    from lunmirror.host import flapping as notes
+    from lunmirror.host import handover, paths
     from lunmirror.host.live import LiveHost
 
     changes = lock_wait is not None
@@ -102,7 +102,7 @@ def _walk(args: Namespace, log: Log, lock_wait: float | None, choose: Callable[[
     if agreed:  # before the lock is taken: repairs go on while somebody thinks
         from lunmirror.report import table
 
-        foreseen = run_pass("plan", log.run, desired, host, None, False, Flapping(notes.load()))
+        foreseen = run_pass("plan", log.run, desired, host, None, False, Flapping(handover.flapping()))
         agreed.to_plan(foreseen.steps, table.render(foreseen, desired, output.style(sys.stdout)))
     with nullcontext(False) if lock_wait is None else held(args.verb, lock_wait) as waited:
         if waited:
@@ -114,7 +114,7 @@ def _walk(args: Namespace, log: Log, lock_wait: float | None, choose: Callable[[
             from lunmirror.cli import agreed as plans
 
             reviewed = plans.read(file, config_path(args))
-            foreseen = run_pass("plan", log.run, desired, host, None, False, Flapping(notes.load()))
+            foreseen = run_pass("plan", log.run, desired, host, None, False, Flapping(handover.flapping()))
             approved = plans.check(file, reviewed, foreseen.steps)
 
         def report_outcome(outcome: Outcome) -> None:
@@ -131,11 +131,11 @@ def _walk(args: Namespace, log: Log, lock_wait: float | None, choose: Callable[[
 
         def one_pass() -> Report:
             host.forget()
-            flapping = Flapping(notes.load())
+            flapping = Flapping(handover.flapping())
             detailed = getattr(args, "detailed_exitcode", False)
             seen = run_pass(args.verb, log.run, desired, host, executor, detailed, flapping, attended)
             if changes:
-                notes.save(flapping.previous, flapping.current)
+                handover.leave(paths.FLAPPING, flapping.previous, flapping.current)
                 after.passed(seen, desired, host, log)
             if getattr(args, "verbose", False):
                 return seen

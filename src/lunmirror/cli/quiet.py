@@ -1,7 +1,7 @@
 """A pass of the timer or of cron: what is new is reported, once, and nothing if nothing is.
 
 In systemd's journal as entries with their priority, elsewhere as text on stdout, never as both. What was reported is kept in
-/run (host/reported.py), so a boot begins with nothing.
+/run (host/handover.py), so a boot begins with nothing.
 """
 
 import os
@@ -17,7 +17,7 @@ from lunmirror.engine.errors import LunmirrorError
 from lunmirror.engine.exits import Exit
 from lunmirror.engine.log import Log
 from lunmirror.engine.model import Report, Step
-from lunmirror.host import manager, reported, waiting
+from lunmirror.host import handover, manager, paths, waiting
 
 Look = Callable[[Log], tuple[Exit, Report, str]]
 
@@ -25,7 +25,7 @@ Look = Callable[[Log], tuple[Exit, Report, str]]
 def report(args: Namespace, look: Look) -> Exit:
     """As passes.report."""
     started = time.monotonic()
-    past = reported.load()
+    past = handover.reported()
     journal = manager.is_journal(sys.stderr)
     log = _UnitLog(args.verb, os.urandom(4).hex(), args.log_level, journal=journal, reported=past)
     if not journal and not args.log_level:
@@ -47,7 +47,7 @@ def report(args: Namespace, look: Look) -> Exit:
     fresh = tuple(o for o in seen.outcomes if f"!{ident_of_failure(o)}" not in past and o.status != "skipped")
     is_news = bool(found.new or found.over or fresh)
     log.close(result, time.monotonic() - started, seen, news=is_news)
-    reported.save(past, after(seen.findings, seen.outcomes))
+    handover.leave(paths.REPORTED, past, after(seen.findings, seen.outcomes))
     manager.status(_status(result, seen))
     if is_news and log.stream is None:
         from lunmirror.report import table

@@ -6,6 +6,7 @@ Every function takes any TOML value, returns what lunmirror keeps of it, and rai
 import re
 
 from lunmirror.config.problems import InvalidValue, quoted, shown
+from lunmirror.engine.desired import dm_name
 
 OWN_NAME = r"[a-z0-9][a-z0-9_.-]{0,63}"
 LVM_NAME = r"[a-zA-Z0-9+_.][a-zA-Z0-9+_.-]{0,126}"
@@ -98,8 +99,7 @@ def volume(value: object) -> str:
 
 def fits_device_mapper(group_name: str, volume_name: str) -> bool:
     """Whether the volume's name in /dev/mapper (hyphens doubled), with its hidden parts, is short enough."""
-    doubled = len((group_name + volume_name).replace("-", "--")) + 1
-    return doubled + HIDDEN_BYTES <= DM_NAME_BYTES
+    return len(dm_name(group_name, volume_name)) + HIDDEN_BYTES <= DM_NAME_BYTES
 
 
 def target(value: object) -> str:

@@ -9,10 +9,10 @@ from lunmirror.analysis.uses import foreign_uses
 from lunmirror.engine.desired import Desired, Portal, Server
 from lunmirror.engine.model import Present, Report
 from lunmirror.engine.plain import same_address
-from lunmirror.host import paths
+from lunmirror.host import paths, sysfs
 from lunmirror.host.protocol import Reader
+from lunmirror.host.sysfs import text
 from lunmirror.layers.mount.facts import MountState
-from lunmirror.lvm.devices import text
 
 Endpoint = tuple[str, int]  # a numeric address, canonical, without a zone; a TCP port
 
@@ -103,11 +103,10 @@ def through(session: Session, endpoints: tuple[Endpoint, ...]) -> bool:
 
 
 def _session(sid: str, reader: Reader) -> Session:
-    # Linux has one connection a session, named after it: session3 has connection3:0 (scsi_transport_iscsi.c).
-    connection = f"{paths.SYS_CONNECTIONS}/{sid.replace('session', 'connection', 1)}:0"
-    pairs = ((text(reader, f"{connection}/{p}address"), text(reader, f"{connection}/{p}port")) for p in _KINDS)
-    disks = reader.glob(f"{paths.SYS_SESSIONS}/{sid}/device/target*/*:*:*:*/block/*")
-    target = text(reader, f"{paths.SYS_SESSIONS}/{sid}/targetname")
+    place = sysfs.connection(sid)
+    pairs = ((text(reader, f"{place}/{p}address"), text(reader, f"{place}/{p}port")) for p in _KINDS)
+    disks = reader.glob(sysfs.blocks(sid))
+    target = text(reader, f"{sysfs.session(sid)}/targetname")
     return Session(sid, target, tuple(p for p in pairs if p[0]), tuple(d.rsplit("/", 1)[-1] for d in disks))
 
 
@@ -205,7 +204,7 @@ def _notes(server: str, seconds: int, mine: list[Session], desired: Desired, rea
         )
     declared = desired.servers[server].timeouts.replacement_timeout
     for session in mine:
-        live = text(reader, f"{paths.SYS_SESSIONS}/{session.sid}/recovery_tmo")
+        live = text(reader, f"{sysfs.session(session.sid)}/recovery_tmo")
         if live != str(declared):
             notes.append(f"replacement_timeout is declared as {declared} s, but {session.sid} runs with {live}")
     return tuple(notes)

@@ -11,11 +11,10 @@ from lunmirror.drill.plan import Rehearsal, read_sessions, through
 from lunmirror.drill.probe import Notes
 from lunmirror.engine.desired import Desired
 from lunmirror.engine.model import Present
-from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
+from lunmirror.host.sysfs import session, text
 from lunmirror.host.waiting import until
 from lunmirror.layers.volume.observe import health
-from lunmirror.lvm.devices import text
 from lunmirror.lvm.read import DmLine, read_status
 
 PERIOD = 0.2  # seconds
@@ -71,7 +70,7 @@ def state_of(line: DmLine | None) -> str:
 def _sessions(rehearsal: Rehearsal, reader: Reader) -> dict[str, str]:
     targets = {t.lower() for t in rehearsal.targets}
     mine = (s for s in read_sessions(reader) if s.target.lower() in targets and through(s, rehearsal.endpoints))
-    return {s.sid: text(reader, f"{paths.SYS_SESSIONS}/{s.sid}/state") for s in mine}
+    return {s.sid: text(reader, f"{session(s.sid)}/state") for s in mine}
 
 
 def _volumes(rehearsal: Rehearsal, desired: Desired, reader: Reader) -> dict[str, str]:

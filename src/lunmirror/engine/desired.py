@@ -142,12 +142,17 @@ class Volume(NamedTuple):
 
     @property
     def dm(self) -> str:
-        """Its name in device-mapper: hyphens are doubled (lvm2, libdm/libdm-string.c)."""
-        return f"{self.group.replace('-', '--')}-{self.name.replace('-', '--')}"
+        """Its name in device-mapper."""
+        return dm_name(self.group, self.name)
 
     @property
     def key(self) -> str:
         return f"groups.{self.group}.volumes.{self.name}"
+
+
+def dm_name(group: str, volume: str) -> str:
+    """The name of a volume in device-mapper: hyphens are doubled (lvm2, libdm/libdm-string.c)."""
+    return f"{group.replace('-', '--')}-{volume.replace('-', '--')}"
 
 
 class Group(NamedTuple):

@@ -26,7 +26,7 @@ from lunmirror.engine.desired import Desired, Path, Volume
 from lunmirror.engine.execute import Executor
 from lunmirror.engine.exits import Exit
 from lunmirror.engine.model import Drift, Finding, Kind, Outcome, Plan, Present, Ref, Report, Risk, Run, Step
-from lunmirror.host import paths
+from lunmirror.host import sysfs
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.node.facts import Record
 from lunmirror.layers.node.settings import wishes
@@ -127,7 +127,7 @@ def objections(server: str, desired: Desired, report: Report, reader: Reader) ->
 
 def _others(session: Session, desired: Desired, report: Report, reader: Reader) -> list[str]:
     """Whatever else would lose its disk with this session."""
-    pattern = f"{paths.SYS_SESSIONS}/{session.sid}/device/target*/*:*:*:*/block/*"
+    pattern = sysfs.blocks(session.sid)
     disks = tuple(path.rpartition("/")[2] for path in reader.glob(pattern))
     return foreign_uses(disks, {v.dm for v in desired.volumes.values()}, reader)
 

@@ -14,6 +14,7 @@ from lunmirror.host import child, files, words
 from lunmirror.host.child import Job
 from lunmirror.host.protocol import ActionFailed, Ran
 from lunmirror.host.stuck import Stuck
+from lunmirror.host.sysfs import logged_in
 from lunmirror.host.waiting import stop_if_asked, until
 
 T = TypeVar("T")
@@ -128,11 +129,9 @@ class LiveHost:
         until(lambda: not any(self.reach(endpoints, PORTAL_TRY).values()), deadline)
 
     def await_sessions(self, wanted: tuple[tuple[str, str, int], ...], deadline: float) -> None:
-        from lunmirror.host.sessions import logged_in  # only a pass that logs in, or finds a session retrying, asks
-
         self._change()
-        if not until(lambda: logged_in(wanted), deadline):
-            self.in_vain |= {one: deadline for one in wanted if not logged_in((one,))}
+        if not until(lambda: logged_in(files, wanted), deadline):
+            self.in_vain |= {one: deadline for one in wanted if not logged_in(files, (one,))}
 
     def _run(self, job: Job) -> Ran:
         stop_if_asked()

@@ -12,22 +12,11 @@ from lunmirror.engine.model import Present
 from lunmirror.engine.plain import count
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
+from lunmirror.host.sysfs import UNSET, connection, names, session, text
 
 _PLAIN = ("sd", "vd", "nvme")  # disks and their partitions: nothing is below them
 PROBE = 1.5  # seconds for a portal with a session to accept a connection: the kernel asks twice in that time
-_OURS = ("default", "", "(null)", "<NULL>")  # interfaces whose connections are the kernel's own TCP
-
-
-def text(reader: Reader, path: str) -> str:
-    """A sysfs attribute, stripped; '' when it is absent or cannot be read."""
-    seen = reader.read(path)
-    return seen.facts.decode(errors="replace").strip() if isinstance(seen, Present) else ""
-
-
-def names(reader: Reader, path: str) -> tuple[str, ...]:
-    """What is in a directory; nothing where that is not known."""
-    seen = reader.directory(path)
-    return seen.facts if isinstance(seen, Present) else ()
+_OURS = ("default", *UNSET)  # interfaces whose connections are the kernel's own TCP
 
 
 def silent(reader: Reader) -> dict[str, str]:
@@ -40,13 +29,10 @@ def silent(reader: Reader) -> dict[str, str]:
 def _ask(reader: Reader) -> dict[str, str]:
     endpoints: dict[str, tuple[str, int]] = {}
     for sid in names(reader, paths.SYS_SESSIONS):
-        base, connection = (
-            f"{paths.SYS_SESSIONS}/{sid}",
-            f"{paths.SYS_CONNECTIONS}/{sid.replace('session', 'connection', 1)}:0",
-        )
+        base, place = session(sid), connection(sid)
         if text(reader, f"{base}/state") != "LOGGED_IN" or text(reader, f"{base}/ifacename") not in _OURS:
             continue
-        address, port = text(reader, f"{connection}/address"), count(text(reader, f"{connection}/port"))
+        address, port = text(reader, f"{place}/address"), count(text(reader, f"{place}/port"))
         if address[:1].isalnum() and port is not None:
             endpoints[sid] = (address, port)
     answers = reader.reach(tuple(dict.fromkeys(endpoints.values())), PROBE) if endpoints else {}

@@ -1,14 +1,14 @@
 """From a session to the block devices of one LUN, in sysfs."""
 
-from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
+from lunmirror.host.sysfs import session
 
 FLAT = 0x4000  # the kernel keeps the addressing-method bits of LUNs from 256 up (scsi_common.c, scsilun_to_int)
 
 
 def place(sid: str) -> str:
     """The pattern of the SCSI devices of a session ("session3"), up to their LUN's number."""
-    return f"{paths.SYS_SESSIONS}/{sid}/device/target*/*:*:*"
+    return f"{session(sid)}/device/target*/*:*:*"
 
 
 def numbers(lun: int) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ from lunmirror.engine.model import Present
 from lunmirror.engine.plain import count
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
-from lunmirror.lvm.devices import names, text
+from lunmirror.host.sysfs import UNSET, connection, names, session, text
 from lunmirror.lvm.luns import FLAT
 
 # Never physical volumes here, and some of them (an empty drive, a dead nbd) take long to say so.
@@ -58,12 +58,11 @@ def described(reader: Reader, origin: Origin) -> str:
     if not origin.sid:
         file = text(reader, f"{paths.SYS_BLOCK}/{origin.kernel}/loop/backing_file")
         return f"file {file}" if file else f"disk {origin.kernel} of this machine"
-    session = f"{paths.SYS_SESSIONS}/{origin.sid}"
-    connection = f"{paths.SYS_CONNECTIONS}/{origin.sid.replace('session', 'connection', 1)}:0"
-    address = text(reader, f"{connection}/persistent_address") or text(reader, f"{connection}/address")
-    iface = text(reader, f"{session}/ifacename")
-    bound = f", interface {iface}" if iface not in ("default", "", "(null)", "<NULL>") else ""
-    return f"LUN {origin.lun} of {text(reader, f'{session}/targetname')} at {address} ({origin.sid}{bound})"
+    base, place = session(origin.sid), connection(origin.sid)
+    address = text(reader, f"{place}/persistent_address") or text(reader, f"{place}/address")
+    iface = text(reader, f"{base}/ifacename")
+    bound = f", interface {iface}" if iface not in ("default", *UNSET) else ""
+    return f"LUN {origin.lun} of {text(reader, f'{base}/targetname')} at {address} ({origin.sid}{bound})"
 
 
 def label(reader: Reader, kernel: str) -> str:

@@ -6,12 +6,9 @@ the session that shows it. What cannot be read there is claimed of nobody.
 
 from lunmirror.engine.desired import Desired, Disk
 from lunmirror.engine.plain import same_address
-from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
-from lunmirror.lvm.devices import text
+from lunmirror.host.sysfs import UNSET, connection, session, text
 from lunmirror.lvm.origin import Origin
-
-UNSET = ("", "(null)", "<NULL>")  # how the kernel shows a string that nobody set
 
 
 class Places:
@@ -29,13 +26,13 @@ class Places:
     def _is(self, origin: Origin, disk: Disk) -> bool:
         if not origin.sid or origin.lun != disk.lun:
             return False
-        target = text(self.reader, f"{paths.SYS_SESSIONS}/{origin.sid}/targetname")
+        target = text(self.reader, f"{session(origin.sid)}/targetname")
         if target in UNSET:
             return True
         if target.lower() != disk.target.lower():
             return False
-        connection = f"{paths.SYS_CONNECTIONS}/{origin.sid.replace('session', 'connection', 1)}:0"
-        seen = {text(self.reader, f"{connection}/{name}") for name in ("persistent_address", "address")}
+        place = connection(origin.sid)
+        seen = {text(self.reader, f"{place}/{name}") for name in ("persistent_address", "address")}
         portals = self.desired.servers[disk.server].portals
         known = seen - set(UNSET)
         return not known or any(same_address(one, portal.address) for one in known for portal in portals)

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from lunmirror.analysis import verdict
 from lunmirror.analysis.copying import Speed
 from lunmirror.analysis.health import FULL, REBUILDING, health, status_exit
-from lunmirror.analysis.kernellog import Error
 from lunmirror.analysis.risk import LETTERS, Copy, Loss, copies, losses
 from lunmirror.engine.desired import Desired, Disk, Volume
 from lunmirror.engine.exits import Exit
@@ -21,6 +20,7 @@ from lunmirror.layers.filesystem.facts import FileSystem
 from lunmirror.layers.group.facts import VolumeGroup
 from lunmirror.layers.mount.facts import MountState
 from lunmirror.layers.session.facts import NoSession, Session, stale
+from lunmirror.layers.session.since import Error
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
 from lunmirror.report.as_json import SCHEMA, _finding
 from lunmirror.report.table import Paint

@@ -4,7 +4,7 @@ import pytest
 
 from lunmirror.engine.execute import Executor
 from lunmirror.engine.model import AwaitSessions, Drift, Ref, Run, Step
-from lunmirror.host import paths, sessions
+from lunmirror.host import files, paths, sysfs
 from lunmirror.host.protocol import Host, Ran
 
 IQN = "iqn.2001-01.x:a"
@@ -32,12 +32,12 @@ def root(tmp_path, monkeypatch):
 
 def test_logged_in(root) -> None:
     wanted = ((IQN, "192.0.2.1", 3260), (IQN.upper(), "192.0.2.2", 3260))
-    assert not sessions.logged_in(wanted)
+    assert not sysfs.logged_in(files, wanted)
     session(root, 1)
     session(root, 2, address="192.0.2.2", state="FREE")
-    assert not sessions.logged_in(wanted)
+    assert not sysfs.logged_in(files, wanted)
     session(root, 12, address="192.0.2.2")
-    assert sessions.logged_in(wanted)
+    assert sysfs.logged_in(files, wanted)
 
 
 class Fake(Host):

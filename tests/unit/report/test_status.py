@@ -4,15 +4,15 @@ import json
 
 import pytest
 
-from lunmirror.analysis import kernellog
 from lunmirror.analysis.copying import Speed
-from lunmirror.analysis.kernellog import Error
 from lunmirror.analysis.servers import silent_servers
 from lunmirror.analysis.verdict import judge
 from lunmirror.engine.desired import Desired
 from lunmirror.engine.exits import Exit
 from lunmirror.engine.model import Drift, Finding, Kind, Ref, Report, Run, Step
 from lunmirror.host.protocol import Ran
+from lunmirror.layers.session import since
+from lunmirror.layers.session.since import Error
 from lunmirror.report import brief, verdict
 from lunmirror.report.status import NOTHING_BESIDE, Beside, render_json, tree
 from lunmirror.report.style import Style, block
@@ -87,7 +87,7 @@ class Kernel:
 
     def query(self, argv, deadline) -> Ran:
         self.asked += 1
-        assert argv == kernellog.COMMAND
+        assert argv == since.COMMAND
         return Ran(argv, self.rc, self.text, "", 0.1)
 
 
@@ -101,18 +101,18 @@ LOG = """\
 
 
 def test_the_last_error_of_a_blocked_session() -> None:
-    found = kernellog.last_errors(report(world(lv(), failed=("right",))), Kernel(LOG))
+    found = since.of_blocked(report(world(lv(), failed=("right",))), Kernel(LOG))
     assert found == {"session1": Error("2026-01-01T00:00:07,123460+00:00", "detected conn error (1022)")}
 
 
 @pytest.mark.parametrize("kernel", [Kernel(""), Kernel("", rc=1), Kernel("nonsense\n" * 9)])
 def test_a_log_that_forgot_invents_nothing(kernel: Kernel) -> None:
-    assert kernellog.last_errors(report(world(lv(), failed=("right",))), kernel) == {}
+    assert since.of_blocked(report(world(lv(), failed=("right",))), kernel) == {}
 
 
 def test_the_log_is_not_read_while_every_session_is_live() -> None:
     kernel = Kernel(LOG)
-    assert kernellog.last_errors(report(world(lv(), gone=("right",))), kernel) == {}
+    assert since.of_blocked(report(world(lv(), gone=("right",))), kernel) == {}
     assert kernel.asked == 0
 
 

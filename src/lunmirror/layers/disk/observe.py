@@ -5,13 +5,13 @@ from typing import NamedTuple, TypeAlias
 from lunmirror.engine.desired import Desired, Disk
 from lunmirror.engine.model import ABSENT, Observed, Present, Seen, Unknown, World
 from lunmirror.engine.plain import count
-from lunmirror.host import paths
+from lunmirror.host import paths, sysfs
 from lunmirror.host.protocol import Reader
+from lunmirror.host.sysfs import text
 from lunmirror.layers.disk.content import content_of, own_table, table_guid_on
 from lunmirror.layers.disk.facts import Device, Gone, Lun, NoDisk, PhysicalVolume, Spanning
 from lunmirror.layers.session.facts import Session
 from lunmirror.lvm import luns
-from lunmirror.lvm.devices import text
 from lunmirror.lvm.label import read_label
 from lunmirror.lvm.origin import label, labels, origins
 from lunmirror.lvm.places import Places
@@ -151,7 +151,7 @@ def _scsi(directory: str) -> str:
 
 def _scsi_host(reader: Reader, session: Session) -> str:
     """The kernel's name of the session's SCSI host ("host3"); '' if it is not known."""
-    link = reader.link(f"{paths.SYS_SESSIONS}/{session.sid}/device")
+    link = reader.link(f"{sysfs.session(session.sid)}/device")
     parts = link.facts.split("/") if isinstance(link, Present) else []
     return next((part for part in parts if part.startswith("host")), "")
 

@@ -14,11 +14,11 @@ from lunmirror.engine.plain import count
 from lunmirror.host import paths
 from lunmirror.host.mountinfo import Entry, read_mounts
 from lunmirror.host.protocol import Ran, Reader
+from lunmirror.host.sysfs import text
 from lunmirror.layers.disk.facts import shown
 from lunmirror.layers.filesystem.facts import Bare, Facts, FileSystem, Other
 from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.lvm import Lvm, read_lvm
-from lunmirror.lvm.devices import text
 
 # Seconds beyond the stall budget: a read waits that long for a leg that has just gone silent, then is answered.
 READ_MARGIN = 30.0

@@ -15,12 +15,12 @@ Dying after mkfs leaves a file system with the UUID that we derive for this volu
 from enum import Enum
 
 from lunmirror.engine.desired import Desired
+from lunmirror.engine.identity import filesystem_uuid
 from lunmirror.engine.model import Drift, Plan, Present, Ref, Risk, Run, Step, World
 from lunmirror.host import paths
 from lunmirror.layers.context import joined, reason_of
 from lunmirror.layers.filesystem.context import FilesystemContext, contexts
 from lunmirror.layers.filesystem.facts import Bare, Facts, FileSystem, Other
-from lunmirror.layers.filesystem.identity import filesystem_uuid
 from lunmirror.layers.volume.facts import UNFORMATTED, LogicalVolume, restart_commands
 
 MKFS_DEADLINE = 600.0  # seconds: mkfs discards and writes over the network, to the slower of the legs

@@ -6,10 +6,10 @@ from lunmirror.engine.desired import Desired, Group
 from lunmirror.engine.model import Observed, Present, Seen, Unknown, World, facts_of
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
+from lunmirror.host.sysfs import text
 from lunmirror.layers.disk.facts import Lun, own, shown
 from lunmirror.layers.group.facts import PLACE_TAG, DuplicateNames, Member, NoGroup, VolumeGroup, place_tag
 from lunmirror.layers.group.owner import TAG, Bond, Mark, bond, initiator_of, read
-from lunmirror.lvm.devices import text
 from lunmirror.lvm.origin import candidates, disk_around, labels
 from lunmirror.lvm.read import DEADLINE, Lvm, PvRow, VgRow, read_lvm
 

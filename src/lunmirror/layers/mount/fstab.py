@@ -89,8 +89,7 @@ def entries(fstab: bytes) -> Lines:
 
 def devices(volume: Volume) -> tuple[str, str]:
     """Both names that LVM gives a volume, the one that we write first."""
-    doubled = (part.replace("-", "--") for part in (volume.group, volume.name))
-    return f"/dev/{volume.id}", f"{paths.MAPPER}/{'-'.join(doubled)}"
+    return f"/dev/{volume.id}", f"{paths.MAPPER}/{volume.dm}"
 
 
 def about(lines: Lines, volume: Volume, aliases: tuple[int, ...]) -> tuple[Line, ...]:

@@ -3,12 +3,11 @@ write caches. Only reads sysfs, which answers whatever the server does."""
 
 from lunmirror.engine.desired import Desired, Disk
 from lunmirror.engine.model import ABSENT, Observed, Present, World
-from lunmirror.engine.plain import number
 from lunmirror.host.protocol import Reader
+from lunmirror.host.sysfs import number, text
 from lunmirror.layers.scsi.facts import Patience
 from lunmirror.layers.session.facts import Session
 from lunmirror.lvm import luns
-from lunmirror.lvm.devices import text
 
 
 def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
@@ -33,17 +32,13 @@ def _patience(block: str, reader: Reader) -> Patience:
     place, _, kernel = block.rpartition("/block/")
     # Named like the SCSI device that it belongs to (sd.c, sd_probe: dev_set_name(&sdkp->disk_dev, dev_name(dev))).
     disk = f"{place}/scsi_disk/{place.rpartition('/')[2]}"
-    retries = _number(reader, f"{disk}/max_retries")
+    retries = number(reader, f"{disk}/max_retries")
     return Patience(
         kernel,
         place,
-        _number(reader, f"{place}/timeout"),
-        _number(reader, f"{place}/eh_timeout"),
+        number(reader, f"{place}/timeout"),
+        number(reader, f"{place}/eh_timeout"),
         retries,
         "" if retries is None else disk,
         text(reader, f"{disk}/cache_type"),
     )
-
-
-def _number(reader: Reader, path: str) -> int | None:
-    return number(text(reader, path))

@@ -5,16 +5,16 @@ from typing import Any, NamedTuple
 
 from lunmirror.engine.desired import Desired, Path
 from lunmirror.engine.model import ABSENT, Absent, Observed, Present, Seen, Unknown, World
-from lunmirror.engine.plain import count, number, same_address
-from lunmirror.host import paths
+from lunmirror.engine.plain import count, same_address
+from lunmirror.host import paths, sysfs
 from lunmirror.host.protocol import Reader
+from lunmirror.host.sysfs import UNSET, number, text, text_of
 from lunmirror.layers.node.facts import Record
 from lunmirror.layers.session.facts import NoSession, Session
 from lunmirror.lvm.devices import silent
 
 IFACE = "default"
 PROBE = 3.0  # seconds for a portal to accept a connection
-UNSET = ("", "(null)", "<NULL>")  # how the kernel shows a string that nobody set
 
 
 class _Kernel(NamedTuple):
@@ -87,17 +87,16 @@ def _kernels(targets: set[str], reader: Reader) -> tuple[_Kernel, ...] | Unknown
 
 def _each(sids: tuple[str, ...], targets: set[str], reader: Reader) -> Iterator[_Kernel]:
     for sid in sids:
-        target = _text(reader, f"{paths.SYS_SESSIONS}/{sid}/targetname")
+        target = text(reader, f"{sysfs.session(sid)}/targetname")
         if target.lower() not in targets:
             continue
-        # Linux has one connection a session, named after it: session3 has connection3:0 (scsi_transport_iscsi.c).
-        connection = f"{paths.SYS_CONNECTIONS}/{sid.replace('session', 'connection', 1)}:0"
+        connection = sysfs.connection(sid)
         pairs = (
-            (_text(reader, f"{connection}/{prefix}address"), _text(reader, f"{connection}/{prefix}port"))
+            (text(reader, f"{connection}/{prefix}address"), text(reader, f"{connection}/{prefix}port"))
             for prefix in ("persistent_", "")
         )
         places = tuple(pair for pair in pairs if pair[0] not in UNSET and count(pair[1]) is not None)
-        yield _Kernel(sid, target.lower(), _text(reader, f"{paths.SYS_SESSIONS}/{sid}/ifacename"), places)
+        yield _Kernel(sid, target.lower(), text(reader, f"{sysfs.session(sid)}/ifacename"), places)
 
 
 def _session(path: Path, kernels: tuple[_Kernel, ...], reader: Reader, seen: World) -> Seen[Session]:
@@ -122,16 +121,14 @@ def _session(path: Path, kernels: tuple[_Kernel, ...], reader: Reader, seen: Wor
 
 def _is_used(sid: str, reader: Reader) -> bool:
     """Something is built on a disk of this session: of several of one kind it is the one that counts."""
-    blocks = f"{paths.SYS_SESSIONS}/{sid}/device/target*/*:*:*:*/block/*"
+    blocks = sysfs.blocks(sid)
     return bool(reader.glob(f"{blocks}/holders/*") or reader.glob(f"{blocks}/*/holders/*"))
 
 
 def _joined(sid: str, reader: Reader) -> bool:
     """Multipath joins a disk of this session with its other paths, as it is meant to."""
-    holders = reader.glob(f"{paths.SYS_SESSIONS}/{sid}/device/target*/*:*:*:*/block/*/holders/*")
-    return any(
-        _text(reader, f"{paths.SYS_BLOCK}/{h.rsplit('/', 1)[1]}/dm/uuid").startswith("mpath-") for h in holders
-    )
+    holders = reader.glob(f"{sysfs.blocks(sid)}/holders/*")
+    return any(text(reader, f"{paths.SYS_BLOCK}/{h.rsplit('/', 1)[1]}/dm/uuid").startswith("mpath-") for h in holders)
 
 
 def _missing(
@@ -183,18 +180,17 @@ def _recorded(path: Path, seen: World) -> str:
 
 
 def _facts(sid: str, reader: Reader) -> Session:
-    session = f"{paths.SYS_SESSIONS}/{sid}"
-    connection = f"{paths.SYS_CONNECTIONS}/{sid.replace('session', 'connection', 1)}:0"
+    session, connection = sysfs.session(sid), sysfs.connection(sid)
     return Session(
         sid,
-        _text(reader, f"{session}/state"),
-        _number(reader, f"{session}/recovery_tmo"),
-        _number(reader, f"{connection}/recv_tmo"),
-        _number(reader, f"{connection}/ping_tmo"),
-        abort_tmo=_number(reader, f"{session}/abort_tmo"),
-        lu_reset_tmo=_number(reader, f"{session}/lu_reset_tmo"),
-        tgt_reset_tmo=_number(reader, f"{session}/tgt_reset_tmo"),
-        port=str(number(_text(reader, f"{connection}/local_port")) or ""),
+        text(reader, f"{session}/state"),
+        number(reader, f"{session}/recovery_tmo"),
+        number(reader, f"{connection}/recv_tmo"),
+        number(reader, f"{connection}/ping_tmo"),
+        abort_tmo=number(reader, f"{session}/abort_tmo"),
+        lu_reset_tmo=number(reader, f"{session}/lu_reset_tmo"),
+        tgt_reset_tmo=number(reader, f"{session}/tgt_reset_tmo"),
+        port=str(number(reader, f"{connection}/local_port") or ""),
     )
 
 
@@ -203,24 +199,14 @@ def _keeper(reader: Reader) -> str:
     raw = reader.read(paths.ISCSID_PID)
     if isinstance(raw, Absent):
         return f"iscsid does not run: there is no {paths.ISCSID_PID}"
-    pid = raw.facts.decode(errors="replace").strip() if isinstance(raw, Present) else ""
+    pid = text_of(raw)
     if not (pid.isascii() and pid.isdecimal()):
         return ""
     process = reader.read(f"{paths.PROC}/{pid}/stat")
     if isinstance(process, Absent):
         return f"iscsid does not run: process {pid} of {paths.ISCSID_PID} is gone"
-    stat = process.facts.decode(errors="replace") if isinstance(process, Present) else ""
+    stat = text_of(process)
     name, letter = stat[stat.find("(") + 1 : stat.rfind(")")], stat[stat.rfind(")") + 1 :].strip()[:1]
     if stat and name != "iscsid":
         return f"iscsid does not run: process {pid} of {paths.ISCSID_PID} is now {name}"
     return f"iscsid (pid {pid}) is stopped" if letter in ("T", "t") else ""
-
-
-def _number(reader: Reader, path: str) -> int | None:
-    return number(_text(reader, path))
-
-
-def _text(reader: Reader, path: str) -> str:
-    """An attribute, stripped; '' if it cannot be read, as of a session that ends while it is looked at."""
-    seen = reader.read(path)
-    return seen.facts.decode(errors="replace").strip() if isinstance(seen, Present) else ""

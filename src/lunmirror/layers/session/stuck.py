@@ -9,11 +9,11 @@ the two is asked by discovery, the smallest question that a server's iSCSI servi
 
 from lunmirror.engine.desired import Path
 from lunmirror.engine.model import Present
-from lunmirror.host import paths
+from lunmirror.host import paths, sysfs
 from lunmirror.host.mountinfo import read_mounts
 from lunmirror.host.protocol import Reader
+from lunmirror.host.sysfs import text
 from lunmirror.layers.session.facts import Session
-from lunmirror.lvm.devices import text
 from lunmirror.lvm.read import Status, read_status
 
 PROBE = 1.5  # seconds for a portal to accept a connection
@@ -76,7 +76,7 @@ def _alone(reader: Reader) -> bool:
     """No session of this machine is logged in: a restart of iscsid disturbs nobody."""
     listing = reader.directory(paths.SYS_SESSIONS)
     names = listing.facts if isinstance(listing, Present) else ("unknown",)
-    return all(text(reader, f"{paths.SYS_SESSIONS}/{name}/state") in ("FREE", "FAILED") for name in names)
+    return all(text(reader, f"{sysfs.session(name)}/state") in ("FREE", "FAILED") for name in names)
 
 
 # What the session carries
@@ -89,9 +89,7 @@ def burden(sid: str, reader: Reader) -> str:
     if not isinstance(status, Present) or not isinstance(mounts, Present):
         return "what is on its disks cannot be seen"
     mounted = {m.number: m.path for m in mounts.facts}
-    todo = [
-        path.rpartition("/")[2] for path in reader.glob(f"{paths.SYS_SESSIONS}/{sid}/device/target*/*:*:*:*/block/*")
-    ]
+    todo = [path.rpartition("/")[2] for path in reader.glob(sysfs.blocks(sid))]
     while todo:
         name = todo.pop()
         if where := mounted.get(text(reader, f"{paths.SYS_BLOCK}/{name}/dev")):
@@ -143,7 +141,7 @@ def _lives(part: str, sid: str, reader: Reader) -> bool:
     link = reader.link(f"{paths.SYS_BLOCK}/{part}")
     route = link.facts.split("/") if isinstance(link, Present) else ()
     sessions = [step for step in route if step.startswith("session") and step[7:].isdecimal()]
-    states = [text(reader, f"{paths.SYS_SESSIONS}/{one}/state") for one in sessions]
+    states = [text(reader, f"{sysfs.session(one)}/state") for one in sessions]
     return sid not in sessions and bool(states) and all(state == "LOGGED_IN" for state in states)
 
 

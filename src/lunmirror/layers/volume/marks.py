@@ -9,13 +9,13 @@ from lunmirror.engine.journal import Entry
 from lunmirror.engine.model import Present, Seen, Unknown, World
 from lunmirror.host import paths
 from lunmirror.host.protocol import Ran, Reader
+from lunmirror.host.sysfs import text
 from lunmirror.layers.disk.facts import Lun
 from lunmirror.layers.group.facts import VolumeGroup
 from lunmirror.layers.node.facts import spelt
 from lunmirror.layers.session.facts import Session
 from lunmirror.layers.udev.facts import attention
 from lunmirror.layers.volume.standing import SAME, Standing, verdict
-from lunmirror.lvm.devices import text
 
 DEADLINE = 10.0  # seconds
 READ = (paths.SG_PERSIST, "--in", "--readonly", "--no-inquiry", "--read-keys")

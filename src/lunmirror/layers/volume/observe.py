@@ -9,6 +9,7 @@ from lunmirror.engine.plain import count
 from lunmirror.host import paths
 from lunmirror.host.mountinfo import read_mounts
 from lunmirror.host.protocol import Reader
+from lunmirror.host.sysfs import names, text
 from lunmirror.layers.disk.facts import shown
 from lunmirror.layers.group.facts import VolumeGroup
 from lunmirror.layers.volume import superblock
@@ -16,7 +17,6 @@ from lunmirror.layers.volume.facts import Leg, LogicalVolume
 from lunmirror.layers.volume.index import REAL, Index, part, type_of
 from lunmirror.layers.volume.marks import standings
 from lunmirror.layers.volume.missing import removed, undeclared
-from lunmirror.lvm.devices import names, text
 from lunmirror.lvm.origin import origins
 from lunmirror.lvm.places import Places
 from lunmirror.lvm.read import DEADLINE, NO_TABLE, DmLine, Lvm, LvRow, read_lvm, read_status

@@ -1,10 +1,10 @@
 import pytest
 
 from lunmirror.engine.gate import enforce
+from lunmirror.engine.identity import filesystem_uuid
 from lunmirror.engine.model import ABSENT, Guard, Kind, Present, Ref, Risk, Unknown
 from lunmirror.layers.filesystem.facts import Bare, FileSystem, Other
 from lunmirror.layers.filesystem.growth import plan_growth
-from lunmirror.layers.filesystem.identity import filesystem_uuid
 from lunmirror.layers.filesystem.plan import VERDICTS, Sign, plan
 from lunmirror.layers.volume.facts import GROW, UNFORMATTED
 from unit.layers.filesystem.world import LV_UUID, VG_UUID, desired, volume, world

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lunmirror.host import flapping, paths
+from lunmirror.host import handover, paths
 
 
 @pytest.fixture(autouse=True)
@@ -16,20 +16,20 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_what_is_reported_is_known_to_the_next(file: Path) -> None:
-    assert flapping.load() == {}
-    flapping.save({}, {"a": 1})
-    assert flapping.load() == {"a": 1}
+    assert handover.flapping() == {}
+    handover.leave(paths.FLAPPING, {}, {"a": 1})
+    assert handover.flapping() == {"a": 1}
     assert file.stat().st_mode & 0o777 == 0o600
-    flapping.save({"a": 1}, {})
+    handover.leave(paths.FLAPPING, {"a": 1}, {})
     assert not file.exists()
 
 
 def test_with_nothing_to_tell_nothing_is_written(file: Path) -> None:
-    flapping.save({}, {})
+    handover.leave(paths.FLAPPING, {}, {})
     assert not file.parent.exists()
-    flapping.save({}, {"a": 2})
+    handover.leave(paths.FLAPPING, {}, {"a": 2})
     before = file.stat()
-    flapping.save({"a": 2}, {"a": 2})
+    handover.leave(paths.FLAPPING, {"a": 2}, {"a": 2})
     assert (file.stat().st_ino, file.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
@@ -40,10 +40,10 @@ def test_what_cannot_be_believed_is_nothing(file: Path, content: bytes) -> None:
     file.parent.mkdir(mode=0o700)
     file.write_bytes(content)
     file.chmod(0o600)
-    assert flapping.load() == {}
+    assert handover.flapping() == {}
 
 
 def test_a_file_of_others_is_not_read(file: Path) -> None:
-    flapping.save({}, {"a": 2})
+    handover.leave(paths.FLAPPING, {}, {"a": 2})
     os.chmod(file, 0o622)
-    assert flapping.load() == {}
+    assert handover.flapping() == {}
