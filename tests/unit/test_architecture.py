@@ -1,0 +1,41 @@
+"""docs/architecture.md names what is there, and every package."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SRC = ROOT / "src/lunmirror"
+PAGE = (ROOT / "docs/architecture.md").read_text()
+MAP = PAGE.split("## Where things are\n")[1].split("```")[1]
+
+
+def places() -> dict[str, str]:
+    """Package ("layers/node/") -> what is said of it, as the map has it."""
+    found: dict[str, str] = {}
+    for line in MAP.strip().splitlines():
+        if line[0] != " ":
+            name, _, said = line.partition(" ")
+            found[name] = said
+        else:
+            found[name] += line
+    return found
+
+
+@pytest.mark.parametrize(("place", "said"), places().items(), ids=places())
+def test_every_module_of_the_map_is_there(place: str, said: str) -> None:
+    assert (SRC / place).is_dir()
+    assert not [name for name in re.findall(r"\b(\w+\.(?:py|toml))\b", said) if not (SRC / place / name).is_file()]
+
+
+def test_every_package_is_in_the_map() -> None:
+    packages = {f"{path.parent.relative_to(SRC)}/" for path in SRC.glob("*/**/__init__.py")}
+    assert packages | {"files/"} == set(places())
+
+
+def test_every_path_in_the_text_is_there() -> None:
+    named = re.findall(r"`((?:[\w.-]+/)*[\w.-]+(?:\.py|/))`", PAGE.replace(MAP, ""))
+    assert len(named) > 10
+    bases = (ROOT, SRC, ROOT / "docs", SRC / "layers/node")
+    assert not [path for path in named if not any((base / path).exists() for base in bases)]
