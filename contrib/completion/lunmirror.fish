@@ -24,7 +24,7 @@ function __lunmirror_verb
             continue
         end
         switch $word
-            case --config --log-level --out --plan --lock-wait --wait --timeout --keep --seconds --picture --last --root --prefix --program --system
+            case --config --log-level --out --plan --lock-wait --wait --timeout --keep --seconds --picture --most --last --root --prefix --program --system
                 set skip 1
             case '-*'
             case '*'
@@ -47,6 +47,7 @@ complete -c lunmirror -n 'not __lunmirror_verb' -a choose -d 'end a split brain:
 complete -c lunmirror -n 'not __lunmirror_verb' -a metrics -d 'print what the last pass saw, for Prometheus'
 complete -c lunmirror -n 'not __lunmirror_verb' -a notify -d 'send the notifications that wait, or a test'
 complete -c lunmirror -n 'not __lunmirror_verb' -a drill -d 'rehearse the loss of that server: drop its traffic, measure, repair, report'
+complete -c lunmirror -n 'not __lunmirror_verb' -a speed -d 'measure how fast each leg and the mirror are read, and the link to each server'
 complete -c lunmirror -n 'not __lunmirror_verb' -a history -d 'show what passes changed, and when the state of a volume became another'
 complete -c lunmirror -n 'not __lunmirror_verb' -a schema -d 'print the JSON Schema of the configuration'
 complete -c lunmirror -n 'not __lunmirror_verb' -a explain -d 'explain a key of the configuration'
@@ -131,6 +132,14 @@ complete -c lunmirror -n '__lunmirror_verb drill' -l config -r -F -d 'the config
 complete -c lunmirror -n '__lunmirror_verb drill' -l log-level -x -a 'debug info warning error critical' -d 'the least that is logged on stderr'
 complete -c lunmirror -n '__lunmirror_verb drill' -s h -l help -d 'show this'
 complete -c lunmirror -n '__lunmirror_verb drill' -s V -l version -d 'print the version'
+complete -c lunmirror -n '__lunmirror_verb speed' -a '(__lunmirror_names volumes)' -d 'only this volume (GROUP/NAME or NAME)'
+complete -c lunmirror -n '__lunmirror_verb speed' -l seconds -x -a '' -d 'how long each of the two streams of a device is read, 1 to 30'
+complete -c lunmirror -n '__lunmirror_verb speed' -l most -x -a '' -d 'the most that is read of each device'
+complete -c lunmirror -n '__lunmirror_verb speed' -l json -d 'print one JSON document in place of text'
+complete -c lunmirror -n '__lunmirror_verb speed' -l config -r -F -d 'the configuration (default /etc/lunmirror/lunmirror.toml)'
+complete -c lunmirror -n '__lunmirror_verb speed' -l log-level -x -a 'debug info warning error critical' -d 'the least that is logged on stderr'
+complete -c lunmirror -n '__lunmirror_verb speed' -s h -l help -d 'show this'
+complete -c lunmirror -n '__lunmirror_verb speed' -s V -l version -d 'print the version'
 complete -c lunmirror -n '__lunmirror_verb history' -l last -x -a '' -d 'how many entries (default 20'
 complete -c lunmirror -n '__lunmirror_verb history' -s v -l verbose -d 'every step of each pass, and times in full'
 complete -c lunmirror -n '__lunmirror_verb history' -l json -d 'print one JSON document in place of text'
@@ -163,7 +172,7 @@ complete -c lunmirror -n '__lunmirror_verb install-files' -l config -r -F -d 'th
 complete -c lunmirror -n '__lunmirror_verb install-files' -l log-level -x -a 'debug info warning error critical' -d 'the least that is logged on stderr'
 complete -c lunmirror -n '__lunmirror_verb install-files' -s h -l help -d 'show this'
 complete -c lunmirror -n '__lunmirror_verb install-files' -s V -l version -d 'print the version'
-complete -c lunmirror -n '__lunmirror_verb help' -a 'check plan apply status can-lose choose metrics notify drill history schema explain completion install-files help version' -d 'one verb'
+complete -c lunmirror -n '__lunmirror_verb help' -a 'check plan apply status can-lose choose metrics notify drill speed history schema explain completion install-files help version' -d 'one verb'
 complete -c lunmirror -n '__lunmirror_verb help' -l config -r -F -d 'the configuration (default /etc/lunmirror/lunmirror.toml)'
 complete -c lunmirror -n '__lunmirror_verb help' -l log-level -x -a 'debug info warning error critical' -d 'the least that is logged on stderr'
 complete -c lunmirror -n '__lunmirror_verb help' -s h -l help -d 'show this'

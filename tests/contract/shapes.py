@@ -10,6 +10,7 @@ import re
 from lunmirror.lvm.command import SETTINGS
 
 _VALUES = (
+    (r"route get 192\.168\.1\.\d+", "route get ADDRESS"),
     (r"\bvg0/testlv\b", "VOLUME"),
     (r"(?<=message )vg0-testlv(-real)?", "DMNAME"),
     (r"lunmirror\.lun=\S+", "PLACE"),
@@ -77,6 +78,7 @@ CONTRACTS = {
     "dmsetup status": HERE,
     "dmsetup message DMNAME 0 idle": RESTART,
     "lvm lvmconfig activation": "tests/lab/test_by_hand.py",
+    "ip -j route get ADDRESS": "tests/lab/test_speed.py",
     "dmesg --kernel --time-format iso": "tests/lab/test_never_hang.py",
     "blkid -p -o export DISKS": HERE,
     "blkid -p -o export DM": HERE,

@@ -6,6 +6,7 @@ import pytest
 
 from contract.shapes import CONTRACTS, shape
 from scenarios.test_relogin import changed_budget, changed_mirror, relogin
+from scenarios.test_speed import speed
 from sim.machine import SimHost
 from sim.programs import Unheard
 from sim.stage import converged, text
@@ -43,6 +44,8 @@ def issued() -> dict[str, str]:
     for renewed in (changed_budget(), changed_mirror()):
         for line in relogin(renewed)[1].lines:
             found.setdefault(shape(line), "relogin")
+    for line in speed(converged(text()))[2].host.lines:
+        found.setdefault(shape(line), "speed")
     return found
 
 

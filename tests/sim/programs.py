@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from lunmirror.lvm.command import SETTINGS
-from sim import iscsi, storage
+from sim import iscsi, storage, wire
 from sim.disks import Harm
 from sim.lvm import Answer, Lvm, answered
 from sim.world import World
@@ -214,6 +214,7 @@ PROGRAMS: tuple[tuple[str, Handler], ...] = (
         rf"lvm lvextend {D} -l (?P<extents>\d+) {V} (?P<places>/dev/.*)",
         _lvm(lambda v, m, p: v.extend(m["group"], m["name"], int(m["extents"]), _places(m))),
     ),
+    (r"ip -j route get (?P<address>\S+)", lambda w, m, s, p: wire.route(w.servers, w.ways, m["address"])),
     (r"dmesg --kernel --time-format iso", lambda w, m, s, p: (0, "", "")),
     (r"lvm lvmconfig activation", lambda w, m, s, p: _activation(w)),
     (r"lvm systemid", lambda w, m, s, p: (0, f"  system ID: {w.system_id}\n", "")),

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from sim import wire
 from sim.servers import Loop, Session
 from sim.world import World
 
@@ -34,6 +35,7 @@ def grow(world: World) -> Tree:
         _session(world, session, put, links, empty)
     for active in world.actives:
         _volume(world, active, put, links, empty)
+    wire.put_all(world.interfaces, put)
     files.pop("", None)
     files |= world.files | world.units
     files["/proc/self/mountinfo"] = _mountinfo(world)
@@ -81,6 +83,8 @@ def _session(world: World, session: Session, put, links, empty) -> None:
             put(f"{root}/{scsi}/block/{disk.kernel}/dev", number)
         real = f"{device}/{scsi}/block/{disk.kernel}"
         _disk(put, links, empty, disk.kernel, number, disk.lun.size, real, disk.diskseq, disk.lun.readonly)
+        put(f"/sys/class/block/{disk.kernel}/device/queue_depth", 32)
+        put(f"/sys/class/block/{disk.kernel}/queue/scheduler", "[mq-deadline] none")
         if disk.partition:
             part = f"{disk.kernel}1"
             _disk(put, links, empty, part, f"8:{disk.minor + 1}", disk.lun.part.size, f"{real}/{part}", disk.diskseq)
@@ -144,7 +148,8 @@ def _volume(world: World, active, put, links, empty) -> None:
     put(f"{base}/dm/name", name)
     put(f"{base}/size", active.bytes // 512)
     put(f"{base}/dev", f"253:{active.minor}")
-    put(f"/sys/dev/block/253:{active.minor}/diskseq", active.diskseq + (1000 if active.real else 0))
+    for place in (f"/sys/dev/block/253:{active.minor}", base):
+        put(f"{place}/diskseq", active.diskseq + (1000 if active.real else 0))
     links[f"/dev/mapper/{name}"] = links[f"/dev/{active.group}/{active.name}"] = f"/dev/dm-{active.minor}"
     put(f"/dev/dm-{active.minor}", "")
     source = active.source()
@@ -158,7 +163,10 @@ def _volume(world: World, active, put, links, empty) -> None:
         links[f"/sys/class/block/dm-{minor}"] = f"/sys/devices/virtual/block/dm-{minor}"
         put(f"/sys/class/block/dm-{minor}/dm/uuid", f"LVM-{plain}-{sub}")
         put(f"/sys/class/block/dm-{minor}/dm/name", f"{active.group.replace('-', '--')}-{sub}")
-        put(f"/sys/class/block/dm-{minor}/size", 8192)
+        put(f"/sys/class/block/dm-{minor}/dev", f"253:{minor}")
+        put(f"/sys/class/block/dm-{minor}/diskseq", active.diskseq)
+        put(f"/sys/class/block/dm-{minor}/dm/suspended", 0)
+        put(f"/sys/class/block/dm-{minor}/size", active.bytes // 512 if "image" in sub else 8192)
         put(f"/sys/class/block/dm-{minor}/holders/dm-{active.real or active.minor}", "")
         put(f"/sys/class/block/dm-{active.real or active.minor}/slaves/dm-{minor}", "")
         empty.add(f"/sys/dev/block/253:{minor}/slaves")

@@ -9,6 +9,7 @@ from sim.dm import SPEED, Active, ActiveLeg, answer_of
 from sim.hosts import Machine
 from sim.meta import Meta
 from sim.servers import Loop, ScsiDisk, Server, Session
+from sim.wire import Interface, interfaces
 
 MACHINE = "3f0c8b1de3d94e6bb0a4a2f1c5d6e7f8"
 INITIATOR = "iqn.1993-08.org.debian:01:4f3e2d1c0b9a"
@@ -56,6 +57,10 @@ class World:
     volume_list: tuple[str, ...] | None = None  # activation/volume_list: the groups that may be activated; None: all
     read_only: bool = False  # activation/read_only_volume_list names every group
     monitoring: bool = True  # activation/monitoring: dmeventd is asked to watch what is activated
+    interfaces: dict[str, Interface] = field(default_factory=interfaces)
+    ways: dict[str, str] = field(
+        default_factory=dict
+    )  # server -> the interface that leads there, if not its own card
     others: dict[str, "Machine"] = field(default_factory=dict)  # further hosts on the same servers (sim/hosts.py)
     version: int = 0  # goes up with everything that a reader could see
     serial: int = 0

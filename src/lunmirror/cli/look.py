@@ -97,7 +97,7 @@ def status(scene: Scene) -> passes.Reported:
 
 def _rendered(scene: Scene, machine: Machine, report: Report, beside: tree.Beside) -> str:
     style = scene.style()
-    name = scene.args.volume and _volume(scene.args.volume, scene.desired)
+    name = scene.args.volume and volume_named(scene.args.volume, scene.desired)
     if not name and not scene.args.verbose:
         return brief.render(machine, report, scene.desired, style, beside.speeds)
     detail = block(["", *tree.tree(report, scene.desired, beside, scene.color, name)], style)
@@ -109,7 +109,7 @@ def _rendered(scene: Scene, machine: Machine, report: Report, beside: tree.Besid
     return whole + detail + brief.findings(report.findings, style)
 
 
-def _volume(asked: str, desired: Desired) -> str:
+def volume_named(asked: str, desired: Desired) -> str:
     """The id of the volume that is asked for, by its id or its name alone. Raises UsageError."""
     found = [v.id for v in desired.volumes.values() if asked in (v.id, v.name)]
     if len(found) == 1:

@@ -19,6 +19,7 @@ from lunmirror.cli.commands import (
     notify,
     plan,
     schema,
+    speed,
     status,
     version,
 )
@@ -50,6 +51,7 @@ VERBS: dict[str, Command] = {
     "metrics": metrics,
     "notify": notify,
     "drill": drill,
+    "speed": speed,
     "history": history,
     "schema": schema,
     "explain": explain,
@@ -81,6 +83,10 @@ MEANT_VERBS = {
         "`lunmirror can-lose SERVER` says whether it may be rebooted now",
     ),
     **dict.fromkeys(("events", "journal"), "`lunmirror history` shows what passes changed"),
+    **dict.fromkeys(
+        ("hdparm", "bench", "benchmark", "fio", "perf"),
+        "`lunmirror speed` measures each leg, the mirror and the links",
+    ),
     **dict.fromkeys(("log", "logs"), "the log is in the journal: `journalctl -u lunmirror`"),
 }
 MEANT_OPTIONS = {

@@ -1,0 +1,129 @@
+"""The network as it is: the interface that the route to each portal takes, and the cards below it. Only looked at; who
+configures it (networkd, netplan, ifupdown) is not lunmirror."""
+
+import json
+from typing import NamedTuple
+
+from lunmirror.engine.desired import Desired, Path
+from lunmirror.engine.model import World, facts_of
+from lunmirror.host import paths
+from lunmirror.host.protocol import Reader
+from lunmirror.host.sysfs import UNSET, connection, names, number, text
+from lunmirror.layers.session.facts import Session
+
+DEADLINE = 5.0  # seconds for ip, which only asks the kernel
+_DEEPEST = 4  # a VLAN over a bond over cards, in a bridge
+
+
+class Route(NamedTuple):
+    """How this machine reaches one portal. `address` is numeric. `speed` in Mbit/s, `mtu` in bytes, None where the
+    interface does not say; `up`: it carries traffic, None where that is not known. `kind`: vlan, bond, wireguard, …, ''
+    for a card. `why`: nothing of it is known, and why."""
+
+    server: str
+    portal: str
+    address: str
+    interface: str = ""
+    cards: tuple[str, ...] = ()
+    up: bool | None = None
+    speed: int | None = None
+    mtu: int | None = None
+    kind: str = ""
+    why: str = ""
+
+
+def routes(desired: Desired, seen: World, reader: Reader) -> tuple[Route, ...]:
+    """One for each portal of each declared server, in their order."""
+    found = []
+    for server in desired.servers.values():
+        for portal in server.portals:
+            mine = [p for p in desired.paths() if p.server.name == server.name and p.portal == portal]
+            address = _connected(mine, seen, reader) or (portal.address if _is_numeric(portal.address) else "")
+            found.append(_route(Route(server.name, str(portal), address), reader))
+    return tuple(found)
+
+
+def shared(found: tuple[Route, ...]) -> tuple[str, ...]:
+    """What hangs on one card alone, in words."""
+    notes = []
+    servers = {r.server: frozenset(c for r2 in found if r2.server == r.server for c in r2.cards) for r in found}
+    known = {server: cards for server, cards in servers.items() if cards}
+    common = frozenset[str]().union(*known.values())
+    if len(known) > 1 and len(known) == len(servers) and len(common) == 1:
+        notes.append(
+            f"every server is reached over the one card {next(iter(common))}: if it, its cable or its switch fails, all"
+            " legs are lost at once"
+        )
+    for server, cards in known.items():
+        portals = [r for r in found if r.server == server]
+        if len(portals) > 1 and len(cards) == 1:
+            notes.append(f"all portals of server {server} are reached over the one card {next(iter(cards))}")
+    return tuple(notes)
+
+
+def _connected(mine: list[Path], seen: World, reader: Reader) -> str:
+    """Where a session through this portal is connected: a name resolved, a login redirected."""
+    for path in mine:
+        session = facts_of(seen.get("session", {}).get(path.name), Session)
+        if session is not None:
+            address = text(reader, f"{connection(session.sid)}/address")
+            if address not in UNSET and _is_numeric(address):
+                return address.strip("[]")
+    return ""
+
+
+def _is_numeric(address: str) -> bool:
+    return ":" in address or (address.replace(".", "").isdigit() and address.isascii())
+
+
+def _route(route: Route, reader: Reader) -> Route:
+    if not route.address:
+        return route._replace(why="no session uses it, and its name was not resolved")
+    ran = reader.query((paths.IP, "-j", "route", "get", route.address), DEADLINE)
+    if ran.rc != 0:
+        return route._replace(why=ran.why)
+    interface = _interface(ran.out)
+    if not interface:
+        return route._replace(why=f"{paths.IP} named no interface")
+    base = f"{paths.SYS_NET}/{interface}"
+    speed, mtu = number(reader, f"{base}/speed"), number(reader, f"{base}/mtu")
+    return route._replace(
+        interface=interface,
+        cards=_cards(interface, reader),
+        up=_up(base, reader),
+        speed=speed if speed and speed > 0 else None,
+        mtu=mtu if mtu and mtu > 0 else None,
+        kind=_kind(base, reader),
+    )
+
+
+def _interface(answer: str) -> str:
+    """Of `ip -j route get`: [{"dst": "192.0.2.1", "dev": "eth0", "prefsrc": …}]."""
+    try:
+        (first,) = json.loads(answer)
+        name = first["dev"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return ""
+    # As the kernel names interfaces (net/core/dev.c, dev_valid_name).
+    fits = isinstance(name, str) and 0 < len(name) < 16 and name not in (".", "..")
+    return name if fits and name.isprintable() and not set(name) & set("/: ") else ""
+
+
+def _up(base: str, reader: Reader) -> bool | None:
+    """Tunnels and the loopback have no state of their own: they say "unknown" (Documentation/networking/operstates.rst)."""
+    state = text(reader, f"{base}/operstate")
+    return None if state in ("", "unknown") else state == "up"
+
+
+def _kind(base: str, reader: Reader) -> str:
+    lines = (line.partition("=") for line in text(reader, f"{base}/uevent").splitlines())
+    return next((value for key, _, value in lines if key == "DEVTYPE"), "")
+
+
+def _cards(interface: str, reader: Reader, depth: int = 0) -> tuple[str, ...]:
+    """What is below it in the end: the cards of a bond or VLAN, the interface itself if it stands on none."""
+    inside = names(reader, f"{paths.SYS_NET}/{interface}")
+    below = [name.removeprefix("lower_") for name in inside if name.startswith("lower_")]
+    if not below or depth == _DEEPEST:
+        return (interface,)
+    return tuple(dict.fromkeys(card for name in below for card in _cards(name, reader, depth + 1)))

@@ -1,0 +1,45 @@
+"""The network between the machine and its servers: interfaces, what they stand on, and the routes."""
+
+import json
+from dataclasses import dataclass
+
+from sim.servers import Server
+
+
+@dataclass
+class Interface:
+    """`speed` in Mbit/s (-1: virtual, it says nothing); `kind` as in uevent's DEVTYPE; `lower`: what it stands on."""
+
+    name: str
+    speed: int = 1000
+    mtu: int = 1500
+    state: str = "up"
+    kind: str = ""
+    lower: tuple[str, ...] = ()
+
+
+def interfaces() -> dict[str, Interface]:
+    """A card to each server."""
+    return {f"eth{n}": Interface(f"eth{n}") for n in range(3)}
+
+
+def put_all(found: dict[str, Interface], put) -> None:
+    for one in found.values():
+        base = f"/sys/class/net/{one.name}"
+        for name, value in (("mtu", one.mtu), ("operstate", one.state)):
+            put(f"{base}/{name}", value)
+        if one.state == "up":
+            put(f"{base}/speed", one.speed)
+        put(f"{base}/uevent", f"DEVTYPE={one.kind}\nINTERFACE={one.name}" if one.kind else f"INTERFACE={one.name}")
+        for lower in one.lower:
+            put(f"{base}/lower_{lower}/mtu", found[lower].mtu)
+
+
+def route(servers: dict[str, Server], ways: dict[str, str], address: str) -> tuple[int, str, str]:
+    """As `ip -j route get` answers (iproute2 6.1). `ways`: server -> interface, where it is not its own card."""
+    for number, server in enumerate(servers.values()):
+        if address in server.addresses:
+            dev = ways.get(server.name, f"eth{number}")
+            found = {"dst": address, "dev": dev, "prefsrc": "192.168.1.2", "flags": [], "uid": 0, "cache": []}
+            return 0, json.dumps([found]) + "\n", ""
+    return 2, "", "RTNETLINK answers: Network is unreachable\n"

@@ -1,0 +1,77 @@
+"""How portals are reached, from `ip` and sysfs; and what hangs on one card."""
+
+import json
+from typing import Any
+
+import pytest
+
+from lunmirror.speed import wire
+from lunmirror.speed.wire import Route
+from sim.machine import SimHost
+from sim.stage import converged, text
+from sim.wire import Interface
+
+
+def routes(**changes: Any) -> tuple[Route, ...]:
+    stage = converged(text())
+    for name, value in changes.items():
+        getattr(stage.world, name).update(value)
+    host = SimHost(stage.world)
+    return wire.routes(stage.desired, {}, host)
+
+
+def test_a_card_to_each_server() -> None:
+    first, second = routes()
+    assert (first.interface, first.cards, first.up, first.speed, first.mtu) == ("eth0", ("eth0",), True, 1000, 1500)
+    assert second.interface == "eth1"
+    assert wire.shared((first, second)) == ()
+
+
+def test_a_vlan_over_a_bond_comes_down_to_its_cards() -> None:
+    net = {
+        "bond0.100": Interface("bond0.100", 2000, 9000, kind="vlan", lower=("bond0",)),
+        "bond0": Interface("bond0", 2000, 9000, kind="bond", lower=("eth0", "eth1")),
+    }
+    first, second = routes(interfaces=net, ways={"filer1": "bond0.100", "filer2": "bond0.100"})
+    assert (first.cards, first.kind, first.mtu) == (("eth0", "eth1"), "vlan", 9000)
+    assert wire.shared((first, second)) == ()
+
+
+def test_two_vlans_of_one_card_are_one_card() -> None:
+    net = {f"eth0.{n}": Interface(f"eth0.{n}", kind="vlan", lower=("eth0",)) for n in (1, 2)}
+    found = routes(interfaces=net, ways={"filer1": "eth0.1", "filer2": "eth0.2"})
+    assert "every server is reached over the one card eth0" in wire.shared(found)[0]
+
+
+def test_a_server_that_is_not_known_makes_no_claim_about_all() -> None:
+    assert wire.shared((Route("a", "p", "x", "eth0", ("eth0",)), Route("b", "p", "", why="no address"))) == ()
+
+
+def test_two_portals_of_a_server_over_one_card() -> None:
+    one = Route("a", "p1", "x", "eth0", ("eth0",))
+    other = Route("b", "p3", "x", "eth1", ("eth1",))
+    assert wire.shared((one, one._replace(portal="p2"), other)) == (
+        "all portals of server a are reached over the one card eth0",
+    )
+
+
+@pytest.mark.parametrize(("speed", "state", "shown"), [(-1, "up", None), (1000, "down", None), (100, "up", 100)])
+def test_what_an_interface_does_not_say_is_not_known(speed: int, state: str, shown: int | None) -> None:
+    found = routes(interfaces={"eth0": Interface("eth0", speed, state=state)})[0]
+    assert found.speed == shown
+    assert found.up is (state == "up")
+
+
+@pytest.mark.parametrize(
+    "answer", ["", "[]", "{}", "[1]", '[{"dev": 3}]', '[{"dev": "../x"}]', '[{"dev": "a b"}]', "[" * 10_000]
+)
+def test_an_answer_that_is_none_names_no_interface(answer: str) -> None:
+    assert wire._interface(answer) == ""
+
+
+def test_no_route_is_said_with_the_reason() -> None:
+    stage = converged(text())
+    stage.world.servers["filer2"].addresses = ("10.0.0.1",)
+    found = wire.routes(stage.desired, {}, SimHost(stage.world))[1]
+    assert "Network is unreachable" in found.why
+    assert json.dumps(found._asdict())
