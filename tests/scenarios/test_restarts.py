@@ -10,7 +10,7 @@ from lunmirror.engine.model import Kind, Present
 from lunmirror.host import paths
 from sim.dm import ActiveLeg
 from sim.lvm import Lvm
-from sim.stage import DISKS, Stage, converged, text
+from sim.stage import DISKS, PAUSE, Stage, converged, text
 from sim.stories import repair_to_be_ended
 from sim.world import make_world
 
@@ -158,6 +158,26 @@ def test_every_server_restarted_and_nothing_was_lost() -> None:
 
     assert stage.world.copied == before
     assert entry(stage).scrub == ""
+
+
+@pytest.mark.parametrize("which", OTHER)
+def test_nothing_is_changed_while_a_comparison_is_due(which: str) -> None:
+    """One is copied anew in full; before a pass sees it whole, the other loses something. To extend it would copy."""
+    stage = converged(text())
+    stage.world.restart(DISKS[which], away=2.0)
+    stage.apply()
+    stage.world.advance(PAUSE)
+    stage.configure(text(size="128MiB"))
+    stage.world.restart(DISKS[OTHER[which]], away=2.0)
+    before = stage.world.active("testlv").bytes
+
+    for _ in range(3):
+        last = stage.apply()
+        stage.world.advance(PAUSE)
+
+    assert last.exit == 4, str(last)
+    assert "legs that differ" in last.finding(Kind.REFUSED)
+    assert stage.world.active("testlv").bytes == before
 
 
 def test_restarted_again_while_it_is_copied() -> None:

@@ -13,7 +13,7 @@
 | another type, fewer legs, smaller        | lvconvert, lvextend                                             | keep.py  |
 | larger, or a leg where none is declared  | refused: nothing is ever shrunk or dropped                      | keep.py  |
 
-While legs are not in sync, nothing but repair is done to a volume.
+While legs are not in sync, or are to be compared, nothing but repair is done to a volume.
 """
 
 from lunmirror.engine.desired import Desired
@@ -35,6 +35,18 @@ from lunmirror.layers.volume.context import VolumeContext
 from lunmirror.layers.volume.facts import SCRUBS, LogicalVolume
 from lunmirror.layers.volume.make import make
 from lunmirror.layers.volume.start import start
+
+# The first that has an answer gives it.
+REPAIRS = (choose.remake, replace.repair, repair.bring_back)
+CHANGES = (
+    keep.reshape,
+    keep.add_leg,
+    replace.drop_old,
+    keep.grow,
+    region.change,
+    leftover.sweep,
+    keep.disown,
+)
 
 
 def plan(desired: Desired, seen: World, pending: frozenset[Ref]) -> Plan:
@@ -163,21 +175,14 @@ def _tend(ctx: VolumeContext, facts: LogicalVolume, admissions: tuple[Step, ...]
         return Plan((*marks, *_all_noted(ctx, facts)), beside)
     if admitting or (noted and facts.distrusted):
         return Plan(noted, beside)  # what follows is planned in the next round, from what LVM says then
-    for question in (
-        choose.remake,
-        replace.repair,
-        repair.bring_back,
-        keep.reshape,
-        keep.add_leg,
-        replace.drop_old,
-        keep.grow,
-        region.change,
-        leftover.sweep,
-        keep.disown,
-    ):
-        answer = question(ctx, facts)
-        if answer:
+    for question in REPAIRS:
+        if answer := question(ctx, facts):
             return Plan((*noted, *answer.steps), (*answer.findings, *beside))
-    # Last, and when nothing is left to note: it writes the journal, too.
-    last = Plan(noted) if noted else choose.scrub(ctx, facts) or Plan()
-    return Plan(last.steps, (*last.findings, *beside))
+    # Once nothing is left to note, since it writes the journal, too; and before any change, which would have legs copied
+    # of which one may lack writes.
+    if scrub := choose.scrub(ctx, facts):
+        return Plan(noted, beside) if noted else Plan(scrub.steps, (*scrub.findings, *beside))
+    for question in CHANGES:
+        if answer := question(ctx, facts):
+            return Plan((*noted, *answer.steps), (*answer.findings, *beside))
+    return Plan(noted, beside)
