@@ -268,7 +268,9 @@ class World:
         for leg in active.legs:
             if leg.letter in "D-" or leg.copied >= active.bytes or answer_of(leg.disk) != "ok":
                 continue
-            whole = [one for one in active.legs if one is not leg and one.letter == "A" and one.copied >= active.bytes]
+            whole = [
+                one for one in active.legs if one is not leg and one.letter == "A" and one.copied >= active.bytes
+            ]
             if whole and not any(answer_of(one.disk) == "ok" for one in whole):
                 continue  # nothing to copy from
             leg.copied = min(active.bytes, leg.copied + SPEED * seconds)

@@ -7,7 +7,7 @@ is compared.
 """
 
 from lunmirror.engine import journal
-from lunmirror.engine.model import Drift, Kind, Plan, Risk, Run, Step
+from lunmirror.engine.model import Drift, Finding, Kind, Plan, Risk, Run, Step
 from lunmirror.host import paths
 from lunmirror.layers.volume import replace, trust
 from lunmirror.layers.volume.context import VolumeContext
@@ -25,10 +25,7 @@ def chosen(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     keep = tuple(pv for leg in facts.legs for pv in leg.pvs if ctx.server_of(pv) == server)
     lose = tuple(pv for leg in facts.legs for pv in leg.pvs if pv not in keep)
     entry = ctx.past(facts)
-    chose = (
-        tuple(pv for pv in entry.rebuild if entry.why.get(pv, journal.GIVEN_UP) == journal.GIVEN_UP) if entry else ()
-    )
-    if entry and not entry.diverged and (chose or entry.scrub in ("wanted", "running")):
+    if entry and _is_carried_out(entry):
         kept = ", ".join(ctx.server_of(pv) for pv in entry.running)
         if server not in map(ctx.server_of, entry.running):
             why = f"server {kept} was chosen ({entry.since}), and what server {server} held is given up already"
@@ -39,14 +36,29 @@ def chosen(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
         why = f"it has no leg on server {server}"
         return ctx.find(Kind.REFUSED, f"cannot be kept from server {server}", why, "name a server of one of its legs")
     if not _is_in_question(ctx, facts, entry):
-        why = "its legs agree, and a choice would throw away a good leg"
-        return ctx.find(
-            Kind.REFUSED, "needs no choice", why, "nothing: the next pass repairs what there is to repair"
-        )
+        return None  # needless() says so
     if facts.active and not set(facts.running) & set(keep):
         return _stop_first(ctx, facts, server)
     scrub = "wanted" if facts.type == "raid1" else ""  # only md compares legs
     return Plan(ctx.note_legs(facts, journal.choose(entry, ctx.volume.id, keep, lose, ctx.seqno, facts.today, scrub)))
+
+
+def needless(ctx: VolumeContext, facts: LogicalVolume) -> tuple[Finding, ...]:
+    """Where there is nothing to choose: the pass is one as any other."""
+    if ctx.desired.choice is None or ctx.desired.choice[0] != ctx.volume.id or chosen(ctx, facts):
+        return ()
+    if _is_carried_out(ctx.past(facts)) or _is_in_question(ctx, facts, ctx.past(facts)):
+        return ()
+    why = "there is no split brain, and a choice would throw away a good leg"
+    return (ctx.finding(Kind.NOTE, "needs no choice now", why, "nothing: passes repair what there is to repair"),)
+
+
+def _is_carried_out(entry: journal.Entry | None) -> bool:
+    """The journal has the choice already."""
+    if entry is None or entry.diverged:
+        return False
+    given_up = any(entry.why.get(pv, journal.GIVEN_UP) == journal.GIVEN_UP for pv in entry.rebuild)
+    return given_up or entry.scrub in ("wanted", "running")
 
 
 def _is_in_question(ctx: VolumeContext, facts: LogicalVolume, entry: journal.Entry | None) -> bool:

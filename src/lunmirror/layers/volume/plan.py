@@ -102,7 +102,8 @@ def _plan_volume(ctx: VolumeContext, admissions: tuple[Step, ...]) -> Plan:
     match ctx.seen["volume"][ctx.volume.id]:
         case Present(LogicalVolume() as facts):
             tended = _exchanged(ctx, facts) or _tend(ctx, facts, mine, bool(admissions))
-            return tended._replace(findings=(*tended.findings, *restarts.unmarked(ctx, facts)))
+            beside = (*restarts.unmarked(ctx, facts), *choose.needless(ctx, facts))
+            return tended._replace(findings=(*tended.findings, *beside))
         case Unknown(reason, decide) if decide:
             return ctx.find(Kind.REFUSED, "will not be re-created", reason, decide)
         case Unknown(reason) if not ctx.after:
