@@ -25,19 +25,19 @@ from lunmirror.engine import gate, journal
 from lunmirror.engine.desired import Desired, Path, Volume
 from lunmirror.engine.execute import Executor
 from lunmirror.engine.exits import Exit
-from lunmirror.engine.model import Drift, Finding, Kind, Outcome, Plan, Present, Ref, Report, Risk, Run, Step
+from lunmirror.engine.model import Drift, Finding, Kind, Outcome, Plan, Present, Ref, Report, Risk, Step
 from lunmirror.host import sysfs
 from lunmirror.host.protocol import Reader
-from lunmirror.layers.node.facts import Record
+from lunmirror.layers.context import PathContext
+from lunmirror.layers.node.facts import Record, spelt
 from lunmirror.layers.node.settings import wishes
-from lunmirror.layers.session.exits import meanings
 from lunmirror.layers.session.facts import Session, stale
 from lunmirror.layers.session.plan import login
+from lunmirror.layers.session.renew import again
 from lunmirror.layers.volume.context import VolumeContext
 
 COPY_DEADLINE = 600.0  # seconds for all copying together; then the next `apply --relogin` goes on
 PAUSE = 2.0  # seconds between two looks at what is copied
-LOGOUT = 60.0  # seconds; 2 in the lab
 
 
 class Stage(NamedTuple):
@@ -162,7 +162,7 @@ def plan(server: str, desired: Desired, report: Report) -> Plan:
     for volume in _on(server, desired):
         steps += _stand_aside(server, volume, desired, report, proof)
     for path, session in (one for one in _old(desired, report) if one[0].server.name == server):
-        steps += _again(path, session, report, proof)
+        steps += _again(PathContext("session", path, desired, report.seen, frozenset()), session, proof)
     # Of one resource, so that nothing is logged out when what must come before has failed.
     return Plan(tuple(s._replace(ref=Ref("session", steps[-1].ref.name), server=server) for s in steps))
 
@@ -183,22 +183,7 @@ def _stand_aside(server: str, volume: Volume, desired: Desired, report: Report, 
         yield ctx.step(f"put the leg of {volume.id} on server {server} aside", run, drift, Risk.ONLINE, proof)
 
 
-def _again(path: Path, session: Session, report: Report, proof: str) -> tuple[Step, Step]:
-    ref = Ref("session", path.name)
-    record = report.seen["node"][path.name]
-    assert isinstance(record, Present)
-    address = str(record.facts.settings["node.conn[0].address"])
-    enter = login(ref, path, address, ())
-    old = stale(session, path.server.timeouts)
-    drift = tuple(Drift(f"servers.{path.server.name}.{one.name}", str(one.wanted), str(one.live)) for one in old)
-    assert isinstance(enter.action, Run)
-    argv = tuple("--logout" if word == "--login" else word for word in enter.action.argv)
-    leave = Step(
-        ref,
-        f"log out of {path.target} at {path.portal}",
-        Run(argv, LOGOUT, meanings=meanings(path.server.name)),
-        drift,
-        Risk.ONLINE,
-        proof,
-    )
-    return leave, enter._replace(drift=drift, together=False)
+def _again(ctx: PathContext, session: Session, proof: str) -> tuple[Step, Step]:
+    old = stale(session, ctx.path.server.timeouts)
+    drift = tuple(Drift(f"{ctx.key}.{one.name}", str(one.wanted), str(one.live)) for one in old)
+    return again(ctx, login(ctx, spelt(ctx.path, ctx.seen), ()), drift, "", proof)

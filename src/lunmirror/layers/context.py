@@ -6,7 +6,7 @@ its own questions need.
 
 from collections.abc import Iterable
 
-from lunmirror.engine.desired import Desired
+from lunmirror.engine.desired import Desired, Path
 from lunmirror.engine.model import (
     ABSENT,
     Action,
@@ -55,9 +55,11 @@ class Context:
         proof: str = "",
         guards: tuple[Guard, ...] = (),
         after: tuple[Ref, ...] = (),
+        together: bool = False,
+        server: str = "",
     ) -> Step:
         """One step of this resource (see model.Step)."""
-        return Step(self.ref, title, action, drift, risk, proof, guards, after)
+        return Step(self.ref, title, action, drift, risk, proof, guards, after, together, server)
 
     def finding(self, kind: Kind, what: str, why: str = "", next: str = "", key: str = "") -> Finding:
         """One finding about this resource. `key` is relative to the resource's own, '' for that."""
@@ -66,11 +68,24 @@ class Context:
     def blocked(self, what: str, why: str, next: str, key: str = "") -> Plan:
         return Plan(findings=(self.finding(Kind.BLOCKED, what, why, next, key),))
 
+    def degraded(self, what: str, why: str, next: str, key: str = "") -> Plan:
+        return Plan(findings=(self.finding(Kind.DEGRADED, what, why, next, key),))
+
     def refused(self, what: str, why: str, next: str, key: str = "") -> Plan:
         return Plan(findings=(self.finding(Kind.REFUSED, what, why, next, key),))
 
     def noted(self, what: str, why: str = "", next: str = "", key: str = "") -> Plan:
         return Plan(findings=(self.finding(Kind.NOTE, what, why, next, key),))
+
+
+class PathContext(Context):
+    """One path, a target through a portal of its server, while its record or its session is planned. `place` says it to an
+    administrator."""
+
+    def __init__(self, layer: str, path: Path, desired: Desired, seen: World, pending: frozenset[Ref]) -> None:
+        super().__init__(Ref(layer, path.name), f"servers.{path.server.name}", desired, seen, pending)
+        self.path = path
+        self.place = f"{path.target} at {path.portal}"
 
 
 def reason_of(state: Seen[object], otherwise: str = "it was not found") -> str:

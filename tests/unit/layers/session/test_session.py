@@ -5,6 +5,7 @@ import pytest
 from lunmirror.engine.desired import Portal
 from lunmirror.engine.gate import enforce
 from lunmirror.engine.model import ABSENT, AwaitSessions, Drift, Kind, Present, Ref, Run, Unknown, WriteValue
+from lunmirror.layers.context import PathContext
 from lunmirror.layers.node.facts import Missing, Record, Torn
 from lunmirror.layers.node.record import settings_of
 from lunmirror.layers.session.exits import EXITS, explain_exit, meanings
@@ -334,9 +335,10 @@ def test_a_silent_server_is_not_said_to_be_unnoticed_once_the_kernel_has_noticed
     state: str, said: str, why: bool
 ) -> None:
     from lunmirror.layers.session.facts import Session
-    from lunmirror.layers.session.plan import _retrying
+    from lunmirror.layers.session.plan import _silent
 
     (path, *_) = desired().paths()
-    found = _retrying(Ref("session", path.name), path, Session("session1", state, 7, 3, 3, silence="no answer"))
+    ctx = PathContext("session", path, desired(), {}, frozenset())
+    (found,) = _silent(ctx, Session("session1", state, 7, 3, 3, silence="no answer")).findings
     assert said in found.what
     assert ("has not noticed" in found.why) is why
