@@ -1,5 +1,6 @@
 """docs/architecture.md names what is there, and every package."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -32,6 +33,18 @@ def test_every_module_of_the_map_is_there(place: str, said: str) -> None:
 def test_every_package_is_in_the_map() -> None:
     packages = {f"{path.parent.relative_to(SRC)}/" for path in SRC.glob("*/**/__init__.py")}
     assert packages | {"files/"} == set(places())
+
+
+@pytest.mark.parametrize("path", sorted(SRC.glob("layers/*/plan.py")), ids=lambda path: path.parent.name)
+def test_every_planner_has_the_shape(path: Path) -> None:
+    """A table at the top; `plan`; and no function that passes parts of a context along."""
+    tree = ast.parse(path.read_text())
+    assert re.search(r"^\|-+\|-+\|", ast.get_docstring(tree) or "", re.M) or "\nVERDICTS = {\n" in path.read_text()
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    assert [arg.arg for arg in functions["plan"].args.args] == ["desired", "seen", "pending"]
+    parts = {"ref", "key", "path", "server", "seen"}
+    wide = {name: parts & {arg.arg for arg in f.args.args} for name, f in functions.items() if name != "plan"}
+    assert not {name: found for name, found in wide.items() if len(found) > 1}
 
 
 def test_every_path_in_the_text_is_there() -> None:

@@ -180,7 +180,9 @@ def _stand_aside(server: str, volume: Volume, desired: Desired, report: Report, 
         places = ctx.places(tuple(d for leg in leaving for d in ctx.disks_of(leg)))
         run = ctx.lvm("lvconvert", "-y", "-m", str(fewer), volume.id, *places)
         drift = Drift(f"servers.{server}", "the leg put aside while its session is renewed", "in service")
-        yield ctx.step(f"put the leg of {volume.id} on server {server} aside", run, drift, Risk.ONLINE, proof)
+        yield ctx.change(
+            f"put the leg of {volume.id} on server {server} aside", run, drift, risk=Risk.ONLINE, proof=proof
+        )
 
 
 def _again(ctx: PathContext, session: Session, proof: str) -> tuple[Step, Step]:

@@ -62,9 +62,9 @@ VERDICTS = {
 }
 
 
-def plan(desired: Desired, world: World, pending: frozenset[Ref]) -> Plan:
+def plan(desired: Desired, seen: World, pending: frozenset[Ref]) -> Plan:
     """The way to the declared file system on every volume that has one."""
-    return joined(_plan(ctx) for ctx in contexts(desired, world, pending))
+    return joined(_plan(ctx) for ctx in contexts(desired, seen, pending))
 
 
 def _plan(ctx: FilesystemContext) -> Plan:

@@ -12,84 +12,68 @@ copy of the metadata on that member keeps the old mark, and a host that sees onl
 an administrator's to do. A member that is there, but flagged as missing, gets the mark like the others.
 """
 
-from lunmirror.engine.desired import Group
-from lunmirror.engine.model import Drift, Finding, Kind, Plan, Ref, Run, Step, World
-from lunmirror.layers.disk.facts import devices_guarded
+from lunmirror.engine.model import Drift, Plan, Run, Step
+from lunmirror.layers.group.context import GroupContext
 from lunmirror.layers.group.facts import VolumeGroup
 from lunmirror.layers.group.owner import Bond, Mark, consents, read, renewed, taken_over
 from lunmirror.lvm.command import change
 
 
-def consented(group: Group, facts: VolumeGroup) -> bool:
-    return consents(group.take_from, facts.host, facts.here)
+def consented(ctx: GroupContext, facts: VolumeGroup) -> bool:
+    return consents(ctx.group.take_from, facts.host, facts.here)
 
 
-def take(group: Group, ref: Ref, key: str, facts: VolumeGroup, seen: World) -> Plan:
+def take(ctx: GroupContext, facts: VolumeGroup) -> Plan:
     """The mark moves to this host. Only with a consent."""
     assert facts.elsewhere
-    assert consented(group, facts)
-    away = [m for m in facts.members if not m.device]
-    if away:
+    assert consented(ctx, facts)
+    name, old, new = ctx.group.name, read(facts.host), taken_over(facts.host, facts.here)
+    if away := [m for m in facts.members if not m.device]:
         names = ", ".join(m.disk or m.uuid for m in away)
-        old, new = read(facts.host), taken_over(facts.host, facts.here)
-        finding = Finding(
-            ref,
-            Kind.BLOCKED,
-            f"group {group.name} cannot be taken over yet: {names} is away",
-            why=f"the copy of the mark that is on {names} would go on naming {old.words}, and that host, once it sees that"
+        return ctx.blocked(
+            f"group {name} cannot be taken over yet: {names} is away",
+            f"the copy of the mark that is on {names} would go on naming {old.words}, and that host, once it sees that"
             " disk alone, would start from it",
-            next=f"bring {names} back. If it is lost for good and that host too:"
-            f" `vgchange --deltag '{old.tag}' --addtag '{new.tag}' {group.name}`; LVM then flags {names} as missing, and the"
+            f"bring {names} back. If it is lost for good and that host too:"
+            f" `vgchange --deltag '{old.tag}' --addtag '{new.tag}' {name}`; LVM then flags {names} as missing, and the"
             " next pass goes on from there",
-            key=f"{key}.take_from",
+            "take_from",
         )
-        return Plan(findings=(finding,))
-    drift = Drift(f"{key}.take_from", f"the mark of {read(facts.here).words}", f"that of {read(facts.host).words}")
-    title = f"take volume group {group.name} over from {read(facts.host).words}"
-    return Plan((_write(ref, title, facts, taken_over(facts.host, facts.here), drift, seen),))
+    drift = Drift(f"{ctx.key}.take_from", f"the mark of {read(facts.here).words}", f"that of {old.words}")
+    return Plan((_write(ctx, f"take volume group {name} over from {old.words}", facts, new, drift),))
 
 
-def mark(
-    group: Group, ref: Ref, key: str, facts: VolumeGroup, seen: World
-) -> tuple[tuple[Step, ...], tuple[Finding, ...]]:
+def mark(ctx: GroupContext, facts: VolumeGroup) -> Plan:
     """What a group that is this host's wants of its mark, and what is to be reported of it."""
-    wanted = renewed(facts.host, facts.here)
+    wanted, name = renewed(facts.host, facts.here), ctx.group.name
     match facts.bond:
         case Bond.NONE if facts.whole:
-            drift = Drift(key, f"marked as {wanted.words}'s", "no mark: any host would start it")
-            return (_write(ref, f"mark volume group {group.name} as this host's", facts, wanted, drift, seen),), ()
+            drift = Drift(ctx.key, f"marked as {wanted.words}'s", "no mark: any host would start it")
+            return Plan((_write(ctx, f"mark volume group {name} as this host's", facts, wanted, drift),))
         case Bond.NONE:
-            note = Finding(
-                ref,
-                Kind.NOTE,
-                f"group {group.name} carries no mark of its owner yet",
-                why="a member is missing, and the mark is set only while the whole group is there",
-                next="until then, let no other host with these disks run lunmirror",
-                key=key,
+            return ctx.noted(
+                f"group {name} carries no mark of its owner yet",
+                "a member is missing, and the mark is set only while the whole group is there",
+                "until then, let no other host with these disks run lunmirror",
             )
-            return (), (note,)
         case Bond.OLDER if facts.whole and wanted.initiator:
-            drift = Drift(key, f"the mark names initiator {wanted.initiator}", "it names the machine-id alone")
-            return (
-                _write(ref, f"put the initiator's name into the mark of {group.name}", facts, wanted, drift, seen),
-            ), ()
-        case Bond.OURS if group.take_from:
-            note = Finding(
-                ref,
-                Kind.NOTE,
-                f"group {group.name} is this host's",
-                why="take_from has done its work, or was never needed",
-                next=f"remove take_from under [{key}]",
-                key=f"{key}.take_from",
+            drift = Drift(ctx.key, f"the mark names initiator {wanted.initiator}", "it names the machine-id alone")
+            title = f"put the initiator's name into the mark of {name}"
+            return Plan((_write(ctx, title, facts, wanted, drift),))
+        case Bond.OURS if ctx.group.take_from:
+            return ctx.noted(
+                f"group {name} is this host's",
+                "take_from has done its work, or was never needed",
+                f"remove take_from under [{ctx.key}]",
+                "take_from",
             )
-            return (), (note,)
-    return (), ()
+    return Plan()
 
 
-def refusal(group: Group, ref: Ref, key: str, facts: VolumeGroup) -> Finding:
+def refusal(ctx: GroupContext, facts: VolumeGroup) -> Plan:
     """Another host's, and no consent. What of it is active here is reported first: both hosts may be writing."""
-    theirs, ours = read(facts.host), read(facts.here)
-    consent = f'take_from = "{theirs.text}" under [{key}]'
+    group, theirs, ours = ctx.group, read(facts.host), read(facts.here)
+    consent = f'take_from = "{theirs.text}" under [{ctx.key}]'
     named = facts.bond is Bond.NAMESAKE
     if named:
         what = f"group {group.name} belongs to this machine-id under another initiator name"
@@ -114,21 +98,15 @@ def refusal(group: Group, ref: Ref, key: str, facts: VolumeGroup) -> Finding:
             f"if the other host may use it: end what uses {names} here, unmount it and deactivate it, at once."
             f" Otherwise {next}"
         )
-    return Finding(ref, Kind.REFUSED, what, why, next, key)
+    return ctx.refused(what, why, next)
 
 
-def _write(ref: Ref, title: str, facts: VolumeGroup, wanted: Mark, drift: Drift, seen: World) -> Step:
+def _write(ctx: GroupContext, title: str, facts: VolumeGroup, wanted: Mark, drift: Drift) -> Step:
     """One commit: what was there goes and the new mark comes (lab: seqno + 1). LVM itself looks, under its own lock,
     whether the mark is still the one that was seen."""
     old = read(facts.host).tag if facts.host else ""
-    words = (
-        ("--deltag", old, "--addtag", wanted.tag, "--select", f'tags={{"{old}"}}')
-        if old
-        else ("--addtag", wanted.tag)
-    )
-    run = Run(change(_devices(facts), "vgchange", *words, ref.name))
-    return Step(ref, title, run, (drift,), guards=devices_guarded(seen, run))
-
-
-def _devices(facts: VolumeGroup) -> tuple[str, ...]:
-    return tuple(m.device for m in facts.members)
+    words: tuple[str, ...] = ("--addtag", wanted.tag)
+    if old:
+        words = ("--deltag", old, *words, "--select", f'tags={{"{old}"}}')
+    devices = tuple(m.device for m in facts.members)
+    return ctx.change(title, Run(change(devices, "vgchange", *words, ctx.group.name)), drift)

@@ -44,10 +44,10 @@ SAFE_FLAGS = frozenset({*ACCESS_TIMES, "nodiratime", "nodev", "nosuid", "noexec"
 FOR_FSTAB_ONLY = frozenset({"nofail", "auto", "noauto", "defaults"})
 
 
-def plan(desired: Desired, world: World, pending: frozenset[Ref]) -> Plan:
+def plan(desired: Desired, seen: World, pending: frozenset[Ref]) -> Plan:
     """The way to every declared mount: first all lines of fstab, then one reload, then the mounts."""
     asked = [
-        MountContext(v, v.mount, desired, world, pending) for v in desired.volumes.values() if v.mount is not None
+        MountContext(v, v.mount, desired, seen, pending) for v in desired.volumes.values() if v.mount is not None
     ]
     asked.sort(key=lambda ctx: ctx.path.split("/"))  # what is mounted within another mount comes after it
     stopped = _stopped(asked)
@@ -55,7 +55,7 @@ def plan(desired: Desired, world: World, pending: frozenset[Ref]) -> Plan:
     lines = _lines(able)
     mounts = [step for ctx in able for step in _steps(ctx, _outer(ctx, asked))]
     notes = [note for ctx in able for note in _notes(ctx, ctx.facts)]
-    findings = (*stopped.values(), *notes, *_undeclared(world))
+    findings = (*stopped.values(), *notes, *_undeclared(seen))
     return Plan((*lines, *_reload(able, lines), *mounts), findings)
 
 
@@ -76,8 +76,8 @@ def _outer(ctx: MountContext, others: list[MountContext]) -> list[MountContext]:
     return [o for o in others if ctx.path.startswith(f"{o.path}/") and o.wants_mount]
 
 
-def _undeclared(world: World) -> list[Finding]:
-    found = [(id, facts) for id, state in world.get(LAYER, {}).items() if (facts := facts_of(state, Undeclared))]
+def _undeclared(seen: World) -> list[Finding]:
+    found = [(id, facts) for id, state in seen.get(LAYER, {}).items() if (facts := facts_of(state, Undeclared))]
     return [
         Finding(
             Ref(LAYER, id),

@@ -16,7 +16,6 @@ in between gets its values from layer scsi, in this very pass.
 from lunmirror.engine.desired import Desired
 from lunmirror.engine.model import (
     Drift,
-    Finding,
     Kind,
     MakeDirectory,
     Plan,
@@ -29,47 +28,66 @@ from lunmirror.engine.model import (
     WriteFile,
 )
 from lunmirror.host import paths
+from lunmirror.layers.context import Context, joined, reason_of
 from lunmirror.layers.render import render
 from lunmirror.layers.udev.facts import NAME, Rules
 from lunmirror.layers.udev.rules import Rule, rules
 
 MARK = "# Written by lunmirror, which replaces this file whole."
 TEMPLATE = "udev/templates/rules.j2"
-REF = Ref("udev", NAME)
 
 
 def plan(desired: Desired, seen: World, pending: frozenset[Ref]) -> Plan:
-    state = seen["udev"].get(NAME, Unknown("it was not looked at"))
-    if not isinstance(state, Present):
-        why = state.reason if isinstance(state, Unknown) else "it was not looked for"
-        return Plan(findings=(_blocked(why),))
-    if any(isinstance(seen.get("node", {}).get(path.name, state), Unknown) for path in desired.paths()):
-        # A rule needs the address as the record spells it. What is wrong with the record is reported there; what the file
-        # holds stays, lest a record that cannot be read costs a disk its timeouts.
-        return Plan()
-    file: Rules = state.facts
-    wanted, strange = rules(desired, seen)
-    notes = tuple(
-        Finding(
-            REF,
-            Kind.NOTE,
-            f"there is no udev rule for disk {one.disk}",
-            why=f"its node record spells the portal {one.value!r}, which a rule could take for a pattern",
-            next="the disk gets its timeouts at each pass all the same",
-            key=f"disks.{one.disk}",
+    return _plan(Context(Ref("udev", NAME), "policy.stall_budget", desired, seen, pending))
+
+
+def _plan(ctx: Context) -> Plan:
+    match ctx.state:
+        case Present(Rules()) if _a_record_is_unknown(ctx):
+            # A rule needs the address as the record spells it. What is wrong with the record is reported there; what the
+            # file holds stays, lest a record that cannot be read costs a disk its timeouts.
+            return Plan()
+        case Present(Rules() as file):
+            return _keep(ctx, file)
+    return ctx.blocked(
+        f"the udev rules in {paths.UDEV_RULES} are not known, so nothing is done to them",
+        reason_of(ctx.state, "it was not looked for"),
+        "remove the cause; the next pass looks again",
+    )
+
+
+def _a_record_is_unknown(ctx: Context) -> bool:
+    return any(isinstance(ctx.below("node", path.name), Unknown) for path in ctx.desired.paths())
+
+
+def _keep(ctx: Context, file: Rules) -> Plan:
+    wanted, strange = rules(ctx.desired, ctx.seen)
+    notes = Plan(
+        findings=tuple(
+            ctx.finding(
+                Kind.NOTE,
+                f"there is no udev rule for disk {one.disk}",
+                f"its node record spells the portal {one.value!r}, which a rule could take for a pattern",
+                "the disk gets its timeouts at each pass all the same",
+            )._replace(key=f"disks.{one.disk}")
+            for one in strange
         )
-        for one in strange
     )
     text = (file.raw or b"").decode(errors="replace")
     if text.strip() and not text.startswith(MARK):
-        return Plan(findings=(_foreign(), *notes))
+        foreign = ctx.refused(
+            f"will not write {paths.UDEV_RULES}",
+            "it is not lunmirror's: its first line does not say so",
+            "if nobody needs it, remove it or give it another name; the next pass writes its own",
+        )
+        return joined((foreign, notes))
     found = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     if found == [rule.text for rule in wanted]:
-        return Plan(findings=notes)
-    return Plan(_steps(wanted, found, file), notes)
+        return notes
+    return Plan(_steps(ctx, wanted, found, file), notes.findings)
 
 
-def _steps(wanted: tuple[Rule, ...], found: list[str], file: Rules) -> tuple[Step, ...]:
+def _steps(ctx: Context, wanted: tuple[Rule, ...], found: list[str], file: Rules) -> tuple[Step, ...]:
     drift = (
         *(
             Drift(f"servers.{rule.server}.command_timeout" if rule.server else "disks", rule.text, "no such rule")
@@ -85,35 +103,13 @@ def _steps(wanted: tuple[Rule, ...], found: list[str], file: Rules) -> tuple[Ste
     if not wanted:
         assert file.raw is not None
         remove = RemoveFile(paths.UDEV_RULES, file.raw)
-        return (Step(REF, f"remove {paths.UDEV_RULES}: no disk is declared", remove, drift),)
+        return (ctx.step(f"remove {paths.UDEV_RULES}: no disk is declared", remove, *drift),)
     content = render(TEMPLATE, mark=MARK, rules=wanted).encode()
     disks = sum(bool(rule.server) for rule in wanted)
     count = f"{disks} disk" + ("s" if disks > 1 else "")
     title = f"write the udev rules that give {count} their timeouts when they appear"
-    write = Step(REF, title, WriteFile(paths.UDEV_RULES, content, file.raw, 0o644), drift)
+    write = ctx.step(title, WriteFile(paths.UDEV_RULES, content, file.raw, 0o644), *drift)
     if file.directory:
         return (write,)
     directory = paths.UDEV_RULES.rpartition("/")[0]
-    return (Step(REF, f"make the directory {directory}", MakeDirectory(directory), drift), write)
-
-
-def _foreign() -> Finding:
-    return Finding(
-        REF,
-        Kind.REFUSED,
-        f"will not write {paths.UDEV_RULES}",
-        why="it is not lunmirror's: its first line does not say so",
-        next="if nobody needs it, remove it or give it another name; the next pass writes its own",
-        key="policy.stall_budget",
-    )
-
-
-def _blocked(why: str) -> Finding:
-    return Finding(
-        REF,
-        Kind.BLOCKED,
-        f"the udev rules in {paths.UDEV_RULES} are not known, so nothing is done to them",
-        why=why,
-        next="remove the cause; the next pass looks again",
-        key="policy.stall_budget",
-    )
+    return (ctx.step(f"make the directory {directory}", MakeDirectory(directory), *drift), write)

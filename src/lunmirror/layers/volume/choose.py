@@ -30,11 +30,11 @@ def chosen(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
         if server not in map(ctx.server_of, entry.running):
             why = f"server {kept} was chosen ({entry.since}), and what server {server} held is given up already"
             next = f"nothing: the next passes re-create the leg on server {server} from server {kept}"
-            return ctx.find(Kind.REFUSED, f"can no longer be kept from server {server}", why, next)
+            return ctx.refused(f"can no longer be kept from server {server}", why, next)
         return None  # the journal says so already, and repair is carrying it out
     if not keep:
         why = f"it has no leg on server {server}"
-        return ctx.find(Kind.REFUSED, f"cannot be kept from server {server}", why, "name a server of one of its legs")
+        return ctx.refused(f"cannot be kept from server {server}", why, "name a server of one of its legs")
     if not _is_in_question(ctx, facts, entry):
         return None  # needless() says so
     if facts.active and not set(facts.running) & set(keep):
@@ -90,7 +90,7 @@ def _stop_first(ctx: VolumeContext, facts: LogicalVolume, server: str) -> Plan:
         next = (
             f"unmount it first (and stop what uses it): `umount {ctx.volume.mount.path if ctx.volume.mount else ''}`"
         )
-        return ctx.find(Kind.REFUSED, f"cannot be kept from server {server} yet", why, next.rstrip(" `") + "`")
+        return ctx.refused(f"cannot be kept from server {server} yet", why, next.rstrip(" `") + "`")
     return ctx.steps(
         f"deactivate volume {ctx.volume.id}",
         ctx.lvm("lvchange", "-a", "n", ctx.volume.id),
@@ -148,7 +148,7 @@ def _remade(
         return Plan((_drop(ctx, entry, legs[0], fewer=len(facts.legs) - 2),))
     if facts.action != "idle":
         why = f"{untrusted(ctx, entry, legs)}; and device-mapper is at a {facts.action}"
-        return ctx.find(Kind.DEGRADED, "has a leg that is not trusted", why, "nothing: the next pass goes on")
+        return ctx.degraded("has a leg that is not trusted", why, "nothing: the next pass goes on")
     return _rebuild(ctx, facts, entry, legs)
 
 
@@ -162,7 +162,7 @@ def halt(ctx: VolumeContext, facts: LogicalVolume) -> tuple[Step, ...]:
     device = facts.dm + (REAL if facts.snapshots else "")
     drift = Drift(ctx.volume.key, "no scrub over a leg that is not to be believed", f"a {facts.action}")
     title = f"stop the {facts.action} of {ctx.volume.id}: it goes over a leg that is not to be believed"
-    stop = ctx.step(title, Run((paths.DMSETUP, "message", device, "0", "idle"), MESSAGE), drift, Risk.ONLINE)
+    stop = ctx.change(title, Run((paths.DMSETUP, "message", device, "0", "idle"), MESSAGE), drift, risk=Risk.ONLINE)
     return (stop, *ctx.note_legs(facts, entry._replace(scrub=journal.AFTER_RESTART.get(entry.scrub, entry.scrub))))
 
 
@@ -178,14 +178,14 @@ def unbelieved(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     if not entry or not legs:
         return None
     why = f"{untrusted(ctx, entry, legs)}; it is copied again in full once every other leg is in sync and every disk in view"
-    return ctx.find(Kind.DEGRADED, "has a leg that is not trusted", why, "bring back what is missing")
+    return ctx.degraded("has a leg that is not trusted", why, "bring back what is missing")
 
 
 def _nothing_else(ctx: VolumeContext, facts: LogicalVolume, entry: journal.Entry) -> Plan:
     good = ", ".join(ctx.server_of(pv) for pv in entry.running)
     why = f"{untrusted(ctx, entry, list(facts.legs))}; server {good} has what it lacks"
     next = f"stop what uses it, then `lvchange -a n {ctx.volume.id}`; the next pass starts it on server {good}"
-    return ctx.find(Kind.REFUSED, "runs on a leg that is not trusted", why, next)
+    return ctx.refused("runs on a leg that is not trusted", why, next)
 
 
 def _rebuild(ctx: VolumeContext, facts: LogicalVolume, entry: journal.Entry, legs: list[Leg]) -> Plan:
@@ -193,11 +193,11 @@ def _rebuild(ctx: VolumeContext, facts: LogicalVolume, entry: journal.Entry, leg
     good = ", ".join(ctx.server_of(pv) for leg in facts.legs if leg not in legs for pv in leg.pvs)
     words = [word for leg in legs for pv in leg.pvs for word in ("--rebuild", ctx.device_of(pv))]
     copied = facts.size * len(legs)
-    again = ctx.step(
+    again = ctx.change(
         f"copy the leg of {ctx.volume.id} on server {names} again in full ({copied} bytes) from server {good}",
         ctx.lvm("lvchange", "-y", *words, ctx.volume.id),
         Drift(f"{ctx.volume.key}.legs", "every leg trusted", untrusted(ctx, entry, legs)),
-        Risk.ONLINE,
+        risk=Risk.ONLINE,
     )
     pvs = {pv for leg in legs for pv in leg.pvs}
     kept = tuple(pv for pv in entry.rebuild if pv not in pvs)
@@ -206,11 +206,11 @@ def _rebuild(ctx: VolumeContext, facts: LogicalVolume, entry: journal.Entry, leg
 
 def _drop(ctx: VolumeContext, entry: journal.Entry, leg: Leg, fewer: int = -1) -> Step:
     names = ", ".join(ctx.server_of(pv) for pv in leg.pvs)
-    return ctx.step(
+    return ctx.change(
         f"drop the leg of {ctx.volume.id} on server {names}, to copy it again in full",
         ctx.lvm("lvconvert", "-y", "-m", str(fewer), ctx.volume.id, *map(ctx.device_of, leg.pvs)),
         Drift(f"{ctx.volume.key}.legs", "every leg trusted", untrusted(ctx, entry, [leg])),
-        Risk.ONLINE,
+        risk=Risk.ONLINE,
     )
 
 
@@ -232,16 +232,15 @@ def scrub(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     if facts.action != "idle":
         why = f"device-mapper is at {facts.done} of {facts.total} sectors"
         if entry.scrub == "running":
-            return ctx.find(Kind.NOTE, "has its legs compared", why, "nothing: it continues by itself")
+            return ctx.noted("has its legs compared", why, "nothing: it continues by itself")
         if entry.scrub == "comparing":
             why = f"servers were restarted, or may have been, and may have lost writes that they had acknowledged; {why}"
-            return ctx.find(Kind.DEGRADED, "has its legs compared", why, "nothing: it continues by itself")
+            return ctx.degraded("has its legs compared", why, "nothing: it continues by itself")
         doing = "made equal" if entry.scrub == "repairing" else "compared"
         why = f"its last end was not a clean one, so writes may have reached one leg only; {why}"
-        return ctx.find(Kind.DEGRADED, f"has its legs {doing}", why, "nothing: it continues by itself")
+        return ctx.degraded(f"has its legs {doing}", why, "nothing: it continues by itself")
     if facts.mismatches and entry.scrub == "comparing":
-        return ctx.find(
-            Kind.REFUSED,
+        return ctx.refused(
             "has legs that differ",
             f"servers were restarted, or may have been, and a full comparison counted {facts.mismatches} sectors: a leg may"
             " lack what its server had acknowledged",
@@ -249,8 +248,7 @@ def scrub(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
             f" {ctx.volume.id} --keep {ctx.server_of(entry.running[0])}` (or the other), which is then copied over the rest",
         )
     if facts.mismatches:
-        return ctx.find(
-            Kind.REFUSED,
+        return ctx.refused(
             "has legs that differ",
             f"a full comparison counted {facts.mismatches} sectors",
             f"check the disks and the network of both servers, then compare again: `lvchange --syncaction check"
@@ -265,7 +263,7 @@ def _begin(ctx: VolumeContext, facts: LogicalVolume, entry: journal.Entry, actio
     """Set the kernel to work on it, and note that. A pass that dies in between sets it to work again."""
     if facts.action != "idle":
         why = f"device-mapper is at {facts.done} of {facts.total} sectors of a {facts.action}"
-        return ctx.find(Kind.DEGRADED, f"waits for its {action}", why, "nothing: the next pass goes on")
+        return ctx.degraded(f"waits for its {action}", why, "nothing: the next pass goes on")
     step = go_over(ctx, action, "the choice" if then == "running" else "an end that was not clean")
     return Plan((step, *ctx.note_legs(facts, entry._replace(scrub=then))))
 
@@ -277,4 +275,4 @@ def go_over(ctx: VolumeContext, action: str, after: str) -> Step:
         "check": (f"compare the legs of {ctx.volume.id}", "compared"),
     }[action]
     drift = Drift(ctx.volume.key, f"legs {lacking} after {after}", f"not {lacking} yet")
-    return ctx.step(title, ctx.lvm("lvchange", "--syncaction", action, ctx.volume.id), drift, Risk.ONLINE)
+    return ctx.change(title, ctx.lvm("lvchange", "--syncaction", action, ctx.volume.id), drift, risk=Risk.ONLINE)

@@ -14,11 +14,12 @@ from lunmirror.engine.model import (
     Run,
     Seen,
     Step,
-    Unknown,
     World,
     WriteFile,
+    facts_of,
 )
 from lunmirror.host import paths
+from lunmirror.layers.context import NOT_LOOKED_AT, Context
 from lunmirror.layers.disk.facts import devices_guarded
 from lunmirror.layers.group.facts import Member, VolumeGroup, successors, whole_but_for
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
@@ -27,17 +28,14 @@ from lunmirror.lvm.command import change, place_of
 LONG = 180.0  # seconds: LVM commands that also start copying, under emulation and load
 
 
-class VolumeContext:
+class VolumeContext(Context):
     """`after` is set in predictions: the group is not there yet. `group` is None while it cannot be seen."""
 
     def __init__(self, volume: Volume, desired: Desired, seen: World, pending: frozenset[Ref]) -> None:
-        self.volume, self.desired, self.seen = volume, desired, seen
-        self.ref = Ref("volume", volume.id)
-        below = Ref("group", volume.group)
-        self.after = (below,) if below in pending else ()
-        state = seen["group"][volume.group]
-        facts = state.facts if isinstance(state, Present) else None
-        self.group = facts if isinstance(facts, VolumeGroup) else None
+        super().__init__(Ref("volume", volume.id), volume.key, desired, seen, pending)
+        self.volume = volume
+        self.after = self.waits_for(Ref("group", volume.group))
+        self.group = facts_of(self.below("group", volume.group), VolumeGroup)
         self.leaving = successors(desired, volume.group, self.group) if self.group else {}
 
     # -- where things are -----------------------------------------------------------------------------------------
@@ -81,8 +79,7 @@ class VolumeContext:
         member = self.member(pv)
         disk = self.desired.disks.get(member.disk) if member else None
         known = self.seen.get("session", {})
-        unseen = Unknown("it was not looked at")
-        return tuple(known.get(p.name, unseen) for p in self.desired.paths_to(disk)) if disk else ()
+        return tuple(known.get(p.name, NOT_LOOKED_AT) for p in self.desired.paths_to(disk)) if disk else ()
 
     def in_view(self, leg: Leg) -> bool:
         """Every physical volume of the leg is visible, flagged as missing or not."""
@@ -129,16 +126,16 @@ class VolumeContext:
         assert self.group
         if not whole_but_for(self.group, self.leaving):
             why = f"group {self.volume.group} misses a member, and writing its metadata now would flag that as lost"
-            return self.find(Kind.BLOCKED, "cannot be changed yet", why, "bring the missing server back first")
+            return self.blocked("cannot be changed yet", why, "bring the missing server back first")
         for disk in legs:
             member = self.group.member(disk)
             if member is None:
                 why = f"disk {disk} has no physical volume in group {self.volume.group}"
-                return self.find(Kind.BLOCKED, "cannot be changed yet", why, f"see the findings for disk {disk}")
+                return self.blocked("cannot be changed yet", why, f"see the findings for disk {disk}")
             free = (member.free + self._unused(member)) // self.group.extent_size
             if free < extents:
                 why = f"disk {disk} has {free} free extents of {self.group.extent_size} bytes, {extents} are needed"
-                return self.find(Kind.REFUSED, "does not fit", why, self._how_to_enlarge(disk), "size")
+                return self.refused("does not fit", why, self._how_to_enlarge(disk), "size")
         return None
 
     def _unused(self, member: Member) -> int:
@@ -173,7 +170,7 @@ class VolumeContext:
             return ()
         members = [(d, m) for d in disks if (m := self.group.member(d)) and m.free < extents * self.group.extent_size]
         return tuple(
-            self.step(
+            self.change(
                 f"let the physical volume of disk {disk} use all of {member.device}",
                 self.lvm("pvresize", member.device),
                 Drift(
@@ -181,7 +178,7 @@ class VolumeContext:
                     f"{member.room} bytes of {member.device} in use",
                     f"{member.size} bytes",
                 ),
-                Risk.ONLINE,
+                risk=Risk.ONLINE,
             )
             for disk, member in members
             if member.device and self._unused(member)
@@ -192,23 +189,18 @@ class VolumeContext:
     def lvm(self, verb: str, *words: str, devices: tuple[str, ...] = ()) -> Run:
         return Run(change(devices or self.devices(), verb, *words), LONG)
 
-    def step(self, title: str, action: Run, drift: Drift, risk: Risk = Risk.NONE, proof: str = "") -> Step:
+    def change(self, title: str, action: Run, *drift: Drift, risk: Risk = Risk.NONE, proof: str = "") -> Step:
+        """A step with guards on the devices that it is pointed at."""
         guards = devices_guarded(self.seen, action)
-        return Step(self.ref, title, action, (drift,), risk, proof, guards, after=self.after)
+        return self.step(title, action, *drift, risk=risk, proof=proof, guards=guards, after=self.after)
 
-    def steps(self, title: str, action: Run, drift: Drift, risk: Risk = Risk.NONE) -> Plan:
-        return Plan((self.step(title, action, drift, risk),))
+    def steps(self, title: str, action: Run, drift: Drift, risk: Risk = Risk.NONE, proof: str = "") -> Plan:
+        """The same, as a plan."""
+        return Plan((self.change(title, action, drift, risk=risk, proof=proof),))
 
-    def one(self, title: str, action: Run, drift: Drift, proof: str) -> Plan:
-        """A step on a volume in use that rests on a consent."""
-        return Plan((self.step(title, action, drift, Risk.ONLINE, proof),))
-
-    def finding(self, kind: Kind, what: str, why: str, next: str, word: str = "") -> Finding:
-        key = f"{self.volume.key}.{word}" if word else self.volume.key
-        return Finding(self.ref, kind, f"volume {self.volume.id} {what}", why, next, key)
-
-    def find(self, kind: Kind, what: str, why: str, next: str, word: str = "") -> Plan:
-        return Plan(findings=(self.finding(kind, what, why, next, word),))
+    def finding(self, kind: Kind, what: str, why: str = "", next: str = "", key: str = "") -> Finding:
+        """As all contexts have it; `what` goes on after the volume's name."""
+        return super().finding(kind, f"volume {self.volume.id} {what}", why, next, key)
 
     def note_legs(self, facts: LogicalVolume, entry: journal.Entry) -> tuple[Step, ...]:
         """Steps that write this into the journal; none if it says so already."""
@@ -218,9 +210,9 @@ class VolumeContext:
         names = self._noted(entry)
         known = self._noted(past) if (past := self.past(facts)) else "nothing"
         drift = (Drift(self.volume.key, f"the journal knows that it runs on {names}", f"it knows {known}"),)
-        directory = Step(self.ref, "make the journal's directory", MakeDirectory(paths.JOURNAL_DIR, 0o700), drift)
+        directory = self.step("make the journal's directory", MakeDirectory(paths.JOURNAL_DIR, 0o700), *drift)
         write = WriteFile(journal.path_of(facts.uuid), content, facts.past_raw, 0o600)
-        note = Step(self.ref, f"note that {self.volume.id} runs on {names}", write, drift)
+        note = self.step(f"note that {self.volume.id} runs on {names}", write, *drift)
         return (note,) if facts.past_raw is not None else (directory, note)
 
     def _noted(self, entry: journal.Entry) -> str:

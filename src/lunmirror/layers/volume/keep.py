@@ -13,23 +13,23 @@ def misplaced(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     """A layout that is not ours to touch: another type, a leg on a disk not declared for it, two on one server."""
     if facts.health not in HEALTH:
         why = f"LVM reports its health as {facts.health!r}, which lunmirror does not know"
-        return ctx.find(Kind.BLOCKED, "is left alone", why, "see `lvs -a -o+lv_health_status`")
+        return ctx.blocked("is left alone", why, "see `lvs -a -o+lv_health_status`")
     if facts.target and facts.target != TARGETS[facts.type]:
         why = f"LVM's metadata says {facts.type}, device-mapper runs it as {facts.target}: which legs are good is unknown"
         next = f"see what it runs on (`dmsetup deps -o devname {facts.dm}`), keep that leg, and stop what uses the volume"
-        return ctx.find(Kind.REFUSED, "does not run as its metadata says", why, next)
+        return ctx.refused("does not run as its metadata says", why, next)
     servers: dict[str, str] = {}
     for leg in (one for one in facts.legs if not ctx.leaves(one)):
         for disk in filter(None, ctx.disks_of(leg)):
             if disk not in ctx.volume.legs:
                 why = f"its leg {leg.name} lies on disk {disk}"
                 next = f"declare {disk} among its legs, or move the leg yourself"
-                return ctx.find(Kind.REFUSED, "has a leg where none is declared", why, next, "legs")
+                return ctx.refused("has a leg where none is declared", why, next, "legs")
             server = ctx.desired.disks[disk].server
             if servers.get(server, leg.name) != leg.name:
                 why = f"its legs {servers[server]} and {leg.name} both lie on server {server}"
                 next = "that is no redundancy: one of them has to be moved to another server by hand"
-                return ctx.find(Kind.REFUSED, "has two legs on one server", why, next, "legs")
+                return ctx.refused("has two legs on one server", why, next, "legs")
             servers[server] = leg.name
     return None
 
@@ -43,15 +43,15 @@ def reshape(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
         unfit = ctx.unfit(tuple(ctx.disks(facts)), 1)  # a leg of raid1 needs one extent for its own metadata
         drift = Drift(f"{volume.key}.type", "raid1", "mirror")
         run = ctx.lvm("lvconvert", "-y", "--type", "raid1", volume.id)
-        turned = ctx.step(f"turn mirror {volume.id} into raid1", run, drift, Risk.ONLINE)
+        turned = ctx.change(f"turn mirror {volume.id} into raid1", run, drift, risk=Risk.ONLINE)
         return unfit or Plan((*leftover.clear(ctx, facts), turned))
     if facts.type == "mirror" == volume.type and facts.log != volume.log and (ctx.after or ctx.whole()):
         drift = Drift(f"{volume.key}.log", volume.log, facts.log)
         run = ctx.lvm("lvconvert", "-y", "--mirrorlog", volume.log, volume.id)
-        return ctx.steps(f"give {volume.id} a {volume.log} log", run, drift, Risk.ONLINE)
+        return ctx.steps(f"give {volume.id} a {volume.log} log", run, drift, risk=Risk.ONLINE)
     if facts.type not in (volume.type, "linear"):
         why = f"it is {facts.type}, {volume.type} is declared, and going there would lower its redundancy"
-        return ctx.find(Kind.REFUSED, "is not converted", why, f'declare type = "{facts.type}"', "type")
+        return ctx.refused("is not converted", why, f'declare type = "{facts.type}"', "type")
     return None
 
 
@@ -65,13 +65,13 @@ def add_leg(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
         if len(staying) > len(volume.legs) or unexplained:
             on = ", ".join(has) or "unknown disks"
             why = f"it has {len(facts.legs)} legs on {on}; declared: {', '.join(volume.legs)}"
-            return ctx.find(Kind.REFUSED, "has other legs than declared", why, "correct `legs`", "legs")
+            return ctx.refused("has other legs than declared", why, "correct `legs`", "legs")
         return None
     disk = lacking[0]
     if not ctx.after and ctx.gone():
         # In service all the same: a mirror that dmeventd made linear, with its server still away.
         why = f"its leg on disk {disk} is missing, and a member of its group is out of sight"
-        return ctx.find(Kind.DEGRADED, "runs without full redundancy", why, "bring the missing server back", "legs")
+        return ctx.degraded("runs without full redundancy", why, "bring the missing server back", "legs")
     obstacle = (
         make.cache_refused(ctx, (disk,))
         or layout.ungrowable(ctx, facts, Kind.DEGRADED, "runs without full redundancy")
@@ -96,7 +96,7 @@ def add_leg(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
         f"add a leg of {volume.id} on disk {disk}",
         ctx.lvm("lvconvert", "-y", *kind, *log, *background, volume.id, *ctx.places((disk,))),
         Drift(f"{volume.key}.legs", ", ".join(volume.legs), ", ".join(has) or "none known"),
-        Risk.ONLINE,
+        risk=Risk.ONLINE,
     )
     larger = () if ctx.after or clear else ctx.enlarge((disk,), needed)
     return Plan((*way.steps, *clear, *larger, *added.steps))
@@ -118,19 +118,19 @@ def grow(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     volume, wanted = ctx.volume, ctx.wanted_extents()
     if facts.extents > wanted:
         why = f"it has {facts.extents} extents, {wanted} are declared, and nothing is ever shrunk"
-        return ctx.find(Kind.REFUSED, "is larger than declared", why, "declare at least its present size", "size")
+        return ctx.refused("is larger than declared", why, "declare at least its present size", "size")
     declared = volume.filesystem.type if volume.filesystem else ""
     if declared and facts.holds not in ("", declared) and not {declared, facts.holds} <= EXT:
         why = f"it holds {facts.holds}, {declared} is declared: that file system would not follow, and nothing is ever shrunk"
-        return ctx.find(Kind.REFUSED, "is not extended", why, "see the findings for its file system", "size")
+        return ctx.refused("is not extended", why, "see the findings for its file system", "size")
     unfit = layout.ungrowable(ctx, facts) or ctx.unfit(volume.legs, wanted - facts.extents)
     if unfit:
         return unfit
     drift = Drift(f"{volume.key}.size", f"{wanted} extents", f"{facts.extents} extents")
     extend = ctx.lvm("lvextend", "-l", str(wanted), volume.id, *ctx.places(volume.legs))
     larger = ctx.enlarge(volume.legs, wanted - facts.extents)
-    steps = [*larger, ctx.step(f"extend {volume.id} to {ctx.size_text()}", extend, drift, Risk.ONLINE)]
+    steps = [*larger, ctx.change(f"extend {volume.id} to {ctx.size_text()}", extend, drift, risk=Risk.ONLINE)]
     if volume.filesystem and GROW not in facts.tags:
         tag = ctx.lvm("lvchange", "--addtag", GROW, volume.id)
-        steps.insert(0, ctx.step(f"note on {volume.id} that its file system is to grow", tag, drift))
+        steps.insert(0, ctx.change(f"note on {volume.id} that its file system is to grow", tag, drift))
     return Plan(tuple(steps))

@@ -43,8 +43,7 @@ def other(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     """The answer for a volume whose layout is not lunmirror's to work with; None if it is."""
     if facts.tracked:
         names = ", ".join(facts.tracked)
-        return ctx.find(
-            Kind.DEGRADED,
+        return ctx.degraded(
             "runs without full redundancy",
             f"{names} was split off with --trackchanges: what is written now is not on it",
             " ".join(f"`lvconvert --merge {ctx.volume.group}/{name}`" for name in facts.tracked)
@@ -53,7 +52,7 @@ def other(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     word = facts.altered or ("" if facts.type in TYPES else facts.type or "volume without segments")
     if word:
         what, back = _OTHERS.get(word, (f"it is a {word}", "declare another name, or convert it"))
-        return ctx.find(Kind.REFUSED, "is left alone", what, back.format(id=ctx.volume.id), "type")
+        return ctx.refused("is left alone", what, back.format(id=ctx.volume.id), "type")
     return None
 
 
@@ -113,10 +112,10 @@ def unstartable(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     """Why LVM would say that it activates the volume, and would not; None if it would."""
     if facts.skip:
         why = "it is flagged to be left out of activations (`lvchange -k y`)"
-        return ctx.find(Kind.REFUSED, "is not active", why, f"`lvchange -k n {ctx.volume.id}`")
+        return ctx.refused("is not active", why, f"`lvchange -k n {ctx.volume.id}`")
     if facts.barred:
         next_ = f'add "{ctx.volume.group}" to that list, or take the list out of LVM\'s configuration'
-        return ctx.find(Kind.REFUSED, "is not active", facts.barred, next_)
+        return ctx.refused("is not active", facts.barred, next_)
     return None
 
 
@@ -128,4 +127,4 @@ def ungrowable(
         return None
     names = ", ".join(f"{ctx.volume.group}/{name}" for name in facts.snapshots)
     why = f"it has snapshots ({names}), and LVM changes the size and the legs of no volume that has some"
-    return ctx.find(kind, what, why, "it is changed when they are gone (merged or removed)")
+    return Plan(findings=(ctx.finding(kind, what, why, "it is changed when they are gone (merged or removed)"),))

@@ -14,7 +14,7 @@ our tag says "made by lunmirror, never formatted", and it was never active. LVM 
 is so, at the last instant and under its own lock (`--select`).
 """
 
-from lunmirror.engine.model import Absent, Drift, Kind, Plan, Risk, Step
+from lunmirror.engine.model import Absent, Drift, Plan, Risk, Step
 from lunmirror.layers.volume.context import VolumeContext
 from lunmirror.layers.volume.facts import UNFORMATTED, LogicalVolume
 
@@ -37,16 +37,16 @@ def _remove(ctx: VolumeContext, facts: LogicalVolume) -> Plan:
     why = f"LVM's metadata shows {', '.join(facts.half_made)} by themselves: what made it was interrupted"
     if UNFORMATTED not in facts.tags or facts.active or not isinstance(facts.past, Absent):
         next_ = "see `lvs -a`; if nothing on it is needed, remove it: the next pass re-creates it"
-        return ctx.find(Kind.REFUSED, "is half-made, and not provably new", why, next_)
+        return ctx.refused("is half-made, and not provably new", why, next_)
     if not ctx.whole():
-        return ctx.find(Kind.BLOCKED, "is half-made", why, "bring the missing server back; it is re-created then")
+        return ctx.blocked("is half-made", why, "bring the missing server back; it is re-created then")
     chosen = f"{_named(ctx, ctx.volume.name)} && lv_tags={UNFORMATTED} && lv_skip_activation=1"
-    step = ctx.step(
+    step = ctx.change(
         f"remove what an interrupted lvcreate left of volume {ctx.volume.id}",
         ctx.lvm("lvremove", "-y", "--select", chosen, ctx.volume.id),
         Drift(ctx.volume.key, "a whole volume", "a half-made one"),
-        Risk.CONSUMES,
-        f"unmade: volume {facts.uuid} carries our tag {UNFORMATTED}, was never active, and LVM removes it only while that holds",
+        risk=Risk.CONSUMES,
+        proof=f"unmade: volume {facts.uuid} carries our tag {UNFORMATTED}, was never active, and LVM removes it only while that holds",
     )
     return Plan((step,))
 
@@ -55,14 +55,14 @@ def clear(ctx: VolumeContext, facts: LogicalVolume) -> tuple[Step, ...]:
     """Steps that remove parts of a leg which an interrupted lvconvert made and never joined to the volume: LVM makes no
     second ones beside them ("already exists"). Their names are LVM's own, nobody can give them to a volume."""
     return tuple(
-        ctx.step(
+        ctx.change(
             f"remove {name}, which an interrupted lvconvert left beside volume {ctx.volume.id}",
             ctx.lvm(
                 "lvremove", "-y", "--select", f"{_named(ctx, name)} && lv_role=public", f"{ctx.volume.group}/{name}"
             ),
             Drift(ctx.volume.key, "no parts of a leg by themselves", name),
-            Risk.CONSUMES,
-            "unmade: the name is LVM's own, and LVM removes it only while it is part of no volume",
+            risk=Risk.CONSUMES,
+            proof="unmade: the name is LVM's own, and LVM removes it only while it is part of no volume",
         )
         for name in facts.strays
     )
@@ -73,8 +73,7 @@ def obstacle(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     if not facts.orphans:
         return None
     names = " ".join(facts.orphans)
-    return ctx.find(
-        Kind.BLOCKED,
+    return ctx.blocked(
         "cannot be given a leg yet",
         f"a command that was killed left {names} in device-mapper, and LVM, which does not know them, makes no others of"
         " these names",

@@ -1,6 +1,6 @@
 """A volume that is not there: made with one leg on each declared disk, and marked as ours in the same commit."""
 
-from lunmirror.engine.model import Drift, Kind, Plan, Present
+from lunmirror.engine.model import Drift, Plan, Present
 from lunmirror.layers.scsi.facts import refused
 from lunmirror.layers.volume import region
 from lunmirror.layers.volume.context import VolumeContext
@@ -13,7 +13,7 @@ def cache_refused(ctx: VolumeContext, names: tuple[str, ...]) -> Plan | None:
     if not refuse:
         return None
     why = f"the write cache of disk {', '.join(refuse)} is not as declared"
-    return ctx.find(Kind.BLOCKED, "gets no leg there", why, "see the findings for its cache")
+    return ctx.blocked("gets no leg there", why, "see the findings for its cache")
 
 
 def _refused(ctx: VolumeContext, name: str) -> bool:

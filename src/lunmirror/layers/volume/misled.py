@@ -24,8 +24,7 @@ def answer(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     why = "LVM takes whatever carries the UUID of a physical volume, at boot or by hand; what was written since is not on"
     hide = "keep that device from this machine (see the findings for /dev/… above)"
     if not facts.running or isinstance(facts.past, Unknown):
-        return ctx.find(
-            Kind.REFUSED,
+        return ctx.refused(
             what,
             f"{why} the declared disk, and no other leg is known to be whole",
             f"stop what uses the volume and save what it wrote, then `lvchange -a n {ctx.volume.id}`, and {hide};"

@@ -17,7 +17,8 @@ While legs are not in sync, or are to be compared, nothing but repair is done to
 """
 
 from lunmirror.engine.desired import Desired
-from lunmirror.engine.model import Absent, Action, Kind, Plan, Present, Ref, Step, Unknown, World
+from lunmirror.engine.model import Absent, Action, Plan, Present, Ref, Step, Unknown, World, facts_of
+from lunmirror.layers.context import joined
 from lunmirror.layers.volume import (
     choose,
     keep,
@@ -52,16 +53,16 @@ CHANGES = (
 def plan(desired: Desired, seen: World, pending: frozenset[Ref]) -> Plan:
     contexts = [VolumeContext(v, desired, seen, pending) for v in desired.volumes.values()]
     admissions = _admissions(contexts)
-    plans = [_plan_volume(ctx, admissions.get(ctx.volume.group, ())) for ctx in contexts]
+    plans = [_plan(ctx, admissions.get(ctx.volume.group, ())) for ctx in contexts]
     once: dict[Action, Step] = {}
-    for step in (s for p in plans for s in p.steps):
+    for step in joined(plans).steps:
         once.setdefault(step.action, step)  # two volumes may need the same member out of the way
     steps = tuple(once.values())
     if not steps:
         steps = _retirements(contexts)  # last of all, and alone
     beside = [undeclared.plan(VolumeContext(v, desired, seen, pending)) for v in undeclared.volumes(desired, seen)]
-    findings = tuple(f for p in (*plans, *beside) for f in p.findings)
-    return Plan((*(s for p in beside for s in p.steps), *steps), findings)
+    findings = joined((*plans, *beside)).findings
+    return Plan((*joined(beside).steps, *steps), findings)
 
 
 def _retirements(contexts: list[VolumeContext]) -> tuple[Step, ...]:
@@ -72,8 +73,7 @@ def _retirements(contexts: list[VolumeContext]) -> tuple[Step, ...]:
 
 
 def _facts(ctx: VolumeContext) -> LogicalVolume | None:
-    state = ctx.seen["volume"][ctx.volume.id]
-    return state.facts if isinstance(state, Present) else None
+    return facts_of(ctx.state, LogicalVolume)
 
 
 def _admissions(contexts: list[VolumeContext]) -> dict[str, tuple[Step, ...]]:
@@ -88,31 +88,29 @@ def _admissions(contexts: list[VolumeContext]) -> dict[str, tuple[Step, ...]]:
     return found
 
 
-def _plan_volume(ctx: VolumeContext, admissions: tuple[Step, ...]) -> Plan:
+def _plan(ctx: VolumeContext, admissions: tuple[Step, ...]) -> Plan:
     if ctx.group and ctx.group.misplaced:
         names = ", ".join(f"what was made for disk {m.misplaced_from} is on {m.disk}" for m in ctx.group.misplaced)
         why = f"its disks are swapped: {names}"
-        found = ctx.find(Kind.BLOCKED, "is left alone", why, "see the findings for the disks")
+        found = ctx.blocked("is left alone", why, "see the findings for the disks")
         return Plan(_noted(ctx, facts) if (facts := _facts(ctx)) and not ctx.foreign_reason() else (), found.findings)
     if why := ctx.foreign_reason():
-        return ctx.find(
-            Kind.BLOCKED, "is left alone", f"its group is not this host's: {why}", "see the findings for the group"
-        )
+        return ctx.blocked("is left alone", f"its group is not this host's: {why}", "see the findings for the group")
     mine = tuple(step for step in admissions if step.ref == ctx.ref)
-    match ctx.seen["volume"][ctx.volume.id]:
+    match ctx.state:
         case Present(LogicalVolume() as facts):
             tended = _exchanged(ctx, facts) or _tend(ctx, facts, mine, bool(admissions))
             beside = (*restarts.unmarked(ctx, facts), *choose.needless(ctx, facts))
             return tended._replace(findings=(*tended.findings, *beside))
         case Unknown(reason, decide) if decide:
-            return ctx.find(Kind.REFUSED, "will not be re-created", reason, decide)
+            return ctx.refused("will not be re-created", reason, decide)
         case Unknown(reason) if not ctx.after:
-            return ctx.find(Kind.BLOCKED, "cannot be seen", reason, "the next pass looks again")
+            return ctx.blocked("cannot be seen", reason, "the next pass looks again")
         case Absent() | Unknown() if ctx.after or ctx.group:
             return make(ctx)
         case _:
             why = f"its group {ctx.volume.group} is not there"
-            return ctx.find(Kind.BLOCKED, "cannot be made yet", why, "see the findings for the group")
+            return ctx.blocked("cannot be made yet", why, "see the findings for the group")
 
 
 def _exchanged(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
@@ -123,8 +121,7 @@ def _exchanged(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     if entry is None or other is None or other.volume == entry.volume or other.volume not in ctx.desired.volumes:
         return None
     was = ctx.desired.volumes[entry.volume].name
-    found = ctx.find(
-        Kind.REFUSED,
+    found = ctx.refused(
         f"is the volume that was {was}",
         "LVM's names were exchanged, and each would be mounted in the other's place",
         f"give each its name back, by way of a third one (`lvrename {ctx.volume.group} OLD NEW`)",

@@ -56,5 +56,5 @@ def change(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
         f"set the region size of {ctx.volume.id} to {mib:g} MiB: that much is copied after an outage for one write",
         ctx.lvm("lvconvert", "-y", "--regionsize", words(region), ctx.volume.id),
         Drift(f"{ctx.volume.key}.region_size", f"{region} bytes", f"{facts.region} bytes"),
-        Risk.ONLINE,
+        risk=Risk.ONLINE,
     )

@@ -37,7 +37,7 @@ def split_brain(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
         return _newly_split(ctx, facts, entry, split[0], verdict.why or "each names the other as failed")
     if facts.active and isinstance(facts.past, Unknown):
         why = f"{facts.past.reason}, and it may record a split brain"
-        return ctx.find(Kind.BLOCKED, "is left alone", why, set_aside(facts))
+        return ctx.blocked("is left alone", why, set_aside(facts))
     if facts.active and isinstance(facts.superblocks, Unknown) and not (entry and entry.diverged):
         why = f"what a returning leg ran without cannot be read, and it may be one side of a split brain: {facts.superblocks.reason}"
         blocked = ctx.finding(Kind.BLOCKED, "does not take its leg back", why, "the next pass looks again")
@@ -150,11 +150,11 @@ def admit(ctx: VolumeContext) -> tuple[Step, ...]:
     if ctx.gone():
         return ()
     return tuple(
-        ctx.step(
+        ctx.change(
             f"take {member.device} of server {ctx.server_of(member.uuid)} back into group {ctx.volume.group}",
             ctx.lvm("vgextend", "--restoremissing", ctx.volume.group, member.device),
             Drift(f"groups.{ctx.volume.group}.disks", f"{member.disk} in service", "flagged missing"),
-            Risk.ONLINE,
+            risk=Risk.ONLINE,
         )
         for member in ctx.flagged()
         if member.disk
@@ -168,14 +168,13 @@ def bring_back(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
             f"move {ctx.volume.id} over to the disk as it is now",
             ctx.lvm("lvchange", "--refresh", ctx.volume.id),
             Drift(ctx.volume.key, "on its physical volume's disk", "on a disk that is gone"),
-            Risk.ONLINE,
+            risk=Risk.ONLINE,
         )
     if facts.synced:
         return None
     dead = [leg for leg in facts.legs if leg.letter not in ("A", "a") or facts.is_adrift(leg)]
     if not dead:
-        return choose.unbelieved(ctx, facts) or ctx.find(
-            Kind.DEGRADED,
+        return choose.unbelieved(ctx, facts) or ctx.degraded(
             "is being copied: redundancy is not full yet",
             f"device-mapper shows {_letters(facts)}, {_percent(facts)} in sync",
             "nothing: it continues by itself",
@@ -199,18 +198,18 @@ def bring_back(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
             f"bring the leg of {ctx.volume.id} on server {names} up to date",
             ctx.lvm("lvchange", "--refresh", ctx.volume.id),
             Drift(f"{ctx.volume.key}.legs", "every leg in sync", f"device-mapper shows {_letters(facts)}"),
-            Risk.ONLINE,
+            risk=Risk.ONLINE,
         )
     if facts.type == "mirror" and facts.adrift:
         return _left_adrift(ctx, facts)
     if ctx.flagged() and ctx.gone():
         why = "a physical volume is back, but another of the group is out of sight: taking it back now would flag that one"
-        return ctx.find(Kind.DEGRADED, "runs without full redundancy", why, "bring the other server back too")
+        return ctx.degraded("runs without full redundancy", why, "bring the other server back too")
     names = ", ".join(_where(ctx, leg) for leg in dead)
     why = f"device-mapper shows {_letters(facts)}: {names} does not work"
     away = ", ".join(ctx.server_of(pv) for leg in facts.legs if not ctx.in_view(leg) for pv in leg.pvs)
     next_ = f"bring server {away} back; nothing is refreshed while it is away" if away and back else ""
-    return ctx.find(Kind.DEGRADED, "runs without full redundancy", why, next_ or "bring the server of that leg back")
+    return ctx.degraded("runs without full redundancy", why, next_ or "bring the server of that leg back")
 
 
 def _all_failed(ctx: VolumeContext, facts: LogicalVolume) -> Plan:
@@ -222,15 +221,14 @@ def _all_failed(ctx: VolumeContext, facts: LogicalVolume) -> Plan:
     away = [leg for leg in facts.legs if not ctx.in_view(leg)]
     if away:
         names = ", ".join(ctx.server_of(pv) for leg in away for pv in leg.pvs)
-        return ctx.find(Kind.BLOCKED, what, why, f"bring server {names} back; the next pass reports how it continues")
+        return ctx.blocked(what, why, f"bring server {names} back; the next pass reports how it continues")
     if not (entry and set(first.pvs) <= set(entry.running)):
         why += f"; and that {_where(ctx, first)} holds all that was written, which would be copied over the others, is not known"
         next_ = "restart this machine: before it starts the volume the next pass finds out which leg is good"
-        return ctx.find(Kind.REFUSED, what, why, next_)
+        return ctx.refused(what, why, next_)
     mount, filesystem = ctx.volume.mount, ctx.volume.filesystem
     commands = restart_commands(ctx.volume, mount.path if mount else "", filesystem.type if filesystem else "")
-    return ctx.find(
-        Kind.BLOCKED,
+    return ctx.blocked(
         what,
         f"{why}; whoever writes to it waits in the kernel",
         f"`lvchange --refresh {ctx.volume.id}`, which ends the waiting with I/O errors; stop what uses it, then: {commands}",
@@ -246,7 +244,7 @@ def _left_adrift(ctx: VolumeContext, facts: LogicalVolume) -> Plan:
     next_ = f"take that leg out ({fewer}); the next pass adds it again, in full"
     if len(legs) == len(facts.legs):
         next_ = f"stop what uses it, then `lvchange -a n {ctx.volume.id}`; the next pass activates it on its disks"
-    return ctx.find(Kind.DEGRADED, "runs without full redundancy", f"{why} never refreshed", next_)
+    return ctx.degraded("runs without full redundancy", f"{why} never refreshed", next_)
 
 
 def _where(ctx: VolumeContext, leg: Leg) -> str:

@@ -10,7 +10,7 @@
 """
 
 from lunmirror.engine.desired import Disk
-from lunmirror.engine.model import Drift, Kind, Plan, Risk, Step
+from lunmirror.engine.model import Drift, Plan, Risk, Step
 from lunmirror.layers.group.facts import Member
 from lunmirror.layers.volume.context import VolumeContext
 from lunmirror.layers.volume.facts import LogicalVolume
@@ -24,17 +24,18 @@ def repair(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
         return None
     if any(leg.letter != "A" or set(leg.pvs) & set(facts.distrusted) for leg in facts.legs if leg not in legs):
         why = "the other legs are not all in sync, and the old leg may hold what they lack"
-        return ctx.find(Kind.DEGRADED, "waits to have a leg replaced", why, "nothing, if it is being copied")
+        return ctx.degraded("waits to have a leg replaced", why, "nothing, if it is being copied")
     new = ctx.leaving[next(pv for pv in legs[0].pvs if pv in ctx.leaving)]
     unfit = None if ctx.after else ctx.unfit((new.name,), facts.extents + 1)
     return (
         cache_refused(ctx, (new.name,))
         or unfit
-        or ctx.one(
+        or ctx.steps(
             f"replace the dead leg of {ctx.volume.id} by one on disk {new.name}",
             ctx.lvm("lvconvert", "-y", "--repair", ctx.volume.id, *ctx.places((new.name,))),
             Drift(f"disks.{new.name}.replaces", f"a leg on {new.name}", f"a dead leg on {new.replaces}"),
-            f"consent: disks.{new.name}.replaces names {new.replaces}",
+            risk=Risk.ONLINE,
+            proof=f"consent: disks.{new.name}.replaces names {new.replaces}",
         )
     )
 
@@ -48,11 +49,12 @@ def drop_old(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     new, member = ctx.leaving[old], ctx.member(old)
     if new.name not in ctx.disks(facts) or member is None or not member.device:
         return None
-    return ctx.one(
+    return ctx.steps(
         f"drop the leg of {ctx.volume.id} on disk {new.replaces}: disk {new.name} has taken its place",
         ctx.lvm("lvconvert", "-y", "-m", "-1", ctx.volume.id, member.device),
         Drift(f"disks.{new.name}.replaces", f"no leg on {new.replaces}", "a leg on either"),
-        f"consent: disks.{new.name}.replaces names {new.replaces}; every leg is in sync",
+        risk=Risk.ONLINE,
+        proof=f"consent: disks.{new.name}.replaces names {new.replaces}; every leg is in sync",
     )
 
 
@@ -86,17 +88,17 @@ def make_way(ctx: VolumeContext) -> Plan:
         if member.free != member.size:
             why = f"the replaced disk {new.replaces} is missing from group {ctx.volume.group}, and a volume still has a part there"
             next_ = "nothing, if that volume is being repaired; see `lvs -a -o+devices`"
-            return ctx.find(Kind.DEGRADED, "runs without full redundancy", why, next_, "legs")
+            return ctx.degraded("runs without full redundancy", why, next_, "legs")
     return Plan(tuple(_take_out(ctx, member, new) for member, new in gone))
 
 
 def _take_out(ctx: VolumeContext, member: Member, new: Disk) -> Step:
     """LVM itself refuses while anything lies on it: never with --force, which would remove volumes."""
     words = (ctx.volume.group, member.device) if member.device else ("--removemissing", ctx.volume.group)
-    return ctx.step(
+    return ctx.change(
         f"take the replaced disk {new.replaces} out of group {ctx.volume.group}",
         ctx.lvm("vgreduce", *words),
         Drift(f"disks.{new.name}.replaces", f"{new.replaces} out of the group", "in it, empty"),
-        Risk.ONLINE,
-        f"consent: disks.{new.name}.replaces names {new.replaces}; nothing lies on it",
+        risk=Risk.ONLINE,
+        proof=f"consent: disks.{new.name}.replaces names {new.replaces}; nothing lies on it",
     )

@@ -229,6 +229,4 @@ def _doubt(ctx: VolumeContext, facts: LogicalVolume, entry: journal.Entry) -> Pl
     names = ", ".join(ctx.server_of(pv) for pv in pvs)
     reason = next((state.reason for pv in pvs if isinstance(state := facts.servers[pv].marks, Unknown)), "")
     why = f"its session was reconnected, and whether the server was restarted could not be asked{': ' + reason if reason else ''}"
-    return ctx.find(
-        Kind.DEGRADED, f"has a leg on server {names} that is not believed", why, "the next pass asks again"
-    )
+    return ctx.degraded(f"has a leg on server {names} that is not believed", why, "the next pass asks again")

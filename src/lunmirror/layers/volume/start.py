@@ -17,7 +17,7 @@ its first leg, whichever that is.
 """
 
 from lunmirror.engine import journal
-from lunmirror.engine.model import Drift, Kind, Plan, Present, Risk, Step, Unknown
+from lunmirror.engine.model import Drift, Plan, Present, Risk, Run, Step, Unknown
 from lunmirror.layers.session.facts import NoSession, Session
 from lunmirror.layers.volume import choose, repair, restarts, trust
 from lunmirror.layers.volume.context import VolumeContext
@@ -60,9 +60,7 @@ def _all_older(ctx: VolumeContext, facts: LogicalVolume, verdict: trust.Verdict)
         "if servers put back an earlier state of their disks, have them bring back the newest; or, if what is newer may be"
         f" lost, {_choice(ctx, one)}"
     )
-    return ctx.find(
-        Kind.REFUSED, "is not started: every leg that could be the source is older than it was", why, next_
-    )
+    return ctx.refused("is not started: every leg that could be the source is older than it was", why, next_)
 
 
 def _start(ctx: VolumeContext, facts: LogicalVolume) -> Plan:
@@ -86,7 +84,7 @@ def _start(ctx: VolumeContext, facts: LogicalVolume) -> Plan:
         why = (
             f"the superblocks of its legs cannot be read, and they may be in split brain: {facts.superblocks.reason}"
         )
-        return ctx.find(Kind.BLOCKED, "is not active", why, "the next pass looks again")
+        return ctx.blocked("is not active", why, "the next pass looks again")
     if not hidden:
         if isinstance(facts.past, Unknown) and _has_traces(facts):
             return _unremembered(ctx, facts, facts.past)
@@ -95,9 +93,9 @@ def _start(ctx: VolumeContext, facts: LogicalVolume) -> Plan:
         )
     if facts.type != "raid1":
         why = f"server {_servers(ctx, hidden)} is away, and a {facts.type} starts only whole"
-        return ctx.find(Kind.BLOCKED, "is not active", why, _BRING_BACK)
+        return ctx.blocked("is not active", why, _BRING_BACK)
     if doubt := _grey(ctx, hidden):
-        return ctx.find(Kind.BLOCKED, "is not active yet", doubt, "the next pass decides")
+        return ctx.blocked("is not active yet", doubt, "the next pass decides")
     return _start_degraded(ctx, facts, hidden)
 
 
@@ -116,13 +114,12 @@ def _none_left(ctx: VolumeContext, facts: LogicalVolume) -> Plan:
     there = [leg for leg in facts.legs if leg not in away]
     entry = ctx.past(facts)
     if not there or entry is None:
-        return ctx.find(Kind.BLOCKED, "is not active", f"server {_servers(ctx, away)} is away", _BRING_BACK)
+        return ctx.blocked("is not active", f"server {_servers(ctx, away)} is away", _BRING_BACK)
     why = choose.untrusted(ctx, entry, there)
     if not away:  # only by a hand in the journal
-        return ctx.find(Kind.REFUSED, "is not active", why, f"say which leg is kept: {_choice(ctx, there[0])}")
+        return ctx.refused("is not active", why, f"say which leg is kept: {_choice(ctx, there[0])}")
     why = f"server {_servers(ctx, away)} is away, and {why}"
-    return ctx.find(
-        Kind.REFUSED,
+    return ctx.refused(
         "is not active",
         why,
         f"{_BRING_BACK}; or, if what it holds may be lost, {_choice(ctx, there[0])}",
@@ -159,7 +156,7 @@ def _unremembered(ctx: VolumeContext, facts: LogicalVolume, past: Unknown) -> Pl
     )
     if facts.type == "raid1":  # its legs show by themselves what a lost journal cannot
         next_ = repair.set_aside(facts)
-    return ctx.find(Kind.BLOCKED, "is not active", why, next_)
+    return ctx.blocked("is not active", why, next_)
 
 
 def _has_traces(facts: LogicalVolume) -> bool:
@@ -174,7 +171,7 @@ def _servers(ctx: VolumeContext, legs: list[Leg]) -> str:
 
 def _activate(ctx: VolumeContext, observed: str) -> Step:
     run = ctx.lvm("lvchange", "-a", "y", ctx.volume.id)
-    return ctx.step(f"activate volume {ctx.volume.id}", run, Drift(ctx.volume.key, "active", observed))
+    return ctx.change(f"activate volume {ctx.volume.id}", run, Drift(ctx.volume.key, "active", observed))
 
 
 def _predicted(ctx: VolumeContext, facts: LogicalVolume) -> tuple[Step, ...]:
@@ -226,13 +223,8 @@ def _start_degraded(ctx: VolumeContext, facts: LogicalVolume, hidden: list[Leg])
     now_on = journal.advance(entry, ctx.volume.id, good, ctx.seqno, facts.today)
     now_on = _counted(ctx, facts, journal.restarted(now_on, facts.boot, word.unclean))
     only = ", ".join(ctx.server_of(pv) for pv in good)
-    activate = ctx.step(
-        f"activate volume {ctx.volume.id} on server {only} alone",
-        ctx.lvm("lvchange", "-a", "y", "--activationmode", "degraded", ctx.volume.id, devices=_devices(ctx, good)),
-        Drift(ctx.volume.key, "active", f"inactive; {_why_without(ctx, facts, hidden)}"),
-        Risk.FEWER,
-        f"server {only} held all that was written, as noted {entry.since}",
-    )
+    run = ctx.lvm("lvchange", "-a", "y", "--activationmode", "degraded", ctx.volume.id, devices=_devices(ctx, good))
+    activate = _alone(ctx, only, run, f"inactive; {_why_without(ctx, facts, hidden)}", entry)
     return Plan((*ctx.note_legs(facts, now_on), activate))
 
 
@@ -255,8 +247,7 @@ def _devices(ctx: VolumeContext, good: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _refuse(ctx: VolumeContext, facts: LogicalVolume, away: str, visible: tuple[str, ...]) -> Plan:
-    return ctx.find(
-        Kind.REFUSED,
+    return ctx.refused(
         f"is not started without server {away}",
         _unfit(ctx, facts, ctx.past(facts)),
         f"bring server {away} back; or, if what it holds may be lost, `lunmirror choose {ctx.volume.id} --keep"
@@ -309,25 +300,20 @@ def _start_mirror(ctx: VolumeContext, facts: LogicalVolume, lost: list[Leg]) -> 
     if doubt := next(filter(None, doubts), ""):
         why = f"{doubt}; to start without that leg would give it up, and cost a full copy"
         next_ = f"bring it back; or, if its leg may be given up, `lunmirror choose {ctx.volume.id} --keep {ctx.server_of(good[0])}`"
-        return ctx.find(Kind.BLOCKED, "is not active", why, next_)
+        return ctx.blocked("is not active", why, next_)
     only = ", ".join(ctx.server_of(pv) for pv in good)
     keep = {pv for leg in lost for pv in leg.pvs}
     devices = tuple(m.device for m in (ctx.group.members if ctx.group else ()) if m.device and m.uuid not in keep)
-    without = ctx.step(
+    without = ctx.change(
         f"give up the leg of {ctx.volume.id} on server {away}, to start on server {only} alone; it is copied again later",
         ctx.lvm("lvconvert", "-y", "--repair", "--use-policies", ctx.volume.id, devices=devices),
         Drift(ctx.volume.key, f"active on server {only}", f"inactive, a mirror with a leg on server {away}"),
-        Risk.ONLINE,
-        f"journal: the leg on server {only} held all that was written, as noted {entry.since}; the other is only left"
+        risk=Risk.ONLINE,
+        proof=f"journal: the leg on server {only} held all that was written, as noted {entry.since}; the other is only left"
         " out of the volume, its disk is not written to",
     )
-    activate = ctx.step(
-        f"activate volume {ctx.volume.id} on server {only} alone",
-        ctx.lvm("lvchange", "-a", "y", ctx.volume.id, devices=devices),
-        Drift(ctx.volume.key, "active", f"inactive, without its leg on server {away}"),
-        Risk.FEWER,
-        f"server {only} held all that was written, as noted {entry.since}",
-    )
+    run = ctx.lvm("lvchange", "-a", "y", ctx.volume.id, devices=devices)
+    activate = _alone(ctx, only, run, f"inactive, without its leg on server {away}", entry)
     now_on = journal.advance(entry, ctx.volume.id, good, ctx.seqno, facts.today)
     return Plan((*ctx.note_legs(facts, now_on), without, activate))
 
@@ -376,3 +362,13 @@ def _grey(ctx: VolumeContext, hidden: list[Leg]) -> str:
                         f" {state.facts.sid} for {state.facts.state}: in some seconds it is known"
                     )
     return ""
+
+
+def _alone(ctx: VolumeContext, only: str, run: Run, observed: str, entry: journal.Entry) -> Step:
+    return ctx.change(
+        f"activate volume {ctx.volume.id} on server {only} alone",
+        run,
+        Drift(ctx.volume.key, "active", observed),
+        risk=Risk.FEWER,
+        proof=f"server {only} held all that was written, as noted {entry.since}",
+    )
