@@ -197,7 +197,7 @@ def test_enlarged_luns_are_used(converged) -> None:
     lab = converged("small-luns", text, lambda lab: lab.run("for n in 1 2; do filer lun filer$n add 2 256M; done"))
     bytes_before = int(lab.run(f"blockdev --getsize64 {disk_of(lab, 'filer1')}").stdout)
     for disk in ("left", "right"):
-        device = f"/dev/{lab.device(disk)}"
+        device = f"/dev/{lab.device(disk, 2)}"
         lab.run(f"filer lun {DISKS[disk]} resize 2 384M", timeout=120)
         lab.run(f"until dd if={device} of=/dev/null count=8 iflag=direct; do sleep 1; done", timeout=120)
     lab.run("iscsiadm -m session -R; udevadm settle", timeout=120)
@@ -220,9 +220,11 @@ def test_a_renamed_disk_is_noted_on_its_physical_volume(converged) -> None:
 def test_pvmove_under_way_is_left_alone(converged) -> None:
     lab = converged("core", LAYOUTS["core"])
     one = disk_of(lab, "filer1")
+    lab.slow_copy()
     lab.run(f"pvmove -b -i 600 --alloc anywhere -n testlv_rimage_0 {one}:0-8 {one}:40-100", timeout=120)
     ran = lab.apply(expect=4)
     told(ran, "moving a part")
     assert not [t for t in ran.titles("volume") if not t.startswith("note")]
+    lab.slow_copy(False)
     lab.run("pvmove --abort", timeout=120)
     lab.settle()

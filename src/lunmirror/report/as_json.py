@@ -49,5 +49,5 @@ def _outcome(one: Outcome) -> dict[str, Any]:
 
 
 def _finding(one: Finding) -> dict[str, Any]:
-    plain = {k: v.value if isinstance(v, Enum) else v for k, v in one._asdict().items()}
-    return plain | {"ref": {"layer": one.ref.layer, "name": one.ref.name}}
+    plain = {k: v.value if isinstance(v, Enum) else v for k, v in one._asdict().items() if k != "ref"}
+    return {"resource": {"layer": one.ref.layer, "name": one.ref.name}} | plain
