@@ -24,7 +24,7 @@ function __lunmirror_verb
             continue
         end
         switch $word
-            case --config --log-level --out --plan --lock-wait --wait --timeout --keep --seconds --picture --most --last --root --prefix --program --system
+            case --config --log-level --out --plan --lock-wait --wait --timeout --keep --for --seconds --picture --most --last --root --prefix --program --system
                 set skip 1
             case '-*'
             case '*'
@@ -44,6 +44,7 @@ complete -c lunmirror -n 'not __lunmirror_verb' -a apply -d 'bring this machine 
 complete -c lunmirror -n 'not __lunmirror_verb' -a status -d 'show how the mirrors are: what it means, why, and what to do'
 complete -c lunmirror -n 'not __lunmirror_verb' -a can-lose -d 'report whether that server may be rebooted now: exit 0 if so, else 4'
 complete -c lunmirror -n 'not __lunmirror_verb' -a choose -d 'end a split brain: keep the legs on one server, copy them over the others'
+complete -c lunmirror -n 'not __lunmirror_verb' -a maintenance -d 'take a server out of service for a while, or back into service'
 complete -c lunmirror -n 'not __lunmirror_verb' -a metrics -d 'print what the last pass saw, for Prometheus'
 complete -c lunmirror -n 'not __lunmirror_verb' -a notify -d 'send the notifications that wait, or a test'
 complete -c lunmirror -n 'not __lunmirror_verb' -a drill -d 'rehearse the loss of that server: drop its traffic, measure, repair, report'
@@ -110,6 +111,15 @@ complete -c lunmirror -n '__lunmirror_verb choose' -l config -r -F -d 'the confi
 complete -c lunmirror -n '__lunmirror_verb choose' -l log-level -x -a 'debug info warning error critical' -d 'the least that is logged on stderr'
 complete -c lunmirror -n '__lunmirror_verb choose' -s h -l help -d 'show this'
 complete -c lunmirror -n '__lunmirror_verb choose' -s V -l version -d 'print the version'
+complete -c lunmirror -n '__lunmirror_verb maintenance' -a '(__lunmirror_names servers)' -d 'a server of the configuration'
+complete -c lunmirror -n '__lunmirror_verb maintenance' -l for -x -a '' -d 'take it out of service for so long, at most 24h'
+complete -c lunmirror -n '__lunmirror_verb maintenance' -l end -d 'end it now, and bring the server back'
+complete -c lunmirror -n '__lunmirror_verb maintenance' -l json -d 'print one JSON document in place of text'
+complete -c lunmirror -n '__lunmirror_verb maintenance' -l lock-wait -x -a '' -d 'how long to wait for another pass to end, for example 90s or 2m (default 0s)'
+complete -c lunmirror -n '__lunmirror_verb maintenance' -l config -r -F -d 'the configuration (default /etc/lunmirror/lunmirror.toml)'
+complete -c lunmirror -n '__lunmirror_verb maintenance' -l log-level -x -a 'debug info warning error critical' -d 'the least that is logged on stderr'
+complete -c lunmirror -n '__lunmirror_verb maintenance' -s h -l help -d 'show this'
+complete -c lunmirror -n '__lunmirror_verb maintenance' -s V -l version -d 'print the version'
 complete -c lunmirror -n '__lunmirror_verb metrics' -l json -d 'print one JSON document in place of text'
 complete -c lunmirror -n '__lunmirror_verb metrics' -l config -r -F -d 'the configuration (default /etc/lunmirror/lunmirror.toml)'
 complete -c lunmirror -n '__lunmirror_verb metrics' -l log-level -x -a 'debug info warning error critical' -d 'the least that is logged on stderr'
@@ -172,7 +182,7 @@ complete -c lunmirror -n '__lunmirror_verb install-files' -l config -r -F -d 'th
 complete -c lunmirror -n '__lunmirror_verb install-files' -l log-level -x -a 'debug info warning error critical' -d 'the least that is logged on stderr'
 complete -c lunmirror -n '__lunmirror_verb install-files' -s h -l help -d 'show this'
 complete -c lunmirror -n '__lunmirror_verb install-files' -s V -l version -d 'print the version'
-complete -c lunmirror -n '__lunmirror_verb help' -a 'check plan apply status can-lose choose metrics notify drill speed history schema explain completion install-files help version' -d 'one verb'
+complete -c lunmirror -n '__lunmirror_verb help' -a 'check plan apply status can-lose choose maintenance metrics notify drill speed history schema explain completion install-files help version' -d 'one verb'
 complete -c lunmirror -n '__lunmirror_verb help' -l config -r -F -d 'the configuration (default /etc/lunmirror/lunmirror.toml)'
 complete -c lunmirror -n '__lunmirror_verb help' -l log-level -x -a 'debug info warning error critical' -d 'the least that is logged on stderr'
 complete -c lunmirror -n '__lunmirror_verb help' -s h -l help -d 'show this'

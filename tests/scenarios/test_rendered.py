@@ -18,6 +18,7 @@ from lunmirror.report.style import Style
 from lunmirror.report.watch import Frame, lines
 from sim import stories
 from sim.machine import SimHost
+from sim.resting import Resting
 from sim.stage import Stage, converged, text
 
 HERE = Path(__file__).parents[1] / "rendered"
@@ -73,6 +74,16 @@ def older_leg() -> Stage:
     return noted(stage)
 
 
+def in_maintenance() -> Stage:
+    one = Resting(converged(text()))
+    begun = one.begin("filer2")
+    assert not isinstance(begun, list)
+    one.stage.world.cut("filer2")
+    one.stage.world.advance(60.0)
+    one.apply()
+    return one.stage
+
+
 def both_away() -> Stage:
     stage = converged(text())
     stage.world.cut("filer1")
@@ -96,6 +107,7 @@ STATES: dict[str, Callable[[], Stage]] = {
     "one-server-away": away,
     "one-server-away-many": many_away,
     "both-servers-away": both_away,
+    "in-maintenance": in_maintenance,
     "split-brain": split_brain,
     "refused-older-leg": older_leg,
     "refused-not-blank": lambda: noted(stories.blank_but_for_a_file_system()),
@@ -165,7 +177,8 @@ def test_no_leg_that_is_out_of_reach_is_reported_to_be_in_sync(name: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", ["whole", "one-server-away", "refused-older-leg", "split-brain", "not-declared-any-more"]
+    "name",
+    ["whole", "one-server-away", "in-maintenance", "refused-older-leg", "split-brain", "not-declared-any-more"],
 )
 def test_can_lose(name: str) -> None:
     stage = STATES[name]()

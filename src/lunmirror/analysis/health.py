@@ -6,6 +6,7 @@ will repair needs nobody's attention, and redundancy is missing all the same.
 
 from typing import NamedTuple
 
+from lunmirror.analysis.resting import is_expected
 from lunmirror.analysis.risk import Copy, copies, facts_of, past_of, whole_legs
 from lunmirror.engine.desired import Desired, Disk, Volume
 from lunmirror.engine.exits import Exit
@@ -71,10 +72,15 @@ def is_copying(facts: LogicalVolume) -> bool:
 
 
 def status_exit(report: Report, desired: Desired) -> Exit:
-    """0 full, 3 less redundancy than declared, 1 something out of service, 4 an administrator must decide."""
+    """0 full, or all that a server in maintenance leaves; 3 less redundancy than declared, 1 something out of service, 4 an
+    administrator must decide."""
     if any(f.kind is Kind.REFUSED for f in report.findings):
         return Exit.REFUSED
-    states = {health(v, report.seen, desired).state for v in desired.volumes.values()}
+    states = {
+        FULL if state in (DEGRADED, REBUILDING) and is_expected(v, report.seen, desired) else state
+        for v in desired.volumes.values()
+        for state in (health(v, report.seen, desired).state,)
+    }
     if DOWN in states:
         return Exit.FAILED
     poor = any(f.kind in (Kind.DEGRADED, Kind.BLOCKED) for f in report.findings)

@@ -4,20 +4,22 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from lunmirror.analysis.resting import words
 from lunmirror.analysis.risk import Loss, losses
 from lunmirror.engine.desired import Desired
 from lunmirror.engine.model import Present, Report, World
+from lunmirror.engine.plain import iso
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.session.facts import NoSession, Session
 from lunmirror.layers.session.since import Error
 
-SPARE, NEEDED, AWAY = "spare", "needed", "away"
+SPARE, NEEDED, AWAY, RESTING = "spare", "needed", "away", "in maintenance"
 ANSWER = 3.0  # seconds for a portal to accept a connection
 
 
 class Server(NamedTuple):
-    """`state`: SPARE (nothing would be lost with it), NEEDED or AWAY (nothing can be reached through it now). `since`
-    (ISO 8601, "" if not known) and `why`: of one that is away. `losses`: what would be lost with it."""
+    """`state`: SPARE (nothing would be lost with it), NEEDED, AWAY (nothing can be reached through it now) or RESTING. `since`
+    (ISO 8601, "" if not known) and `why`: of one that is away, or in maintenance. `losses`: what would be lost with it."""
 
     name: str
     state: str
@@ -36,6 +38,9 @@ def servers(seen: World, desired: Desired, errors: Mapping[str, Error]) -> tuple
 
 def _server(name: str, seen: World, desired: Desired, errors: Mapping[str, Error]) -> Server:
     found = losses(name, seen, desired)
+    one = desired.maintenance
+    if one and name == desired.resting and not found:
+        return Server(name, RESTING, iso(one.begun), words(one), found)
     states = [seen.get("session", {}).get(path.name) for path in desired.paths() if path.server.name == name]
     reasons = [_silence(s.facts) if isinstance(s, Present) else "" for s in states]
     if reasons and all(reasons):

@@ -5,6 +5,7 @@ Every watcher says the same, since every one asks here: `status`, the JSON docum
 | found                                    | state     | cause                             | action                          |
 |------------------------------------------|-----------|-----------------------------------|---------------------------------|
 | every leg in sync and in reach, in use   | ok        |                                   |                                 |
+| all but the legs of a server in maintenance | maintenance | that server, until when      | none: it ends by itself         |
 | a refusal on the way to it               | as it is  | what is refused, and why          | what the refusal says is next   |
 | a server does not answer                 | degraded, | that server, since when           | none: it returns by itself; or,   |
 |                                          | down      |                                   | out of service: bring it back   |
@@ -21,6 +22,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from lunmirror.analysis import health as healths
+from lunmirror.analysis import resting as at_rest
 from lunmirror.analysis.folding import Trouble, fold, resting
 from lunmirror.analysis.risk import Copy, copies, facts_of, past_of, whole_legs
 from lunmirror.analysis.servers import Server, servers
@@ -31,8 +33,8 @@ from lunmirror.engine.model import WAITS, Absent, Finding, Kind, Report, Run, Wo
 from lunmirror.layers.session.since import Error
 from lunmirror.layers.volume.facts import LogicalVolume
 
-OK, COPYING, DEGRADED, DOWN = "ok", "copying", "degraded", "down"
-_ORDER = (OK, COPYING, DEGRADED, DOWN)
+OK, RESTING, COPYING, DEGRADED, DOWN = "ok", "maintenance", "copying", "degraded", "down"
+_ORDER = (OK, RESTING, COPYING, DEGRADED, DOWN)
 _STATES = {
     healths.FULL: OK,
     healths.REBUILDING: COPYING,
@@ -54,7 +56,7 @@ class Clause(NamedTuple):
 class Verdict(NamedTuple):
     """One declared volume.
 
-    state:    OK, COPYING, DEGRADED or DOWN.
+    state:    OK, RESTING (a server of it is in maintenance), COPYING, DEGRADED or DOWN.
     decision: an administrator must decide something (exit 4).
     word:     the state in the field's own words: "in sync", "degraded", "split brain", …
     means:    what the state means for users and data; `cause`, `action`: empty while all is well.
@@ -108,7 +110,7 @@ def judge(report: Report, desired: Desired, errors: Mapping[str, Error] | None =
     troubles = fold((f for f in serious if f not in reported), desired, reported)
     exit_ = healths.status_exit(report, desired)
     worst = max((verdict.state for verdict in found), key=_ORDER.index, default=OK)
-    if worst == OK and troubles:
+    if worst in (OK, RESTING) and troubles:
         worst = DEGRADED
     undeclared = tuple(f for f in report.findings if _is_undeclared(f, desired))
     notes = tuple(
@@ -170,6 +172,18 @@ def _judged(
         return Verdict(volume.id, OK, False, "in sync" if len(volume.legs) > 1 else "one copy, as declared", Clause())
     share = facts.done / facts.total if facts and state == COPYING and facts.total else None
     reported = Verdict(volume.id, state, refused is not None, state, Clause(), share=share)
+    one = desired.maintenance
+    if one and not mine and state != DOWN and at_rest.is_expected(volume, report.seen, desired):
+        means = _means(DEGRADED, volume, facts, report.seen, desired, health)
+        action = f"none:{at_rest.end(one).removeprefix('nothing:')}"
+        return reported._replace(
+            state=RESTING,
+            word="in maintenance",
+            means=means,
+            cause=Clause(at_rest.words(one)),
+            action=action,
+            share=None,
+        )
     if refused:
         return _refused(reported, volume, refused, mine, facts, report.seen, desired, health)
     if state == OK:  # works, and yet something about it is not as declared
@@ -346,7 +360,12 @@ def _headline(
         safe = f"; {whose} data is safe" if all(v.means.text.startswith("data is safe") for v in such) else ""
         return Clause(f"{_counted(such, found)} {is_} {words}{safe}")
     if troubles:
-        return Clause(f"every volume is whole, but {troubles[0].what}")
+        whole = (
+            at_rest.words(desired.maintenance) if desired.maintenance and desired.resting else "every volume is whole"
+        )
+        return Clause(f"{whole}, but {troubles[0].what}")
+    if any(v.state == RESTING for v in found) and desired.maintenance:
+        return Clause(f"{at_rest.words(desired.maintenance)}; all data is safe, and no volume lacks anything else")
     if undeclared:
         named = listed(dict.fromkeys(f.ref.name for f in undeclared))
         return Clause(f"what is declared is whole, but nobody manages {named}")

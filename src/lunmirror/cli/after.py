@@ -7,8 +7,9 @@ from contextlib import suppress
 from typing import Any
 
 from lunmirror import __version__
+from lunmirror.cli.maintained import Refused
 from lunmirror.engine.desired import Desired
-from lunmirror.engine.errors import BusyError, ConfigError, LunmirrorError
+from lunmirror.engine.errors import BusyError, ConfigError, LunmirrorError, UsageError
 from lunmirror.engine.log import Log
 from lunmirror.engine.model import Report
 from lunmirror.host import paths, safefile, statusfile, words
@@ -17,7 +18,8 @@ from lunmirror.host.waiting import Interrupted
 from lunmirror.watch import document
 
 START = 5.0  # seconds for systemd to take a unit's start
-UNREPORTED = (BusyError, Interrupted)  # the pass that runs reports; one that was stopped goes on next time
+# The pass that runs reports; one that was stopped goes on next time; what somebody asked for in vain is reported to them.
+UNREPORTED = (BusyError, Interrupted, UsageError, Refused)
 
 
 def passed(report: Report, desired: Desired, host: Host, log: Log) -> None:

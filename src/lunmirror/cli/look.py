@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from lunmirror.analysis import copying
 from lunmirror.analysis.health import WORDS, is_full, status_exit
+from lunmirror.analysis.resting import words
 from lunmirror.analysis.risk import losses
 from lunmirror.analysis.servers import servers, silent_servers
 from lunmirror.analysis.verdict import Machine, judge
@@ -192,7 +193,8 @@ def _watched(scene: Scene) -> passes.Reported:
             raise
     assert report is not None
     result = status_exit(report, scene.desired)
-    return result, report, f"{WORDS[result]} (exit {int(result)})\n"
+    said = f"in service; {words(one)}" if (one := scene.desired.maintenance) and result == Exit.CONVERGED else ""
+    return result, report, f"{said or WORDS[result]} (exit {int(result)})\n"
 
 
 def _screen(scene: Scene, frame: watch.Frame) -> list[str]:

@@ -15,6 +15,7 @@ from lunmirror.cli.commands import (
     explain,
     history,
     install_files,
+    maintenance,
     metrics,
     notify,
     plan,
@@ -48,6 +49,7 @@ VERBS: dict[str, Command] = {
     "status": status,
     "can-lose": can_lose,
     "choose": choose,
+    "maintenance": maintenance,
     "metrics": metrics,
     "notify": notify,
     "drill": drill,
@@ -79,8 +81,8 @@ MEANT_VERBS = {
         "nothing is removed: take it out of the configuration, and `lunmirror status` names the ways out",
     ),
     **dict.fromkeys(
-        ("maintenance", "drain", "reboot", "standby"),
-        "`lunmirror can-lose SERVER` says whether it may be rebooted now",
+        ("drain", "reboot", "standby", "downtime"),
+        "`lunmirror maintenance SERVER --for 2h` takes a server out of service for a while",
     ),
     **dict.fromkeys(("events", "journal"), "`lunmirror history` shows what passes changed"),
     **dict.fromkeys(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lunmirror import config
-from lunmirror.cli import needs, output, quiet
+from lunmirror.cli import maintained, needs, output, quiet
 from lunmirror.engine.desired import Desired
 from lunmirror.engine.errors import LunmirrorError
 from lunmirror.engine.exits import Exit
@@ -18,6 +18,10 @@ from lunmirror.host import waiting
 
 if TYPE_CHECKING:
     from lunmirror.cli.live import Consent, Live
+    from lunmirror.engine.execute import Executor
+    from lunmirror.host.protocol import Host
+
+    First = Callable[[Desired, Host, Executor, Log], tuple[Desired, tuple[Outcome, ...]]]
 
 Reported = tuple[Exit, Report, str]
 
@@ -31,7 +35,7 @@ def load(args: Namespace, remember: bool = True) -> Desired:
     """The desired state, once the kernel has what it needs. Raises ConfigError, HostError."""
     desired = config.load(config_path(args), remember=remember)
     needs.check_modules(desired)
-    return desired
+    return maintained.under(desired)
 
 
 def report(args: Namespace, look: Callable[[Log], Reported], changes: bool = False) -> Exit:
@@ -73,14 +77,23 @@ def _publish_failure(args: Namespace, error: Exception, started: float, log: Log
 
 
 def walk(
-    args: Namespace, lock_wait: float | None, choose: Callable[[Desired], Desired] = lambda desired: desired
+    args: Namespace,
+    lock_wait: float | None,
+    choose: Callable[[Desired], Desired] = lambda desired: desired,
+    first: "First | None" = None,
 ) -> Exit:
     """One pass over all layers. It changes the machine, under the run lock, if `lock_wait` (seconds) is given.
-    `choose` puts an administrator's choice into the desired state."""
-    return report(args, lambda log: _walk(args, log, lock_wait, choose), changes=lock_wait is not None)
+    `choose` puts an administrator's choice into the desired state. `first`: what is done before the pass, under its lock."""
+    return report(args, lambda log: _walk(args, log, lock_wait, choose, first), changes=lock_wait is not None)
 
 
-def _walk(args: Namespace, log: Log, lock_wait: float | None, choose: Callable[[Desired], Desired]) -> Reported:
+def _walk(
+    args: Namespace,
+    log: Log,
+    lock_wait: float | None,
+    choose: Callable[[Desired], Desired],
+    first: "First | None" = None,
+) -> Reported:
     from contextlib import nullcontext
 
     from lunmirror.analysis.news import unacknowledged
@@ -95,7 +108,7 @@ def _walk(args: Namespace, log: Log, lock_wait: float | None, choose: Callable[[
     changes = lock_wait is not None
     if changes:
         from lunmirror.cli import after
-    attended = not getattr(args, "quiet", False)
+    attended = not getattr(args, "quiet", False) and first is None
     host = LiveHost(log.note)
     desired = choose(load(args, remember=changes))
     screen, agreed = _in_front_of_somebody(args, changes)
@@ -107,6 +120,7 @@ def _walk(args: Namespace, log: Log, lock_wait: float | None, choose: Callable[[
     with nullcontext(False) if lock_wait is None else held(args.verb, lock_wait) as waited:
         if waited:
             desired = choose(load(args))  # it may have changed meanwhile
+        desired = maintained.under(desired)  # whoever held the lock before may have begun or ended one
         approved: Callable[[Step], bool] = agreed or (lambda step: True)
         reviewed = None
         file = str(getattr(args, "plan", ""))
@@ -128,6 +142,9 @@ def _walk(args: Namespace, log: Log, lock_wait: float | None, choose: Callable[[
                 screen.begin(step)
 
         executor = Executor(host, report_outcome, begin, approved) if changes else None
+        early: tuple[Outcome, ...] = ()
+        if first and executor:
+            desired, early = first(desired, host, executor, log)
 
         def one_pass() -> Report:
             host.forget()
@@ -148,6 +165,9 @@ def _walk(args: Namespace, log: Log, lock_wait: float | None, choose: Callable[[
                 seen = renew(Stage(desired, host, executor, one_pass, pause))
             else:
                 seen = one_pass()
+            if executor is not None and desired.maintenance:
+                seen = maintained.after(seen, desired, host, executor, one_pass)
+            seen = seen._replace(outcomes=(*early, *seen.outcomes)) if early else seen
         finally:
             if screen:
                 screen.close()

@@ -187,6 +187,17 @@ class Notify(NamedTuple):
         return bool(self.command or self.mail)
 
 
+class Maintenance(NamedTuple):
+    """One server that an administrator took out of service for a while (engine/maintenance.py). Times in seconds since 1970, by
+    the wall clock; `by`: who began it. `over`: why it has ended, though nobody ended it; '' while it is on."""
+
+    server: str
+    begun: int
+    until: int
+    by: str
+    over: str = ""
+
+
 class Desired(NamedTuple):
     """The whole document. Order is the configuration's own."""
 
@@ -204,6 +215,12 @@ class Desired(NamedTuple):
     choice: tuple[str, str] | None = (
         None  # (volume id, server to keep): made by an administrator for this pass, never kept
     )
+    maintenance: Maintenance | None = None  # as noted beside the journal, or just over; no part of the configuration
+
+    @property
+    def resting(self) -> str:
+        """The server that is in maintenance now; '' for none."""
+        return self.maintenance.server if self.maintenance and not self.maintenance.over else ""
 
     def paths(self) -> tuple[Path, ...]:
         """Every session to have, once each: named by the server where that is enough."""

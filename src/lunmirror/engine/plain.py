@@ -1,4 +1,4 @@
-"""Text from elsewhere (kernel attributes, programs, servers), taken for no more than it is. Imports nothing."""
+"""Text from elsewhere (kernel attributes, programs, servers), taken for no more than it is. Imports nothing of ours."""
 
 MOST_DIGITS = 20  # of an unsigned 64-bit number; Python refuses to convert thousands of them
 
@@ -39,3 +39,10 @@ def same_address(one: str, other: str) -> bool:
         return ip_address(one) == ip_address(other)
     except ValueError:
         return False
+
+
+def iso(seconds: float) -> str:
+    """Seconds since 1970 as UTC, ISO 8601."""
+    from time import gmtime, strftime
+
+    return strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(seconds))

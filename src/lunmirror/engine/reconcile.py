@@ -119,12 +119,17 @@ def run_pass(
     this = Pass(desired, reader, executor, flapping or Flapping(), attended)
     this.walk()
     world: World = this.seen
+    findings = tuple(this.findings)
+    if desired.maintenance:
+        from lunmirror.analysis import resting  # only a pass under one
+
+        findings = resting.reported(findings, world, desired)
     return Report(
         verb=verb,
         run=run,
         steps=tuple(this.steps),
         outcomes=tuple(this.outcomes),
-        findings=tuple(this.findings),
+        findings=findings,
         seen=world,
         seconds=reader.now() - started,
         detailed=detailed,

@@ -1,16 +1,9 @@
 """`apply --relogin`: what is declared and cannot become live in a session becomes so by logging in again.
 
 One server at a time, and only while every other leg of every volume with a leg there is in sync, in its place and can
-be reached; then full sync is waited for before the next. The order for one server, such that a kill at any instant
-leaves what the next pass repairs by itself:
-
-1. the journal is reported that the volumes run on the other legs. A crash from here on finds it cautious, never wrong.
-2. a segtype mirror gives its leg up by `lvconvert`: a mirror that loses a disk under it would stand still until
-   dmeventd has made it linear, and one that nobody writes to would go on calling the lost leg good.
-3. log out, log in. A raid1 fails its leg at the next write and goes on with the other
-   (docs/facts/lab.md#session-destroyed).
-4. an ordinary pass: the disk under its new name, the leg refreshed (raid1: only what changed) or added (mirror: in full),
-   also where nobody wrote to a raid1 meanwhile, so that nothing but its tables leads nowhere.
+be reached; then full sync is waited for before the next. How a server is left is aside.py's; then it is logged in to again,
+and an ordinary pass finds the disk under its new name, and the leg refreshed (raid1: only what changed) or added (mirror: in
+full), also where nobody wrote to a raid1 meanwhile, so that nothing but its tables leads nowhere.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,15 +11,14 @@ from typing import NamedTuple
 
 from lunmirror.analysis.health import FULL, REBUILDING, health
 from lunmirror.analysis.result import exit_of
-from lunmirror.analysis.risk import copies, facts_of, losses
+from lunmirror.analysis.risk import copies, losses
 from lunmirror.analysis.servers import silent_servers
-from lunmirror.analysis.uses import foreign_uses
-from lunmirror.engine import gate, journal
-from lunmirror.engine.desired import Desired, Path, Volume
+from lunmirror.engine import gate
+from lunmirror.engine.aside import in_order, others_on, stand_aside, volumes_on
+from lunmirror.engine.desired import Desired, Path
 from lunmirror.engine.execute import Executor
 from lunmirror.engine.exits import Exit
-from lunmirror.engine.model import Drift, Finding, Kind, Outcome, Plan, Present, Ref, Report, Risk, Step
-from lunmirror.host import sysfs
+from lunmirror.engine.model import Drift, Finding, Kind, Outcome, Plan, Present, Ref, Report, Step
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.context import PathContext
 from lunmirror.layers.node.facts import Record, spelt
@@ -34,7 +26,6 @@ from lunmirror.layers.node.settings import wishes
 from lunmirror.layers.session.facts import Session, stale
 from lunmirror.layers.session.plan import login
 from lunmirror.layers.session.renew import again
-from lunmirror.layers.volume.context import VolumeContext
 
 COPY_DEADLINE = 600.0  # seconds for all copying together; then the next `apply --relogin` goes on
 PAUSE = 2.0  # seconds between two looks at what is copied
@@ -111,7 +102,7 @@ def _recorded(path: Path, report: Report) -> bool:
 
 def objections(server: str, desired: Desired, report: Report, reader: Reader) -> list[str]:
     """Why the sessions of this server are not to be touched now; none: they may."""
-    volumes = _on(server, desired)
+    volumes = volumes_on(server, desired)
     silent = silent_servers(server, report, desired, reader)
     found = [str(loss) for loss in losses(server, report.seen, desired, silent)]
     for volume in volumes:
@@ -121,20 +112,8 @@ def objections(server: str, desired: Desired, report: Report, reader: Reader) ->
         if any(not c.good for c in copies(volume, report.seen, desired, silent)):
             found.append(f"not every leg of volume {volume.id} is in sync and can be reached")
     for _, session in (one for one in _old(desired, report) if one[0].server.name == server):
-        found += _others(session, desired, report, reader)
+        found += others_on(session, desired, reader)
     return list(dict.fromkeys(found))
-
-
-def _others(session: Session, desired: Desired, report: Report, reader: Reader) -> list[str]:
-    """Whatever else would lose its disk with this session."""
-    pattern = sysfs.blocks(session.sid)
-    disks = tuple(path.rpartition("/")[2] for path in reader.glob(pattern))
-    return foreign_uses(disks, {v.dm for v in desired.volumes.values()}, reader)
-
-
-def _on(server: str, desired: Desired) -> list[Volume]:
-    there = {d.name for d in desired.disks.values() if d.server == server}
-    return [v for v in desired.volumes.values() if there & set(v.legs)]
 
 
 def _waits(server: str, reasons: list[str], desired: Desired, report: Report) -> Finding:
@@ -159,30 +138,11 @@ def plan(server: str, desired: Desired, report: Report) -> Plan:
     """The steps that renew one server's sessions, in their order."""
     proof = "every other leg of every volume with a leg there is in sync and can be reached"
     steps: list[Step] = []
-    for volume in _on(server, desired):
-        steps += _stand_aside(server, volume, desired, report, proof)
+    for volume in volumes_on(server, desired):
+        steps += stand_aside(server, volume, desired, report.seen, proof)
     for path, session in (one for one in _old(desired, report) if one[0].server.name == server):
         steps += _again(PathContext("session", path, desired, report.seen, frozenset()), session, proof)
-    # Of one resource, so that nothing is logged out when what must come before has failed.
-    return Plan(tuple(s._replace(ref=Ref("session", steps[-1].ref.name), server=server) for s in steps))
-
-
-def _stand_aside(server: str, volume: Volume, desired: Desired, report: Report, proof: str) -> Iterator[Step]:
-    facts = facts_of(volume, report.seen)
-    if facts is None or not facts.active or facts.type not in ("raid1", "mirror"):
-        return
-    ctx = VolumeContext(volume, desired, report.seen, frozenset())
-    leaving = [leg for leg in facts.legs if any(desired.disks[d].server == server for d in ctx.disks_of(leg) if d)]
-    staying = tuple(pv for leg in facts.legs if leg not in leaving for pv in leg.pvs)
-    yield from ctx.note_legs(facts, journal.advance(ctx.past(facts), volume.id, staying, ctx.seqno, facts.today))
-    if facts.type == "mirror":
-        fewer = len(facts.legs) - len(leaving) - 1
-        places = ctx.places(tuple(d for leg in leaving for d in ctx.disks_of(leg)))
-        run = ctx.lvm("lvconvert", "-y", "-m", str(fewer), volume.id, *places)
-        drift = Drift(f"servers.{server}", "the leg put aside while its session is renewed", "in service")
-        yield ctx.change(
-            f"put the leg of {volume.id} on server {server} aside", run, drift, risk=Risk.ONLINE, proof=proof
-        )
+    return in_order(server, steps)
 
 
 def _again(ctx: PathContext, session: Session, proof: str) -> tuple[Step, Step]:

@@ -2,19 +2,26 @@
 
 from collections.abc import Iterator, Mapping
 
+from lunmirror.analysis import servers as standing
 from lunmirror.analysis.copying import Speed
 from lunmirror.analysis.folding import Trouble
 from lunmirror.analysis.risk import UNSURE, facts_of
 from lunmirror.analysis.servers import AWAY, SPARE, Server
-from lunmirror.analysis.verdict import COPYING, DEGRADED, DOWN, OK, Clause, Machine, Verdict, listed
+from lunmirror.analysis.verdict import COPYING, DEGRADED, DOWN, OK, RESTING, Clause, Machine, Verdict, listed
 from lunmirror.engine.desired import Desired, Volume
 from lunmirror.engine.model import Finding, Kind, Report
 from lunmirror.report.style import BOLD, CYAN, GREEN, INDENT, RED, YELLOW, Style, block, cells
 from lunmirror.report.words import bar, rate, size, span
 
-WORDS = {OK: ("OK", GREEN), COPYING: ("COPYING", YELLOW), DEGRADED: ("DEGRADED", YELLOW), DOWN: ("DOWN", RED)}
+WORDS = {
+    OK: ("OK", GREEN),
+    RESTING: ("MAINTENANCE", CYAN),
+    COPYING: ("COPYING", YELLOW),
+    DEGRADED: ("DEGRADED", YELLOW),
+    DOWN: ("DOWN", RED),
+}
 DECIDE, NOTE = ("DECIDE", RED), ("NOTE", YELLOW)
-MARKS = {OK: ("✓", GREEN), COPYING: ("!", YELLOW), DEGRADED: ("!", YELLOW), DOWN: ("✗", RED)}
+MARKS = {OK: ("✓", GREEN), RESTING: ("·", CYAN), COPYING: ("!", YELLOW), DEGRADED: ("!", YELLOW), DOWN: ("✗", RED)}
 
 
 def render(
@@ -112,6 +119,8 @@ def _servers(found: tuple[Server, ...], style: Style) -> list[str]:
 def _server(one: Server, style: Style) -> tuple[str, str, str]:
     if one.state == SPARE:
         return "✓", GREEN, "may be lost now"
+    if one.state == standing.RESTING:
+        return "·", CYAN, f"{one.why.partition(' is ')[2]}: nothing more would be lost with it"
     if one.state == AWAY:
         said = style.since("it has not answered", one.since) if one.since else one.why
         return "✗", RED, f"lost already: {said}"

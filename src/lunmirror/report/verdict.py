@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 
 from lunmirror.analysis.risk import Loss, losses
-from lunmirror.analysis.servers import Server
+from lunmirror.analysis.servers import RESTING, Server
 from lunmirror.engine.desired import Desired
 from lunmirror.engine.exits import Exit
 from lunmirror.engine.model import Report
@@ -32,6 +32,8 @@ def render(
         said = style.since("it has not answered", standing.since) if standing.since else standing.why
         what = f"server {server} is lost already: {said}. No declared volume loses more with it"
         return block(style.lines("yes: ", what, GREEN), style)
+    if standing and standing.state == RESTING and not found:
+        return block(style.lines("yes: ", f"{standing.why}; no declared volume loses more with it", GREEN), style)
     if not found:
         what = f"server {server} can be lost now; no declared volume loses access or data"
         lines = style.lines("yes: ", what, GREEN)

@@ -5,7 +5,7 @@ Reads one file that each pass of lunmirror leaves in /run. Needs no root, asks n
 lunmirror's and nothing but the standard library: it is installed as a program of its own. One line, performance data after
 `|` (https://www.monitoring-plugins.org/doc/guidelines.html), and an exit code:
 
-  0 OK        every declared volume is in service, with full redundancy
+  0 OK        every declared volume is in service, with full redundancy, or lacks only a server that is in maintenance
   1 WARNING   a leg is being rebuilt; or redundancy is full, and something else is not as declared
   2 CRITICAL  redundancy is missing, a volume is out of service, or an administrator must decide
   3 UNKNOWN   no pass for too long, or the file cannot be read
@@ -84,7 +84,8 @@ def judge(path: str, old: int, now: float) -> tuple[int, str, list[Figure]]:
 
 def _state(status: dict[str, Any]) -> tuple[int, str]:
     last, volumes, counts = status["pass"], status["volumes"], status["counts"]
-    poor = [v for v in volumes if v["state"] != "full"]
+    resting = [v for v in volumes if v["state"] != "full" and v.get("maintenance")]
+    poor = [v for v in volumes if v["state"] != "full" and v not in resting]
     away = [s["server"] for s in status["servers"] if not any(one["state"] == "LOGGED_IN" for one in s["sessions"])]
     said = [f"{v['volume']} is {v['state']}: {_words(v)}" for v in poor]
     if last["error"]:
@@ -101,7 +102,10 @@ def _state(status: dict[str, Any]) -> tuple[int, str]:
         said = said or [f"the last pass ended with {last['exit']}: {last['meaning']}"]
     else:
         code = OK
-        said = [f"{len(volumes)} of {len(volumes)} volumes in service, with full redundancy"]
+        full = len(volumes) - len(resting)
+        said = [f"{full} of {len(volumes)} volumes in service, with full redundancy"]
+    if resting:
+        said.append(f"{', '.join(v['volume'] for v in resting)} in service, in maintenance: {_words(resting[0])}")
     if away and code != OK:
         said.append(f"no session to {', '.join(away)}")
     return code, "; ".join(said)

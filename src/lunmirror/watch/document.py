@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from lunmirror import __version__
-from lunmirror.analysis.health import FULL, REBUILDING, Health, health, is_copying
+from lunmirror.analysis.health import DEGRADED, FULL, REBUILDING, Health, health, is_copying
+from lunmirror.analysis.resting import is_expected
 from lunmirror.analysis.result import exit_of
 from lunmirror.analysis.risk import copies, facts_of, losses, past_of
 from lunmirror.engine.desired import Desired, Path, Volume
@@ -43,9 +44,11 @@ def document(report: Report, desired: Desired, readings: Mapping[str, Any], befo
         "observed_at": now,
         "headline": headline,
         "stall_budget": desired.stall_budget,
+        "maintenance": _maintenance(desired),
         "volumes": [
             {
                 **_volume(v, states[v.id], report, desired, readings, old.get(v.id, {}), now),
+                "maintenance": states[v.id].state in (DEGRADED, REBUILDING) and is_expected(v, report.seen, desired),
                 "advice": advice.get(v.id),
             }
             for v in desired.volumes.values()
@@ -54,6 +57,14 @@ def document(report: Report, desired: Desired, readings: Mapping[str, Any], befo
         "findings": _findings(report.findings),
         "counts": {kind.value: sum(f.kind is kind for f in report.findings) for kind in Kind},
     }
+
+
+def _maintenance(desired: Desired) -> Document | None:
+    """The server that is in maintenance; None for none."""
+    one = desired.maintenance
+    if one is None or one.over:
+        return None
+    return {"server": one.server, "begun": one.begun, "until": one.until, "by": one.by}
 
 
 def any_copying(report: Report, desired: Desired) -> bool:
@@ -70,6 +81,7 @@ def failed(
         "observed_at": 0,
         "headline": "",
         "stall_budget": 0,
+        "maintenance": None,
         "volumes": [],
         "servers": [],
         "findings": [],

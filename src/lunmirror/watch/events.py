@@ -15,10 +15,12 @@ crash at any instant neither loses an event nor reports one twice.
 | decided      | nothing is refused any more                                                        |
 | invalid      | a pass could not begin, say since the configuration is not valid; valid: it can    |
 | reminder     | redundancy has been missing for another day                                        |
+| maintenance, maintenance over | an administrator took a server out of service; it ended, or was ended   |
 | no pass      | no pass has ended for too long; passes: one has                                    |
 | test         | `lunmirror notify --test`                                                          |
 
-No event is of a volume that was never whole: its first copy is no loss of redundancy.
+No event is of a volume that was never whole: its first copy is no loss of redundancy. Nor is one of a volume that lacks nothing
+but its leg on a server in maintenance: what was reported of it before still holds.
 """
 
 from typing import Any, NamedTuple
@@ -41,6 +43,7 @@ class Notes(NamedTuple):
     silent:  it was reported that no pass ends.
     pending: events to be delivered, the oldest first, each with `tries` and `after`: not to be tried before.
     serial:  of the last event.
+    resting: the server in maintenance, until when and by whom, as the status file has it; {} for none.
     """
 
     boot: str = ""
@@ -50,6 +53,7 @@ class Notes(NamedTuple):
     silent: bool = False
     pending: tuple[Json, ...] = ()
     serial: int = 0
+    resting: Json = {}  # noqa: RUF012
 
 
 def parse(raw: bytes | None) -> Notes:
@@ -83,6 +87,7 @@ def after_pass(notes: Notes, status: Json, boot: str, reminder: int, host: str =
     first = bool(boot) and boot != notes.boot
     volumes = {}
     seen = status["observed_at"] == status["written_at"]
+    resting = _resting(found, notes.resting, status) if seen else notes.resting
     for volume in status["volumes"] if seen else ():
         volumes[volume["volume"]] = _volume(found, volume, notes.volumes.get(volume["volume"], {}), first, reminder)
     if not seen:
@@ -95,7 +100,13 @@ def after_pass(notes: Notes, status: Json, boot: str, reminder: int, host: str =
     elif notes.error and not what:
         found.add("valid", "passes begin again", f"before: {notes.error}")
     after = notes._replace(
-        boot=boot or notes.boot, volumes=volumes, refused=refused, error=what, silent=False, serial=found.serial
+        boot=boot or notes.boot,
+        volumes=volumes,
+        refused=refused,
+        error=what,
+        silent=False,
+        serial=found.serial,
+        resting=resting,
     )
     return notes if after == notes else after._replace(pending=(*notes.pending, *found.events)[-MOST_PENDING:])
 
@@ -139,6 +150,8 @@ def _volume(found: _Found, volume: Json, old: Json, first: bool, reminder: int) 
     """What is noted of it now; events that follow are added."""
     state, before = volume["state"], old.get("state", "")
     now = found.now
+    if volume.get("maintenance"):
+        return old or {"state": WHOLE if _was_whole(volume) else "", "reported": now}
     if state == WHOLE:
         if before not in (WHOLE, ""):
             found.add("whole", _said(volume, "has full redundancy again"), "", "", volume["volume"], state)
@@ -194,6 +207,21 @@ def _refused(found: _Found, notes: Notes, status: Json) -> tuple[str, ...]:
     if notes.refused and not names:
         found.add("decided", "nothing is refused any more", f"before: {'; '.join(notes.refused)}")
     return names
+
+
+def _resting(found: _Found, old: Json, status: Json) -> Json:
+    """What is noted of a maintenance now; that one began or ended is added."""
+    now: Json = status.get("maintenance") or {}
+    if old and now.get("server") != old["server"]:
+        late = found.now >= old["until"]
+        how = "its time is over" if late else "it was ended"
+        next = "nothing: it is brought back as after an outage"
+        found.add("maintenance over", f"server {old['server']} is in maintenance no more", how, next)
+    if now and now["server"] != old.get("server"):
+        why = f"{now['by']} began it; what is expected of that server is not reported meanwhile"
+        what = f"server {now['server']} is in maintenance for {max(1, (now['until'] - found.now) // 60)} minutes"
+        found.add("maintenance", what, why, f"lunmirror maintenance {now['server']} --end")
+    return now
 
 
 def _said(volume: Json, words: str) -> str:

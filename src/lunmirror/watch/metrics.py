@@ -26,6 +26,10 @@ METRICS = {
     "lunmirror_findings": ("gauge", "What no step repairs, by kind; refused: an administrator must decide."),
     "lunmirror_volume_state": ("gauge", "1 for the state that the volume is in, 0 for the others."),
     "lunmirror_volume_redundant": ("gauge", "1 if every declared leg is in sync and can be reached."),
+    "lunmirror_volume_maintenance": (
+        "gauge",
+        "1 if all that it lacks is its leg on a server in maintenance: no alarm.",
+    ),
     "lunmirror_volume_size_bytes": ("gauge", "Size of the volume."),
     "lunmirror_volume_legs_declared": ("gauge", "Legs that the configuration declares."),
     "lunmirror_volume_legs_good": ("gauge", "Legs that hold all that was written, and can be reached."),
@@ -40,6 +44,10 @@ METRICS = {
     "lunmirror_volume_scrub_active": ("gauge", "1 while the kernel goes over the legs, by action."),
     "lunmirror_volume_mismatched_sectors": ("gauge", "Sectors that differ, as the last comparison counted them."),
     "lunmirror_server_can_lose": ("gauge", "1 if no volume would lose access or data with this server."),
+    "lunmirror_maintenance_end_timestamp_seconds": (
+        "gauge",
+        "When the maintenance of the server ends; only while it is in maintenance.",
+    ),
     "lunmirror_session_state": ("gauge", "1 for the state that the session is in, 0 for the others."),
     "lunmirror_stall_budget_seconds": (
         "gauge",
@@ -80,6 +88,8 @@ def samples(status: dict[str, Any]) -> Iterator[Sample]:
     yield "lunmirror_observation_timestamp_seconds", {}, status["observed_at"]
     for kind, count in status["counts"].items():
         yield "lunmirror_findings", {"kind": kind}, count
+    if resting := status.get("maintenance"):
+        yield "lunmirror_maintenance_end_timestamp_seconds", {"server": resting["server"]}, resting["until"]
     for volume in status["volumes"]:
         yield from _volume(volume)
     for server in status["servers"]:
@@ -92,6 +102,7 @@ def _volume(volume: dict[str, Any]) -> Iterator[Sample]:
     for one in VOLUME_STATES:
         yield f"{prefix}_state", {**labels, "state": one}, int(one == state)
     yield f"{prefix}_redundant", labels, int(state == "full")
+    yield f"{prefix}_maintenance", labels, int(volume.get("maintenance", False))
     yield f"{prefix}_legs_declared", labels, volume["legs"]["declared"]
     yield f"{prefix}_legs_good", labels, volume["legs"]["good"]
     if volume["size"] is not None:

@@ -38,6 +38,36 @@ def test_whole(tmp_path, capsys) -> None:
     assert figures[:3] == ["'age'=20s;;300;0", "'redundant'=1;;1:;0;1", "'vg0/lv_legs'=2;;2:;0;2"]
 
 
+def resting(status: dict) -> dict:
+    """The same, of a pass under a maintenance that explains it."""
+    status["maintenance"] = {"server": "filer2", "begun": 1, "until": 2, "by": "alice"}
+    status["pass"]["exit"] = 0
+    for volume in status["volumes"]:
+        volume["maintenance"] = volume["state"] != "full"
+    return status
+
+
+def test_what_a_server_in_maintenance_leaves_is_no_alarm(tmp_path, capsys) -> None:
+    seen = world(lv("AD", past=ONLY_LEFT), failed=("right",))
+    assert run(tmp_path, capsys, made(seen))[0] == 2
+
+    code, text, _ = run(tmp_path, capsys, resting(made(seen)))
+
+    assert code == 0
+    assert "vg0/lv in service, in maintenance" in text
+    assert "full redundancy; vg0/lv" in text
+
+
+def test_what_else_is_amiss_meanwhile_is_one(tmp_path, capsys) -> None:
+    seen = world(lv("AD", past=ONLY_LEFT), failed=("right",))
+    found = (Finding(Ref("session", "filer1"), Kind.REFUSED, "what is wrong"),)
+
+    code, text, _ = run(tmp_path, capsys, resting(made(seen, findings=found)))
+
+    assert code == 2
+    assert "an administrator must decide: what is wrong" in text
+
+
 @pytest.mark.parametrize(
     ("seen", "findings", "code", "words"),
     [

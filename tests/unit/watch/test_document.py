@@ -35,6 +35,7 @@ def test_all_is_well(valid) -> None:
             "legs": {"declared": 2, "good": 2},
             "copying": None,
             "scrub": {"due": "", "action": "", "mismatches": 0},
+            "maintenance": False,
             "advice": None,
         }
     ]

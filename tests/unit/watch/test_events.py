@@ -163,3 +163,31 @@ def test_events_that_nobody_takes_are_bounded() -> None:
     assert len(told.notes.pending) == events.MOST_PENDING
     assert told.notes.pending[-1]["serial"] == told.notes.serial
     json.loads(events.render(told.notes))
+
+
+def test_a_maintenance_is_told_at_its_beginning_and_its_end_and_nothing_between() -> None:
+    told = Told()
+    told.see(WHOLE)
+
+    def pass_under(until: int) -> list[str]:
+        told.now += 60
+        told.status = made(DEAD, before=told.status, now=told.now)
+        told.status["maintenance"] = {"server": "filer2", "begun": NOW, "until": until, "by": "alice"}
+        told.status["volumes"][0]["maintenance"] = True
+        return told._noted(60)
+
+    assert pass_under(NOW + 7200) == ["maintenance"]
+    assert [pass_under(NOW + 7200) for _ in range(3)] == [[], [], []], "no reminder either"
+    assert told.see(DEAD) == ["maintenance over", "degraded"]
+    assert told.told[-2]["why"] == "it was ended"
+    assert told.see(WHOLE) == ["whole"]
+
+
+def test_a_maintenance_that_ended_by_itself_is_told_so() -> None:
+    told = Told()
+    told.see(WHOLE)
+    told.status = made(WHOLE, before=told.status, now=told.now)
+    told.status["maintenance"] = {"server": "filer2", "begun": NOW, "until": told.now + 30, "by": "alice"}
+    told._noted(DAY)
+    assert told.see(WHOLE) == ["maintenance over"]
+    assert told.told[-1]["why"] == "its time is over"

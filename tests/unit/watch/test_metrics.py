@@ -58,7 +58,8 @@ def test_an_outage() -> None:
 def test_every_metric_is_typed_told_of_and_in_the_documentation() -> None:
     copying = made(world(lv("Aa", past=ONLY_LEFT, ratio=(3, 10), action="recover")))
     copying["volumes"][0]["copying"] = {"ratio": 0.3, "bytes_per_second": 100, "seconds_left_at_most": 5}
-    found = families(copying) | families(made(world(lv())))
+    resting = made(world(lv())) | {"maintenance": {"server": "filer2", "begun": 1, "until": 2, "by": "alice"}}
+    found = families(copying) | families(resting)
 
     names = {name.removesuffix("_total") for name in metrics.METRICS}
     assert set(found) == names

@@ -11,6 +11,7 @@ where a session object exists: the kernel and iscsid are retrying then, and a se
 | LOGGED_IN                   | recovery_tmo written if it differs; other timeouts: declared, not live          |
 | FAILED                      | degraded: iscsid tries                                                         |
 | FREE                        | renew.py: waited for if its portal answers, then renewed                       |
+| any but live, in maintenance| nothing: the server is not missed (engine/maintenance.py)                      |
 
 At boot open-iscsi.service may have asked for the same logins a moment ago, without waiting (docs/boot.md): iscsid then
 answers ours with "session exists" before there is one, and a session that is only just coming up reads like a broken
@@ -57,10 +58,11 @@ def _wait(desired: Desired, contexts: list[PathContext]) -> tuple[Step, ...]:
     do without."""
     if not desired.boot_wait:
         return ()
-    absent = [ctx for ctx in contexts if (facts := facts_of(ctx.state, NoSession)) and _awaited(facts)]
+    missed = [ctx for ctx in contexts if ctx.path.server.name != desired.resting]
+    absent = [ctx for ctx in missed if (facts := facts_of(ctx.state, NoSession)) and _awaited(facts)]
     endpoints = tuple({(ctx.path.portal.address, ctx.path.portal.port): None for ctx in absent})
     portals = _wait_for(absent, "{} silent", "{}", AwaitPortals(endpoints, float(desired.boot_wait)))
-    late = [ctx for ctx in contexts if (session := facts_of(ctx.state, Session)) and _late(session)]
+    late = [ctx for ctx in missed if (session := facts_of(ctx.state, Session)) and _late(session)]
     wanted = tuple(_endpoint(ctx.path, spelt(ctx.path, ctx.seen)) for ctx in late)
     # Side by side: while silent portals are waited for, sessions have the same time.
     seconds = SETTLE if portals else float(desired.boot_wait)
@@ -95,7 +97,10 @@ def _endpoint(path: Path, address: str) -> tuple[str, str, int]:
 
 
 def _plan(ctx: PathContext) -> Plan:
+    at_rest = ctx.path.server.name == ctx.desired.resting
     match ctx.state:
+        case Present(Session(live=False) | NoSession(others=())) if at_rest:
+            return Plan()
         case Present(Session() as session) if session.given_up:
             from lunmirror.layers.session.renew import bring_back  # only where one is
 

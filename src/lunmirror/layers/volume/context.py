@@ -107,6 +107,11 @@ class VolumeContext(Context):
         return any(pv in self.leaving for pv in leg.pvs)
 
     @property
+    def at_rest(self) -> bool:
+        """A server with a leg of it is in maintenance."""
+        return self.desired.resting in {self.desired.disks[disk].server for disk in self.volume.legs}
+
+    @property
     def seqno(self) -> int:
         """The metadata sequence number of the group, for the journal; 0 while the group cannot be seen."""
         return self.group.seqno if self.group else 0

@@ -13,7 +13,8 @@
 | another type, fewer legs, smaller        | lvconvert, lvextend                                             | keep.py  |
 | larger, or a leg where none is declared  | refused: nothing is ever shrunk or dropped                      | keep.py  |
 
-While legs are not in sync, or are to be compared, nothing but repair is done to a volume.
+While legs are not in sync, or are to be compared, nothing but repair is done to a volume; while a server with a leg of it is in
+maintenance, it is only started, and what the journal must know is noted.
 """
 
 from lunmirror.engine.desired import Desired
@@ -141,6 +142,11 @@ def _all_noted(ctx: VolumeContext, facts: LogicalVolume) -> tuple[Step, ...]:
     return repair.note(ctx, facts) or (ctx.note_legs(facts, entry) if entry else ())
 
 
+def _allowed(ctx: VolumeContext, answer: Plan) -> tuple[Step, ...]:
+    """The answer's steps; none while a server with a leg of the volume is in maintenance."""
+    return () if ctx.at_rest else answer.steps
+
+
 def _tend(ctx: VolumeContext, facts: LogicalVolume, admissions: tuple[Step, ...], admitting: bool) -> Plan:
     if answer := layout.strange(ctx, facts):
         return answer
@@ -175,12 +181,12 @@ def _tend(ctx: VolumeContext, facts: LogicalVolume, admissions: tuple[Step, ...]
         return Plan(noted, beside)  # what follows is planned in the next round, from what LVM says then
     for question in REPAIRS:
         if answer := question(ctx, facts):
-            return Plan((*noted, *answer.steps), (*answer.findings, *beside))
+            return Plan((*noted, *_allowed(ctx, answer)), (*answer.findings, *beside))
     # Once nothing is left to note, since it writes the journal, too; and before any change, which would have legs copied
     # of which one may lack writes.
     if scrub := choose.scrub(ctx, facts):
         return Plan(noted, beside) if noted else Plan(scrub.steps, (*scrub.findings, *beside))
     for question in CHANGES:
         if answer := question(ctx, facts):
-            return Plan((*noted, *answer.steps), (*answer.findings, *beside))
+            return Plan((*noted, *_allowed(ctx, answer)), (*answer.findings, *beside))
     return Plan(noted, beside)
