@@ -94,6 +94,7 @@ def test_an_upgrade_waits_for_a_pass(in_service: Lab, newer: Path) -> None:
     lab.run(
         f"systemctl stop lunmirror.timer; umount {MOUNT}; lvchange -an vg0/testlv; filer stop filer2", timeout=120
     )
+    lab.run("while systemctl is-active lunmirror.service | grep -qv inactive; do sleep 0.5; done", timeout=200)
     running = lab.spawn("lunmirror apply >/dev/null; echo $? $(date +%s.%N)")
     lab.run("until [ -s /run/lunmirror/lock ]; do sleep 0.1; done", timeout=60)
 
