@@ -111,7 +111,7 @@ def test_the_root_is_a_handful_of_packages() -> None:
     inside = {name.split(".")[1] for name in MODULES if name != "lunmirror"}
     assert inside == {
         *("__main__", "analysis", "cli", "config", "drill", "engine"),
-        *("host", "install", "layers", "lvm", "report", "speed", "watch"),
+        *("host", "install", "layers", "lvm", "report", "setup", "speed", "watch"),
     }
     assert ours("lunmirror.engine") == set(), "what a pass needs is imported module by module"
 
@@ -127,6 +127,19 @@ def test_analysis_does_not_render_and_reports_do_not_look(module: str) -> None:
 def test_nothing_imports_the_command_line() -> None:
     below = [name for name in MODULES if not within(name, "lunmirror.cli", "lunmirror.__main__")]
     assert [name for name in below if any(within(other, "lunmirror.cli") for other in ours(name))] == []
+
+
+def test_a_proposal_is_made_by_the_command_line_alone() -> None:
+    """What reads a machine that nobody declared has no way into a pass, and none to change anything."""
+    using = [
+        name
+        for name in MODULES
+        if not within(name, "lunmirror.setup") and any(within(o, "lunmirror.setup") for o in ours(name))
+    ]
+    assert using
+    assert all(within(name, "lunmirror.cli.commands") for name in using)
+    changing = {"lunmirror.engine.execute", "lunmirror.engine.runlock", "lunmirror.host.live", "lunmirror.host.files"}
+    assert not [name for name in modules("setup") if changing & ours(name)]
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if not within(name, "lunmirror.host")])

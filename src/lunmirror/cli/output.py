@@ -89,6 +89,13 @@ def show_error(error: LunmirrorError, as_json: bool) -> Exit:
     return error.exit
 
 
+def remark(words: str) -> None:
+    """A sentence on stderr, beside a report that may have gone into a file."""
+    if sys.stderr is not None:
+        with suppress(OSError):
+            print(f"lunmirror: {shown(words)}", file=sys.stderr)
+
+
 def flush() -> None:
     """Before the process ends without the interpreter's own ending."""
     for stream in (sys.stdout, sys.stderr):

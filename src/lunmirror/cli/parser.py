@@ -6,6 +6,7 @@ from typing import Protocol
 
 from lunmirror.cli import options
 from lunmirror.cli.commands import (
+    adopt,
     apply,
     can_lose,
     check,
@@ -54,6 +55,7 @@ VERBS: dict[str, Command] = {
     "notify": notify,
     "drill": drill,
     "speed": speed,
+    "adopt": adopt,
     "history": history,
     "schema": schema,
     "explain": explain,
@@ -72,10 +74,11 @@ MEANT_VERBS = {
         ("run", "sync", "repair", "converge"), "`lunmirror apply` brings the machine to the declared state"
     ),
     **dict.fromkeys(
-        ("init", "adopt", "import", "discover", "new"),
+        ("init", "discover", "new"),
         "the configuration is written by hand, from the example that is installed: `lunmirror check` and `lunmirror plan`"
         " then say what is missing, and nothing is overwritten",
     ),
+    **dict.fromkeys(("import", "takeover"), "`lunmirror adopt` prints the configuration of what is in use"),
     **dict.fromkeys(
         ("remove", "delete", "destroy", "decommission"),
         "nothing is removed: take it out of the configuration, and `lunmirror status` names the ways out",

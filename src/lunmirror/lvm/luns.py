@@ -1,5 +1,6 @@
 """From a session to the block devices of one LUN, in sysfs."""
 
+from lunmirror.engine.plain import count
 from lunmirror.host.protocol import Reader
 from lunmirror.host.sysfs import session
 
@@ -24,3 +25,14 @@ def patterns(sid: str, lun: int) -> tuple[str, ...]:
 def blocks(reader: Reader, sid: str, lun: int) -> tuple[str, ...]:
     """The block devices of the LUN in one session, as sysfs directories: one, or none. Two layers ask in one pass."""
     return reader.memoize(f"LUN {lun} of {sid}", lambda: tuple(f for p in patterns(sid, lun) for f in reader.glob(p)))
+
+
+def every(reader: Reader, sid: str) -> dict[int, str]:
+    """LUN -> the kernel's name of its block device ("sdb"), of all that a session shows."""
+    found = {}
+    for directory in reader.glob(f"{place(sid)}:*/block/*"):
+        scsi, _, kernel = directory.rsplit("/", 2)
+        number = count(scsi.rsplit(":", 1)[-1])
+        if number is not None:
+            found[number & ~FLAT if number >= FLAT else number] = kernel
+    return found

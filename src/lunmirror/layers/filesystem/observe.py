@@ -96,6 +96,11 @@ class _Look:
         return count(text(self.reader, f"{paths.SYS}/fs/ext4/{kernel}/errors_count")) or 0
 
 
+def probed(reader: Reader, lv: LogicalVolume, deadline: float) -> Seen[Facts]:
+    """What is read off one active volume, mounted or not: Present(Bare | FileSystem | Other) or Unknown."""
+    return _Probe(reader, lv, deadline, lv.tags).result()
+
+
 def _tags(lvm: Seen[Lvm]) -> Seen[dict[str, tuple[str, ...]]]:
     """Present(volume UUID -> tags) or Unknown."""
     return Present({row.uuid: row.tags for row in lvm.facts.lvs}) if isinstance(lvm, Present) else lvm

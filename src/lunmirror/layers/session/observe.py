@@ -17,13 +17,15 @@ IFACE = "default"
 PROBE = 3.0  # seconds for a portal to accept a connection
 
 
-class _Kernel(NamedTuple):
-    """One session object of the kernel; `endpoints` are (address, port), first the one that was asked for."""
+class Kernel(NamedTuple):
+    """One session object of the kernel; `target` is in lower case, `spelled` as it was asked for; `endpoints` are
+    (address, port), first the one that was asked for."""
 
     sid: str
     target: str
     iface: str
     endpoints: tuple[tuple[str, str], ...]
+    spelled: str = ""
 
 
 def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
@@ -31,7 +33,7 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
     wanted = desired.paths()
     if not wanted:
         return {}
-    kernels = _kernels({path.target.lower() for path in wanted}, reader)
+    kernels = kernels_of(reader, {path.target.lower() for path in wanted})
     if isinstance(kernels, Unknown):
         return {path.name: kernels for path in wanted}
     found = {path.name: _session(path, kernels, reader, seen) for path in wanted}
@@ -73,8 +75,8 @@ def _given_up(
     return {**found, **{path.name: Present(session) for path, session in look(free, reader).items()}}
 
 
-def _kernels(targets: set[str], reader: Reader) -> tuple[_Kernel, ...] | Unknown:
-    """The kernel's sessions with these targets (lower case)."""
+def kernels_of(reader: Reader, targets: set[str] | None = None) -> tuple[Kernel, ...] | Unknown:
+    """The kernel's sessions, all of them or those with these targets (lower case)."""
     listing = reader.directory(paths.SYS_SESSIONS)
     if isinstance(listing, Unknown):
         return Unknown(f"the kernel's sessions cannot be listed: {paths.SYS_SESSIONS}: {listing.reason}")
@@ -85,10 +87,10 @@ def _kernels(targets: set[str], reader: Reader) -> tuple[_Kernel, ...] | Unknown
     return tuple(_each(listing.facts, targets, reader))
 
 
-def _each(sids: tuple[str, ...], targets: set[str], reader: Reader) -> Iterator[_Kernel]:
+def _each(sids: tuple[str, ...], targets: set[str] | None, reader: Reader) -> Iterator[Kernel]:
     for sid in sids:
         target = text(reader, f"{sysfs.session(sid)}/targetname")
-        if target.lower() not in targets:
+        if targets is not None and target.lower() not in targets:
             continue
         connection = sysfs.connection(sid)
         pairs = (
@@ -96,10 +98,10 @@ def _each(sids: tuple[str, ...], targets: set[str], reader: Reader) -> Iterator[
             for prefix in ("persistent_", "")
         )
         places = tuple(pair for pair in pairs if pair[0] not in UNSET and count(pair[1]) is not None)
-        yield _Kernel(sid, target.lower(), text(reader, f"{sysfs.session(sid)}/ifacename"), places)
+        yield Kernel(sid, target.lower(), text(reader, f"{sysfs.session(sid)}/ifacename"), places, target)
 
 
-def _session(path: Path, kernels: tuple[_Kernel, ...], reader: Reader, seen: World) -> Seen[Session]:
+def _session(path: Path, kernels: tuple[Kernel, ...], reader: Reader, seen: World) -> Seen[Session]:
     """The path's session; Absent if it has none."""
     addresses = {path.portal.address, _recorded(path, seen)}
     mine = [k for k in kernels if k.target == path.target.lower()]
@@ -132,7 +134,7 @@ def _joined(sid: str, reader: Reader) -> bool:
 
 
 def _missing(
-    desired: Desired, missing: list[Path], kernels: tuple[_Kernel, ...], reader: Reader, seen: World
+    desired: Desired, missing: list[Path], kernels: tuple[Kernel, ...], reader: Reader, seen: World
 ) -> dict[str, Seen[Any]]:
     """Whether the portals answer: all asked at once, and only those whose record says that a login can be tried."""
     ready = [p for p in missing if isinstance(_record(p, seen), Record)]
@@ -152,7 +154,7 @@ def _urgent(desired: Desired, path: Path, reader: Reader) -> bool:
     return any(reader.link(f"{paths.MAPPER}/{v.dm}") is ABSENT for v in waiting)
 
 
-def _others(path: Path, kernels: tuple[_Kernel, ...]) -> tuple[str, ...]:
+def _others(path: Path, kernels: tuple[Kernel, ...]) -> tuple[str, ...]:
     """Sessions that reach the same portal and target in a way that is not lunmirror's."""
     ways = []
     for kernel in kernels:
