@@ -24,7 +24,7 @@ function __lunmirror_verb
             continue
         end
         switch $word
-            case --config --log-level --out --plan --lock-wait --wait --timeout --keep --for --seconds --picture --most --last --root --prefix --program --system
+            case --config --log-level --out --plan --lock-wait --wait --timeout --keep --for --seconds --picture --most --server --target --lun --chap --group --last --root --prefix --program --system
                 set skip 1
             case '-*'
             case '*'
@@ -49,6 +49,8 @@ complete -c lunmirror -n 'not __lunmirror_verb' -a metrics -d 'print what the la
 complete -c lunmirror -n 'not __lunmirror_verb' -a notify -d 'send the notifications that wait, or a test'
 complete -c lunmirror -n 'not __lunmirror_verb' -a drill -d 'rehearse the loss of that server: drop its traffic, measure, repair, report'
 complete -c lunmirror -n 'not __lunmirror_verb' -a speed -d 'measure how fast each leg and the mirror are read, and the link to each server'
+complete -c lunmirror -n 'not __lunmirror_verb' -a init -d 'propose a first configuration from the addresses of the servers'
+complete -c lunmirror -n 'not __lunmirror_verb' -a adopt -d 'print the configuration of a machine that was set up by hand'
 complete -c lunmirror -n 'not __lunmirror_verb' -a history -d 'show what passes changed, and when the state of a volume became another'
 complete -c lunmirror -n 'not __lunmirror_verb' -a schema -d 'print the JSON Schema of the configuration'
 complete -c lunmirror -n 'not __lunmirror_verb' -a explain -d 'explain a key of the configuration'
@@ -150,6 +152,20 @@ complete -c lunmirror -n '__lunmirror_verb speed' -l config -r -F -d 'the config
 complete -c lunmirror -n '__lunmirror_verb speed' -l log-level -x -a 'debug info warning error critical' -d 'the least that is logged on stderr'
 complete -c lunmirror -n '__lunmirror_verb speed' -s h -l help -d 'show this'
 complete -c lunmirror -n '__lunmirror_verb speed' -s V -l version -d 'print the version'
+complete -c lunmirror -n '__lunmirror_verb init' -l server -x -a '' -d 'a server'
+complete -c lunmirror -n '__lunmirror_verb init' -l target -x -a '' -d 'which target of that server, if it announces several'
+complete -c lunmirror -n '__lunmirror_verb init' -l lun -x -a '' -d 'which LUN, on every server alike'
+complete -c lunmirror -n '__lunmirror_verb init' -l chap -x -a '' -d 'the CHAP name of this client for that server, and the file that holds the secret'
+complete -c lunmirror -n '__lunmirror_verb init' -l group -x -a '' -d 'the name of the volume group (default vg0)'
+complete -c lunmirror -n '__lunmirror_verb init' -l out -r -F -d 'write it to this file, which must not be there, in place of stdout'
+complete -c lunmirror -n '__lunmirror_verb init' -l config -r -F -d 'the configuration (default /etc/lunmirror/lunmirror.toml)'
+complete -c lunmirror -n '__lunmirror_verb init' -l log-level -x -a 'debug info warning error critical' -d 'the least that is logged on stderr'
+complete -c lunmirror -n '__lunmirror_verb init' -s h -l help -d 'show this'
+complete -c lunmirror -n '__lunmirror_verb init' -s V -l version -d 'print the version'
+complete -c lunmirror -n '__lunmirror_verb adopt' -l config -r -F -d 'the configuration (default /etc/lunmirror/lunmirror.toml)'
+complete -c lunmirror -n '__lunmirror_verb adopt' -l log-level -x -a 'debug info warning error critical' -d 'the least that is logged on stderr'
+complete -c lunmirror -n '__lunmirror_verb adopt' -s h -l help -d 'show this'
+complete -c lunmirror -n '__lunmirror_verb adopt' -s V -l version -d 'print the version'
 complete -c lunmirror -n '__lunmirror_verb history' -l last -x -a '' -d 'how many entries (default 20'
 complete -c lunmirror -n '__lunmirror_verb history' -s v -l verbose -d 'every step of each pass, and times in full'
 complete -c lunmirror -n '__lunmirror_verb history' -l json -d 'print one JSON document in place of text'
@@ -182,7 +198,7 @@ complete -c lunmirror -n '__lunmirror_verb install-files' -l config -r -F -d 'th
 complete -c lunmirror -n '__lunmirror_verb install-files' -l log-level -x -a 'debug info warning error critical' -d 'the least that is logged on stderr'
 complete -c lunmirror -n '__lunmirror_verb install-files' -s h -l help -d 'show this'
 complete -c lunmirror -n '__lunmirror_verb install-files' -s V -l version -d 'print the version'
-complete -c lunmirror -n '__lunmirror_verb help' -a 'check plan apply status can-lose choose maintenance metrics notify drill speed history schema explain completion install-files help version' -d 'one verb'
+complete -c lunmirror -n '__lunmirror_verb help' -a 'check plan apply status can-lose choose maintenance metrics notify drill speed init adopt history schema explain completion install-files help version' -d 'one verb'
 complete -c lunmirror -n '__lunmirror_verb help' -l config -r -F -d 'the configuration (default /etc/lunmirror/lunmirror.toml)'
 complete -c lunmirror -n '__lunmirror_verb help' -l log-level -x -a 'debug info warning error critical' -d 'the least that is logged on stderr'
 complete -c lunmirror -n '__lunmirror_verb help' -s h -l help -d 'show this'

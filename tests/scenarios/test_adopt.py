@@ -491,7 +491,7 @@ def test_what_cannot_be_read_is_not_taken_for_absent(manner: str) -> None:
     world = mounted("UUID={uuid} /srv/mail ext4 defaults 0 2")().world
     whole = SimHost(world)
     adopt(whole, PLACE)
-    for number in range(1, whole.reads + 1, 17 if manner == "garbage" else 9):
+    for number in range(1, whole.reads + 1, 43 if manner == "garbage" else 29):
         host = SimHost(
             world, lambda call, number=number: manner if call.number == number and not call.changes else ""
         )

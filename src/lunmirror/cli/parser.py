@@ -15,6 +15,7 @@ from lunmirror.cli.commands import (
     drill,
     explain,
     history,
+    init,
     install_files,
     maintenance,
     metrics,
@@ -55,6 +56,7 @@ VERBS: dict[str, Command] = {
     "notify": notify,
     "drill": drill,
     "speed": speed,
+    "init": init,
     "adopt": adopt,
     "history": history,
     "schema": schema,
@@ -73,11 +75,7 @@ MEANT_VERBS = {
     **dict.fromkeys(
         ("run", "sync", "repair", "converge"), "`lunmirror apply` brings the machine to the declared state"
     ),
-    **dict.fromkeys(
-        ("init", "discover", "new"),
-        "the configuration is written by hand, from the example that is installed: `lunmirror check` and `lunmirror plan`"
-        " then say what is missing, and nothing is overwritten",
-    ),
+    **dict.fromkeys(("discover", "new", "generate"), "`lunmirror init` proposes a first configuration"),
     **dict.fromkeys(("import", "takeover"), "`lunmirror adopt` prints the configuration of what is in use"),
     **dict.fromkeys(
         ("remove", "delete", "destroy", "decommission"),

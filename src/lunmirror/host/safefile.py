@@ -70,6 +70,17 @@ def replace(path: str, content: bytes, mode: int = 0o600, sync: bool = True) -> 
         sync_directory(os.path.dirname(path))
 
 
+def put_new(path: str, content: bytes, mode: int) -> None:
+    """A whole file where there is none. Raises OSError: FileExistsError if there is one."""
+    temporary = f"{path}.{os.getpid()}"
+    try:
+        create(temporary, content, mode)
+        os.link(temporary, path)
+    finally:
+        remove_if_there(temporary)
+    sync_directory(os.path.dirname(path))
+
+
 def remove_if_there(path: str) -> None:
     """Raises OSError if it is there and cannot be removed. On a read-only file system what comes next says so."""
     try:

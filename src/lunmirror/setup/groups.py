@@ -10,10 +10,11 @@ from lunmirror.engine.errors import HostError
 from lunmirror.engine.model import Present, Unknown, World, facts_of
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
+from lunmirror.host.sysfs import text
 from lunmirror.layers import LAYERS
 from lunmirror.layers.disk.facts import Lun, shown
 from lunmirror.layers.group.facts import VolumeGroup
-from lunmirror.lvm.devices import Devices, text
+from lunmirror.lvm.devices import Devices
 from lunmirror.lvm.origin import described, labels, origins
 from lunmirror.lvm.read import Lvm, LvRow, PvRow, VgRow, read_lvm
 

@@ -6,11 +6,13 @@ from lunmirror.engine.desired import Portal
 
 
 class Chap(NamedTuple):
-    """`record` is the path of the node record that holds the secrets now. `mutual`: the server's name, '' for none."""
+    """`mutual`: the server's name, '' for none. `record` is the path of the node record that holds the secrets now, '' for
+    none; `file` that of the secret, '' for one that is proposed."""
 
     username: str
-    mutual: str
-    record: str
+    mutual: str = ""
+    record: str = ""
+    file: str = ""
 
 
 class Server(NamedTuple):

@@ -16,9 +16,9 @@ from lunmirror.engine.model import Unknown
 from lunmirror.engine.plain import same_address
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
-from lunmirror.layers.session.observe import IFACE, UNSET, Kernel, kernels_of
+from lunmirror.host.sysfs import UNSET, text
+from lunmirror.layers.session.observe import IFACE, Kernel, kernels_of
 from lunmirror.lvm import luns
-from lunmirror.lvm.devices import text
 from lunmirror.lvm.origin import label
 
 

@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 from lunmirror.config import names
-from lunmirror.config.legs import FEWEST_LEGS
 from lunmirror.config.problems import InvalidValue
 from lunmirror.config.units import LARGEST_REGION, SMALLEST_REGION
+from lunmirror.config.walk import FEWEST_LEGS
 from lunmirror.engine import desired
 from lunmirror.engine.desired import Desired, Size
 from lunmirror.engine.model import World, facts_of

@@ -15,24 +15,29 @@ _HOME = paths.CONFIG.rpartition("/")[0]
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
-def text(proposal: Proposal, head: Iterable[str], chap: bool = True) -> str:
+TITLES = ("NOT EXPRESSED, or an administrator must decide. All of it is left as it is:", "Left out:")
+
+
+def text(proposal: Proposal, head: Iterable[str], chap: bool = True, titles: tuple[str, str] = TITLES) -> str:
     """The whole file. `head`: paragraphs to begin with. `chap`: with the tables that name files of secrets, which may not be
-    there yet."""
+    there yet. `titles`: of what is refused, and of what is left out."""
     lines = [line for paragraph in head for line in (*comment(paragraph), "#")][:-1]
-    for title, entries in (
-        ("NOT EXPRESSED, or an administrator must decide. All of it is left as it is:", proposal.refused),
-        ("Left out:", proposal.left),
-    ):
+    for title, entries in zip(titles, (proposal.refused, proposal.left), strict=True):
         if entries:
             lines += ["#", f"# {title}", *(line for one in entries for line in comment(one, "- ", "  "))]
     lines += ["", "version = 1", ""]
     for server in proposal.servers:
         lines += [*_server(server, chap), ""]
     for disk in proposal.disks:
-        lines += [*_disk(disk), ""]
+        lines += [*disk_lines(disk), ""]
     for group in proposal.groups:
-        lines += [*_group(group), ""]
+        lines += [*group_lines(group), ""]
     return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def commented(lines: Iterable[str]) -> list[str]:
+    """Lines of TOML, out of force."""
+    return [f"# {line}".rstrip() for line in lines]
 
 
 def comment(words: str, first: str = "", rest: str = "") -> list[str]:
@@ -80,16 +85,15 @@ def _server(server: Server, chap: bool) -> Iterator[str]:
 
 
 def _chap(server: str, chap: Chap) -> Iterator[str]:
-    yield from comment(
-        "The secret stays out of this file, in one of its own beside it. The node record has it now: as root, this copies"
-        " it without showing it."
-        if chap.record
-        else "The secret is a file of its own, with one line, mode 0600 (the path is relative to this file's directory)."
-    )
+    if chap.record:
+        yield from comment(
+            "The secret stays out of this file, in one of its own beside it. The node record has it now: as root, this"
+            " copies it without showing it."
+        )
     yield from _filled("node.session.auth.password", server, chap)
     yield f"[{key('servers', server, 'chap')}]"
     yield f"username = {quoted(chap.username)}"
-    yield f"password_file = {quoted(f'secrets/{server}')}"
+    yield f"password_file = {quoted(chap.file or f'secrets/{server}')}"
     if chap.mutual:
         yield ""
         yield from _filled("node.session.auth.password_in", f"{server}-mutual", chap)
@@ -110,7 +114,7 @@ def _filled(record_key: str, name: str, chap: Chap) -> Iterator[str]:
     yield f"#     > {_HOME}/secrets/{name})"
 
 
-def _disk(disk: Disk) -> Iterator[str]:
+def disk_lines(disk: Disk) -> Iterator[str]:
     yield from comment(disk.remark) if disk.remark else ()
     yield f"[{key('disks', disk.name)}]"
     yield f"server = {quoted(disk.server)}"
@@ -120,7 +124,7 @@ def _disk(disk: Disk) -> Iterator[str]:
         yield "partition = true"
 
 
-def _group(group: Group) -> Iterator[str]:
+def group_lines(group: Group) -> Iterator[str]:
     yield from comment(group.remark) if group.remark else ()
     yield f"[{key('groups', group.name)}]"
     yield f"disks = {listed(group.disks)}"

@@ -2,6 +2,7 @@
 
 import os.path
 from collections.abc import Iterator
+from typing import TypeAlias
 
 from lunmirror.engine.desired import Desired, Path, Portal
 from lunmirror.engine.model import ABSENT, Absent, Observed, Present, Seen, Unknown, World, facts_of
@@ -12,6 +13,8 @@ from lunmirror.host.protocol import Reader
 from lunmirror.layers.node.facts import Missing, Record, Torn
 from lunmirror.layers.node.record import overlong, settings_of, tear
 from lunmirror.layers.node.settings import PASSWORD, PASSWORD_IN, SECRET_KEYS, password_files
+
+Offer: TypeAlias = tuple[Portal, int, str]  # where a target is announced: portal, portal group tag, target
 
 IFACE = "default"
 PROBE = 3.0  # seconds for a portal to accept a connection
@@ -220,8 +223,8 @@ def _announced(root: str, missing: list[Path], reader: Reader) -> dict[str, Seen
     return answers
 
 
-def _tag(root: str, path: Path, reader: Reader) -> Seen[Missing]:
-    portal, server = path.portal, path.server.name
+def announced(reader: Reader, portal: Portal, server: str) -> tuple[Offer, ...] | Unknown:
+    """What the server announces to this initiator at a portal that accepts connections. Logs in to nothing, writes nothing."""
     ran = reader.query(
         (paths.ISCSIADM, "-m", "discovery", "-t", "st", "-p", str(portal), "-o", "nonpersistent", "-I", IFACE),
         DISCOVERY,
@@ -233,10 +236,17 @@ def _tag(root: str, path: Path, reader: Reader) -> Seen[Missing]:
         return Unknown(f"server {server} announces no target to this initiator at {portal}: check its access list")
     if ran.rc != 0:
         return Unknown(f"server {server} could not be asked for its targets at {portal}: {ran.why}")
-    announced = [offer for offer in map(_offer, ran.out.splitlines()) if offer]
-    offers = [offer for offer in announced if offer[2] == path.target]
+    return tuple(offer for offer in map(_offer, ran.out.splitlines()) if offer)
+
+
+def _tag(root: str, path: Path, reader: Reader) -> Seen[Missing]:
+    portal, server = path.portal, path.server.name
+    answer = announced(reader, portal, server)
+    if isinstance(answer, Unknown):
+        return answer
+    offers = [offer for offer in answer if offer[2] == path.target]
     if not offers:
-        spelled = next((name for _, _, name in announced if name.lower() == path.target.lower()), "")
+        spelled = next((name for _, _, name in answer if name.lower() == path.target.lower()), "")
         if spelled:
             return Unknown(
                 f"server {server} announces this target as {spelled}: capital letters do not distinguish two targets, but"
@@ -253,7 +263,7 @@ def _tag(root: str, path: Path, reader: Reader) -> Seen[Missing]:
     return _one_tag(root, path, here, reader)
 
 
-def _tag_by_name(root: str, path: Path, offers: list[tuple[Portal, int, str]], reader: Reader) -> Seen[Missing]:
+def _tag_by_name(root: str, path: Path, offers: list[Offer], reader: Reader) -> Seen[Missing]:
     """The portal is declared by host name, the server announces addresses: a record by one of those would be a
     second session to the same disk."""
     for offer in offers:
@@ -266,7 +276,7 @@ def _tag_by_name(root: str, path: Path, offers: list[tuple[Portal, int, str]], r
     return _one_tag(root, path, offers, reader)
 
 
-def _one_tag(root: str, path: Path, offers: list[tuple[Portal, int, str]], reader: Reader) -> Seen[Missing]:
+def _one_tag(root: str, path: Path, offers: list[Offer], reader: Reader) -> Seen[Missing]:
     tags = sorted({tag for _, tag, _ in offers})
     if len(tags) > 1:
         return Unknown(f"server {path.server.name} announces {path.target} with several portal group tags ({tags})")
@@ -278,7 +288,7 @@ def _one_tag(root: str, path: Path, offers: list[tuple[Portal, int, str]], reade
     return Present(Missing(tags[0], file))
 
 
-def _offer(line: str) -> tuple[Portal, int, str] | None:
+def _offer(line: str) -> Offer | None:
     """(portal, tpgt, target) of a line of discovery: `192.168.1.115:3260,1 iqn.…`, `[fd00::15]:3260,1 iqn.…`
     (usr/idbm.c, idbm_print_node_flat)."""
     place, _, target = line.strip().partition(" ")
