@@ -92,6 +92,7 @@ class Table:
 class Lun:
     size: int
     wwid: str = "t10.IET     00010001"
+    serial: str = "beaf11"  # tgt's default for LUN 1 of its first target
     table: Table | None = None
     body: Area = None  # type: ignore[assignment]
     part: Area = None  # type: ignore[assignment]

@@ -151,6 +151,7 @@ def _establish(
         recv_tmo=int(record.get("node.conn[0].timeo.noop_out_interval", 5)),
         ping_tmo=int(record.get("node.conn[0].timeo.noop_out_timeout", 5)),
         iface=iface,
+        digest=record.get("node.conn[0].iscsi.DataDigest", "None").startswith("CRC32C"),
         err_tmo=tuple(int(record.get(f"node.session.err_timeo.{n}_timeout", 30)) for n in ERR),
     )
     world.sessions.append(session)

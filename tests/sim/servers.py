@@ -94,6 +94,7 @@ class Session:
     local_port: int = 0
     disks: list[ScsiDisk] = field(default_factory=list)
     iface: str = "default"
+    digest: bool = False  # negotiated: data carry a CRC32C
 
     def tick(self, seconds: float) -> None:
         """As measured in the lab: silence, then FAILED and blocked, then FREE and failing fast; back within 4 s."""

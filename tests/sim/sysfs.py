@@ -26,7 +26,7 @@ def grow(world: World) -> Tree:
         "/dev/mapper",
         "/proc/self",
     } | world.directories
-    put = lambda path, text: files.__setitem__(path, f"{text}\n".encode())  # noqa: E731
+    put = lambda path, text: files.__setitem__(path, _raw(text))  # noqa: E731
     _disk(put, links, empty, "vda", "254:0", 8 << 30, "/sys/devices/pci0000:00/0000:00:04.0/virtio1/block/vda", 1)
     put("/run/udev/data/b254:0", "")
     for minor, loop in enumerate(world.loops):
@@ -43,6 +43,14 @@ def grow(world: World) -> Tree:
     if world.systemd:
         empty.add("/run/systemd/system")
     return Tree(files, _directories(files, empty), links)
+
+
+def _raw(value: object) -> bytes:
+    return value if isinstance(value, bytes) else f"{value}\n".encode()
+
+
+def _vpd(code: int, body: bytes) -> bytes:
+    return bytes((0, code)) + len(body).to_bytes(2, "big") + body
 
 
 def _session(world: World, session: Session, put, links, empty) -> None:
@@ -68,6 +76,8 @@ def _session(world: World, session: Session, put, links, empty) -> None:
         ("local_port", session.local_port),
         ("recv_tmo", session.recv_tmo),
         ("ping_tmo", session.ping_tmo),
+        ("data_digest", int(session.digest)),
+        ("header_digest", 0),
     ):
         put(f"{connection}/{name}", value)
     for disk in session.disks:
@@ -76,6 +86,9 @@ def _session(world: World, session: Session, put, links, empty) -> None:
         for root in (f"{base}/device", device):
             put(f"{root}/{scsi}/state", session.scsi_state)
             put(f"{root}/{scsi}/wwid", disk.lun.wwid)
+            name = disk.lun.wwid.removeprefix("t10.").encode()
+            put(f"{root}/{scsi}/vpd_pg83", _vpd(0x83, bytes((2, 1, 0, len(name))) + name))
+            put(f"{root}/{scsi}/vpd_pg80", _vpd(0x80, disk.lun.serial.encode()))
             put(f"{root}/{scsi}/timeout", disk.patience["timeout"])
             put(f"{root}/{scsi}/eh_timeout", disk.patience["eh_timeout"])
             put(f"{root}/{scsi}/scsi_disk/{sid}:0:0:{disk.number}/max_retries", disk.patience["max_retries"])

@@ -87,7 +87,7 @@ def _old(desired: Desired, report: Report) -> Iterator[tuple[Path, Session]]:
         session = state.facts if isinstance(state, Present) else None
         if not isinstance(session, Session) or not session.live or session.twins:
             continue
-        if stale(session, path.server.timeouts) and _recorded(path, report):
+        if stale(session, path.server) and _recorded(path, report):
             yield path, session
 
 
@@ -146,6 +146,6 @@ def plan(server: str, desired: Desired, report: Report) -> Plan:
 
 
 def _again(ctx: PathContext, session: Session, proof: str) -> tuple[Step, Step]:
-    old = stale(session, ctx.path.server.timeouts)
+    old = stale(session, ctx.path.server)
     drift = tuple(Drift(f"{ctx.key}.{one.name}", str(one.wanted), str(one.live)) for one in old)
     return again(ctx, login(ctx, spelt(ctx.path, ctx.seen), ()), drift, "", proof)

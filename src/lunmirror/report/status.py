@@ -174,7 +174,7 @@ def _below(disk: Disk, desired: Desired, report: Report, beside: Beside) -> dict
             if session
             else instead
         )
-        old = stale(session, path.server.timeouts) if session else ()
+        old = stale(session, path.server) if session else ()
         if old:
             live |= {"declared_not_live": {one.name: {"declared": one.wanted, "live": one.live} for one in old}}
         error = beside.errors.get(session.sid) if session else None

@@ -6,7 +6,7 @@ volume are read at the same places. It must lead to the declared disk: server, t
 
 from typing import NamedTuple
 
-from lunmirror.engine.desired import Desired, Disk, Volume
+from lunmirror.engine.desired import Desired, Disk, Volume, dm_name
 from lunmirror.engine.model import Absent, Report, Unknown, World, facts_of
 from lunmirror.engine.plain import count
 from lunmirror.host import paths
@@ -108,7 +108,7 @@ def _leg(
     if not facts.is_in_place(leg):
         return skipped._replace(why="it runs on a device that is not the declared disk")
     top = _kernel(facts.number, reader)
-    kernel = top if facts.type == "linear" else _beneath(top, f"{facts.dm}_{_kind(leg.name)}", reader)
+    kernel = top if facts.type == "linear" else _beneath(top, dm_name(volume.group, leg.name), reader)
     on = origins(reader, kernel) if kernel else ()
     if not on or not all(origin.sid and places.allow(origin, disk.name) for origin in on):
         return skipped._replace(why="what it stands on in sysfs is not the declared disk alone")
@@ -157,11 +157,6 @@ def _kernel(number: str, reader: Reader) -> str:
     """ "dm-4" of "253:4"; '' if the kernel has another device there."""
     kernel = f"dm-{number.partition(':')[2]}"
     return kernel if text(reader, f"{paths.SYS_BLOCK}/{kernel}/dev") == number else ""
-
-
-def _kind(leg: str) -> str:
-    """ "rimage_0" of "testlv_rimage_0"."""
-    return "_".join(leg.rsplit("_", 2)[1:])
 
 
 def _beneath(kernel: str, name: str, reader: Reader, depth: int = 0) -> str:

@@ -75,7 +75,8 @@ class Lun(NamedTuple):
     pv:      the physical volume found at `place`.
     content: only looked at where there is no physical volume: what `place` holds, or the whole disk where the
              partition is missing.
-    wwid:    what the LUN says of itself; equal ones on two servers are reported, never used.
+    wwid:    what the LUN says of itself, as the kernel sums it up; equal ones of two disks are reported, never used.
+    claims:  the same in full (vpd.py): "NAA 6001405…", "serial number 0001".
     expected: the UUID of a physical volume that the disk's group misses and that no other declared disk can be.
     shown:   the kernel's names of what of it LVM may be shown.
     """
@@ -89,6 +90,7 @@ class Lun(NamedTuple):
     wwid: str
     expected: str = ""
     shown: tuple[str, ...] = ()
+    claims: tuple[str, ...] = ()
 
 
 class NoDisk(NamedTuple):

@@ -10,6 +10,7 @@ from lunmirror.host.protocol import Reader
 from lunmirror.host.sysfs import text
 from lunmirror.layers.disk.content import content_of, own_table, table_guid_on
 from lunmirror.layers.disk.facts import Device, Gone, Lun, NoDisk, PhysicalVolume, Spanning
+from lunmirror.layers.disk.vpd import claims
 from lunmirror.layers.session.facts import Session
 from lunmirror.lvm import luns
 from lunmirror.lvm.label import read_label
@@ -22,6 +23,7 @@ class _Found(NamedTuple):
     """The SCSI disks of one LUN, one for each live session that shows it."""
 
     wwid: str
+    claims: tuple[str, ...]
     devices: tuple[Device, ...]
 
 
@@ -94,7 +96,9 @@ def _strange(desired: Desired, placed: "dict[str, _Placed]", reader: Reader) -> 
         on_disk = read_label(reader, p.at.node) if suspect else ABSENT  # what udev saw may have changed since
         if isinstance(on_disk, Unknown) or on_disk == Present(p.uuid):
             pv = PhysicalVolume(p.uuid, "", p.at.size, 0, duplicate=twice, strange=True)
-            found[name] = Present(Lun(p.whole, p.found.devices, p.at, False, pv, None, p.found.wwid))
+            found[name] = Present(
+                Lun(p.whole, p.found.devices, p.at, False, pv, None, p.found.wwid, claims=p.found.claims)
+            )
     return found
 
 
@@ -124,7 +128,8 @@ def _scsi_disks(desired: Desired, disk: Disk, reader: Reader, seen: World) -> _F
         return Unknown("its disk vanished while being looked at, or cannot be looked at")
     if unknown := _unknown_to_udev(reader, devices):
         return Present(NoDisk("", (unknown,)))
-    return _Found(text(reader, f"{_scsi(running[0])}/wwid"), devices)
+    place = _scsi(running[0])
+    return _Found(text(reader, f"{place}/wwid"), claims(reader, place), devices)
 
 
 def _why(session: Session) -> str:
@@ -180,9 +185,9 @@ def _device(reader: Reader, kernel: str) -> Device | None:
 def _lun(desired: Desired, disk: Disk, placed: _Placed, reader: Reader, lvm: Seen[Lvm]) -> Seen[Lun]:
     if not isinstance(lvm, Present):
         return lvm
-    (wwid, devices), whole, partition = placed.found, placed.whole, placed.partition
+    (wwid, says, devices), whole, partition = placed.found, placed.whole, placed.partition
     facts: Lvm = lvm.facts
-    lun = Lun(whole, devices, whole, False, None, None, wwid, shown=placed.kernels)
+    lun = Lun(whole, devices, whole, False, None, None, wwid, shown=placed.kernels, claims=says)
     for place in (partition, whole):
         row = facts.pv_at(place.number) if place else None
         if row:

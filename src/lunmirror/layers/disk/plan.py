@@ -18,8 +18,6 @@ from lunmirror.engine.model import (
     Absent,
     AwaitPath,
     Drift,
-    Finding,
-    Kind,
     Plan,
     Present,
     Ref,
@@ -29,7 +27,8 @@ from lunmirror.engine.model import (
 )
 from lunmirror.host import paths
 from lunmirror.layers.context import joined, reason_of
-from lunmirror.layers.disk.context import LAYER, DiskContext
+from lunmirror.layers.disk.claims import equal_names
+from lunmirror.layers.disk.context import DiskContext
 from lunmirror.layers.disk.facts import Gone, Lun, NoDisk, Spanning
 from lunmirror.layers.disk.fitness import unfit
 from lunmirror.layers.disk.judge import judge
@@ -39,7 +38,7 @@ from lunmirror.layers.session.facts import NoSession
 
 def plan(desired: Desired, seen: World, pending: frozenset[Ref]) -> Plan:
     disks = [DiskContext(disk, desired, seen, pending) for disk in desired.disks.values()]
-    return joined((Plan(findings=_equal_names(desired, seen)), *map(_plan, disks)))
+    return joined((Plan(findings=equal_names(desired, seen)), *map(_plan, disks)))
 
 
 def _plan(ctx: DiskContext) -> Plan:
@@ -108,23 +107,3 @@ def wait_for(ctx: DiskContext, host: str, patterns: tuple[str, ...]) -> Plan:
         return Plan((wait,))
     scan = WriteValue(f"{paths.SYS}/class/scsi_host/{host}/scan", f"0 0 {disk.lun}")
     return Plan((ctx.step(f"ask server {disk.server} for LUN {disk.lun}", scan, drift), wait))
-
-
-def _equal_names(desired: Desired, seen: World) -> tuple[Finding, ...]:
-    """LUNs on different servers that call themselves the same: reported, never used as identity."""
-    by_name: dict[str, list[str]] = {}
-    for name, state in seen[LAYER].items():
-        if (lun := facts_of(state, Lun)) and lun.wwid:
-            by_name.setdefault(lun.wwid, []).append(name)
-    return tuple(
-        Finding(
-            Ref(LAYER, names[0]),
-            Kind.NOTE,
-            f"disks {' and '.join(names)} report the same identity {' '.join(wwid.split())!r}",
-            why="commodity targets number their LUNs alike; lunmirror distinguishes them by server, target and LUN",
-            next="never use /dev/disk/by-id for them, and keep multipath from joining them (find_multipaths strict)",
-            key=f"disks.{names[0]}",
-        )
-        for wwid, names in by_name.items()
-        if len({desired.disks[n].server for n in names}) > 1
-    )

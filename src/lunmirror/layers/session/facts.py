@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from lunmirror.engine.desired import Timeouts
+from lunmirror.engine.desired import Server
 
 # What a session keeps from its login on, read-only in sysfs: field of desired.Timeouts -> attribute.
 LIVE = {
@@ -12,6 +12,8 @@ LIVE = {
     "lu_reset_timeout": "lu_reset_tmo",
     "tgt_reset_timeout": "tgt_reset_tmo",
 }
+DIGEST = "node.conn[0].iscsi.DataDigest"  # the record key of a declared digest
+DIGESTS = {1: "CRC32C", 0: "None"}  # as the kernel shows what was negotiated, and as it is declared
 
 
 class Session(NamedTuple):
@@ -25,6 +27,7 @@ class Session(NamedTuple):
     some seconds after a death the kernel has not noticed yet.
     `since`: when the kernel last logged an error of its connection, if it is not logged in; '' if that is not known.
     `port`: the local TCP port of its connection, another one for each connection; '' if it cannot be read.
+    `digest`: whether it was negotiated that data carry a CRC32C, "CRC32C" or "None"; '' where that is not asked or not shown.
     `keeper`: why it would not reconnect if it failed (iscsid is not there); '' as far as is known.
     Of a session that the kernel gave up (FREE), as far as it was asked (stuck.py): `portal`: '' if its portal accepts
     connections, else why not; `service`: after iscsid's own time was over in vain, '' if the server's service answers and has
@@ -49,6 +52,7 @@ class Session(NamedTuple):
     burden: str = ""
     alone: bool = False
     port: str = ""
+    digest: str = ""
 
     @property
     def every(self) -> tuple[str, ...]:
@@ -67,20 +71,23 @@ class Session(NamedTuple):
 
 
 class Stale(NamedTuple):
-    """A value that is declared, not live: the session still has that of its login."""
+    """A value that is declared, not live: the session still has that of its login. Seconds, or a word."""
 
     name: str
-    wanted: int
-    live: int
+    wanted: int | str
+    live: int | str
 
     def __str__(self) -> str:
         return f"{self.name} {self.wanted} (live {self.live})"
 
 
-def stale(session: Session, times: Timeouts) -> tuple[Stale, ...]:
+def stale(session: Session, server: Server) -> tuple[Stale, ...]:
     """Everything that this session would have to log in again for. What cannot be read is not called stale."""
+    times = server.timeouts
     pairs = ((name, getattr(times, name), getattr(session, attribute)) for name, attribute in LIVE.items())
-    return tuple(Stale(name, wanted, live) for name, wanted, live in pairs if live is not None and live != wanted)
+    old = [Stale(name, wanted, live) for name, wanted, live in pairs if live is not None and live != wanted]
+    digests = (Stale(name, value, session.digest) for key, value, name in server.records if key == DIGEST)
+    return (*old, *(one for one in digests if session.digest and one.wanted != one.live))
 
 
 class NoSession(NamedTuple):

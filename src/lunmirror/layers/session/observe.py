@@ -10,7 +10,7 @@ from lunmirror.host import paths, sysfs
 from lunmirror.host.protocol import Reader
 from lunmirror.host.sysfs import UNSET, number, text, text_of
 from lunmirror.layers.node.facts import Record
-from lunmirror.layers.session.facts import NoSession, Session
+from lunmirror.layers.session.facts import DIGEST, DIGESTS, NoSession, Session
 from lunmirror.lvm.devices import silent
 
 IFACE = "default"
@@ -108,7 +108,12 @@ def _session(path: Path, kernels: tuple[Kernel, ...], reader: Reader, seen: Worl
     same = [k for k in mine if k.iface in (IFACE, *UNSET) and k.endpoints and _at(k.endpoints[0], addresses, path)]
     if same:
         quiet, keeper = silent(reader), _keeper(reader)
-        found = (_facts(k.sid, reader)._replace(silence=quiet.get(k.sid, ""), keeper=keeper) for k in same)
+        found = (
+            _facts(k.sid, reader)._replace(
+                silence=quiet.get(k.sid, ""), keeper=keeper, digest=_digest(k.sid, path, reader)
+            )
+            for k in same
+        )
         used = {k.sid for k in same if len(same) > 1 and _is_used(k.sid, reader)}
         sessions = sorted(found, key=lambda s: (not s.live, s.sid not in used, len(s.sid), s.sid))
         if sessions[0].state in UNSET:
@@ -179,6 +184,14 @@ def _recorded(path: Path, seen: World) -> str:
     """The address as the record spells it: what a login through it shows in sysfs."""
     record = _record(path, seen)
     return str(record.settings.get("node.conn[0].address", "")) if isinstance(record, Record) else path.portal.address
+
+
+def _digest(sid: str, path: Path, reader: Reader) -> str:
+    """What was negotiated of the data's checksum; asked only where one is declared."""
+    if not any(key == DIGEST for key, _, _ in path.server.records):
+        return ""
+    shown = number(reader, f"{sysfs.connection(sid)}/data_digest")
+    return "" if shown is None else DIGESTS.get(shown, "")
 
 
 def _facts(sid: str, reader: Reader) -> Session:

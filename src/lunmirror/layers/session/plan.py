@@ -170,7 +170,7 @@ def _live_timeout(ctx: PathContext, session: Session) -> tuple[Step, ...]:
 
 
 def _fixed_timeouts(ctx: PathContext, session: Session) -> list[Plan]:
-    found = stale(session, ctx.path.server.timeouts)
+    found = stale(session, ctx.path.server)
     if not found:
         return []
     return [
