@@ -10,6 +10,8 @@ import re
 from lunmirror.lvm.command import SETTINGS
 
 _VALUES = (
+    (r"-s \d+ 192\.168\.1\.\d+", "-s SIZE ADDRESS"),
+    (r"of=/dev/null bs=(512|262144)", "of=/dev/null bs=SIZE"),
     (r"route get 192\.168\.1\.\d+", "route get ADDRESS"),
     (r"\bvg0/testlv\b", "VOLUME"),
     (r"(?<=message )vg0-testlv(-real)?", "DMNAME"),
@@ -79,6 +81,8 @@ CONTRACTS = {
     "dmsetup message DMNAME 0 idle": RESTART,
     "lvm lvmconfig activation": "tests/lab/test_by_hand.py",
     "ip -j route get ADDRESS": "tests/lab/test_speed.py",
+    "ping -n -q -c 2 -i 0.3 -W 1 -M do -s SIZE ADDRESS": "tests/lab/test_speed.py",
+    "dd if=DISK of=/dev/null bs=SIZE count=1 iflag=direct status=none": HERE,
     "dmesg --kernel --time-format iso": "tests/lab/test_never_hang.py",
     "blkid -p -o export DISKS": HERE,
     "blkid -p -o export DM": HERE,

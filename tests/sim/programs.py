@@ -214,6 +214,14 @@ PROGRAMS: tuple[tuple[str, Handler], ...] = (
         rf"lvm lvextend {D} -l (?P<extents>\d+) {V} (?P<places>/dev/.*)",
         _lvm(lambda v, m, p: v.extend(m["group"], m["name"], int(m["extents"]), _places(m))),
     ),
+    (
+        r"ping -n -q -c 2 -i 0\.3 -W 1 -M do -s (?P<size>\d+) (?P<address>\S+)",
+        lambda w, m, s, p: wire.ping(w.servers, m["address"], int(m["size"])),
+    ),
+    (
+        r"dd if=(?P<node>\S+) of=/dev/null bs=(?P<size>512|262144) count=1 iflag=direct status=none",
+        lambda w, m, s, p: storage.direct(w, m["node"], int(m["size"])),
+    ),
     (r"ip -j route get (?P<address>\S+)", lambda w, m, s, p: wire.route(w.servers, w.ways, m["address"])),
     (r"dmesg --kernel --time-format iso", lambda w, m, s, p: (0, "", "")),
     (r"lvm lvmconfig activation", lambda w, m, s, p: _activation(w)),

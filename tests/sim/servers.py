@@ -15,6 +15,7 @@ class Server:
     addresses: tuple[str, ...]
     targets: dict[str, dict[int, Lun]]
     state: str = "up"
+    largest: int = 0  # bytes: frames larger than this vanish on the way from it, and nobody says so; 0: none does
 
     def become(self, state: str) -> None:
         if state not in STATES:
@@ -128,6 +129,11 @@ class Session:
         if self.state == "FREE":
             return "error"
         return "ok" if self.state == "LOGGED_IN" and self.server.state == "up" else "hang"
+
+    def carries(self, size: int) -> bool:
+        """Whether an answer of so many bytes comes through: what is larger than a frame fills frames of the largest size
+        that both ends agreed on."""
+        return not self.server.largest or size + 150 < self.server.largest
 
     @property
     def scsi_state(self) -> str:

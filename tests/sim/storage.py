@@ -10,6 +10,7 @@ from sim.meta import EXTENT, PE_START
 from sim.world import Mount, World
 
 Answer = tuple[int, str, str]
+READAHEAD = 128 << 10  # bytes that the kernel reads at once for whoever reads through its cache; LVM scans as much
 
 
 class Hang(str):
@@ -20,7 +21,7 @@ def hanging(world: World, devices: tuple[str, ...]) -> str:
     """The first of the devices that does not answer, '' if all do."""
     for device in devices:
         found = world.node(device)
-        if found and answer_of(found[0]) == "hang":
+        if found and (answer_of(found[0]) == "hang" or not found[0].session.carries(READAHEAD)):
             return device
     return ""
 
@@ -75,10 +76,13 @@ def _volume(world: World, node: str) -> Active | None:
     return None
 
 
-def _answering(world: World, node: str) -> str:
+def _answering(world: World, node: str, size: int = READAHEAD) -> str:
+    """`size`: of the smallest read that is sent, in bytes."""
     if volume := _volume(world, node):
         return volume.answering()
     found = world.node(node)
+    if found and not found[0].session.carries(size) and answer_of(found[0]) == "ok":
+        return "hang"
     return answer_of(found[0]) if found else "absent"
 
 
@@ -126,6 +130,16 @@ def compare(world: World, node: str, offset: int, length: int) -> Answer | Hang:
     begin, end = area.start + offset, area.start + offset + length
     if found := [max(at, begin) for at, size in disk.lun.used() if at < end and at + size > begin]:
         return 1, f"{node} /dev/zero differ: char {min(found) - begin + 1}, line 1\n", ""
+    return 0, "", ""
+
+
+def direct(world: World, node: str, size: int) -> Answer | Hang:
+    """dd, past the cache, of the first bytes; nothing is printed."""
+    match _answering(world, node, size):
+        case "hang":
+            return Hang(f"dd hangs on {node}")
+        case "error" | "absent":
+            return 1, "", f"dd: error reading '{node}': Input/output error\n"
     return 0, "", ""
 
 

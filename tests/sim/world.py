@@ -180,6 +180,7 @@ class World:
     def _know_disks(self) -> None:
         """The kernel reads the partitions of new disks; udev knows the disks then, and starts what is whole."""
         new = [d for d in self.disks() if not d.known and d.udev_at <= self.now and d.session.answering == "ok"]
+        new = [d for d in new if d.session.carries(4096)]  # the kernel reads its partitions first, by the page
         for disk in new:
             disk.known = True
             disk.partition = disk.partition or bool(disk.lun.table and disk.lun.table.whole)

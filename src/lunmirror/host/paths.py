@@ -26,6 +26,7 @@ ISCSI_LOCK = "lock.write"  # in it: whoever linked this name holds the lock
 ISCSI_LOCK_OWN = "lunmirror"  # in it: what we link; its content says who we are
 
 NULL = "/dev/null"
+ZERO = "/dev/zero"
 DEV = "/dev/"
 PROC = "/proc"
 OWN_DESCRIPTORS = "/proc/self/fd"
@@ -71,6 +72,7 @@ SG_PERSIST = "sg_persist"
 UDEVADM = "udevadm"
 MOUNT = "mount"
 IP = "ip"
+PING = "ping"
 NFT = "nft"
 SYSTEMCTL = "systemctl"
 GETENT = "getent"

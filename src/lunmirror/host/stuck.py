@@ -39,8 +39,8 @@ class Entry(NamedTuple):
         """Whether a new program would wait for this one: same locks, or same device."""
         if argv[0] in _ONE_AT_A_TIME:
             return argv[0] == self.argv[0]
-        devices = {word for word in self.argv[1:] if word.startswith(paths.DEV)}
-        return bool(devices.intersection(argv[1:])) or (argv[0] == self.argv[0] and not devices)
+        mine = _devices_named(self.argv)
+        return bool(mine & _devices_named(argv)) or (argv[0] == self.argv[0] and not mine)
 
 
 class Stuck:
@@ -93,6 +93,12 @@ class Stuck:
         /run: the pass goes on, and within it nobody else needs the file."""
         with suppress(OSError, ValueError):
             rundir.write(_file(), json.dumps([e for e in entries if e.lives]).encode())
+
+
+def _devices_named(argv: tuple[str, ...]) -> set[str]:
+    """The devices that a command line names: also as dd does (`if=/dev/sdb`), and without those that answer at once."""
+    words = {word.removeprefix("if=") for word in argv[1:]}
+    return {word for word in words if word.startswith(paths.DEV)} - {paths.NULL, paths.ZERO}
 
 
 def _file() -> str:

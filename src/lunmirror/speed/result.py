@@ -9,7 +9,7 @@ from lunmirror.report.style import BOLD, Style, block
 from lunmirror.report.words import rate, size
 from lunmirror.speed.causes import Reading, limits
 from lunmirror.speed.reading import SEVERAL, Bounds, Rate
-from lunmirror.speed.wire import Route, shared
+from lunmirror.speed.wire import Route, notes
 
 SCHEMA = 1
 _NAME, _COLUMN = 24, 13  # columns
@@ -49,7 +49,7 @@ def render(found: Result, style: Style) -> str:
     lines += ["", style.paint("network", BOLD)]
     for route in found.routes:
         lines += style.lines(f"  {route.server:<{_NAME - 2}}", _words(route))
-    for note in (*shared(found.routes), *found.notes):
+    for note in (*notes(found.routes), *found.notes):
         lines += style.lines("  note: ", note)
     return block(lines, style)
 
@@ -86,7 +86,8 @@ def _words(route: Route) -> str:
     parts += [route.kind] if route.kind and route.cards == (route.interface,) else []
     parts += ["down"] if route.up is False else []
     parts += [f"{route.speed} Mbit/s" if route.speed else "speed not shown"]
-    parts += [f"MTU {route.mtu}"] if route.mtu else []
+    through = "" if route.passes is None else " comes through" if route.passes else " does NOT come through"
+    parts += [f"MTU {route.mtu}{through}"] if route.mtu else []
     return ", ".join(parts)
 
 
@@ -105,7 +106,7 @@ def render_json(found: Result, run: str) -> str:
             v: list(limits(tuple(r for r in found.readings if r.volume == v and r.disk))) for v in _volumes(found)
         },
         "network": [r._asdict() | {"cards": list(r.cards)} for r in found.routes],
-        "notes": [*shared(found.routes), *found.notes],
+        "notes": [*notes(found.routes), *found.notes],
     }
     return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
 

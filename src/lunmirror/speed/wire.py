@@ -11,13 +11,15 @@ from lunmirror.host.protocol import Reader
 from lunmirror.host.sysfs import UNSET, connection, names, number, text
 from lunmirror.layers.session.facts import Session
 
-DEADLINE = 5.0  # seconds for ip, which only asks the kernel
+DEADLINE = 5.0  # seconds for ip, which only asks the kernel, and for two pings
+LARGEST_FRAME = 9216  # bytes; more have only devices that are no wire, as the loopback
 _DEEPEST = 4  # a VLAN over a bond over cards, in a bridge
 
 
 class Route(NamedTuple):
     """How this machine reaches one portal. `address` is numeric. `speed` in Mbit/s, `mtu` in bytes, None where the
-    interface does not say; `up`: it carries traffic, None where that is not known. `kind`: vlan, bond, wireguard, …, ''
+    interface does not say; `up`: it carries traffic, `passes`: a frame of that size comes through there and back, None
+    where that is not known. `kind`: vlan, bond, wireguard, …, ''
     for a card. `why`: nothing of it is known, and why."""
 
     server: str
@@ -29,6 +31,7 @@ class Route(NamedTuple):
     speed: int | None = None
     mtu: int | None = None
     kind: str = ""
+    passes: bool | None = None
     why: str = ""
 
 
@@ -43,8 +46,20 @@ def routes(desired: Desired, seen: World, reader: Reader) -> tuple[Route, ...]:
     return tuple(found)
 
 
-def shared(found: tuple[Route, ...]) -> tuple[str, ...]:
-    """What hangs on one card alone, in words."""
+def notes(found: tuple[Route, ...]) -> tuple[str, ...]:
+    """What is wrong with the way, in words."""
+    lost = [
+        f"frames of {r.mtu} bytes do not come through between {r.interface} and {r.portal} (server {r.server}), small ones"
+        " do: the MTU is not the same all along the way; large reads and writes hang, or will"
+        for r in found
+        if r.passes is False
+    ]
+    down = [f"interface {r.interface} to server {r.server} is down" for r in found if r.up is False]
+    return (*lost, *down, *_shared(found))
+
+
+def _shared(found: tuple[Route, ...]) -> list[str]:
+    """What hangs on one card alone."""
     notes = []
     servers = {r.server: frozenset(c for r2 in found if r2.server == r.server for c in r2.cards) for r in found}
     known = {server: cards for server, cards in servers.items() if cards}
@@ -58,7 +73,7 @@ def shared(found: tuple[Route, ...]) -> tuple[str, ...]:
         portals = [r for r in found if r.server == server]
         if len(portals) > 1 and len(cards) == 1:
             notes.append(f"all portals of server {server} are reached over the one card {next(iter(cards))}")
-    return tuple(notes)
+    return notes
 
 
 def _connected(mine: list[Path], seen: World, reader: Reader) -> str:
@@ -87,7 +102,7 @@ def _route(route: Route, reader: Reader) -> Route:
         return route._replace(why=f"{paths.IP} named no interface")
     base = f"{paths.SYS_NET}/{interface}"
     speed, mtu = number(reader, f"{base}/speed"), number(reader, f"{base}/mtu")
-    return route._replace(
+    found = route._replace(
         interface=interface,
         cards=_cards(interface, reader),
         up=_up(base, reader),
@@ -95,6 +110,23 @@ def _route(route: Route, reader: Reader) -> Route:
         mtu=mtu if mtu and mtu > 0 else None,
         kind=_kind(base, reader),
     )
+    return found._replace(passes=_passes(found, reader))
+
+
+def _passes(route: Route, reader: Reader) -> bool | None:
+    """Whether a frame as large as the interface allows comes back, of a server that answers small ones: by ICMP, which must
+    not be divided on the way. Many filter it, and then nothing is known."""
+    if route.mtu is None or route.mtu > LARGEST_FRAME or route.up is False:
+        return None
+    headers = 48 if ":" in route.address else 28  # IPv6 40, IPv4 20; ICMP 8
+    if reader.query(_ping(route, 56), DEADLINE).rc != 0:
+        return None
+    rc = reader.query(_ping(route, route.mtu - headers), DEADLINE).rc
+    return None if rc not in (0, 1) else rc == 0  # ping(8): 1 where no answer came, 2 for any other error
+
+
+def _ping(route: Route, size: int) -> tuple[str, ...]:
+    return (paths.PING, "-n", "-q", "-c", "2", "-i", "0.3", "-W", "1", "-M", "do", "-s", str(size), route.address)
 
 
 def _interface(answer: str) -> str:

@@ -23,7 +23,7 @@ def unkillable(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def fake_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "bin").mkdir()
-    for name in ("lvm", "iscsiadm", "blkid", "mkfs.ext4", "mount"):
+    for name in ("lvm", "iscsiadm", "blkid", "mkfs.ext4", "mount", "dd", "cmp"):
         program = tmp_path / "bin" / name
         program.write_text('#!/bin/sh\n[ "$1" = hang ] && exec sleep ${3:-3}\necho ran\n')
         program.chmod(0o755)
@@ -67,6 +67,16 @@ def test_other_programs_wait_only_for_their_device(host: LiveHost) -> None:
     assert "was not started" in host.run(("blkid", "-p", "/dev/sdb"), 5).trouble
     assert "mount was not started: blkid (pid" in host.run(("mount", "/dev/sdb"), 5).trouble
     assert host.run(("blkid", "-p", "/dev/sdc"), 5).out == "ran\n"
+
+
+@pytest.mark.usefixtures("unkillable")
+def test_a_read_of_one_disk_by_dd_or_cmp_holds_up_no_read_of_another(host: LiveHost) -> None:
+    host.query(("dd", "hang", "if=/dev/sdb", "of=/dev/null"), 0.1)
+    host.query(("cmp", "hang", "/dev/sdd", "/dev/zero"), 0.1)
+    assert "was not started" in host.run(("blkid", "-p", "/dev/sdb"), 5).trouble
+    assert "was not started" in host.run(("dd", "x", "if=/dev/sdb"), 5).trouble
+    assert host.run(("dd", "x", "if=/dev/sdc", "of=/dev/null"), 5).out == "ran\n"
+    assert host.run(("cmp", "x", "/dev/sdc", "/dev/zero"), 5).out == "ran\n"
 
 
 def test_a_recycled_pid_is_somebody_else(host: LiveHost) -> None:

@@ -24,7 +24,7 @@ def test_a_card_to_each_server() -> None:
     first, second = routes()
     assert (first.interface, first.cards, first.up, first.speed, first.mtu) == ("eth0", ("eth0",), True, 1000, 1500)
     assert second.interface == "eth1"
-    assert wire.shared((first, second)) == ()
+    assert wire.notes((first, second)) == ()
 
 
 def test_a_vlan_over_a_bond_comes_down_to_its_cards() -> None:
@@ -34,23 +34,23 @@ def test_a_vlan_over_a_bond_comes_down_to_its_cards() -> None:
     }
     first, second = routes(interfaces=net, ways={"filer1": "bond0.100", "filer2": "bond0.100"})
     assert (first.cards, first.kind, first.mtu) == (("eth0", "eth1"), "vlan", 9000)
-    assert wire.shared((first, second)) == ()
+    assert wire.notes((first, second)) == ()
 
 
 def test_two_vlans_of_one_card_are_one_card() -> None:
     net = {f"eth0.{n}": Interface(f"eth0.{n}", kind="vlan", lower=("eth0",)) for n in (1, 2)}
     found = routes(interfaces=net, ways={"filer1": "eth0.1", "filer2": "eth0.2"})
-    assert "every server is reached over the one card eth0" in wire.shared(found)[0]
+    assert "every server is reached over the one card eth0" in wire.notes(found)[0]
 
 
 def test_a_server_that_is_not_known_makes_no_claim_about_all() -> None:
-    assert wire.shared((Route("a", "p", "x", "eth0", ("eth0",)), Route("b", "p", "", why="no address"))) == ()
+    assert wire.notes((Route("a", "p", "x", "eth0", ("eth0",)), Route("b", "p", "", why="no address"))) == ()
 
 
 def test_two_portals_of_a_server_over_one_card() -> None:
     one = Route("a", "p1", "x", "eth0", ("eth0",))
     other = Route("b", "p3", "x", "eth1", ("eth1",))
-    assert wire.shared((one, one._replace(portal="p2"), other)) == (
+    assert wire.notes((one, one._replace(portal="p2"), other)) == (
         "all portals of server a are reached over the one card eth0",
     )
 
@@ -75,3 +75,31 @@ def test_no_route_is_said_with_the_reason() -> None:
     found = wire.routes(stage.desired, {}, SimHost(stage.world))[1]
     assert "Network is unreachable" in found.why
     assert json.dumps(found._asdict())
+
+
+def test_a_frame_that_does_not_come_through_is_said() -> None:
+    stage = converged(text())
+    stage.world.interfaces["eth0"].mtu = stage.world.interfaces["eth1"].mtu = 9000
+    stage.world.servers["filer1"].largest = 1500
+    stage.world.version += 1
+    first, second = wire.routes(stage.desired, {}, SimHost(stage.world))
+    assert (first.passes, second.passes) == (False, True)
+    (note,) = wire.notes((first, second))
+    assert "frames of 9000 bytes do not come through between eth0 and 192.168.1.115:3260 (server filer1)" in note
+
+
+def test_a_server_that_answers_no_ping_says_nothing_about_frames() -> None:
+    stage = converged(text())
+    stage.world.cut("filer1")
+    assert [r.passes for r in wire.routes(stage.desired, {}, SimHost(stage.world))] == [None, True]
+
+
+def test_the_loopback_is_no_wire() -> None:
+    found = routes(interfaces={"lo": Interface("lo", -1, 65536, "unknown")}, ways={"filer1": "lo"})[0]
+    assert (found.passes, found.up, found.speed) == (None, None, None)
+
+
+def test_an_interface_that_is_down_is_said() -> None:
+    assert "interface eth0 to server filer1 is down" in wire.notes(
+        routes(interfaces={"eth0": Interface("eth0", state="down")})
+    )

@@ -36,9 +36,11 @@ class Holds(NamedTuple):
 
 
 class Unreadable(NamedTuple):
-    """Its content could not be established. Never the same as blank."""
+    """Its content could not be established. Never the same as blank. `large`: small reads of it answer, large ones do not
+    (frames.py)."""
 
     reason: str
+    large: bool = False
 
 
 class OwnTable(NamedTuple):

@@ -72,6 +72,14 @@ def _too_small(ctx: DiskContext, lun: Lun) -> Plan | None:
 def _content(ctx: DiskContext, lun: Lun) -> Plan | None:
     disk, node = ctx.disk, lun.whole.node
     match lun.content:
+        case Unreadable(reason, True):
+            return ctx.refused(
+                f"disk {disk.name} ({node}) answers small reads and no large one",
+                f"{reason}: large frames are lost on the way. Most likely the MTU of this machine, of a switch or of server"
+                f" {disk.server} is not the same; nothing is built on such a way",
+                f"`lunmirror speed` shows the interface to server {disk.server}, its MTU and what passes; set one MTU all along"
+                " the way (1500 if in doubt), there and here",
+            )
         case Unreadable(reason):
             return ctx.blocked(
                 f"what disk {disk.name} holds cannot be established",

@@ -10,6 +10,7 @@ from lunmirror.host.protocol import Reader
 from lunmirror.host.sysfs import text
 from lunmirror.layers.disk.content import content_of, own_table, table_guid_on
 from lunmirror.layers.disk.facts import Device, Gone, Lun, NoDisk, PhysicalVolume, Spanning
+from lunmirror.layers.disk.frames import swallowed
 from lunmirror.layers.disk.vpd import claims
 from lunmirror.layers.session.facts import Session
 from lunmirror.lvm import luns
@@ -62,12 +63,13 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
         name: _place(desired, desired.disks[name], f, reader, owners) if isinstance(f, _Found) else f
         for name, f in found.items()
     }
-    strange = _strange(desired, {name: p for name, p in placed.items() if isinstance(p, _Placed)}, reader)
-    known = {name: p for name, p in placed.items() if isinstance(p, _Placed) and name not in strange}
+    found_places = {name: p for name, p in placed.items() if isinstance(p, _Placed)}
+    hidden = _swallowed(found_places, reader) | _strange(desired, found_places, reader)
+    known = {name: p for name, p in found_places.items() if name not in hidden}
     shown = tuple(sorted(kernel for p in known.values() for kernel in p.kernels))
     lvm = read_lvm(reader, shown) if known else Unknown("no disk to ask it about")
     return {
-        name: strange.get(name) or _lun(desired, desired.disks[name], p, reader, lvm) if isinstance(p, _Placed) else p
+        name: hidden.get(name) or _lun(desired, desired.disks[name], p, reader, lvm) if isinstance(p, _Placed) else p
         for name, p in placed.items()
     }
 
@@ -80,6 +82,19 @@ def _place(desired: Desired, disk: Disk, found: _Found, reader: Reader, owners: 
     labels = ((at, label(reader, at.kernel)) for at in (partition, whole) if at)
     at, uuid = next(((at, uuid) for at, uuid in labels if uuid), (whole, ""))
     return _Placed(found, whole, partition, uuid, at)
+
+
+def _swallowed(placed: "dict[str, _Placed]", reader: Reader) -> dict[str, State]:
+    """What answers no large read, of the disks that nobody uses and that have no label yet: LVM, shown one, would wait for it.
+    A disk with a label was read when it was given that; to ask it in each pass would cost two reads for nothing."""
+    found: dict[str, State] = {}
+    for name, p in placed.items():
+        if p.uuid or p.whole.holders or (p.partition and p.partition.holders):
+            continue
+        if fault := swallowed(reader, p.whole):
+            wwid, says, devices = p.found
+            found[name] = Present(Lun(p.whole, devices, p.whole, False, None, fault, wwid, claims=says))
+    return found
 
 
 def _strange(desired: Desired, placed: "dict[str, _Placed]", reader: Reader) -> dict[str, State]:
