@@ -71,8 +71,8 @@ def test_other_programs_wait_only_for_their_device(host: LiveHost) -> None:
 
 @pytest.mark.usefixtures("unkillable")
 def test_a_read_of_one_disk_by_dd_or_cmp_holds_up_no_read_of_another(host: LiveHost) -> None:
-    host.query(("dd", "hang", "if=/dev/sdb", "of=/dev/null"), 0.1)
-    host.query(("cmp", "hang", "/dev/sdd", "/dev/zero"), 0.1)
+    host.query(("dd", "hang", "if=/dev/sdb"), 0.1)
+    host.query(("cmp", "hang", "/dev/sdd", "3", "/dev/zero"), 0.1)
     assert "was not started" in host.run(("blkid", "-p", "/dev/sdb"), 5).trouble
     assert "was not started" in host.run(("dd", "x", "if=/dev/sdb"), 5).trouble
     assert host.run(("dd", "x", "if=/dev/sdc", "of=/dev/null"), 5).out == "ran\n"

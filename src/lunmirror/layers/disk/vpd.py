@@ -9,6 +9,7 @@ from lunmirror.host.protocol import Reader
 
 SERIAL, IDENTIFICATION = 0x80, 0x83  # page codes: unit serial number, device identification
 _KINDS = {1: "T10 vendor ID", 2: "EUI-64", 3: "NAA", 8: "SCSI name"}  # by the kind of designator
+_NAA = 3
 _TEXT = (2, 3)  # code sets: ASCII, UTF-8
 _OF_THE_LUN = 0  # association; others speak of its port or target, which all of its LUNs share
 
@@ -28,8 +29,9 @@ def designators(page: bytes) -> tuple[str, ...]:
         code, kind, association, length = page[0] & 0xF, page[1] & 0xF, page[1] >> 4 & 3, page[3]
         body, page = page[4 : 4 + length], page[4 + length :]
         words = _text(body) if code in _TEXT else body.hex()
+        local = kind == _NAA and words.startswith("3")  # locally assigned: tgt's is the LUN's number, on every server
         # All zeros or nothing: the target has none to give.
-        if association == _OF_THE_LUN and kind in _KINDS and len(body) == length and words.strip("0"):
+        if association == _OF_THE_LUN and kind in _KINDS and not local and len(body) == length and words.strip("0"):
             found[f"{_KINDS[kind]} {words}"] = None
     return tuple(found)
 
