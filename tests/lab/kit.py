@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -370,7 +371,13 @@ class Lab:
 def dpkg(lab: Lab, package: Path) -> str:
     """Installs a Debian package without a network; what was said."""
     lab.put(f"/root/{package.name}", package.read_bytes())
-    return lab.run(["dpkg", "-i", f"/root/{package.name}"], timeout=400).stdout
+    running = lab.spawn(["dpkg", "-i", f"/root/{package.name}"])
+    begun = time.monotonic()
+    while (ended := running.poll()) is None:
+        assert time.monotonic() - begun < 400, lab.run("ps -e --forest -o pid,etimes,time,wchan:20,args").stdout
+        time.sleep(0.5)
+    assert ended.rc == 0, str(ended)
+    return ended.stdout
 
 
 def digest(data: bytes) -> str:
