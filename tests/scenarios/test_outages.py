@@ -664,3 +664,29 @@ def test_one_of_two_dead_legs_returns() -> None:
     assert "bring server filer3 back" in ran.finding(Kind.DEGRADED)
     back(stage, "filer3")
     assert stage.settle(passes=8).exit == 0
+
+
+@pytest.mark.parametrize("kind", ["raid1", "mirror"])
+@pytest.mark.parametrize("disk", ["left", "right"])
+def test_a_leg_whose_disk_was_torn_away_is_noted_before_the_next_write(kind: str, disk: str) -> None:
+    """Its letter says in sync until somebody writes. The client ends after that write and before a pass; then the leg that
+    has it is away."""
+    stage = converged(text(type=kind))
+    stage.world.event_activation = False
+    stage.world.logout(DISKS[disk])
+    stage.world.cut(DISKS[disk])
+    assert "AA" in stage.world.active("testlv").line()
+    stage.apply()
+
+    stage.world.advance(5.0)
+    other = DISKS["right" if disk == "left" else "left"]
+    stage.world.cut(other)
+    stage.world.restore(DISKS[disk])
+    stage.world.reboot()
+    last = stage.apply()
+
+    assert last.exit in (1, 4), str(last)
+    assert not stage.world.actives
+    stage.world.restore(other)
+    stage.settle()
+    assert stage.world.mounts

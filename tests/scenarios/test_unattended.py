@@ -46,3 +46,19 @@ def test_by_default_a_pass_does_alone_what_it_always_did() -> None:
     stage = stories.degraded_start()
     assert unattended(stage).exit == 3
     assert stage.world.mounts
+
+
+def test_a_mirror_gives_no_leg_up_unless_that_is_allowed() -> None:
+    """Its leg goes before it is started: what is not to be started on fewer legs keeps them all."""
+    stage = stories.mirror_without_a_leg()
+    stage.configure(text(type="mirror", policy=ALONE.format('"overwrite"')))
+    for _ in range(3):
+        refused = unattended(stage)
+        assert refused.exit == 4
+        assert "waits for an administrator" in refused.finding(Kind.REFUSED)
+        stage.world.advance(60.0)
+    assert not stage.world.actives
+    assert len(stage.world.metas()["vg0"].lv("testlv").legs) == 2
+    stage.configure(text(type="mirror", policy=ALONE.format('"fewer-legs"')))
+    assert unattended(stage).exit == 3
+    assert stage.world.mounts

@@ -15,6 +15,7 @@ def _change(world: World, name: str, **values: object) -> Lv:
     lvm.commit(meta.with_lv(name, changed))
     for active in world.actives:
         if active.uuid == lv.uuid:
+            active.end_scrub()
             lvm._numbers(active)
     world.version += 1
     return changed

@@ -63,6 +63,11 @@ class Active:
         good = [leg for leg in self.legs if leg.letter == "A"]
         return next(iter(good or [leg for leg in self.legs if leg.letter == "a"]), None)
 
+    def end_scrub(self) -> None:
+        """A leg that fails ends a scrub (drivers/md/md.c, md_error), and so does every suspend, whose table is loaded again with
+        it or not (dm-raid.c, raid_postsuspend: md_stop_writes). Nothing begins it again; what it had counted is no sum."""
+        self.scrub, self.mismatches = "", 0 if self.scrub else self.mismatches
+
     def answering(self) -> str:
         """How reads of the volume end: ok, hang or error."""
         answers = [_answer(leg) for leg in self.legs if leg.letter not in "D-"]

@@ -438,6 +438,9 @@ class Lvm:
             raise Refused(f"  Unable to refresh {group}/{name}: PVs are missing")
         if active and lv.type == "raid1":
             self._none_injected(self.seen[leg.pv][0].legs[active.uuid] for leg in active.legs)
+        if active:
+            active.end_scrub()
+            active.mismatches = 0  # of a new array
         for leg in active.legs if active else ():
             area, _, disk = self.seen[leg.pv]
             if leg.letter == "D":

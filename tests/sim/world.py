@@ -224,6 +224,7 @@ class World:
                 self._to_linear(active, left)
             return
         active.stamp()
+        active.end_scrub()
         for leg in left:
             leg.data.events += 1
             leg.data.failed |= {one.pv for one in failed}

@@ -41,6 +41,8 @@ class Entry(NamedTuple):
     scrub:    what is still to be done sector by sector once it is whole: "" for nothing. After a choice its legs are
               compared: "wanted", "running". After an unclean end they are made equal, then compared: "repair",
               "repairing", "checking". After servers were restarted of which none can be the source they are compared: "compare", "comparing".
+    going:    the activation and the version of LVM's metadata in which that was last seen going on, every leg in service; "" for
+              none. The kernel ends it when a leg fails and at every suspend, begins it no more, and does not say so.
     boot:     the boot (its id) in which it was last seen or started, of a raid1; "" if that was not noted.
     copying:  PV UUIDs that were seen being brought up to date from those in `running`, of a raid1.
     instance: the activation (the kernel's diskseq of the device) in which that was seen, in `boot`; "" for none.
@@ -67,6 +69,7 @@ class Entry(NamedTuple):
     rest: dict[str, int] = {}  # noqa: RUF012
     counted: str = ""
     servers: dict[str, str] = {}  # noqa: RUF012
+    going: str = ""
 
 
 # Why a leg is distrusted, in words for an administrator.
@@ -127,6 +130,7 @@ def parse(raw: Seen[bytes]) -> Seen[Entry]:
             entry.counted,
             *entry.servers,
             *entry.servers.values(),
+            entry.going,
         )
         numbers = (entry.seqno, *entry.counters.values(), *entry.rest.values())
         counted = all(isinstance(number, int) for number in numbers)
@@ -258,7 +262,8 @@ SCRUBS = {
     "comparing": "its legs are being compared after servers were restarted",
 }
 
-# What has to be begun again when a volume is started again: the kernel forgets how far it was, and what it counted.
+# What has to be begun again when a volume is started again, or where it was interrupted: the kernel forgets how far it was,
+# and what it counted.
 AFTER_RESTART = {"running": "wanted", "repairing": "repair", "checking": "repair", "comparing": "compare"}
 
 
@@ -268,7 +273,11 @@ def restarted(entry: Entry, boot: str, unclean: bool) -> Entry:
     # A comparison after a choice says what differs; it does not repair. So the repair goes first. But not where every server
     # may have lost something: it would copy the first leg over what only another has.
     return entry._replace(
-        scrub="repair" if unclean and scrub != "compare" else scrub, boot=boot or entry.boot, copying=(), instance=""
+        scrub="repair" if unclean and scrub != "compare" else scrub,
+        boot=boot or entry.boot,
+        copying=(),
+        instance="",
+        going="",
     )
 
 

@@ -220,6 +220,8 @@ def scrub(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     entry = ctx.past(facts)
     if entry is None or not entry.scrub or facts.type != "raid1" or entry.rebuild:
         return None
+    if interrupted := _interrupted(ctx, facts, entry):
+        return interrupted
     match entry.scrub:
         case "repair":
             return _begin(ctx, facts, entry, "repair", "repairing")
@@ -230,15 +232,7 @@ def scrub(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
         case "compare":
             return _begin(ctx, facts, entry, "check", "comparing")
     if facts.action != "idle":
-        why = f"device-mapper is at {facts.done} of {facts.total} sectors"
-        if entry.scrub == "running":
-            return ctx.noted("has its legs compared", why, "nothing: it continues by itself")
-        if entry.scrub == "comparing":
-            why = f"servers were restarted, or may have been, and may have lost writes that they had acknowledged; {why}"
-            return ctx.degraded("has its legs compared", why, "nothing: it continues by itself")
-        doing = "made equal" if entry.scrub == "repairing" else "compared"
-        why = f"its last end was not a clean one, so writes may have reached one leg only; {why}"
-        return ctx.degraded(f"has its legs {doing}", why, "nothing: it continues by itself")
+        return Plan(_going_on(ctx, facts, entry), _progress(ctx, facts, entry).findings)
     if facts.mismatches and entry.scrub == "comparing":
         return ctx.refused(
             "has legs that differ",
@@ -255,8 +249,46 @@ def scrub(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
             f" {ctx.volume.id}`",
         )
     return Plan(
-        ctx.note_legs(facts, entry._replace(scrub="", counted=""))
+        ctx.note_legs(facts, entry._replace(scrub="", counted="", going=""))
     )  # it raised the counters: they are read again
+
+
+def _stand(ctx: VolumeContext, facts: LogicalVolume) -> str:
+    """The activation, and the version of LVM's metadata: every change of a volume that suspends it counts that up, but for a
+    refresh, which comes after a leg has failed."""
+    return f"{facts.activation} {ctx.seqno}"
+
+
+def _interrupted(ctx: VolumeContext, facts: LogicalVolume, entry: journal.Entry) -> Plan | None:
+    """A scrub that ended, and of which it is not known that it went over all, has to be begun again; None for any other.
+    Sectors that were counted do differ, whether it came to its end or not."""
+    counted = facts.mismatches and entry.scrub != "repairing"
+    if entry.scrub not in journal.AFTER_RESTART or facts.action != "idle" or counted:
+        return None
+    if entry.going == _stand(ctx, facts):
+        return None
+    again = ctx.note_legs(facts, entry._replace(scrub=journal.AFTER_RESTART[entry.scrub], going=""))
+    why = (
+        "a leg failed, the volume was changed, or somebody else started it meanwhile, which ends that without a word"
+    )
+    return Plan(again, ctx.degraded("does not know its legs to be equal", why, "nothing: it is begun again").findings)
+
+
+def _going_on(ctx: VolumeContext, facts: LogicalVolume, entry: journal.Entry) -> tuple[Step, ...]:
+    """The note that it still goes on, where something was changed meanwhile that did not end it."""
+    return ctx.note_legs(facts, entry._replace(going=_stand(ctx, facts))) if facts.action in SCRUBS else ()
+
+
+def _progress(ctx: VolumeContext, facts: LogicalVolume, entry: journal.Entry) -> Plan:
+    why = f"device-mapper is at {facts.done} of {facts.total} sectors"
+    if entry.scrub == "running":
+        return ctx.noted("has its legs compared", why, "nothing: it continues by itself")
+    if entry.scrub == "comparing":
+        why = f"servers were restarted, or may have been, and may have lost writes that they had acknowledged; {why}"
+        return ctx.degraded("has its legs compared", why, "nothing: it continues by itself")
+    doing = "made equal" if entry.scrub == "repairing" else "compared"
+    why = f"its last end was not a clean one, so writes may have reached one leg only; {why}"
+    return ctx.degraded(f"has its legs {doing}", why, "nothing: it continues by itself")
 
 
 def _begin(ctx: VolumeContext, facts: LogicalVolume, entry: journal.Entry, action: str, then: str) -> Plan:
@@ -265,7 +297,12 @@ def _begin(ctx: VolumeContext, facts: LogicalVolume, entry: journal.Entry, actio
         why = f"device-mapper is at {facts.done} of {facts.total} sectors of a {facts.action}"
         return ctx.degraded(f"waits for its {action}", why, "nothing: the next pass goes on")
     step = go_over(ctx, action, "the choice" if then == "running" else "an end that was not clean")
-    return Plan((step, *ctx.note_legs(facts, entry._replace(scrub=then))))
+    noted = ctx.note_legs(facts, entry._replace(scrub=then, going=_stand(ctx, facts)))
+    due = Plan()
+    if then != "running":
+        why = "an end that was not clean, or a restart of servers, may have left them unequal"
+        due = ctx.degraded("does not know its legs to be equal", why, "nothing: they are gone over sector by sector")
+    return Plan((step, *noted), due.findings)
 
 
 def go_over(ctx: VolumeContext, action: str, after: str) -> Step:

@@ -63,6 +63,7 @@ class LogicalVolume(NamedTuple):
     action: str
     target: str = ""  # what device-mapper runs it as: raid, mirror, linear; "" when inactive or of several parts
     adrift: tuple[str, ...] = ()  # PV UUIDs in view, of legs whose table leads to a disk that is gone
+    torn: tuple[str, ...] = ()  # PV UUIDs of legs below which no disk is left: the next write to them fails
     misled: tuple[str, ...] = ()  # PV UUIDs of legs whose table leads to a device that is not the declared disk
     region: int = 0  # of a raid1: bytes that one bit of its bitmap stands for; 0 where LVM does not show it
     mismatches: int = 0  # sectors that differ, as the last scrub counted them; 0 after every activation

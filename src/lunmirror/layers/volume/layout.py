@@ -70,6 +70,17 @@ def strange(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
 def beside(ctx: VolumeContext, facts: LogicalVolume) -> tuple[Finding, ...]:
     """What is reported of a volume that is managed all the same."""
     found = []
+    entry = ctx.past(facts)
+    if facts.mismatches and not (entry and entry.scrub):  # else choose.scrub reports it
+        found.append(
+            ctx.finding(
+                Kind.DEGRADED,
+                "has legs that differ",
+                f"a comparison that somebody began counted {facts.mismatches} sectors",
+                "check the disks and the network of both servers, then compare again: `lvchange --syncaction check"
+                f" {ctx.volume.id}`",
+            )
+        )
     if facts.permissions == "read-only-override":
         found.append(
             ctx.finding(

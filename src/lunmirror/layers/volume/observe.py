@@ -9,15 +9,15 @@ from lunmirror.engine.plain import count
 from lunmirror.host import paths
 from lunmirror.host.mountinfo import read_mounts
 from lunmirror.host.protocol import Reader
-from lunmirror.host.sysfs import names, text
+from lunmirror.host.sysfs import text
 from lunmirror.layers.disk.facts import shown
 from lunmirror.layers.group.facts import VolumeGroup
-from lunmirror.layers.volume import superblock
+from lunmirror.layers.volume import below, superblock
+from lunmirror.layers.volume.below import images, is_tracked
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
 from lunmirror.layers.volume.index import REAL, Index, part, type_of
 from lunmirror.layers.volume.marks import standings
 from lunmirror.layers.volume.missing import removed, undeclared
-from lunmirror.lvm.origin import origins
 from lunmirror.lvm.places import Places
 from lunmirror.lvm.read import DEADLINE, NO_TABLE, DmLine, Lvm, LvRow, read_lvm, read_status
 
@@ -88,9 +88,9 @@ def _volume(
     legs = _legs(row, rows, kind, letters)
     if len(letters) > len(legs):
         return Unknown("device-mapper runs it on more legs than LVM shows: it is being changed right now")
-    misled = _misled(row, rows, kind, group, reader, places) if active else ()
-    below = row._replace(number=number)
-    adrift = tuple(pv for pv in _adrift(below, rows, kind, lvm, reader) if pv not in misled) if active else ()
+    misled = below.misled(row, rows, kind, group, reader, places) if active else ()
+    astray = below.legs(row._replace(number=number), rows, kind, lvm, reader) if active else below.NONE
+    adrift = tuple(pv for pv in astray.adrift if pv not in misled)
     half_made, strays = _unhidden(row, rows)
     asked = [leg for leg in legs if not active or leg.letter not in ("A", "a", "-") or set(leg.pvs) & set(adrift)]
     speak = kind == "raid1" and asked and not half_made
@@ -122,6 +122,7 @@ def _volume(
             action=action,
             target=line.target if line else "",
             adrift=adrift,
+            torn=astray.torn,
             misled=misled,
             region=row.region if kind == "raid1" else 0,
             mismatches=row.mismatches,
@@ -143,7 +144,7 @@ def _volume(
             holds=_holds(volume, row, group, reader) if active and not row.suspended else "",
             altered=_altered(row, rows, kind),
             barred="" if active else _barred(row, volume, group, reader),
-            tracked=tuple(r.name for r in rows if _is_tracked(r, row)),
+            tracked=tuple(r.name for r in rows if is_tracked(r, row)),
             superblocks=_superblocks(row, rows, asked, group, lvm, reader) if speak else ABSENT,
         )
     )
@@ -173,8 +174,8 @@ def _altered(row: LvRow, rows: list[LvRow], kind: str) -> str:
     """LVM's word for what is not as lunmirror makes it: of the volume, or of its images; "" for nothing."""
     if kind not in ("linear", "raid1", "mirror"):
         return kind or "volume without segments"
-    inner = [word for image in _images(row, rows) for word in image.segtypes if word != "linear"]
-    parts = [row] if kind == "linear" else _images(row, rows)
+    inner = [word for image in images(row, rows) for word in image.segtypes if word != "linear"]
+    parts = [row] if kind == "linear" else images(row, rows)
     moving = any(sum(one.pvs.values()) < one.extents for one in parts)  # the rest of it lies on pvmove0
     return inner[0] if inner else "pvmove" if moving else ""
 
@@ -207,18 +208,11 @@ def _barred(row: LvRow, volume: Volume, group: VolumeGroup, reader: Reader) -> s
     return f"activation/volume_list in LVM's configuration names neither it nor its group: {found[1]}"
 
 
-def _is_tracked(row: LvRow, whole: LvRow) -> bool:
-    """An image that `lvconvert --splitmirrors --trackchanges` took out of the volume: visible, yet not a volume by itself
-    (lvm2 2.03.16: role private). What an interrupted lvconvert leaves is public."""
-    is_image = not row.parent and part(row.name, whole.name)[0] == "rimage"
-    return is_image and "private" in row.role and "image" in row.role
-
-
 def _unhidden(row: LvRow, rows: list[LvRow]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Parts of a raid1 that LVM shows by themselves: (metadata of legs that the volume has, what belongs to no leg of it).
     LVM reserves such names. It makes metadata volumes by themselves, clears them, and only then hides them."""
     legs = {r.name for r in rows if r.parent == row.name}
-    tracked = {r.name for r in rows if _is_tracked(r, row)}
+    tracked = {r.name for r in rows if is_tracked(r, row)}
     own: list[str] = []
     stray: list[str] = []
     for name in sorted(r.name for r in rows if not r.parent):
@@ -239,41 +233,6 @@ def _orphans(dm: str, row: LvRow, rows: list[LvRow], status: dict[str, tuple[DmL
     stand-ins for physical volumes that are out of view (lv_rimage_1-missing_0_0) have other names."""
     known = {part(r.name, row.name) for r in rows}
     return tuple(sorted(name for name in status if (one := part(name, dm)) != ("", "") and one not in known))
-
-
-def _adrift(row: LvRow, rows: list[LvRow], kind: str, lvm: Lvm, reader: Reader) -> tuple[str, ...]:
-    """PV UUIDs of the legs that run on a disk which is gone. Two small reads of sysfs for each leg."""
-    parts = [row] if kind == "linear" else _images(row, rows)
-    return tuple(pv for part in parts if _is_stale(part, lvm, reader) for pv in part.pvs)
-
-
-def _misled(
-    row: LvRow, rows: list[LvRow], kind: str, group: VolumeGroup, reader: Reader, places: Places
-) -> tuple[str, ...]:
-    """PV UUIDs of the legs that run on something else than the declared disk: a copy in its place, a disk reached in
-    another way. LVM goes by the UUID alone when it is left to choose, at boot or in anybody's hand."""
-    parts = [row] if kind == "linear" else [r for r in rows if r.parent == row.name]  # a log or its metadata, too
-    disks = {m.uuid: m.disk for m in group.members}
-    found: dict[str, None] = {}
-    for one in parts:
-        on = (
-            o for name in names(reader, f"{paths.SYS}/dev/block/{one.number}/slaves") for o in origins(reader, name)
-        )
-        if one.number and any(not places.allow(origin, disks.get(pv, "")) for origin in on for pv in one.pvs):
-            found |= dict.fromkeys(one.pvs)
-    return tuple(found)
-
-
-def _is_stale(row: LvRow, lvm: Lvm, reader: Reader) -> bool:
-    """Whether what device-mapper runs it on is not what its physical volumes are now: a session was ended under it, and
-    its disk came back under another number. Of mirrored legs it is shown by a letter, but not before the next write;
-    of a linear volume by nothing but errors."""
-    slaves = reader.directory(f"{paths.SYS}/dev/block/{row.number}/slaves")
-    if not row.number or not isinstance(slaves, Present):
-        return False
-    below = {text(reader, f"{paths.SYS_BLOCK}/{name}/dev") for name in slaves.facts} - {""}
-    now = {pv.number for pv in lvm.pvs if pv.uuid in row.pvs}
-    return "" not in now and bool(now - below)
 
 
 def _boot(reader: Reader) -> str:
@@ -340,26 +299,12 @@ def _words(row: LvRow, rows: list[LvRow], legs: tuple[Leg, ...], past: Seen[jour
 def _legs(row: LvRow, rows: list[LvRow], kind: str, letters: str) -> tuple[Leg, ...]:
     if kind == "linear":
         return (Leg(row.name, tuple(row.pvs), ""),)
-    images = _images(row, rows)
-    padded = letters.ljust(len(images))
+    parts = images(row, rows)
+    padded = letters.ljust(len(parts))
     inner = {
         r.name: r.pvs for r in rows
     }  # of an image that carries integrity data it is another that lies on the disk
-    return tuple(
-        Leg(i.name, tuple(i.pvs or inner.get(i.origin, ())), padded[n].strip()) for n, i in enumerate(images)
-    )
-
-
-def _images(row: LvRow, rows: list[LvRow]) -> list[LvRow]:
-    images = [r for r in rows if r.parent == row.name and ("_rimage_" in r.name or "_mimage_" in r.name)]
-    images += [r for r in rows if _is_tracked(r, row)]
-    return sorted(images, key=_ordinal)
-
-
-def _ordinal(image: LvRow) -> int:
-    """Sub-volumes are numbered in the order of the kernel's letters: testlv_rimage_0, testlv_rimage_1."""
-    found = count(image.name.rsplit("_", 1)[1])
-    return 1 << 30 if found is None else found
+    return tuple(Leg(i.name, tuple(i.pvs or inner.get(i.origin, ())), padded[n].strip()) for n, i in enumerate(parts))
 
 
 def health(kind: str, line: DmLine | None) -> tuple[str, int, int, str]:

@@ -122,13 +122,17 @@ def note(ctx: VolumeContext, facts: LogicalVolume, name: str = "") -> tuple[Step
     entry = ctx.past(facts)
     if entry and facts.unclear:
         return ctx.note_legs(facts, entry._replace(layout=facts.unclear))
-    running = facts.running or _source(facts, entry)
+    # A leg without a disk has all that was written, and nothing of what will be; no letter shows it before the next write.
+    lasting = tuple(pv for pv in facts.running if pv not in facts.torn)
+    running = lasting or facts.running or _source(facts, entry)
     if not running:
         return ()
     now_on = journal.advance(entry, name or ctx.volume.id, running, ctx.seqno, facts.today, facts.kernel_state)
     if facts.type == "raid1" and journal.unseen_before(entry, facts.boot):
         # Somebody else started it, so how it ended before that cannot be read any more.
         now_on = journal.restarted(now_on, facts.boot, unclean=True)
+    if now_on.going and not all(leg.letter == "A" and facts.is_in_place(leg) for leg in facts.legs):
+        now_on = now_on._replace(going="")  # a scrub ended with the leg that failed
     if facts.words:
         counters = {leg.part: leg.events for leg in facts.words.values()}
         now_on = journal.in_service(now_on, counters, facts.activation)

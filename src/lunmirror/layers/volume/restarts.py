@@ -65,7 +65,8 @@ def tend(ctx: VolumeContext, facts: LogicalVolume) -> Plan | tuple[tuple[Step, .
         return (), facts
     hit = (*_verdicts(facts, entry, RESTARTED), *unknown)
     fresh = tuple(pv for pv in hit if pv not in entry.rebuild)
-    alive = {pv for leg in facts.legs if leg.letter == "A" and not facts.is_adrift(leg) for pv in leg.pvs}
+    there = (leg for leg in facts.legs if leg.letter == "A" and not facts.is_adrift(leg))
+    alive = {pv for leg in there for pv in leg.pvs if pv not in facts.torn}
     left = [pv for pv in entry.running if pv not in hit and pv in alive]
     if fresh and left:
         return _distrusted(ctx, facts, entry, fresh)

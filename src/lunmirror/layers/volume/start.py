@@ -308,7 +308,7 @@ def _start_mirror(ctx: VolumeContext, facts: LogicalVolume, lost: list[Leg]) -> 
         f"give up the leg of {ctx.volume.id} on server {away}, to start on server {only} alone; it is copied again later",
         ctx.lvm("lvconvert", "-y", "--repair", "--use-policies", ctx.volume.id, devices=devices),
         Drift(ctx.volume.key, f"active on server {only}", f"inactive, a mirror with a leg on server {away}"),
-        risk=Risk.ONLINE,
+        risk=Risk.FEWER,
         proof=f"journal: the leg on server {only} held all that was written, as noted {entry.since}; the other is only left"
         " out of the volume, its disk is not written to",
     )

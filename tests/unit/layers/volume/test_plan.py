@@ -359,12 +359,13 @@ def test_a_leg_that_the_kernel_still_believes_in_is_waited_for():
     assert (answer.steps, [f.kind for f in answer.findings]) == ((), [Kind.BLOCKED])
 
 
+GOING = " 5"  # no activation that is known; the version of the group's metadata
 MADE_EQUAL = [
     # the journal, what the kernel does -> command, the journal after it, what is reported
-    ("repair", "idle", 0, ["lvchange --syncaction repair vg0/lv"], "repairing", []),
+    ("repair", "idle", 0, ["lvchange --syncaction repair vg0/lv"], "repairing", [Kind.DEGRADED]),
     ("repair", "check", 0, [], None, [Kind.DEGRADED]),
     ("repairing", "repair", 0, [], None, [Kind.DEGRADED]),
-    ("repairing", "idle", 2560, ["lvchange --syncaction check vg0/lv"], "checking", []),
+    ("repairing", "idle", 2560, ["lvchange --syncaction check vg0/lv"], "checking", [Kind.DEGRADED]),
     ("checking", "check", 0, [], None, [Kind.DEGRADED]),
     ("checking", "idle", 0, [], "", []),
     ("checking", "idle", 8, [], None, [Kind.REFUSED]),
@@ -373,11 +374,39 @@ MADE_EQUAL = [
 
 @pytest.mark.parametrize(("scrub", "action", "mismatches", "expected", "after", "said"), MADE_EQUAL)
 def test_legs_are_made_equal_and_compared(scrub, action, mismatches, expected, after, said):
-    facts = lv(past=BOTH._replace(scrub=scrub, boot=NOW), action=action, mismatches=mismatches, boot=NOW)
+    facts = lv(past=BOTH._replace(scrub=scrub, boot=NOW, going=GOING), action=action, mismatches=mismatches, boot=NOW)
     answer = planned(Present(facts))
     assert commands(answer) == expected
     assert [n.scrub for n in notes(answer)] == ([] if after is None else [after])
     assert [f.kind for f in answer.findings] == said
+
+
+INTERRUPTED = {"running": "wanted", "repairing": "repair", "checking": "repair", "comparing": "compare"}
+
+
+@pytest.mark.parametrize("scrub", INTERRUPTED)
+@pytest.mark.parametrize("going", ["", " 4", "another 5"])
+def test_what_may_not_have_come_to_its_end_is_begun_again(scrub, going):
+    answer = planned(Present(lv(past=BOTH._replace(scrub=scrub, boot=NOW, going=going), boot=NOW)))
+    assert commands(answer) == []
+    assert [n.scrub for n in notes(answer)] == [INTERRUPTED[scrub]]
+    assert [f.kind for f in answer.findings] == [Kind.DEGRADED]
+
+
+def test_legs_that_a_comparison_by_hand_found_to_differ_are_no_full_redundancy():
+    answer = planned(Present(lv(past=BOTH, mismatches=128)))
+    assert (commands(answer), [f.kind for f in answer.findings]) == ([], [Kind.DEGRADED])
+
+
+def test_a_scrub_that_still_goes_on_outlived_what_was_changed():
+    past = BOTH._replace(scrub="comparing", boot=NOW, going=" 4")
+    assert [n.going for n in notes(planned(Present(lv(past=past, boot=NOW, action="check"))))] == [GOING]
+
+
+@pytest.mark.parametrize("letters", ["AD", "Aa"])
+def test_a_leg_that_failed_ended_it(letters):
+    past = BOTH._replace(scrub="comparing", boot=NOW, going=GOING)
+    assert [n.going for n in notes(planned(Present(lv(letters=letters, past=past, boot=NOW))))] == [""]
 
 
 def test_one_that_somebody_else_started_in_a_new_boot_is_made_equal():
@@ -447,7 +476,7 @@ def test_after_a_choice_the_legs_are_compared():
     answer = planned(Present(lv(past=whole)))
     assert commands(answer) == ["lvchange --syncaction check vg0/lv"]
     assert notes(answer)[0].scrub == "running"
-    running = whole._replace(scrub="running")
+    running = whole._replace(scrub="running", going=GOING)
     assert planned(Present(lv(past=running, action="check", ratio=(3, 10)))).steps == ()
     assert notes(planned(Present(lv(past=running))))[0].scrub == ""
     assert [f.kind for f in planned(Present(lv(past=running, mismatches=128))).findings] == [Kind.REFUSED]
