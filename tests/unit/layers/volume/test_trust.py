@@ -155,5 +155,5 @@ def test_what_is_refused_is_noted_all_the_same():
     assert [f.kind for f in answer.findings] == [Kind.BLOCKED]
     assert notes(answer)[0].running == (A,)
     answer = planned(Present(lv(letters="AD", past=BOTH)), wanted(choice=("vg0/lv", "filer2")))
-    assert [f.kind for f in answer.findings] == [Kind.REFUSED]
+    assert [f.kind for f in answer.findings] == [Kind.NOTE]
     assert notes(answer)[0].running == (A,)
