@@ -177,9 +177,15 @@ def _foreign(ctx: GroupContext, facts: VolumeGroup) -> Plan | None:
         next = "leave it to the cluster; or make it this host's alone: `vgchange --lock-type none`, once no other host uses it"
         return ctx.refused(f"group {name} is shared", why, next)
     if facts.system_id and facts.system_id != facts.system:
+        # LVM lets a host without a system ID of its own in under no other (seen: 2.03.16).
+        let_in = (
+            f'local{{extra_system_ids=["{facts.system_id}"]}}'
+            if facts.system
+            else f'global{{system_id_source="lvmlocal"}} local{{system_id="{facts.system_id}"}}'
+        )
         next = (
-            f"if that is this machine's former name, or the other host is off it for good: `vgchange --systemid"
-            f' "{facts.system}" --config \'local{{extra_system_ids=["{facts.system_id}"]}}\' {name}`'
+            "if that is this machine's former name, or the other host is off it for good:"
+            f" `vgchange -y --systemid \"{facts.system}\" --config '{let_in}' {name}`"
         )
         return ctx.refused(f"group {name} belongs to another host, as LVM sees it", why, next)
     if facts.elsewhere:
