@@ -24,7 +24,7 @@ function __lunmirror_verb
             continue
         end
         switch $word
-            case --config --log-level --out --plan --lock-wait --wait --timeout --keep --for --seconds --picture --most --server --target --lun --chap --group --last --root --prefix --program --system
+            case --config --log-level --out --plan --lock-wait --wait --timeout --keep --for --wipe-data --seconds --picture --most --server --target --lun --chap --group --last --root --prefix --program --system
                 set skip 1
             case '-*'
             case '*'
@@ -45,6 +45,7 @@ complete -c lunmirror -n 'not __lunmirror_verb' -a status -d 'show how the mirro
 complete -c lunmirror -n 'not __lunmirror_verb' -a can-lose -d 'report whether that server may be rebooted now: exit 0 if so, else 4'
 complete -c lunmirror -n 'not __lunmirror_verb' -a choose -d 'end a split brain: keep the legs on one server, copy them over the others'
 complete -c lunmirror -n 'not __lunmirror_verb' -a maintenance -d 'take a server out of service for a while, or back into service'
+complete -c lunmirror -n 'not __lunmirror_verb' -a remove -d 'take what is not declared any more out of service, step by step'
 complete -c lunmirror -n 'not __lunmirror_verb' -a metrics -d 'print what the last pass saw, for Prometheus'
 complete -c lunmirror -n 'not __lunmirror_verb' -a notify -d 'send the notifications that wait, or a test'
 complete -c lunmirror -n 'not __lunmirror_verb' -a drill -d 'rehearse the loss of that server: drop its traffic, measure, repair, report'
@@ -122,6 +123,15 @@ complete -c lunmirror -n '__lunmirror_verb maintenance' -l config -r -F -d 'the 
 complete -c lunmirror -n '__lunmirror_verb maintenance' -l log-level -x -a 'debug info warning error critical' -d 'the least that is logged on stderr'
 complete -c lunmirror -n '__lunmirror_verb maintenance' -s h -l help -d 'show this'
 complete -c lunmirror -n '__lunmirror_verb maintenance' -s V -l version -d 'print the version'
+complete -c lunmirror -n '__lunmirror_verb remove' -a '' -d 'GROUP/NAME of a volume, or a disk, that is not declared any more'
+complete -c lunmirror -n '__lunmirror_verb remove' -l wipe-data -x -a '' -d 'also remove the volume, and lose all that it holds, on every leg'
+complete -c lunmirror -n '__lunmirror_verb remove' -s y -l yes -d 'do not ask before each step'
+complete -c lunmirror -n '__lunmirror_verb remove' -l json -d 'print one JSON document in place of text'
+complete -c lunmirror -n '__lunmirror_verb remove' -l lock-wait -x -a '' -d 'how long to wait for another pass to end, for example 90s or 2m (default 0s)'
+complete -c lunmirror -n '__lunmirror_verb remove' -l config -r -F -d 'the configuration (default /etc/lunmirror/lunmirror.toml)'
+complete -c lunmirror -n '__lunmirror_verb remove' -l log-level -x -a 'debug info warning error critical' -d 'the least that is logged on stderr'
+complete -c lunmirror -n '__lunmirror_verb remove' -s h -l help -d 'show this'
+complete -c lunmirror -n '__lunmirror_verb remove' -s V -l version -d 'print the version'
 complete -c lunmirror -n '__lunmirror_verb metrics' -l json -d 'print one JSON document in place of text'
 complete -c lunmirror -n '__lunmirror_verb metrics' -l config -r -F -d 'the configuration (default /etc/lunmirror/lunmirror.toml)'
 complete -c lunmirror -n '__lunmirror_verb metrics' -l log-level -x -a 'debug info warning error critical' -d 'the least that is logged on stderr'
@@ -198,7 +208,7 @@ complete -c lunmirror -n '__lunmirror_verb install-files' -l config -r -F -d 'th
 complete -c lunmirror -n '__lunmirror_verb install-files' -l log-level -x -a 'debug info warning error critical' -d 'the least that is logged on stderr'
 complete -c lunmirror -n '__lunmirror_verb install-files' -s h -l help -d 'show this'
 complete -c lunmirror -n '__lunmirror_verb install-files' -s V -l version -d 'print the version'
-complete -c lunmirror -n '__lunmirror_verb help' -a 'check plan apply status can-lose choose maintenance metrics notify drill speed init adopt history schema explain completion install-files help version' -d 'one verb'
+complete -c lunmirror -n '__lunmirror_verb help' -a 'check plan apply status can-lose choose maintenance remove metrics notify drill speed init adopt history schema explain completion install-files help version' -d 'one verb'
 complete -c lunmirror -n '__lunmirror_verb help' -l config -r -F -d 'the configuration (default /etc/lunmirror/lunmirror.toml)'
 complete -c lunmirror -n '__lunmirror_verb help' -l log-level -x -a 'debug info warning error critical' -d 'the least that is logged on stderr'
 complete -c lunmirror -n '__lunmirror_verb help' -s h -l help -d 'show this'

@@ -140,6 +140,7 @@ CONTRACTS = {
     "mkfs.xfs -q -m uuid=UUID DM": BLANK,
     "resize2fs DM": GROWTH,
     "xfs_growfs PATH": GROWTH,
+    "umount PATH": "tests/lab/test_remove.py",
     "systemctl daemon-reload": HERE,
     "systemctl restart iscsid.service": "tests/lab/test_stuck_session.py",
     "mount -t ext3 -o OPTIONS /dev/VOLUME PATH": BLANK,

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from contract.shapes import CONTRACTS, shape
+from lunmirror.engine.execute import Executor
 from scenarios.test_relogin import changed_budget, changed_mirror, relogin
+from scenarios.test_remove import undeclared, wanted
 from scenarios.test_speed import speed
 from sim.machine import SimHost
 from sim.programs import Unheard
@@ -44,6 +46,10 @@ def issued() -> dict[str, str]:
     for renewed in (changed_budget(), changed_mirror()):
         for line in relogin(renewed)[1].lines:
             found.setdefault(shape(line), "relogin")
+    gone = undeclared()
+    Executor(host := SimHost(gone.world)).take(wanted(gone).steps)
+    for line in host.lines:
+        found.setdefault(shape(line), "remove")
     for line in speed(converged(text()))[2].host.lines:
         found.setdefault(shape(line), "speed")
     return found

@@ -484,6 +484,13 @@ class Lvm:
             self.commit(replace(meta, strays=tuple(one for one in meta.strays if one != stray)))
             return 0, f'  Logical volume "{name}" successfully removed.\n', ""
         lv = self._lv(meta, name)
+        if selection == f"lv_uuid={lv.uuid}":
+            if self._active(lv):
+                raise Harm(f"lvremove of {name}, which is active")
+            if lv.uuid not in self.world.given_up:
+                raise Harm(f"lvremove of {name}, whose data nobody gave up")
+            self.commit(replace(meta, lvs=tuple(one for one in meta.lvs if one[0] != name)))
+            return 0, f'  Logical volume "{name}" successfully removed.\n', ""
         tag = f"vg_name={group} && lv_name={name} && lv_tags=lunmirror.unformatted && lv_skip_activation=1"
         if selection != tag:
             raise Harm(f"lvremove of {name} by {selection!r}")

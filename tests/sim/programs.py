@@ -262,6 +262,7 @@ PROGRAMS: tuple[tuple[str, Handler], ...] = (
         r"mount -t (?P<type>\S+) -o (?P<flags>\S+) (?P<device>\S+) (?P<path>/\S+)",
         lambda w, m, s, p: storage.mount(w, m),
     ),
+    (r"umount (?P<path>/\S+)", lambda w, m, s, p: storage.umount(w, m["path"])),
     (r"systemctl restart iscsid\.service", lambda w, m, s, p: iscsi.restart(w)),
     (r"systemctl daemon-reload", lambda w, m, s, p: (w.reload_units(), (0, "", ""))[1]),
     (

@@ -342,6 +342,16 @@ def mount(world: World, m: re.Match) -> Answer | Hang:
     return 0, "", ""
 
 
+def umount(world: World, path: str) -> Answer:
+    """Of what is mounted there last; never what is busy, or under another mount."""
+    if not any(m.path == path for m in world.mounts):
+        return 32, "", f"umount: {path}: not mounted.\n"
+    if path in world.busy or any(m.path.startswith(f"{path}/") for m in world.mounts):
+        return 32, "", f"umount: {path}: target is busy.\n"
+    world.unmount(path)
+    return 0, "", ""
+
+
 def remount(world: World, m: re.Match) -> Answer:
     found = next((x for x in world.mounts if x.path == m["path"]), None)
     if found is None:

@@ -44,6 +44,7 @@ class World:
     given_up: set[str] = field(
         default_factory=set
     )  # PV UUIDs whose loss the configuration consents to, and of volumes put aside
+    busy: set[str] = field(default_factory=set)  # paths on which somebody has a file open
     mixed: set[str] = field(default_factory=set)  # volumes whose histories the kernel itself mixed at boot
     unequal: set[str] = field(default_factory=set)  # raid1 volumes whose legs differ in writes nobody was told of
     copied: dict[str, int] = field(default_factory=dict)  # PV UUID -> how often a leg on it was copied in full

@@ -21,6 +21,7 @@ from lunmirror.cli.commands import (
     metrics,
     notify,
     plan,
+    remove,
     schema,
     speed,
     status,
@@ -52,6 +53,7 @@ VERBS: dict[str, Command] = {
     "can-lose": can_lose,
     "choose": choose,
     "maintenance": maintenance,
+    "remove": remove,
     "metrics": metrics,
     "notify": notify,
     "drill": drill,
@@ -78,8 +80,8 @@ MEANT_VERBS = {
     **dict.fromkeys(("discover", "new", "generate"), "`lunmirror init` proposes a first configuration"),
     **dict.fromkeys(("import", "takeover"), "`lunmirror adopt` prints the configuration of what is in use"),
     **dict.fromkeys(
-        ("remove", "delete", "destroy", "decommission"),
-        "nothing is removed: take it out of the configuration, and `lunmirror status` names the ways out",
+        ("delete", "destroy", "decommission", "rm"),
+        "`lunmirror remove NAME` takes what is not declared any more out of service",
     ),
     **dict.fromkeys(
         ("drain", "reboot", "standby", "downtime"),

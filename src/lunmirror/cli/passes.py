@@ -172,7 +172,7 @@ def _walk(
             if screen:
                 screen.close()
         if changes:
-            _remember(seen, desired, log)
+            remember(seen, desired, log)
         done = all(outcome.status == "done" for outcome in seen.outcomes)
         if reviewed and done and (why := plans.carried_out(reviewed)):
             log.note(why)
@@ -183,7 +183,7 @@ def _walk(
     return exit_of(seen), seen, _rendered(args, seen, desired, live=screen is not None)
 
 
-def _remember(seen: Report, desired: Desired, log: Log) -> None:
+def remember(seen: Report, desired: Desired, log: Log) -> None:
     """Keep what the pass changed; a history that cannot be written changes nothing else."""
     from lunmirror.analysis import past
     from lunmirror.analysis.result import exit_of

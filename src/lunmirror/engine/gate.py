@@ -24,7 +24,8 @@ FORBIDDEN = {
 WITH_CONSENT = {"lvm": frozenset({"--repair", "--removemissing"}), "sfdisk": frozenset({"--wipe"})}
 # What the journal's word, carried likewise, allows: a stopped mirror goes on without a leg, and takes no other place.
 BY_THE_JOURNAL = ("lvconvert", "--repair", "--use-policies")
-# What our own tag allows: LVM removes a volume that was never whole, if its own look finds the tag, too.
+# What our own tag allows: LVM removes a volume that was never whole, if its own look finds the tag, too. And what an
+# administrator asked for in so many words (`lunmirror remove --wipe-data`): the volume with that UUID.
 UNMADE = ("lvremove", "--select")
 YES_TO_A_WIPE = frozenset({"pvcreate", "vgcreate", "vgextend"})
 
@@ -56,7 +57,7 @@ def _forbidden_word(step: Step, disturbed: frozenset[str]) -> str:
         given -= WITH_CONSENT.get(program, frozenset())
     elif step.proof.startswith("journal: ") and program == "lvm" and set(BY_THE_JOURNAL) <= set(words):
         given -= {"--repair"}
-    elif step.proof.startswith("unmade: ") and program == "lvm" and set(UNMADE) <= set(words):
+    elif step.proof.startswith(("unmade: ", "asked: ")) and program == "lvm" and set(UNMADE) <= set(words):
         given -= {"lvremove"}
     elif program == "lvm" and words and words[0] in YES_TO_A_WIPE:
         given |= {"-y", "--yes"}.intersection(words)

@@ -17,8 +17,11 @@ from sim.stories import outage
 
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    return program(converged(text()), tmp_path, monkeypatch)
+
+
+def program(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     """The whole program, but for the machine under it. What is noted beside the journal is in the simulated world."""
-    stage = converged(text())
     monkeypatch.setattr(paths, "RUN_DIR", str(tmp_path / "run"))
     monkeypatch.setattr(paths, "DM_CONTROL", str(tmp_path / "control"))
     monkeypatch.setattr(paths, "HISTORY", str(tmp_path / "state" / "history.jsonl"))

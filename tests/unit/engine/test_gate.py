@@ -41,6 +41,8 @@ REFUSED = [
     ),  # no guard
     step("lvm", "lvremove", "-y", "vg0/lv", proof="consent: x"),
     step("lvm", "vgremove", "--select", "x", "vg0", proof="unmade: x"),
+    step("lvm", "lvremove", "-y", "vg0/lv", risk=Risk.CONSUMES, proof="asked: named", guards=GUARD),  # no selection
+    step("lvm", "vgremove", "vg0", proof="asked: named"),
     step("lvm", "pvremove", "/dev/sdb"),
 ]
 
@@ -57,6 +59,7 @@ def test_what_breaks_a_rule_comes_back_as_a_refusal(bad):
 
 
 ALLOWED = [
+    step("lvm", "lvremove", "-y", "--select", "x", "vg0/lv", risk=Risk.CONSUMES, proof="asked: named", guards=GUARD),
     step(
         "lvm", "lvremove", "-y", "--select", "x", "vg0/lv", risk=Risk.CONSUMES, proof="unmade: tagged", guards=GUARD
     ),

@@ -47,6 +47,6 @@ def _finding(ctx: VolumeContext, facts: LogicalVolume, entry: journal.Entry | No
         Kind.NOTE,
         f"volume {ctx.volume.id} is not declared, and not managed; it is {use}{whole}",
         f"lunmirror managed it{was}, and the configuration does not name it any more",
-        f"{back}; or have lunmirror forget it: `mv {journal.path_of(facts.uuid)} /root/`",
+        f"{back}; or take it out of service, with its data kept: `lunmirror remove {ctx.volume.id}`; or have lunmirror forget it: `mv {journal.path_of(facts.uuid)} /root/`",
         f"groups.{ctx.volume.group}.volumes",
     )
