@@ -256,6 +256,13 @@ def through_an_interface() -> Hand:
     return hand
 
 
+def names_alike() -> Hand:
+    hand = mounted("/dev/data/mail /srv/mail ext4 defaults 0 2")()
+    hand.lv("data", "mail2", "raid1", 8, *PVS)
+    hand.mkfs("data", "mail2", "xfs")  # smaller than any that mkfs.xfs makes
+    return hand
+
+
 def nothing() -> Hand:
     return Hand()
 
@@ -335,6 +342,9 @@ HOSTS = {
     "shared": Host(of(lock_type="sanlock"), (), ("lock type sanlock",)),
     "a copy of a disk": Host(cloned_disk, (), ("2 times",)),
     "an interface of its own": Host(through_an_interface, ("[groups.data]",)),
+    "an invalid one beside a name alike": Host(
+        names_alike, ('mount = "/srv/mail"', "[groups.data.volumes.mail]"), ("volume data/mail2: too small for xfs",)
+    ),
     "nothing at all": Host(nothing, (), ("nothing to adopt",)),
 }
 

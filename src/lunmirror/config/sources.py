@@ -78,7 +78,11 @@ def _read_file(path: str, faults: list[Fault], main: bool = False, judged: bool 
         content = safefile.read(path, MOST_BYTES, judge)
     except FileNotFoundError:
         if main:
-            start = f"copy the example {_example()} to this path and write your own servers into it, or name another with --config"
+            start = (
+                f"copy the example {_example()} to this path and write your own servers into it; or start from what is there:"
+                " `lunmirror init` proposes a configuration from the servers' addresses, `lunmirror adopt` prints that of a"
+                " machine that was set up by hand; or name another file with --config"
+            )
             faults.append((path, "there is no configuration here", "", start))
         else:
             faults.append((path, "the file cannot be read: it is a link to nothing", "", "repair or remove the link"))

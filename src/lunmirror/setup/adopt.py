@@ -7,6 +7,7 @@ and said.
 from typing import NamedTuple
 
 from lunmirror.config import compile_texts
+from lunmirror.config.problems import dotted
 from lunmirror.engine.desired import Desired
 from lunmirror.engine.errors import ConfigError, HostError
 from lunmirror.engine.exits import Exit
@@ -143,15 +144,21 @@ def _without_the_invalid(proposed: Proposal, invalid: ConfigError) -> Proposal:
         words = f"{problem.what}{f' ({problem.why})' if problem.why else ''}"
         for group in proposed.groups:
             for volume in group.volumes:
-                if writing.key("groups", group.name, "volumes", volume.name) in problem.where:
+                if _is_about(("groups", group.name, "volumes", volume.name), problem.where):
                     return proposed.without_volume(volume.id, words)
         for group in proposed.groups:
-            if writing.key("groups", group.name) in problem.where:
+            if _is_about(("groups", group.name), problem.where):
                 return proposed.without_group(group.name, words).tidied()
     raise HostError(
         "what is in use here cannot be written as a valid configuration, so nothing is proposed",
         why="; ".join(f"{problem.where}: {problem.what}" for problem in invalid.problems),
     )
+
+
+def _is_about(key: tuple[str, ...], where: str) -> bool:
+    """Whether a place ("FILE:LINE: KEY") is this key, or within it."""
+    place, own = where.rpartition(": ")[2], dotted(key)
+    return place == own or place.startswith((f"{own}.", f"{own}["))
 
 
 def _head(proposed: Proposal, place: str) -> tuple[str, ...]:
