@@ -133,7 +133,9 @@ def _company(ctx: DiskContext, lun: Lun) -> Plan | None:
     seen = {name: ctx.lun(name) for name in members}
     if any(lun and lun.pv and lun.pv.group == group for lun in seen.values()):
         return None
-    unseen = [name for name, lun in seen.items() if lun is None and not _comes(ctx, name)]
+    unseen = [
+        name for name, lun in seen.items() if (lun is None and not _comes(ctx, name)) or (lun and _may_hold_one(lun))
+    ]
     if not unseen:
         return None
     finding = ctx.finding(
@@ -143,6 +145,12 @@ def _company(ctx: DiskContext, lun: Lun) -> Plan | None:
         "bring the other server back; the next pass goes on from here",
     )
     return Plan(findings=(finding._replace(key=f"groups.{group}.disks"),))
+
+
+def _may_hold_one(lun: Lun) -> bool:
+    """LVM shows no physical volume on it, and one may be there: it cannot be read, or LVM is kept from it."""
+    held = lun.content.what if isinstance(lun.content, Holds) else ""
+    return isinstance(lun.content, Unreadable) or held.startswith("LVM2_member ")
 
 
 def _comes(ctx: DiskContext, name: str) -> bool:

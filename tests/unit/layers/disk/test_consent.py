@@ -3,7 +3,7 @@
 import pytest
 
 from lunmirror.engine import gate
-from lunmirror.engine.desired import Desired, Disk, Server, Timeouts
+from lunmirror.engine.desired import Desired, Disk, Group, Server, Timeouts
 from lunmirror.engine.model import Kind, Present, Risk
 from lunmirror.layers.disk.facts import Blank, Device, Holds, Lun, OwnTable, Unreadable
 from lunmirror.layers.disk.plan import plan
@@ -130,3 +130,24 @@ def test_the_words_that_would_consent_can_be_pasted():
     line = finding.next.rpartition(": ")[2]
     assert tomllib.loads(line) == {"overwrite": what}
     assert planned(Holds(what), tomllib.loads(line)["overwrite"]).steps
+
+
+@pytest.mark.parametrize(
+    "other", [Unreadable("input/output error"), Holds("LVM2_member signature (uuid 1-2)"), Blank("zeros")]
+)
+def test_a_blank_disk_is_not_taken_while_its_group_may_be_on_one_that_cannot_be_read(other):
+    """Taken, it would be a leg of that group by its UUID, and a mirror would copy its zeros over the other."""
+    server = Server("filer1", (), "automatic", Timeouts(1, 1, 1, 10, 3))
+    disks = {
+        name: Disk(name, "filer1", "iqn.2006-01.com.example:one", number)
+        for number, name in enumerate(("left", "right"), 1)
+    }
+    luns = {
+        name: Lun(WHOLE, (WHOLE,), WHOLE, False, None, content, "")
+        for name, content in (("left", other), ("right", Blank("zeros")))
+    }
+    desired = Desired({"filer1": server}, disks, {"vg0": Group("vg0", ("left", "right"))}, {}, 15, 5)
+    world = {"disk": {n: Present(lun) for n, lun in luns.items()}, "session": {}, "group": {}}
+    found = plan(desired, world, frozenset())
+    taken = {step.ref.name for step in found.steps}
+    assert taken == ({"left", "right"} if isinstance(other, Blank) else set())

@@ -1,0 +1,53 @@
+"""A comparison of the legs that does not come to its end: the kernel ends it, and its status line does not say so."""
+
+import pytest
+from kit import Lab
+from test_outages import back, given_up, served_again, whole
+from test_restart import SHORT, journal, start
+
+
+def comparing(lab: Lab) -> None:
+    """Every server was restarted, with its volatile cache; the comparison has begun, and is held back."""
+    for which, server in (("left", "filer1"), ("right", "filer2")):
+        lab.run(f"filer stop {server}")
+        start(lab, server)
+        back(lab, which)
+    lab.slow_copy()
+    lab.apply(expect=3)
+    lab.apply(expect=3)
+    assert " check " in lab.dm()
+    assert journal(lab)["scrub"] == "comparing"
+
+
+def snapshot(lab: Lab) -> None:
+    lab.run("lvcreate -s -L 8M -n nightly vg0/testlv && lvremove -y vg0/nightly", timeout=120)
+
+
+def outage(lab: Lab) -> None:
+    lab.run("filer cut filer2")
+    with lab.writing():
+        given_up(lab, letters="AD")
+        lab.run("sleep 10")
+    lab.run("filer restore filer2")
+    served_again(lab, "right")
+
+
+@pytest.mark.unproven
+@pytest.mark.parametrize("end", [snapshot, outage])
+def test_a_comparison_that_was_interrupted_is_begun_again(converged, end) -> None:
+    lab = converged("restart-6s", SHORT)
+    comparing(lab)
+
+    end(lab)
+    assert " check " not in lab.dm()
+    assert lab.lunmirror("can-lose", "filer1").rc != 0
+
+    for _ in range(4):
+        lab.apply(expect=3)
+        if " check " in lab.dm():
+            break
+    assert " check " in lab.dm()
+    lab.slow_copy(False)
+    lab.settle()
+    whole(lab)
+    assert journal(lab)["scrub"] == ""
