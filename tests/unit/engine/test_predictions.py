@@ -34,7 +34,8 @@ def test_what_waits_for_its_own_resource_comes_in_the_next_round(monkeypatch: py
     steps = (step("a", "make a"), step("a", "set a", "a"), step("b", "make b"), step("b", "set b", "b"))
     monkeypatch.setattr(reconcile, "LAYERS", (Layer("node", lambda *_: {}, lambda *_: Plan(steps)),))
 
-    report = reconcile.run_pass("plan", "r", None, SimpleNamespace(now=lambda: 0.0))
+    desired = config.compile_texts([("/etc/lunmirror/lunmirror.toml", TEXT)])
+    report = reconcile.run_pass("plan", "r", desired, SimpleNamespace(now=lambda: 0.0))
 
     assert [s.title for s in report.steps] == ["make a", "make b", "set a", "set b"]
 
