@@ -16,7 +16,7 @@ sysconfdir ?= /etc
 unitdir ?=
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo lab check generate test test-unit test-install test-install-core test-lab test-lab-all fuzz soak bench lint wheel lab-image lab-images deb install uninstall wheels install-files clean
+.PHONY: help demo lab check format generate test test-unit test-install test-install-core test-lab test-lab-all fuzz soak bench lint wheel lab-image lab-images deb install uninstall wheels install-files clean
 help:
 	@echo "make demo       from nothing to a mounted mirror, on a real kernel with two real storage servers"
 	@echo "make check      style, types, unit and contract tests: before each commit"
@@ -27,11 +27,11 @@ help:
 	@echo "make bench      what a run with nothing to do costs"
 	@echo "make install    program, units, manual (DESTDIR, prefix, WHEELS); make uninstall undoes it"
 
-$(BIN)/pytest: pyproject.toml
+# Of pyproject.toml the name speaks already: by its time each new clone would install everything again.
+$(BIN)/pytest:
 	@echo "== Python packages for development, into $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check $$($(PYTHON) contrib/requirements.py test)
-	@touch $@
 
 wheel: $(BIN)/pytest
 	@rm -rf $(CACHE)/wheel && mkdir -p $(CACHE)/wheel
@@ -58,6 +58,10 @@ lab: wheel lab-image
 
 lint: $(BIN)/pytest
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check src tests && $(BIN)/mypy --strict src
+
+# What `make check` would complain of, as far as a program can set it right.
+format: $(BIN)/pytest
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format src tests
 
 # One test process a core; what is left over when one is done goes to the other.
 PARALLEL := -n auto --dist worksteal

@@ -38,13 +38,13 @@ def test_the_manual_has_the_table() -> None:
 
 
 def test_the_manual_is_the_generated_one() -> None:
-    assert (DOCS / "lunmirror.8").read_text() == manual.page(), "run `python -m lunmirror.cli.manual`"
+    assert (DOCS / "lunmirror.8").read_text() == manual.page(), "run `make generate`"
 
 
 @pytest.mark.parametrize("shell", completion.FILES)
 def test_the_completion_is_the_generated_one(shell: str) -> None:
     shipped = (completion.DIRECTORY / completion.FILES[shell]).read_text()
-    assert shipped == completion.script(shell), "run `python -m lunmirror.cli.completion`"
+    assert shipped == completion.script(shell), "run `make generate`"
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -105,7 +105,7 @@ def _server(name: str, server: Any, policy: Any, timeouts: desired.Timeouts, dir
     return desired.Server(
         name=name,
         portals=tuple(server.portals),
-        startup=server.startup or (policy.startup if policy else None) or DEFAULT_STARTUP,
+        startup=_declared("startup", server, policy) or DEFAULT_STARTUP,
         timeouts=timeouts,
         # The aborts' timeouts are among the timeouts: there they count, and are written from there.
         settings=tuple((k, v) for k, v in (server.settings or {}).items() if k not in budget.ABORTS),
@@ -114,9 +114,15 @@ def _server(name: str, server: Any, policy: Any, timeouts: desired.Timeouts, dir
         records=tuple(
             (record, str(value), name)
             for name, record in RECORDS.items()
-            if (value := getattr(server, name)) is not None
+            if (value := _declared(name, server, policy)) is not None
         ),
     )
+
+
+def _declared(name: str, server: Any, policy: Any) -> Any:
+    """What the server declares under this name, else what the policy does; None if neither has it."""
+    own = getattr(server, name, None)
+    return getattr(policy, name, None) if own is None else own
 
 
 def _chap(chap: Any, directory: str) -> desired.Chap | None:

@@ -6,6 +6,7 @@ import pytest
 
 from lunmirror import config
 from lunmirror.config.problems import MOST_SHOWN
+from lunmirror.config.schema import RECORDS
 from lunmirror.engine.desired import Chap, Credentials, Filesystem, Mount, Portal, Size, Timeouts
 from lunmirror.engine.errors import ConfigError
 from lunmirror.engine.exits import Exit
@@ -89,6 +90,20 @@ def test_a_row_with_a_record_key_needs_nothing_else(write, base):
     given = '[servers.filer1]\nsettings = { "node.conn[0].iscsi.DataDigest" = "CRC32C" }'
     (problem,) = problems(write(base.replace("[servers.filer1]", given)))
     assert "declare data_digest of the server instead" in str(problem)
+
+
+def test_a_record_key_may_be_a_row_of_the_policy_too(write, base, monkeypatch):
+    monkeypatch.setitem(RECORDS, "login_retries", "node.test")
+    text = changed(
+        base,
+        ("[policy]", "[policy]\nlogin_retries = 2"),
+        ("[servers.filer2]", "[servers.filer2]\nlogin_retries = 3"),
+    )
+    one, two = config.load(write(text)).servers.values()
+    assert (one.records, two.records) == (
+        (("node.test", "2", "login_retries"),),
+        (("node.test", "3", "login_retries"),),
+    )
 
 
 def test_linear_mirror_and_three_servers(write, base):

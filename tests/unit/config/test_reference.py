@@ -122,12 +122,12 @@ def test_the_derivation_is_shown(write, base):
 
 def test_the_reference_is_current():
     text = (ROOT / docs.REFERENCE).read_text()
-    assert text == docs.reference(), "run `python -m lunmirror.config.docs`"
+    assert text == docs.reference(), "run `make generate`"
 
 
 def test_the_shipped_schema_is_current():
     text = (ROOT / docs.SCHEMA).read_text()
-    assert text == publish.json_schema_text(), "run `python -m lunmirror.config.docs`"
+    assert text == publish.json_schema_text(), "run `make generate`"
 
 
 def test_docs_writes_both(tmp_path):

@@ -24,7 +24,8 @@ def key(
 
     default: what holds when the key is omitted, in words; value: the same for the program (None: decided later).
     written: where its value ends up on the machine; effect: when a changed value takes effect.
-    record:  of a server: the key of the node record that holds the value as it stands here, and nothing else has to be done.
+    record:  of a server or the policy: the key of the node record that holds the value as it stands here, and nothing else
+             has to be done. In Timeouts a server's own value wins.
     limits:  pydantic's own (ge, le, min_length, max_length).
     """
     extra: dict[str, Any] = {

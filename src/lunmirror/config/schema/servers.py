@@ -251,17 +251,17 @@ class Server(Timeouts):
         "Checksum of the data on the wire",
         "Whether every data unit carries a CRC32C: what TCP's own, weaker checksum lets through then ends the command, and it"
         " is repeated. The server must offer it, or no login succeeds; it costs some CPU on both sides.",
-        default="what iscsid.conf says (open-iscsi: None)",
+        default="what the record says: when it is made, what iscsid.conf does (open-iscsi: None)",
         record="node.conn[0].iscsi.DataDigest",
         effect=_RECORD_NEXT_LOGIN,
         examples=["CRC32C"],
     )
 
 
-# Field of Server -> the record key that holds it: compile and the node layer need no more than this.
+# Field of Policy or Server -> the record key that holds it: compile and the node layer need no more than this.
 RECORDS: dict[str, str] = {
     name: record
-    for name, field in Server.model_fields.items()
+    for name, field in (Policy.model_fields | Server.model_fields).items()
     if isinstance(field.json_schema_extra, dict)
     and isinstance(record := field.json_schema_extra.get("x-record"), str)
 }
