@@ -430,6 +430,16 @@ def test_applied_it_leaves_all_that_is_stored_and_is_proposed_again(name: str) -
     assert config.compile_texts([(PLACE, adopted(world).text)]) == first
 
 
+def test_a_configuration_that_is_there_already_is_spoken_of() -> None:
+    world = pair().world
+    assert "There is a configuration" not in adopted(world).text
+    world.files[PLACE] = b"version = 1\n"
+    world.version += 1
+    assert "There is a configuration at /etc/lunmirror/lunmirror.toml already" in re.sub(
+        r"\n#\s+", " ", adopted(world).text
+    )
+
+
 def test_what_is_proposed_is_the_same_each_time() -> None:
     world = two_groups().world
     assert adopted(world).text == adopted(world).text

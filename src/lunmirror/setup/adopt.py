@@ -11,7 +11,7 @@ from lunmirror.config.problems import dotted
 from lunmirror.engine.desired import Desired
 from lunmirror.engine.errors import ConfigError, HostError
 from lunmirror.engine.exits import Exit
-from lunmirror.engine.model import World
+from lunmirror.engine.model import Absent, World
 from lunmirror.engine.reconcile import run_pass
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
@@ -34,7 +34,8 @@ def adopt(reader: Reader, place: str = paths.CONFIG) -> Answer:
     """`place`: where the configuration will be. Raises HostError if something cannot be known."""
     logged_in = sessions.found(reader)
     proposed = _judged(_proposed(logged_in, reader), reader, place)
-    text = writing.text(proposed, _head(proposed, place))
+    is_there = not isinstance(reader.read(place), Absent)
+    text = writing.text(proposed, _head(proposed, place, is_there))
     return Answer(text, Exit.REFUSED if proposed.refused else Exit.CONVERGED, len(proposed.refused))
 
 
@@ -161,12 +162,16 @@ def _is_about(key: tuple[str, ...], where: str) -> bool:
     return place == own or place.startswith((f"{own}.", f"{own}["))
 
 
-def _head(proposed: Proposal, place: str) -> tuple[str, ...]:
+def _head(proposed: Proposal, place: str, is_there: bool) -> tuple[str, ...]:
     alone = " Each server is taken for a machine of its own: what is on one is lost together." * bool(
         proposed.servers
     )
     return (
         "Proposed by `lunmirror adopt` from what is in use on this machine. Nothing was changed.",
+        *(
+            [f"There is a configuration at {place} already, which may name the same things otherwise: compare first."]
+            * is_there
+        ),
         f"Next: read it; put it at {place}; `lunmirror check`; `lunmirror plan`. The plan changes settings alone: node"
         f" records, timeouts, tags in LVM's metadata, {paths.FSTAB}.",
         f"Names of servers and disks may be changed until the first `lunmirror apply`.{alone}",
