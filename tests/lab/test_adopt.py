@@ -23,7 +23,7 @@ vgcreate vg0 /dev/{left}1 /dev/{right}1
 """
 VOLUMES = {
     "the article": "lvcreate --mirrors 1 --type mirror --corelog --name testlv --size 64M vg0 && mke2fs -q -j /dev/vg0/testlv",
-    "raid1": "lvcreate -y --type raid1 -m 1 --name testlv --size 64M vg0 && mkfs.ext4 -q -L mail /dev/vg0/testlv",
+    "raid1": "lvcreate -y --type raid1 -m 1 --name testlv --size 64M vg0 && mkfs.ext4 -q -E lazy_itable_init=0,lazy_journal_init=0 -L mail /dev/vg0/testlv",
 }
 FSTAB = {"the article": "", "raid1": f"LABEL=mail {MOUNT} ext4 noatime 0 2"}
 
@@ -41,7 +41,7 @@ def by_hand(lab: Lab, kind: str) -> None:
 
 def adopted(lab: Lab, expect: int = 0) -> str:
     """What it prints; that it changed nothing."""
-    lab.run("sync; sleep 6; sync")
+    lab.run("sync; sleep 20; sync", timeout=60)  # the journal is written, and md's bitmap is clean again
     before = lab.footprint(), [lab.backing(server) for server in ("filer1", "filer2")]
     ran = lab.run("lunmirror adopt", check=False, timeout=300)
     assert ran.rc == expect, ran.stderr
@@ -63,7 +63,7 @@ def test_a_host_by_the_articles_commands_is_adopted(lab: Lab, kind: str) -> None
     assert lab.run("dmsetup table").stdout == table
     assert lab.checksum(f"{MOUNT}/witness") == witness
     assert lab.apply(expect=0).titles() == []
-    assert adopted(lab) == text
+    assert adopted(lab).partition("\nversion = 1\n")[2] == text.partition("\nversion = 1\n")[2] != ""
     lab.run(f"umount {MOUNT}; vgchange -an vg0; iscsiadm -m node -u", timeout=120)
     lab.settle()
     assert lab.checksum(f"{MOUNT}/witness") == witness
