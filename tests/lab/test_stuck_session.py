@@ -68,7 +68,6 @@ def healed(lab: Lab, disk: str, sid: str) -> None:
     assert " AA " in lab.dm()
 
 
-@pytest.mark.unproven
 @pytest.mark.parametrize("disk", ["left", "right"])
 def test_it_is_renewed_alone_and_its_leg_comes_back(converged, disk: str) -> None:
     lab = converged("core", LAYOUTS["core"])
@@ -80,7 +79,6 @@ def test_it_is_renewed_alone_and_its_leg_comes_back(converged, disk: str) -> Non
     assert lab.write_file() in lab.on_each_leg().values()
 
 
-@pytest.mark.unproven
 def test_the_only_leg_is_not_torn_off(converged) -> None:
     """A volume that has no other leg: iscsid is started again, since no session at all is logged in."""
     lab = converged("single", LAYOUTS["single"])
