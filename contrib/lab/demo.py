@@ -200,7 +200,7 @@ class Demo:
                 raise CommandTimeout(f"the mirror is not in sync after {SYNC_SECONDS} s: {line}")
             time.sleep(1)
         self.show.end_line()
-        self.sh(f"lvs -a -o lv_name,lv_attr,lv_size,copy_percent,devices {VOLUME.split('/')[0]}")
+        self.sh(f"lvs -a -o lv_name,lv_attr,lv_size,copy_percent,devices {VOLUME.split('/', maxsplit=1)[0]}")
         return f"legs {letters[1]}, 100 %"
 
     def first_copy(self):

@@ -233,7 +233,7 @@ def told(report: Report, stage: Stage, host: SimHost) -> None:
         shown.encode()
         strange = [c for c in shown if not (c.isprintable() or c in "\n\t")]
         assert not strange, strange
-    for document in (as_json.render(report, desired), status.render_json(report, desired, beside)):
+    for document in (as_json.render(report), status.render_json(report, desired, beside)):
         json.loads(document.encode("utf-8", "backslashreplace"))
 
 

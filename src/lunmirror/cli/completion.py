@@ -135,10 +135,12 @@ complete -F _lunmirror lunmirror
 
 
 def _bash() -> str:
-    values, words = [], []
-    for one in _options(arguments(parser.whole())):
-        if one.takes:
-            values.append(f"        *:{' | *:'.join(one.spellings)}) {_bash_value(one)}; return ;;")
+    words = []
+    values = [
+        f"        *:{' | *:'.join(one.spellings)}) {_bash_value(one)}; return ;;"
+        for one in _options(arguments(parser.whole()))
+        if one.takes
+    ]
     for verb, all_of in _verbs():
         for one in _options(all_of):
             pattern = " | ".join(f"{verb}:{name}" for name in one.spellings)

@@ -51,7 +51,7 @@ class Parser(argparse.ArgumentParser):
         return f"`{self.prog} --help` shows what it takes"
 
     def _action(self, name: str) -> argparse.Action | None:
-        name = name.split("/")[0]
+        name = name.split("/", maxsplit=1)[0]
         return next((a for a in self.known if name in (*a.option_strings, a.metavar, a.dest)), None)
 
     def _shown(self, name: str) -> str:

@@ -57,7 +57,7 @@ def print_text(text: str) -> Exit:
 
 
 def show(text: str) -> bool:
-    """To stdout, as UTF-8 whatever the locale; bytes that are none of it as \\udcff, which JSON reads as well. A reader
+    r"""To stdout, as UTF-8 whatever the locale; bytes that are none of it as \udcff, which JSON reads as well. A reader
     who left (`| head`) is no error: then false, and what is still written goes nowhere. Raises LunmirrorError."""
     if sys.stdout is None:
         return False

@@ -221,7 +221,7 @@ def _rendered(args: Namespace, seen: Report, desired: Desired, live: bool) -> st
     if args.json:
         from lunmirror.report import as_json
 
-        return as_json.render(seen, desired)
+        return as_json.render(seen)
     from lunmirror.report import table
 
     verbose = getattr(args, "verbose", False)

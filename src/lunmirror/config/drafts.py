@@ -144,14 +144,14 @@ def _unknown(name: str, fields: Any, key: Key, problems: Problems) -> None:
         next = _MEANT[name]
     elif near:
         next = f"did you mean {near}?"
-    elif elsewhere := _elsewhere(name, key[:-1]):
+    elif elsewhere := _elsewhere(name):
         next = f"it belongs under {elsewhere}"
     else:
         next = f"known here: {', '.join(sorted(fields))}"
     problems.add(key, f"{quoted(name)} is not a known key", why=_NOWHERE, next=next)
 
 
-def _elsewhere(name: str, here: Key) -> str:
+def _elsewhere(name: str) -> str:
     """The tables that do take a key of this name, as headers: a table at the wrong level is a common slip."""
     from lunmirror.config.explanation import keys  # it needs this module
 

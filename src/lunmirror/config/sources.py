@@ -27,8 +27,7 @@ def read(path: str) -> list[tuple[str, str]]:
     directory = os.path.dirname(path)
     texts = [_read_file(path, faults, main=True)]
     parts = _parts(os.path.join(directory, DIRECTORY), faults)
-    for part in parts:
-        texts.append(_read_file(part, faults))
+    texts += [_read_file(part, faults) for part in parts]
     _distrust_directory(directory, faults)
     if not faults:
         _distrust_targets([path, *parts], faults)

@@ -8,7 +8,6 @@ LONGEST = 76  # columns of a line that is shown
 _PLACE = re.compile(r" \(at line (\d+), column (\d+)\)$")
 _CURLY = "“”„‟‘’‚‛«»"
 _SPACES = "\u00a0\u2002\u2003\u2009\u202f\u3000\ufeff"
-_TWICE = re.compile(r"[Cc]annot (?:declare|mutate|define|overwrite)\D*?(\(.*?\))? ?(?:twice)?$")
 _WORDS = {
     **dict.fromkeys(("True", "TRUE", "yes", "Yes", "on", "On"), "true"),
     **dict.fromkeys(("False", "FALSE", "no", "No", "off", "Off"), "false"),
@@ -30,7 +29,7 @@ def fault(path: str, text: str, message: str) -> tuple[str, str, str]:
     place = f"{path}:{number}"
     if "twice" in why or "overwrite" in why or "mutate" in why or "already" in why:
         return place, *_twice(lines, number, line)
-    next_ = _guess(line, column, why) or "correct this place first"
+    next_ = _guess(line) or "correct this place first"
     if match is None:
         return place, f"{why} at the end of the file", _unclosed(lines) or next_
     return place, f"{why}, at column {column}{_excerpt(line, _at(line, column))}", next_
@@ -54,7 +53,7 @@ def _excerpt(line: str, column: int) -> str:
     return f"\n    {cut}\n    {' ' * (max(1, column) - 1 - begin)}^"
 
 
-def _guess(line: str, column: int, why: str) -> str:
+def _guess(line: str) -> str:
     value = _ASSIGNED.match(line)
     given = value[1] if value else ""
     if any(c in _CURLY for c in line):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from lunmirror.analysis.health import FULL, health
-from lunmirror.analysis.risk import copies, facts_of, losses
+from lunmirror.analysis.risk import facts_of, losses
 from lunmirror.analysis.uses import foreign_uses
 from lunmirror.engine.desired import Desired, Portal, Server
 from lunmirror.engine.model import Present, Report
@@ -208,12 +208,6 @@ def _notes(server: str, seconds: int, mine: list[Session], desired: Desired, rea
         if live != str(declared):
             notes.append(f"replacement_timeout is declared as {declared} s, but {session.sid} runs with {live}")
     return tuple(notes)
-
-
-def legs_there(rehearsal: Rehearsal, report: Report, desired: Desired) -> int:
-    """How many legs the server holds now."""
-    mine = (c for v in rehearsal.volumes for c in copies(desired.volumes[v], report.seen, desired))
-    return sum(rehearsal.server in c.servers for c in mine)
 
 
 def is_whole(rehearsal: Rehearsal, report: Report, desired: Desired, silent: Mapping[str, str]) -> bool:

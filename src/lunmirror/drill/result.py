@@ -126,8 +126,7 @@ def _events(course: Course, lost: float | None, given_up: float | None, back: fl
                 text = f"a write to {volume} returns after {write.seconds:.1f} s"
                 known.append((write.begun + write.seconds, text, ""))
     for one in course.passes:
-        for title in one.titles:
-            known.append((one.begun, f"pass: {title}", ""))
+        known += [(one.begun, f"pass: {title}", "") for title in one.titles]
         if one.error:
             known.append((one.begun, f"pass: failed: {one.error}", ""))
     events = (Event(round(at - course.cut_at, 3), text, label) for at, text, label in known if at is not None)

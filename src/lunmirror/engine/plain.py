@@ -23,7 +23,7 @@ def shown(text: str) -> str:
 
 
 def _escaped(character: str) -> str:
-    """As Python writes it: \\x1b, \\u202e, \\udcff."""
+    r"""As Python writes it: \x1b, \u202e, \udcff."""
     return character.encode("unicode_escape", "backslashreplace").decode()
 
 

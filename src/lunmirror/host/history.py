@@ -40,12 +40,10 @@ def add(entry: dict[str, Any], path: str = "") -> None:
 
 def entries(path: str = "") -> list[dict[str, Any]]:
     """All that can be read, the oldest first; none if nothing was ever kept. Raises OSError."""
-    found = []
     with suppress(FileNotFoundError):
-        for line in _read(path or paths.HISTORY, 0).splitlines():
-            if (one := _parsed(line)) is not None:
-                found.append(one)
-    return found
+        lines = _read(path or paths.HISTORY, 0).splitlines()
+        return [one for line in lines if (one := _parsed(line)) is not None]
+    return []
 
 
 def last(path: str = "") -> dict[str, Any] | None:

@@ -5,14 +5,13 @@ from enum import Enum
 from typing import Any
 
 from lunmirror.analysis.result import exit_of
-from lunmirror.engine.desired import Desired
 from lunmirror.engine.model import Finding, Outcome, Report, Step
 from lunmirror.report.words import how
 
 SCHEMA = 1
 
 
-def render(report: Report, desired: Desired) -> str:
+def render(report: Report) -> str:
     """One JSON document, ending in a newline. File contents appear only as masked diffs."""
     return json.dumps(document(report), ensure_ascii=False, indent=2) + "\n"
 

@@ -84,10 +84,10 @@ def measure(aim: Aim, bounds: Bounds, aside: Callable[..., Worker] = Worker) -> 
     finally:
         if trouble := copy.stop(ENDING):
             stuck.add(copy.pid, argv, begun, time.monotonic())
-    return figures(copy.log.read(), bounds, trouble)
+    return figures(copy.log.read(), trouble)
 
 
-def figures(log: bytes, bounds: Bounds, trouble: str = "") -> Measured:
+def figures(log: bytes, trouble: str = "") -> Measured:
     """What a log of `read_steadily` holds."""
     rows = list(_rows(log))
     faults = [number for _, _, _, _, number in rows if number]

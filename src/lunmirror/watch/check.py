@@ -128,9 +128,7 @@ def _figures(status: dict[str, Any], age: int, old: int) -> list[Figure]:
         found.append((f"{name}_legs", str(legs["good"]), f";;{legs['declared']}:;0;{legs['declared']}"))
         if volume["copying"]:
             found.append((f"{name}_sync", f"{100 * volume['copying']['ratio']:.1f}%", ";;;0;100"))
-    for server in status["servers"]:
-        found.append((f"{server['server']}_can_lose", str(int(server["can_lose"])), ";1:;;0;1"))
-    return found
+    return found + [(f"{one['server']}_can_lose", str(int(one["can_lose"])), ";1:;;0;1") for one in status["servers"]]
 
 
 def _span(seconds: int) -> str:

@@ -263,6 +263,6 @@ def _since(noted: str, state: str, old: Document, now: int) -> int:
             return int(old["since"])
         from datetime import datetime  # only a pass after which something is new needs it
 
-        return int(datetime.fromisoformat(noted.replace("Z", "+00:00")).timestamp())
+        return int(datetime.fromisoformat(noted).timestamp())
     same = old and (old["state"] == FULL) == (state == FULL)
     return int(old["since"]) if same else now

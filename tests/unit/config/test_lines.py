@@ -32,10 +32,10 @@ after = 1
 [ groups . vg0 . volumes."my.lv" ]
 size = "1"
 long = '''
-    + """'''
+    """'''
 [x]
 '''"""
-    + r"""
+    r"""
 end = 1
 [[things]]
 a = 1

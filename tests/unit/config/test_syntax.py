@@ -7,7 +7,7 @@ from lunmirror.engine.errors import ConfigError
 
 TABLE = {
     # the text -> line, column of the caret, a part of `why`, a part of `next`
-    "curly quotes": ('version = 1\n[groups.vg0]\ndisks = [“left”]\n', 3, 10, "invalid value", "straight ones"),
+    "curly quotes": ("version = 1\n[groups.vg0]\ndisks = [“left”]\n", 3, 10, "invalid value", "straight ones"),
     "True": ("version = True\n", 1, 11, "invalid value", "TOML writes true"),
     "no": ("version = no\n", 1, 11, "", "TOML writes false"),
     "null": ("version = null\n", 1, 11, "", "no null"),

@@ -64,7 +64,7 @@ def test_the_first_error_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     log = Log()
     assert reading._stream(1 << 20, AT_ONCE, (0, 32 * MIB), SEVERAL, 60.0, log, lambda: False) == errno.EBADF
     assert len(log.rows()) <= SEVERAL
-    assert "descriptor" in figures(log.data, Bounds(1.0, MIB)).fault
+    assert "descriptor" in figures(log.data).fault
 
 
 def test_what_is_no_block_device_of_that_number_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_all_three_ways_stay_within_the_bounds(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(reading, "_is_the_one", lambda file, aim: True)
     log, bounds = Log(), Bounds(30.0, 16 * MIB)
     read_steadily(aim("/dev/dm-4"), bounds, log, lambda: False)
-    found = figures(log.data, bounds)
+    found = figures(log.data)
 
     assert sum(length for *_, length, _ in log.rows()) <= bounds.most
     assert found.fault == ""
@@ -108,7 +108,7 @@ def test_no_place_lies_beyond_the_device(size: int, disk: str) -> None:
 
 
 def test_a_read_that_never_returned_is_a_fault() -> None:
-    found = figures(reading._RECORD.pack(ONE_AT_A_TIME, 1.0, 0.5, LARGE, 0), Bounds(1.0, MIB))
+    found = figures(reading._RECORD.pack(ONE_AT_A_TIME, 1.0, 0.5, LARGE, 0))
     assert found.fault == "a read did not return within 10 s"
     assert found.one is not None
     assert found.one.per_second == 2 * LARGE

@@ -28,7 +28,7 @@ def disks(document: Any, problems: Problems) -> None:
             continue
         first = units.setdefault((disk.server, disk.target.lower(), disk.lun), name)
         other = (document.disks or {}).get(first)
-        if first != name and disk.replaces != first and getattr(other, "replaces", None) != name:
+        if first not in (name, disk.replaces) and getattr(other, "replaces", None) != name:
             problems.add(
                 key,
                 f"this is the same LUN as disk {first}",

@@ -38,6 +38,8 @@ class Sign(Enum):
 
 
 class Verdict(Enum):
+    """What follows from it."""
+
     MAKE = "make the file system"
     REMAKE = "make it once more, over what our own mkfs left"
     UNTAG = "only remove the tag"
@@ -186,7 +188,7 @@ def _refusal(ctx: FilesystemContext, sign: Sign, facts: Facts) -> Plan:
         next = f"find out whose it is; {_NEW_NAME}"
     else:
         why = f"{tag} it holds {_held(facts)}"
-        next = _way_out(id, tagged, sign, type, facts)
+        next = _way_out(id, tagged, sign, facts)
     return ctx.refused(f"will not put an {type} file system on {id}", why, next)
 
 
@@ -205,7 +207,7 @@ def _held(facts: FileSystem | Other) -> str:
 _NEW_NAME = "a new, empty one needs a volume of another name (docs/filesystem.md has the consent to format this one)"
 
 
-def _way_out(id: str, tagged: bool, sign: Sign, type: str, facts: FileSystem | Other) -> str:
+def _way_out(id: str, tagged: bool, sign: Sign, facts: FileSystem | Other) -> str:
     """The next move where the volume holds something: keep it, or give it up by an act of one's own."""
     if sign is Sign.LIKE:
         keep = f"to keep what is on it: `lvchange --deltag {UNFORMATTED} {id}`"

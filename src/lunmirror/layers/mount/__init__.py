@@ -1,3 +1,5 @@
+"""fstab, and what is mounted."""
+
 from lunmirror.layers.mount.observe import observe
 from lunmirror.layers.mount.plan import plan
 

@@ -1,3 +1,5 @@
+"""open-iscsi's node records."""
+
 from lunmirror.layers.node.observe import observe
 from lunmirror.layers.node.plan import plan
 

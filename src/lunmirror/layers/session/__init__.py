@@ -1,3 +1,5 @@
+"""iSCSI sessions."""
+
 from lunmirror.layers.session.observe import observe
 from lunmirror.layers.session.plan import plan
 

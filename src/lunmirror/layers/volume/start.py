@@ -199,10 +199,10 @@ def _note_start(ctx: VolumeContext, facts: LogicalVolume) -> tuple[Step, ...]:
     if behind and good and not set(good) & set(entry.running):
         # The journal fell asleep before the legs changed places; what the good ones say is on them.
         entry = entry._replace(running=good, since=facts.today, last=dict.fromkeys(behind, facts.today))
-    return ctx.note_legs(facts, _counted(ctx, facts, journal.restarted(entry, facts.boot, word.unclean)))
+    return ctx.note_legs(facts, _counted(facts, journal.restarted(entry, facts.boot, word.unclean)))
 
 
-def _counted(ctx: VolumeContext, facts: LogicalVolume, entry: journal.Entry) -> journal.Entry:
+def _counted(facts: LogicalVolume, entry: journal.Entry) -> journal.Entry:
     legs = _word(facts).legs
     every = len(legs) == len(facts.legs)
     return journal.at_rest(entry, {leg.part: leg.events for leg in legs.values()}, every)
@@ -221,7 +221,7 @@ def _start_degraded(ctx: VolumeContext, facts: LogicalVolume, hidden: list[Leg])
     assert entry is not None
     word = _word(facts)
     now_on = journal.advance(entry, ctx.volume.id, good, ctx.seqno, facts.today)
-    now_on = _counted(ctx, facts, journal.restarted(now_on, facts.boot, word.unclean))
+    now_on = _counted(facts, journal.restarted(now_on, facts.boot, word.unclean))
     only = ", ".join(ctx.server_of(pv) for pv in good)
     run = ctx.lvm("lvchange", "-a", "y", "--activationmode", "degraded", ctx.volume.id, devices=_devices(ctx, good))
     activate = _alone(ctx, only, run, f"inactive; {_why_without(ctx, facts, hidden)}", entry)
