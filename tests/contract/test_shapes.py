@@ -55,7 +55,7 @@ def issued() -> dict[str, str]:
     return found
 
 
-def test_every_command_line_has_a_contract_and_every_contract_a_command_line() -> None:
+def test_command_lines_and_contracts_are_the_same() -> None:
     found = issued()
 
     assert {line: story for line, story in found.items() if line not in CONTRACTS} == {}

@@ -115,7 +115,7 @@ def test_ansible_from_nothing_to_unchanged(ansible) -> None:
     assert site.asked == ["apply"]
 
 
-def test_ansible_in_check_mode_changes_nothing_and_shows_the_plan(ansible) -> None:
+def test_ansible_in_check_mode_only_shows_the_plan(ansible) -> None:
     site, play = ansible
     site.converged()
     play("version = 1")
@@ -128,7 +128,7 @@ def test_ansible_in_check_mode_changes_nothing_and_shows_the_plan(ansible) -> No
     assert STEP["how"] in said
 
 
-def test_ansible_puts_nothing_invalid_in_place_and_tells_a_refusal(ansible) -> None:
+def test_ansible_puts_nothing_invalid_in_place(ansible) -> None:
     site, play = ansible
     site.converged()
     play("version = 1")

@@ -128,7 +128,7 @@ def test_an_upgrade_keeps_what_the_administrator_wants(
 
 
 @pytest.mark.core
-def test_an_upgrade_asks_systemd_for_nothing_but_to_read_its_units(installed: Chroot, package: Path, other) -> None:
+def test_an_upgrade_has_systemd_read_its_units_only(installed: Chroot, package: Path, other) -> None:
     said = dpkg(installed, other("9.0.0"), package)
 
     assert "9.0.0" in said
@@ -208,7 +208,7 @@ def test_purge_takes_ours_and_names_what_it_leaves(installed: Chroot) -> None:
     assert enabled(installed) == set()
 
 
-def test_debian_12_s_package_stays_when_the_machine_becomes_debian_13(installed: Chroot, suite: str) -> None:
+def test_the_package_stays_when_debian_12_becomes_13(installed: Chroot, suite: str) -> None:
     """Until its own package for that release comes: with it stays the Python that its dependencies are compiled for. By
     apt-get's own word, which is all that is asked of it here."""
     if suite != "bookworm":

@@ -60,9 +60,7 @@ def test_without_what_it_needs_nothing_is_written(system: SYSTEM, source: Callab
     assert files(fresh) == before
 
 
-def test_without_a_network_and_without_wheels_nothing_is_written(
-    system: SYSTEM, source: Callable[[Chroot], None]
-) -> None:
+def test_without_network_and_wheels_nothing_is_written(system: SYSTEM, source: Callable[[Chroot], None]) -> None:
     fresh = system(*README)
     source(fresh)
     before = files(fresh)

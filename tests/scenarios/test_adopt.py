@@ -395,7 +395,7 @@ def touches(step: Any) -> bool:
 
 
 @pytest.mark.parametrize("name", HOSTS)
-def test_what_is_proposed_changes_settings_and_nothing_that_is_stored(name: str) -> None:
+def test_what_is_proposed_changes_settings_only(name: str) -> None:
     host = HOSTS[name]
     world = host.make().world
     found = adopted(world)
@@ -413,7 +413,7 @@ def test_what_is_proposed_changes_settings_and_nothing_that_is_stored(name: str)
 
 
 @pytest.mark.parametrize("name", [name for name, host in HOSTS.items() if host.says])
-def test_applied_it_leaves_all_that_is_stored_and_is_proposed_again(name: str) -> None:
+def test_applied_it_leaves_all_that_is_stored(name: str) -> None:
     world = HOSTS[name].make().world
     first = config.compile_texts([(PLACE, adopted(world).text)])
     before = content(world, metadata=False)
@@ -445,7 +445,7 @@ def test_what_is_proposed_is_the_same_each_time() -> None:
     assert adopted(world).text == adopted(world).text
 
 
-def test_the_verb_prints_the_configuration_and_reports_beside_it_what_is_missing(capsys: Any) -> None:
+def test_the_verb_prints_the_configuration_and_what_is_missing(capsys: Any) -> None:
     assert int(answer(SimHost(pair().world), PLACE)) == 0
     out, err = capsys.readouterr()
     assert (tomli.loads(out)["version"], err) == (1, "")
@@ -465,7 +465,7 @@ CHAP = {
 
 
 @pytest.mark.real
-def test_a_secret_is_never_printed_and_its_file_is_filled_by_the_command_in_the_comment(tmp_path: Any) -> None:
+def test_a_secret_is_never_printed(tmp_path: Any) -> None:
     world = pair(**CHAP).world
     found = adopted(world)
     assert int(found.exit) == 0
@@ -491,7 +491,7 @@ def test_a_secret_is_never_printed_and_its_file_is_filled_by_the_command_in_the_
     assert [step.title for step in planned(desired, world).steps if touches(step)] == []
 
 
-def test_names_of_chap_that_differ_between_the_records_of_a_server_are_refused() -> None:
+def test_differing_names_of_chap_are_refused() -> None:
     hand = pair(**CHAP)
     hand.world.servers["filer1"].addresses += ("192.168.2.115",)
     target = "iqn.2006-01.com.openfiler:linuxtest1lv"
@@ -526,7 +526,7 @@ def test_what_cannot_be_read_is_not_taken_for_absent(manner: str) -> None:
 @pytest.mark.parametrize(
     "source", ["/sys/class/iscsi_session", "fullreport", "dmsetup", "mountinfo", "fstab", "blkid", "/nodes"]
 )
-def test_a_source_that_fails_throughout_leads_to_less_and_never_to_more(source: str) -> None:
+def test_a_source_that_fails_leads_to_less_only(source: str) -> None:
     world = mounted("UUID={uuid} /srv/mail ext4 defaults 0 2")().world
     host = SimHost(world, lambda call: "fails" if source in call.what else "")
     with suppress(HostError):

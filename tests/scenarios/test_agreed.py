@@ -73,7 +73,7 @@ def test_what_was_not_reviewed_is_not_done() -> None:
     assert [o.error for o in report.outcomes if o.status == "skipped"] == ["it was not agreed to"]
 
 
-def test_another_disk_in_the_place_of_the_reviewed_one_is_not_written_to() -> None:
+def test_another_disk_than_the_reviewed_one_is_left() -> None:
     stage = stories.overwritten(partition=True)
     body = reviewed(stage)
     stage.world.logout("filer1")  # its device is another when it comes back: the guard is not the reviewed one

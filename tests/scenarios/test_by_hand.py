@@ -47,7 +47,7 @@ def test_a_mirror_under_a_snapshot_is_kept_whole(kind: str) -> None:
     assert noted(stage).running == tuple(sorted((pv(stage, "left"), pv(stage, "right"))))
 
 
-def test_the_newest_leg_of_a_mirror_under_a_snapshot_is_known_at_the_next_start() -> None:
+def test_a_mirror_under_a_snapshot_has_its_newest_leg_known() -> None:
     """Seen: refused because of the snapshot, the journal slept, and the stale leg was started alone."""
     stage = converged(text())
     world = stage.world
@@ -94,7 +94,7 @@ def test_a_volume_that_somebody_renamed_is_not_made_again() -> None:
     assert letters(stage) == "AA"
 
 
-def test_a_renamed_volume_is_taken_under_the_name_that_is_declared_for_it() -> None:
+def test_a_renamed_volume_is_taken_by_its_declared_name() -> None:
     stage = converged(text())
     byhand.rename(stage.world, "testlv", "testold")
     stage.apply()
@@ -109,7 +109,7 @@ def test_a_renamed_volume_is_taken_under_the_name_that_is_declared_for_it() -> N
     assert noted(stage).volume == "vg0/testold"
 
 
-def test_the_simulator_knows_a_second_volume_beside_a_renamed_one() -> None:
+def test_simulator_knows_a_volume_beside_a_renamed_one() -> None:
     """A test of the tests."""
     stage = converged(text())
     byhand.rename(stage.world, "testlv", "testold")
@@ -119,7 +119,7 @@ def test_the_simulator_knows_a_second_volume_beside_a_renamed_one() -> None:
 
 
 @pytest.mark.parametrize("mount", ["/mnt/test", "/mnt/data"])
-def test_a_volume_renamed_in_the_configuration_is_not_made_again(mount: str) -> None:
+def test_a_volume_renamed_in_the_file_is_not_made_again(mount: str) -> None:
     stage = converged(text())
     stage.configure(text().replace("volumes.testlv", "volumes.data").replace("/mnt/test", mount))
     planned = stage.plan()
@@ -231,7 +231,7 @@ def test_a_mirror_that_nobody_watches_is_no_redundancy() -> None:
         ({"lock_type": "sanlock"}, "sanlock"),
     ],
 )
-def test_a_group_that_is_somebody_elses_now_was_removed_by_nobody(values: dict, words: str) -> None:
+def test_a_group_of_somebody_else_was_removed_by_nobody(values: dict, words: str) -> None:
     stage = converged(text())
     world = stage.world
     world.event_activation = False
@@ -283,7 +283,7 @@ def test_another_file_system_and_another_size_change_neither() -> None:
     assert stage.world.active("testlv").extents == 16
 
 
-def test_a_disk_renamed_in_the_configuration_can_be_replaced_later() -> None:
+def test_a_renamed_disk_can_be_replaced_later() -> None:
     words = text().replace("[disks.right]", "[disks.rechts]").replace('"right"', '"rechts"')
     stage = converged(text()).configure(words)
     world = stage.world

@@ -75,7 +75,7 @@ def newest(stage: Stage) -> bool:
 
 @pytest.mark.parametrize("type", ["raid1", "mirror"])
 @pytest.mark.parametrize("away", ["left", "right"])
-def test_a_copy_never_takes_the_place_of_a_leg_that_is_away_at_the_start(type: str, away: str) -> None:
+def test_a_copy_never_stands_in_for_a_leg_that_is_away(type: str, away: str) -> None:
     stage = converged(text(type=type))
     stage.world.event_activation = False
     show_copy(stage, away, DISKS[OTHER[away]], 9)
@@ -120,9 +120,7 @@ def test_a_leg_that_dies_in_service_is_not_led_to_a_copy(away: str) -> None:
 @pytest.mark.parametrize("partition", [False, True])
 @pytest.mark.parametrize("type", ["raid1", "mirror"])
 @pytest.mark.parametrize("away", ["left", "right"])
-def test_a_copy_in_a_file_of_this_machine_never_takes_the_place_of_a_leg(
-    away: str, type: str, partition: bool
-) -> None:
+def test_a_copy_in_a_file_never_stands_in_for_a_leg(away: str, type: str, partition: bool) -> None:
     """A backup that somebody attached to look at it, while the original is away at the start."""
     stage = converged(text(type=type, partition=partition))
     world = stage.world
@@ -149,7 +147,7 @@ def test_a_copy_in_a_file_of_this_machine_never_takes_the_place_of_a_leg(
 
 
 @pytest.mark.parametrize("away", ["left", "right"])
-def test_a_leg_that_dies_in_service_is_not_led_to_a_copy_in_a_file(away: str) -> None:
+def test_a_dead_leg_is_not_led_to_a_copy_in_a_file(away: str) -> None:
     stage = converged(text())
     world = stage.world
     world.event_activation = False
@@ -170,7 +168,7 @@ def test_a_leg_that_dies_in_service_is_not_led_to_a_copy_in_a_file(away: str) ->
     assert world.loops[0].lun.fingerprint() == copied
 
 
-def test_with_a_copy_in_a_file_a_pass_that_has_nothing_to_do_runs_two_programs() -> None:
+def test_a_copy_in_a_file_costs_no_further_program() -> None:
     stage = converged(text())
     attach_copy(stage, "left")
     assert stage.settle().exit == 0
@@ -181,7 +179,7 @@ def test_with_a_copy_in_a_file_a_pass_that_has_nothing_to_do_runs_two_programs()
     assert BACKUP in told.finding(Kind.NOTE)
 
 
-def test_a_group_is_not_made_again_while_its_members_are_in_files_alone() -> None:
+def test_a_group_whose_members_are_in_files_is_not_remade() -> None:
     """Both servers show blank LUNs; what the group was lies in two backups of this machine."""
     stage = converged(text())
     world = stage.world
@@ -208,7 +206,7 @@ def test_a_group_is_not_made_again_while_its_members_are_in_files_alone() -> Non
 
 
 @pytest.mark.parametrize("number", [0, 9])
-def test_a_copy_that_the_kernel_finds_first_is_not_taken_for_the_leg_beside_it(number: int) -> None:
+def test_a_copy_that_is_found_first_is_not_the_leg(number: int) -> None:
     """LVM takes the first name, and hides the other without a word."""
     stage = converged(text())
     stage.world.event_activation = False
@@ -227,7 +225,7 @@ def test_a_copy_that_the_kernel_finds_first_is_not_taken_for_the_leg_beside_it(n
     assert settled.report.outcomes == ()
 
 
-def test_with_a_copy_in_sight_a_pass_that_has_nothing_to_do_runs_two_programs() -> None:
+def test_a_copy_in_sight_costs_no_further_program() -> None:
     stage = converged(text())
     show_copy(stage, "left", "filer2", 9)
     relogin(stage, "filer2")
@@ -272,7 +270,7 @@ def test_a_leg_that_lvm_led_to_a_copy_is_seen_and_copied_again(monkeypatch: pyte
     assert newest(stage)
 
 
-def test_the_clone_in_a_declared_place_is_no_reason_to_leave_the_original() -> None:
+def test_a_clone_in_a_declared_place_is_not_the_original() -> None:
     """The storage behind filer2's LUN was replaced by a clone of filer1's."""
     stage = converged(text())
     stage.world.event_activation = False
@@ -288,7 +286,7 @@ def test_the_clone_in_a_declared_place_is_no_reason_to_leave_the_original() -> N
     assert on_unrelated(stage) == []
 
 
-def test_a_blank_lun_is_not_taken_while_its_physical_volume_is_somewhere_else() -> None:
+def test_a_blank_lun_whose_pv_is_elsewhere_is_not_taken() -> None:
     """The LUN was emptied or moved on the server: what it held is another LUN now."""
     stage = converged(text(disks=("left",), type="linear"))
     stage.world.event_activation = False
@@ -308,7 +306,7 @@ def test_a_blank_lun_is_not_taken_while_its_physical_volume_is_somewhere_else() 
 # A second session to the same LUN
 
 
-def test_a_second_session_through_another_interface_is_named_and_not_used() -> None:
+def test_a_session_of_another_interface_is_not_used() -> None:
     stage = converged(text())
     address, iqn = SERVERS["filer1"]
     login_through(stage.world, "nic1", iqn, f"{address}:3260")
@@ -346,7 +344,7 @@ def test_two_sessions_asked_for_by_iscsid_conf_become_one(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_twins_that_are_there_already_are_refused_with_true_words(which: int) -> None:
+def test_twins_that_are_there_already_are_refused(which: int) -> None:
     """Made before lunmirror saw to the record; the volume runs on the disks of one of them, and goes on."""
     stage = converged(text())
     address, iqn = SERVERS["filer1"]
@@ -430,7 +428,7 @@ def test_no_copy_is_ever_used(about: dict) -> None:
     assert made.fingerprint() == copied
 
 
-def test_a_member_on_a_disk_that_nobody_declared_is_out_of_sight_and_named() -> None:
+def test_a_member_on_an_undeclared_disk_is_named() -> None:
     """Somebody extended the group onto a LUN more. Nothing but its UUID shows that it belongs there."""
     stage = converged(text())
     world = stage.world

@@ -25,7 +25,7 @@ def test_a_disk_that_returns_is_not_refused_meanwhile() -> None:
     assert Kind.REFUSED not in new_name().apply().kinds()
 
 
-def test_our_table_whose_partition_the_kernel_does_not_show_is_read_again_not_written() -> None:
+def test_our_table_without_its_partition_is_read_again() -> None:
     stage = converged(text())
     stage.world.unmount("/mnt/test")
     stage.world.deactivate("testlv")
@@ -67,7 +67,7 @@ def test_what_somebody_put_where_our_table_was_is_refused() -> None:
         assert lun.fingerprint() == before
 
 
-def test_another_disk_under_the_same_name_is_noticed_at_the_last_instant() -> None:
+def test_another_disk_of_the_same_name_is_noticed_last() -> None:
     """The names move after the look and before the write."""
     stage = blank()
 
@@ -85,7 +85,7 @@ def test_another_disk_under_the_same_name_is_noticed_at_the_last_instant() -> No
     assert stage.settle().exit == 0
 
 
-def test_consent_to_a_partition_table_is_not_enough_to_take_the_disk_whole() -> None:
+def test_consent_to_a_table_is_none_to_the_whole_disk() -> None:
     """LVM refuses a partitioned disk; wiping the table first would leave what the consent does not name."""
     guid = "0fc63daf-8483-4772-8e79-3d69d8477de4"
     stage = blank(partition=False, disk_more=f'overwrite = "GPT partition table (uuid {guid})"')

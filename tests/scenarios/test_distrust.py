@@ -68,7 +68,7 @@ def test_while_the_other_server_is_away_it_starts_nothing(which):
 
 
 @pytest.mark.parametrize("which", OTHER)
-def test_an_administrator_may_decide_that_it_is_kept_all_the_same(which):
+def test_an_administrator_may_keep_it_all_the_same(which):
     """The other server never comes back."""
     stage = distrusted("raid1", which, at_rest=True)
     stage.world.cut(DISKS[OTHER[which]])

@@ -49,7 +49,7 @@ def served(stage: Stage) -> tuple[list[str], list[str]]:
 
 
 @pytest.mark.parametrize("type", ["raid1", "mirror"])
-def test_taking_over_moves_the_mark_and_the_old_host_does_not_come_back(type: str) -> None:
+def test_a_takeover_moves_the_mark_for_good(type: str) -> None:
     stage = two(type)
     before = stage.world.metas()["vg0"].seqno
     stage.configure(taking(MACHINE, type=type))

@@ -68,7 +68,7 @@ def test_without_a_login_the_lun_is_not_guessed() -> None:
     assert skeleton["groups"]["vg0"]["disks"] == list(skeleton["disks"])
 
 
-def test_what_is_logged_in_to_is_looked_at_and_the_only_blank_lun_is_proposed() -> None:
+def test_the_only_blank_lun_of_a_login_is_proposed() -> None:
     luns = {name: {1: blank(), 4: blank()} for name in ("filer1", "filer2")}
     hand = Hand(luns=luns).logged_in()
     for server in luns:
@@ -103,7 +103,7 @@ def test_of_several_targets_none_is_chosen() -> None:
 
 
 @pytest.mark.parametrize("state", ["cut", "refusing"])
-def test_a_server_that_does_not_answer_is_said_and_the_rest_is_proposed(state: str) -> None:
+def test_without_one_server_the_rest_is_proposed(state: str) -> None:
     world = Hand().world
     world.servers["filer2"].become(state)
     found = proposed(world, lun=1)

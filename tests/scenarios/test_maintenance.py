@@ -141,7 +141,7 @@ def test_a_leg_elsewhere_that_dies_is_an_alarm() -> None:
     assert judge(done.report, one.stage.desired).state == "degraded"
 
 
-def test_a_machine_that_starts_meanwhile_starts_on_the_other_leg() -> None:
+def test_a_machine_that_starts_then_starts_on_the_other_leg() -> None:
     one = resting()
     one.stage.world.event_activation = False
     one.stage.world.reboot()
@@ -174,7 +174,7 @@ def test_what_the_distribution_logs_in_to_at_boot_is_left_again(type: str) -> No
 
 
 @pytest.mark.parametrize("type", ["raid1", "mirror"])
-def test_watchers_hear_of_its_beginning_and_end_and_of_no_outage(type: str) -> None:
+def test_watchers_hear_of_its_beginning_and_end_only(type: str) -> None:
     one = Resting(converged(text(type=type)))
     seen = Watched(one.stage)
     seen.see(one.apply())
@@ -211,7 +211,7 @@ def test_an_outage_elsewhere_is_heard_of_meanwhile() -> None:
 
 
 @pytest.mark.parametrize("type", ["raid1", "mirror"])
-def test_what_would_lose_something_is_refused_and_nothing_is_done(type: str) -> None:
+def test_what_would_lose_something_is_refused(type: str) -> None:
     one = Resting(outage(converged(text(type=type)), "filer2"))
     against = one.begin("filer1")
     assert isinstance(against, list)
@@ -284,7 +284,7 @@ def test_a_clock_before_its_beginning_ends_it() -> None:
 
 @pytest.mark.parametrize("instant", ["before", "during", "after"])
 @pytest.mark.parametrize("type", ["raid1", "mirror"])
-def test_killed_anywhere_at_the_beginning_the_next_pass_finishes(type: str, instant: str) -> None:
+def test_killed_at_the_beginning_the_next_pass_finishes(type: str, instant: str) -> None:
     whole = Resting(converged(text(type=type)))
     begun = whole.begin("filer2")
     assert not isinstance(begun, list)

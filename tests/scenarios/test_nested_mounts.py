@@ -31,7 +31,7 @@ def test_the_outer_one_is_mounted_first() -> None:
     assert mounted(stage) == ["/mnt", "/mnt/test"]
 
 
-def test_the_inner_one_waits_for_an_outer_one_that_cannot_be_mounted() -> None:
+def test_the_inner_mount_waits_for_the_outer_one() -> None:
     stage = blank(more=OUTER)
 
     failed = stage.apply(lambda call: "fails" if call.what.endswith("/dev/vg0/outer /mnt") else "")

@@ -135,7 +135,7 @@ def caught_up() -> Stage:
     return stage
 
 
-def test_the_good_server_dies_between_the_end_of_a_copy_and_the_next_pass() -> None:
+def test_the_good_server_dies_just_after_a_copy() -> None:
     """The leg that caught up has everything: the kernel says so, and it is the activation in which the copy was seen."""
     stage = outage(caught_up(), "filer1")
 
@@ -150,7 +150,7 @@ def test_the_good_server_dies_between_the_end_of_a_copy_and_the_next_pass() -> N
     assert stage.settle().exit == 0
 
 
-def test_in_another_activation_a_copy_that_was_seen_reports_nothing() -> None:
+def test_a_copy_seen_in_another_activation_proves_nothing() -> None:
     """After the copy the first leg runs alone, and then, started by somebody else, the other: a split brain."""
     stage = caught_up()
     stage.world.event_activation = False
@@ -194,7 +194,7 @@ def test_what_was_seen_in_another_boot_reports_nothing() -> None:
     assert not stage.world.actives
 
 
-def test_a_leg_that_caught_up_after_an_unclean_end_is_noted_and_then_made_equal() -> None:
+def test_a_leg_that_caught_up_after_a_crash_is_made_equal() -> None:
     stage = crashed()
     stage.world.cut("filer2")
     stage.world.advance(60.0)
@@ -229,7 +229,7 @@ def test_a_leg_that_is_about_to_move_is_not_given_up(third: str) -> None:
     assert stage.settle().exit == 0
 
 
-def test_a_mirror_on_two_disks_that_were_logged_out_has_not_failed() -> None:
+def test_a_mirror_on_two_logged_out_disks_has_not_failed() -> None:
     stage = converged(text(type="mirror").replace('mount = "/mnt/test"\n', ""))
     stage.world.event_activation = False
     for disk in ("left", "right"):
@@ -305,7 +305,7 @@ def happen(stage: Stage, event: str) -> None:
 
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.lists(EVENTS, max_size=14), st.sampled_from((text(), text(type="mirror"))))
-def test_whatever_goes_and_returns_some_passes_converge_or_refuse(events: list[str], words: str) -> None:
+def test_whatever_returns_passes_converge_or_refuse(events: list[str], words: str) -> None:
     stage = converged(words)
     for event in events:
         happen(stage, event)
@@ -348,7 +348,7 @@ def no_loss(stage: Stage) -> None:
     assert "AA" in stage.world.active("testlv").line()
 
 
-def test_a_mirror_starts_without_the_leg_that_is_away_and_gets_it_back() -> None:
+def test_a_mirror_starts_without_a_leg_and_gets_it_back() -> None:
     stage = mirror_without_a_leg()
 
     started = stage.apply()
@@ -366,7 +366,7 @@ def test_a_mirror_starts_without_the_leg_that_is_away_and_gets_it_back() -> None
     no_loss(stage)
 
 
-def test_a_mirror_is_not_started_without_a_leg_that_may_be_there() -> None:
+def test_a_mirror_is_not_started_without_a_possible_leg() -> None:
     """Its server answers, only the login does not come through: to give the leg up would cost a full copy."""
     stage = mirror_without_a_leg()
     stage.world.hang("filer2")
@@ -450,7 +450,7 @@ def test_a_crash_while_the_legs_are_made_equal_begins_it_again() -> None:
     no_loss(stage)
 
 
-def test_a_crash_and_then_a_start_on_one_leg_are_made_good_when_the_other_is_back() -> None:
+def test_a_crash_and_a_start_on_one_leg_are_repaired() -> None:
     stage = converged(text())
     stage.world.event_activation = False
     stage.world.cut("filer2")
@@ -495,7 +495,7 @@ def test_legs_whose_word_cannot_be_read_start_nothing() -> None:
     assert stage.settle().exit == 0
 
 
-def test_a_linear_volume_whose_disk_returned_under_another_name_is_moved_over() -> None:
+def test_a_linear_volume_follows_its_renamed_disk() -> None:
     """Of a mirror that dmeventd made linear; only then is its leg added again."""
     stage = outage(converged(text(type="mirror")), "filer1")
     stage.world.logout("filer2")
@@ -526,7 +526,7 @@ def journals(stage: Stage) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("how", ["kept", "lost", "torn", "newer"])
 @pytest.mark.parametrize("flagged", [False, True])
-def test_a_leg_with_a_split_brain_is_not_refreshed_whatever_the_journal_reports(how: str, flagged: bool) -> None:
+def test_a_split_brain_is_seen_whatever_the_journal_says(how: str, flagged: bool) -> None:
     """Refresh of such a leg is a Harm in the simulator."""
     stage = outage(converged(text()), "filer2")
     stage.world.event_activation = False
@@ -550,7 +550,7 @@ def test_a_leg_with_a_split_brain_is_not_refreshed_whatever_the_journal_reports(
         stage.world.advance(PAUSE)
 
 
-def test_a_returning_leg_is_asked_first_and_not_let_in_while_it_cannot_be_read() -> None:
+def test_a_returning_leg_that_cannot_be_read_stays_out() -> None:
     stage = back(outage(converged(text()), "filer2"), "filer2")
 
     blocked = stage.apply(lambda call: "fails" if call.kind == "query" and "iflag=direct" in call.what else "")
@@ -563,7 +563,7 @@ def test_a_returning_leg_is_asked_first_and_not_let_in_while_it_cannot_be_read()
 
 
 @pytest.mark.parametrize("disk", ["left", "right"])
-def test_a_raid1_on_a_disk_that_was_logged_out_is_led_to_it_again(disk: str) -> None:
+def test_a_raid1_is_led_to_a_disk_that_was_logged_out(disk: str) -> None:
     stage = logged_in_again("raid1", disk)
     assert stage.world.active("testlv").line().split()[5] == "AA"
     volume = stage.desired.volumes["vg0/testlv"]
@@ -582,7 +582,7 @@ def test_a_raid1_on_a_disk_that_was_logged_out_is_led_to_it_again(disk: str) -> 
     assert not losses(other, stage.plan().report.seen, stage.desired)
 
 
-def test_a_mirror_on_a_disk_that_was_logged_out_is_degraded_with_the_move() -> None:
+def test_a_mirror_on_a_logged_out_disk_is_degraded() -> None:
     stage = logged_in_again("mirror", "right")
 
     said = stage.apply()
@@ -605,7 +605,7 @@ def stale_leg_of_mirror(disks: tuple[str, ...], server: str) -> Stage:
     return stage
 
 
-def test_a_mirror_whose_first_leg_is_away_does_not_start_from_a_stale_one() -> None:
+def test_a_mirror_does_not_start_from_a_stale_leg() -> None:
     stage = stale_leg_of_mirror(("left", "right", "third"), "filer2")
     stage.world.cut("filer1")
     stage.world.reboot()
@@ -620,7 +620,7 @@ def test_a_mirror_whose_first_leg_is_away_does_not_start_from_a_stale_one() -> N
 
 
 @pytest.mark.parametrize("how", ["torn", "newer"])
-def test_a_mirror_is_not_started_under_a_journal_that_cannot_be_read(how: str) -> None:
+def test_an_unreadable_journal_starts_no_mirror(how: str) -> None:
     stage = stale_leg_of_mirror(("left", "right"), "filer1")
     stage.world.reboot()
     stage.world.advance(10.0)
@@ -637,7 +637,7 @@ def test_a_mirror_is_not_started_under_a_journal_that_cannot_be_read(how: str) -
 THREE = ("left", "right", "third")
 
 
-def test_two_of_three_legs_are_made_equal_after_a_crash_without_the_third() -> None:
+def test_two_of_three_legs_are_made_equal_after_a_crash() -> None:
     """What the bitmap keeps for the third is copied to the third alone."""
     stage = outage(converged(text(disks=THREE)), "filer3")
     stage.apply()

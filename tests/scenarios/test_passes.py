@@ -37,7 +37,7 @@ def test_plan_changes_nothing_and_names_the_exit_code(name: str) -> None:
     assert planned.report.steps
 
 
-def test_the_whole_way_is_foretold_from_disks_that_are_seen_and_no_group() -> None:
+def test_the_whole_way_is_predicted_from_disks_alone() -> None:
     """As `plan` and `status` meet it beside a first pass: found in the lab, by everybody at once."""
     stage = blank(partition=False)
     stage.apply(lambda call: "fails" if "pvcreate" in call.what else "")
@@ -214,7 +214,7 @@ def test_logins_that_iscsid_is_busy_with_are_waited_for() -> None:
     assert not any("degraded" in line for line in done.done)
 
 
-def test_a_server_that_returns_while_it_is_waited_for_takes_part() -> None:
+def test_a_server_that_returns_in_time_takes_part() -> None:
     stage = converged(text())
     stage.world.cut("filer2")
     busy_iscsid(stage, 4.0)

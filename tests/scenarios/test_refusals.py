@@ -153,7 +153,7 @@ def test_a_volume_that_nobody_marked_as_new_is_not_formatted() -> None:
     assert "mkfs" not in str(refused.host.lines)
 
 
-def test_a_consent_does_not_cover_what_is_left_of_a_damaged_physical_volume() -> None:
+def test_a_consent_does_not_cover_a_damaged_pv() -> None:
     """With one server nothing else shows that there was a group: raw data were consented to, and the consent stays in
     the configuration for years."""
     stage = blank(disks=("left",), type="linear", partition=False)
@@ -176,7 +176,7 @@ def test_a_consent_does_not_cover_what_is_left_of_a_damaged_physical_volume() ->
     assert damaged.lun().fingerprint() == before
 
 
-def test_a_disk_of_which_it_cannot_be_told_whether_it_is_in_use_is_not_taken() -> None:
+def test_a_disk_that_may_be_in_use_is_not_taken() -> None:
     stage = blank()
     stage.apply(lambda call: "fails" if call.kind == "directory" and call.what.endswith("/holders") else "")
 
@@ -196,7 +196,7 @@ def removed() -> Stage:
     return stage
 
 
-def test_a_volume_that_somebody_removed_is_not_made_again_and_formatted() -> None:
+def test_a_volume_that_somebody_removed_is_not_remade() -> None:
     stage = removed()
     entry = next(p for p in stage.world.files if p.startswith("/var/lib/lunmirror/volumes/"))
 
@@ -228,7 +228,7 @@ def test_so_is_one_that_was_renamed_before() -> None:
     assert (refused.exit, refused.host.changed) == (4, [])
 
 
-def test_one_that_was_put_aside_under_another_name_has_to_be_let_go_first() -> None:
+def test_one_that_was_put_aside_has_to_be_let_go_first() -> None:
     """A volume that somebody renamed is the same volume; another one in its place is made when lunmirror is to forget it."""
     stage = converged(text())
     stage.world.unmount("/mnt/test")

@@ -154,7 +154,7 @@ def test_a_leg_on_tables_that_lead_nowhere_counts_for_nothing() -> None:
     assert not words(relogin(stage)[1], "--logout")
 
 
-def test_a_record_that_does_not_say_it_yet_is_no_reason_to_log_in_again() -> None:
+def test_a_record_without_it_is_no_reason_to_log_in() -> None:
     stage = changed_budget()
     host = SimHost(stage.world)
     report = run_pass("plan", "run", stage.desired, host)

@@ -147,7 +147,7 @@ def test_status_on_other_terminals(name: str, terminal: str) -> None:
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 132])
 @pytest.mark.parametrize("name", STATES)
-def test_no_line_is_wider_than_the_terminal_but_for_a_word_that_is(name: str, columns: int) -> None:
+def test_no_line_is_wider_than_the_terminal(name: str, columns: int) -> None:
     said = status(STATES[name](), Style(columns=columns, now=NOW))
     for line in said.splitlines():
         longest = max(map(len, line.split()), default=0)

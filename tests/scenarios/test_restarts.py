@@ -89,7 +89,7 @@ def test_ten_clean_outages_cost_no_full_copy(away: float) -> None:
 
 
 @pytest.mark.parametrize("away", [5.0, 60.0])
-def test_ten_restarts_of_a_server_that_writes_through_cost_no_full_copy(away: float) -> None:
+def test_restarts_of_a_write_through_server_cost_no_copy(away: float) -> None:
     stage = through()
     before = dict(stage.world.copied)
 
@@ -101,7 +101,7 @@ def test_ten_restarts_of_a_server_that_writes_through_cost_no_full_copy(away: fl
     assert not any("sg_persist" in line[0] for line in stage.apply().host.lines)
 
 
-def test_where_no_mark_can_be_left_every_new_connection_counts_as_a_restart() -> None:
+def test_without_marks_each_connection_is_a_restart() -> None:
     world = make_world()
     for _, _, number, lun in world.luns():
         lun.keys = None if number == 1 else lun.keys
@@ -194,7 +194,7 @@ def test_restarted_again_while_it_is_copied() -> None:
     assert stage.world.copied[pv(stage, "right")] >= 1
 
 
-def test_a_restart_while_a_cleanly_ended_volume_is_at_rest_costs_nothing() -> None:
+def test_a_restart_at_rest_costs_nothing() -> None:
     stage = converged(text())
     stage.world.event_activation = False
     before = dict(stage.world.copied)
@@ -242,7 +242,7 @@ def test_the_other_leg_failed_before_a_pass_saw_the_restart(which: str) -> None:
 
 
 @pytest.mark.parametrize("attentive", [False, True])
-def test_a_server_that_reports_nothing_is_compared_after_a_restart_at_rest(attentive: bool) -> None:
+def test_a_silent_restart_at_rest_is_compared(attentive: bool) -> None:
     stage = converged(text())
     stage.world.event_activation = False
     for disk in OTHER:
@@ -278,7 +278,7 @@ def test_a_restart_that_no_pass_saw_before_a_clean_end(which: str, reboot: bool)
     assert stage.world.copied[pv(stage, which)] >= 1
 
 
-def test_every_server_restarted_that_no_pass_saw_before_the_client_lost_its_power() -> None:
+def test_all_servers_restarted_before_a_power_cut() -> None:
     stage = converged(text())
     stage.world.event_activation = False
     stage.world.mixed |= set(stage.world.acknowledged)
@@ -363,7 +363,7 @@ def test_a_repair_ends_when_every_server_was_restarted() -> None:
     assert had <= active.legs[1].data.writes
 
 
-def test_a_comparison_of_a_leg_that_is_not_to_be_believed_is_not_waited_for() -> None:
+def test_comparing_a_distrusted_leg_is_not_waited_for() -> None:
     stage = converged(text())
     stage.world.copying = False
     lvm = Lvm(stage.world, None)
@@ -416,7 +416,7 @@ def test_a_restart_where_the_journal_was_lost(which: str, reboot: bool) -> None:
     assert stage.world.copied[pv(stage, OTHER[which])] == before[pv(stage, OTHER[which])]
 
 
-def test_while_it_cannot_be_asked_nothing_is_believed_and_nothing_done() -> None:
+def test_while_it_cannot_be_asked_nothing_is_done() -> None:
     stage = converged(text())
     stage.world.restart("filer2", lose=0)
 

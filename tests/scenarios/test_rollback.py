@@ -68,7 +68,7 @@ def copies(stage: Stage, disk: str) -> int:
 @pytest.mark.parametrize("cut_between", [0, 1, 2])
 @pytest.mark.parametrize("dirty", [False, True])
 @pytest.mark.parametrize("which", OTHER)
-def test_a_leg_that_was_put_back_never_runs_and_is_copied_again_in_full(which, dirty, cut_between):
+def test_a_leg_that_was_put_back_is_copied_in_full(which, dirty, cut_between):
     stage = rolled(which, dirty, cut_between)
     before = copies(stage, which), copies(stage, OTHER[which])
     shown = stage.plan()
@@ -103,7 +103,7 @@ def test_without_a_journal_an_administrator_is_asked(which):
 
 
 @pytest.mark.parametrize("which", OTHER)
-def test_a_leg_from_before_the_other_was_made_again_is_not_taken_for_the_newer(which):
+def test_a_leg_from_before_a_remake_is_not_newer(which):
     """md counts again then, and the disk that is put back has counted more than its successor."""
     stage = converged(text())
     stage.world.event_activation = False
@@ -146,7 +146,7 @@ def test_alone_in_view_it_starts_nothing(which):
 
 
 @pytest.mark.parametrize("which", OTHER)
-def test_put_back_during_an_outage_it_is_copied_again_not_refreshed(which):
+def test_put_back_in_an_outage_it_is_copied_again(which):
     """Its bitmap knows nothing of what it lost before it dropped out."""
     stage = converged(text())
     stage.world.event_activation = False
@@ -207,7 +207,7 @@ def test_a_power_cut_alone_costs_no_copy(cut_between):
 
 
 @pytest.mark.parametrize("which", OTHER)
-def test_the_longer_of_two_counts_is_named_as_failed_by_the_other(which):
+def test_the_longer_count_is_named_as_failed(which):
     """Each is newer in something."""
     stage = converged(text())
     stage.world.event_activation = False
@@ -241,7 +241,7 @@ def spoil(monkeypatch, stage: Stage, which: str) -> None:
 
 
 @pytest.mark.parametrize("which", OTHER)
-def test_a_leg_whose_own_metadata_is_rubbish_does_not_block_the_other(which, monkeypatch):
+def test_a_leg_with_rubbish_does_not_block_the_other(which, monkeypatch):
     stage = converged(text())
     stage.world.event_activation = False
     stop(stage)
@@ -309,7 +309,7 @@ def test_a_leg_whose_own_metadata_reads_as_zeros(which, in_use):
 
 @pytest.mark.parametrize("dirty", [False, True])
 @pytest.mark.parametrize("which", OTHER)
-def test_started_by_somebody_else_it_is_copied_again_and_from_the_other(which, dirty):
+def test_started_by_somebody_else_it_is_copied_again(which, dirty):
     """LVM's events, or a hand, before the first pass: the legs are not made equal from it."""
     stage = rolled(which, dirty)
     before = copies(stage, which), copies(stage, OTHER[which])
@@ -323,7 +323,7 @@ def test_started_by_somebody_else_it_is_copied_again_and_from_the_other(which, d
 
 @pytest.mark.parametrize("kind", ["raid1", "mirror"])
 @pytest.mark.parametrize("which", OTHER)
-def test_alone_in_view_with_older_metadata_of_the_group_it_starts_nothing(which, kind):
+def test_older_metadata_alone_in_view_starts_nothing(which, kind):
     """It was put back to a state of the same activation, which no counter tells; the group was changed since."""
     stage = converged(text(type=kind))
     stage.world.event_activation = False

@@ -46,7 +46,7 @@ def test_a_linear_volume_is_its_only_leg() -> None:
     assert speed(converged(text(disks=("left",), type="linear")))[2].reads == ["leg on filer1"]
 
 
-def test_a_leg_that_the_kernel_gave_up_is_not_read_and_the_mirror_is() -> None:
+def test_of_a_leg_that_was_given_up_only_the_mirror_is_read() -> None:
     ended, printed, read = speed(outage(converged(text()), "filer2"))
 
     assert ended == 3
@@ -54,7 +54,7 @@ def test_a_leg_that_the_kernel_gave_up_is_not_read_and_the_mirror_is() -> None:
     assert devices(printed)["leg on filer2"]["why"]
 
 
-def test_in_the_grey_seconds_neither_the_leg_nor_the_mirror_is_read() -> None:
+def test_nothing_is_read_in_the_grey_seconds() -> None:
     """The server is dead, its session reads LOGGED_IN, and no letter shows it yet."""
     stage = converged(text())
     stage.world.cut("filer2")

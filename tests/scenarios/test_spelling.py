@@ -37,7 +37,7 @@ def test_another_spelling_is_refused_with_the_right_one(spelled: str) -> None:
     assert not here.world.sessions
 
 
-def test_what_is_derived_of_a_disk_does_not_depend_on_the_spelling() -> None:
+def test_what_is_derived_is_the_same_in_any_spelling() -> None:
     """The UUIDs of existing disks stay what they were."""
     one, other = (compiled(text().replace(OLD, name)).disks["left"] for name in (NEW, NEW.lower()))
     assert (one.pv_uuid, one.table_guid) == (other.pv_uuid, other.table_guid)

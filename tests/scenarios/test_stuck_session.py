@@ -60,7 +60,7 @@ def test_its_disk_is_not_called_a_second_session() -> None:
     assert "second session" not in stage.plan().finding(Kind.NOTE)
 
 
-def test_it_is_not_renewed_where_the_other_legs_disk_was_torn_away() -> None:
+def test_not_renewed_where_the_other_leg_was_torn_away() -> None:
     """Idle, so the kernel still has both legs as good: the other's session was ended by hand, and its disk is a new one."""
     stage = stuck("filer1", writing=False)
     stage.world.logout("filer2")
@@ -118,7 +118,7 @@ def test_plan_waits_for_nobody_and_reports_what_comes() -> None:
         ("dead", "nothing reconnects it"),
     ],
 )
-def test_each_other_cause_is_distinguished_and_nothing_is_logged_out(condition: str, says: str) -> None:
+def test_other_causes_are_told_apart_without_a_logout(condition: str, says: str) -> None:
     stage = stuck()
     server = stage.world.servers["filer2"]
     if condition in ("gone", "other"):
@@ -176,7 +176,7 @@ def test_the_only_leg_is_not_torn_off() -> None:
     assert state(stage, "filer1") == ["LOGGED_IN"]
 
 
-def test_while_another_session_lives_iscsid_is_not_started_again() -> None:
+def test_iscsid_is_not_restarted_under_a_live_session() -> None:
     """An idle mirror has not given its leg up: nothing but an administrator may tear it off."""
     stage = stuck("filer2", "mirror", writing=False)
     said = stage.apply()

@@ -17,7 +17,7 @@ def unattended(stage: Stage) -> Pass:
     return Pass(report, host)
 
 
-def test_blank_disks_wait_for_an_administrator_and_nothing_is_written_to_them() -> None:
+def test_blank_disks_wait_for_an_administrator() -> None:
     stage = stories.blank()
     stage.configure(text(policy=ALONE.format('"fewer-legs"')))
     luns = end_state(stage)["luns"]
@@ -32,7 +32,7 @@ def test_blank_disks_wait_for_an_administrator_and_nothing_is_written_to_them() 
     assert unattended(stage).exit in (0, 3)
 
 
-def test_a_volume_is_not_started_without_a_leg_unless_that_is_allowed() -> None:
+def test_a_start_without_a_leg_needs_to_be_allowed() -> None:
     stage = stories.degraded_start()
     stage.configure(text(policy=ALONE.format('"overwrite"')))
     assert unattended(stage).exit == 4

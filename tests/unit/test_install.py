@@ -81,7 +81,7 @@ def test_what_is_removed_is_what_was_laid_down(installed: Path) -> None:
     assert not (installed / "usr").exists()  # the directories that it made
 
 
-def test_a_second_installation_takes_away_what_the_first_one_had_more(installed: Path) -> None:
+def test_a_second_installation_removes_what_is_gone(installed: Path) -> None:
     note = installed / "usr/share/lunmirror/installed.json"
     said = json.loads(note.read_text())
     path = f"{installed}/usr/share/lunmirror/of-yesterday"
@@ -94,7 +94,7 @@ def test_a_second_installation_takes_away_what_the_first_one_had_more(installed:
     assert files(installed) == FILES
 
 
-def test_units_are_never_taken_away_under_a_boot_that_starts_them(installed: Path) -> None:
+def test_units_of_a_boot_are_never_taken_away(installed: Path) -> None:
     wants = installed / "etc/systemd/system/timers.target.wants"
     wants.mkdir(parents=True)
     (wants / "lunmirror.timer").symlink_to(installed / "units/lunmirror.timer")
@@ -316,9 +316,7 @@ def test_release_ends_who_holds_a_mount_and_nobody_else(release: Release, deaf: 
         ("DIRECTORY/elsewhere", "7:7"),  # nothing that sysfs knows
     ],
 )
-def test_release_ends_nobody_for_what_is_not_over_iscsi_or_is_the_systems_own(
-    release: Release, path: str, number: str
-) -> None:
+def test_release_ends_nobody_but_for_iscsi(release: Release, path: str, number: str) -> None:
     """An fstab line of the root file system with _netdev made each process one that "keeps a mount busy"."""
     elsewhere = release.directory / "elsewhere"
     elsewhere.mkdir()

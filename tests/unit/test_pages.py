@@ -31,7 +31,7 @@ def sections() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("title", "text"), sections(), ids=[title for title, _ in sections()])
-def test_a_failure_reports_what_is_seen_what_is_done_and_what_shows_it(title: str, text: str) -> None:
+def test_a_failure_has_what_is_seen_done_and_shown(title: str, text: str) -> None:
     said = re.findall(r"^- (You see|It does|You do|Shown by): \S", text, re.M)
     assert said == ["You see", "It does", "You do", "Shown by"]
 

@@ -82,7 +82,7 @@ def test_what_cannot_be_read_is_no_reading() -> None:
     assert read(report({}), desired(), Host(RAID.format("AA", 5, "idle"))) == {}
 
 
-def test_a_raid1_is_reported_by_what_was_written_to_the_leg_that_is_behind() -> None:
+def test_a_raid1_copy_is_measured_at_the_leg_behind() -> None:
     """Its own count stands still for a sixteenth of the volume at a time. Users wrote 3 MiB meanwhile."""
     status = RAID.format("Aa", 32768, "recover")
     volume = lv("Aa", ratio=(1, 4), action="recover")

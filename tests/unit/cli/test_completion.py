@@ -155,7 +155,7 @@ def test_values(complete: Complete, line: str, offers: list[str]) -> None:
     assert complete(line) == offers
 
 
-def test_without_a_configuration_nothing_is_offered_and_nothing_printed(complete: Complete) -> None:
+def test_without_a_configuration_nothing_is_offered(complete: Complete) -> None:
     offers = complete("lunmirror can-lose --config nowhere.toml ")
     assert [offer for offer in offers if not offer.startswith("-")] == []  # zsh then offers the options
 

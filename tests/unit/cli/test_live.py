@@ -32,7 +32,7 @@ class Screen:
         return self.time
 
 
-def test_a_step_is_shown_while_it_runs_and_stays_when_it_has_ended() -> None:
+def test_a_step_is_shown_while_it_runs_and_then_stays() -> None:
     screen = Screen()
     live = Live(STYLE, screen.show, screen.clock)
     live.begin(LOGIN)
@@ -91,7 +91,7 @@ def test_without_a_yes_nothing_is_done(answer: str) -> None:
         Consent(STYLE, screen.show, screen.answer).to_plan([MKFS], "the plan\n")
 
 
-def test_a_risk_that_the_plan_did_not_foretell_is_asked_about_before_it_is_taken() -> None:
+def test_a_risk_that_was_not_predicted_is_asked_about() -> None:
     screen = Screen("n")
     consent = Consent(STYLE, screen.show, screen.answer)
     consent.to_plan([LOGIN], "the plan\n")

@@ -185,7 +185,7 @@ def test_watching_without_a_terminal_is_a_line_for_each_change() -> None:
     assert said[-1].startswith("T30 vg0/lv: full")
 
 
-def test_quiet_reports_nothing_while_all_is_well_and_all_that_is_amiss_otherwise() -> None:
+def test_quiet_reports_only_what_is_amiss() -> None:
     assert Machine(WHOLE).status("-q")[2] == ""
     assert Machine(DEAD).status("-q")[2].startswith("DEGRADED: ")
 

@@ -317,9 +317,7 @@ AWAY = Finding(Ref("session", "filer2"), Kind.DEGRADED, "filer2 is away", "no an
 FAILED = Outcome(STEP, "failed", 1.0, "iscsiadm ended with exit code 8")
 
 
-def test_a_quiet_pass_says_what_is_new_and_nothing_if_nothing_is(
-    passes: Callable[..., None], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_quiet_pass_says_what_is_new(passes: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
     for findings, said in (
         ([AWAY], "! degraded session filer2: filer2 is away"),
         ([AWAY], ""),
@@ -349,7 +347,7 @@ def test_a_step_that_fails_each_minute_is_said_once(
     assert "exit code 21" in capsys.readouterr().out
 
 
-def test_in_the_journal_news_are_entries_with_a_priority_and_no_text(
+def test_news_in_the_journal_are_entries_with_a_priority(
     passes: Callable[..., None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(manager, "is_journal", lambda stream: True)
@@ -374,7 +372,7 @@ def test_no_exit_code_of_a_unit_has_a_name_that_misleads(
     assert main(["apply", "--unit"]) == code
 
 
-def test_an_error_in_the_journal_is_one_text_each_line_with_its_priority(
+def test_an_error_in_the_journal_has_its_priority(
     passes: Callable[..., None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(manager, "is_journal", lambda stream: True)

@@ -81,7 +81,7 @@ def test_a_second_server_is_refused(stage: Stage, capsys: pytest.CaptureFixture[
     assert sessions(stage) == ["filer1"]
 
 
-def test_what_must_stay_is_refused_with_its_reasons_and_no_watcher_hears_of_it(
+def test_what_must_stay_is_refused_with_its_reasons(
     stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     outage(stage, "filer2")

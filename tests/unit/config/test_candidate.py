@@ -18,7 +18,7 @@ def secret(directory: Path) -> None:
     (directory / "secrets" / "filer1").chmod(0o600)
 
 
-def test_password_files_are_looked_for_at_the_place_that_it_is_for(base, write, directory, tmp_path) -> None:
+def test_password_files_are_looked_for_at_its_place(base, write, directory, tmp_path) -> None:
     target = write(base)
     secret(directory)
     candidate = tmp_path / "tmp" / "candidate.toml"

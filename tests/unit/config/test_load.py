@@ -556,7 +556,7 @@ def test_a_budget_that_only_some_servers_miss_is_one_error(write, base):
     assert "the shortest here is 3 s" in problem.what
 
 
-def test_an_abort_timeout_in_the_settings_wins_and_is_reckoned_with(write, base):
+def test_an_abort_timeout_in_the_settings_counts(write, base):
     one = 'portals = ["192.168.1.115"]'
     own = f'{one}\nsettings = {{ "node.session.err_timeo.abort_timeout" = 20, "node.session.cmds_max" = 64 }}'
     desired = config.load(write(changed(base, (one, own))))

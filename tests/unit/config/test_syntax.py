@@ -64,7 +64,7 @@ def test_a_long_line_is_cut_around_the_fault() -> None:
         ("servers.filer1.overwrite", "[disks.NAME]"),
     ],
 )
-def test_a_table_or_key_at_the_wrong_level_is_led_to_the_right_one(header: str, where: str) -> None:
+def test_a_key_at_the_wrong_level_is_led_to_the_right_one(header: str, where: str) -> None:
     with pytest.raises(ConfigError) as caught:
         config.compile_texts([("l.toml", f"version = 1\n[{header}]\n")])
     assert where in next(p.next for p in caught.value.problems if "not a known key" in p.what)

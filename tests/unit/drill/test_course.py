@@ -172,7 +172,7 @@ def test_the_traffic_returns_whatever_happens(run, where: str, what: type[BaseEx
     assert theatre.ending[-4:] == ending  # first of all the traffic
 
 
-def test_a_table_that_cannot_be_made_is_the_end_before_anything_begins(run) -> None:
+def test_without_a_table_nothing_begins(run) -> None:
     theatre = Theatre()
     theatre.raises["prepare"] = HostError("no")
     with pytest.raises(HostError):
@@ -180,7 +180,7 @@ def test_a_table_that_cannot_be_made_is_the_end_before_anything_begins(run) -> N
     assert theatre.ending == ["prepare"]
 
 
-def test_a_pass_that_cannot_be_walked_is_reported_and_tried_again(run) -> None:
+def test_a_pass_that_fails_is_reported_and_tried_again(run) -> None:
     theatre = Theatre()
     theatre.raises["pass"] = LunmirrorError("sysfs is away")
     found, last = run(theatre, repair=10)

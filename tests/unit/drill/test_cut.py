@@ -19,7 +19,7 @@ class Host:
         return Ran(argv, self.rc, self.out, self.err, 0.0)
 
 
-def test_both_families_in_one_script_each_element_with_its_timeout() -> None:
+def test_both_families_stand_in_one_script() -> None:
     script = elements((("192.0.2.1", 3260), ("2001:db8::1", 3261), ("192.0.2.2", 860)), 35)
     assert script == (
         "add element inet lunmirror_drill portals4 { 192.0.2.1 . 3260 timeout 35s, 192.0.2.2 . 860 timeout 35s }\n"

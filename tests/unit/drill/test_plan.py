@@ -120,7 +120,7 @@ def test_not_without_anything_to_write_to() -> None:
     assert no(asked(seen=world(lv()), wish=desired())[1], "nothing to measure")
 
 
-def test_not_if_a_session_that_is_not_ours_goes_through_the_same_portal() -> None:
+def test_not_if_a_foreign_session_shares_the_portal() -> None:
     files = PLAIN | session(2, "iqn.2001-01.x:somebody", "192.0.2.2", disk="sdc")
     assert no(asked(files)[1], "session2, to target iqn.2001-01.x:somebody")
 
@@ -191,7 +191,7 @@ def test_not_if_another_server_has_the_same_portal() -> None:
 # Notes
 
 
-def test_a_cut_that_is_too_short_to_show_anything_is_reported_to_be() -> None:
+def test_a_cut_that_is_too_short_is_reported() -> None:
     (note,) = asked(seconds=15)[0].notes
     assert "may not be given up" in note
 

@@ -47,7 +47,7 @@ def test_not_repaired_in_time() -> None:
     assert "never" in result.render(found, "p")
 
 
-def test_a_write_that_never_returned_is_as_long_as_it_was_waited_for() -> None:
+def test_a_lost_write_is_as_long_as_it_was_waited_for() -> None:
     pending = {"vg0/testlv": (*steady(CUT - 4, CUT), Write(CUT + 1, None, 0))}
     assert result.judge(course(writes=pending)).stall == 33.0
 

@@ -20,7 +20,7 @@ def count(log, ending) -> None:
     log.add(b"end")
 
 
-def test_its_notes_can_be_read_while_it_works_and_it_ends_when_asked() -> None:
+def test_its_notes_can_be_read_while_it_works() -> None:
     copy = Worker("the counter", count)
     deadline = time.monotonic() + 5
     while len(copy.log.read()) < 3 and time.monotonic() < deadline:

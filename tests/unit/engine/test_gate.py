@@ -97,7 +97,7 @@ def test_two_servers_are_never_disturbed_in_one_pass():
 
 
 @pytest.mark.parametrize("allowed", [frozenset(), frozenset({Risk.FEWER}), frozenset({Risk.CONSUMES, Risk.FEWER})])
-def test_what_a_pass_may_not_do_alone_waits_for_an_administrator(allowed: frozenset[Risk]) -> None:
+def test_what_no_pass_may_do_alone_waits(allowed: frozenset[Risk]) -> None:
     steps = tuple(
         Step(Ref("volume", f"vg0/{risk.value}"), "do it", Run(("lvm",)), (), risk, "it is proven")
         for risk in Risk

@@ -173,7 +173,7 @@ def test_a_copy_that_is_not_seen_any_more_is_forgotten():
         (KernelState("boot1", "9"), ("B", "C"), ("A",)),
     ],
 )
-def test_a_leg_that_was_copied_in_this_activation_has_everything(sight, running, diverged):
+def test_a_leg_copied_in_this_activation_has_everything(sight, running, diverged):
     """The good leg dies between the end of the copy and the next pass."""
     seen = advance(COPYING, "vg0/testlv", running, 9, "t3", sight)
     assert (seen.running, seen.diverged, seen.last["A"]) == (running, diverged, "t3")

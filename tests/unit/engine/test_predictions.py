@@ -27,7 +27,7 @@ size = "64MiB"
 """
 
 
-def test_what_waits_for_its_own_resource_comes_in_the_next_round(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_waits_for_itself_comes_in_the_next_round(monkeypatch: pytest.MonkeyPatch) -> None:
     def step(name: str, title: str, *after: str) -> Step:
         return Step(Ref("node", name), title, MakeDirectory("/x"), (), after=tuple(Ref("node", a) for a in after))
 
@@ -41,7 +41,7 @@ def test_what_waits_for_its_own_resource_comes_in_the_next_round(monkeypatch: py
 
 
 @pytest.mark.parametrize("visible", [True, False], ids=["visible", "not yet visible"])
-def test_the_label_on_a_partition_that_is_not_there_yet_is_predicted(visible: bool) -> None:
+def test_a_label_on_a_future_partition_is_predicted(visible: bool) -> None:
     desired = config.compile_texts([("/etc/lunmirror/lunmirror.toml", TEXT)])
     whole = Device("sda", "/dev/sda", 2 << 30, "8:0", "9", ())
     blank = Lun(whole, (whole,), None, False, None, Blank("nothing found"), "")

@@ -85,9 +85,7 @@ def test_an_old_one_is_broken_and_that_is_reported(
 
 
 @pytest.mark.real
-def test_ours_left_behind_by_a_kill_does_not_block_the_next_pass(
-    host: LiveHost, notes: list[str], tmp_path: Path
-) -> None:
+def test_ours_left_by_a_kill_does_not_block(host: LiveHost, notes: list[str], tmp_path: Path) -> None:
     pid = os.fork()
     if pid == 0:
         os.rename = lambda *_: os.kill(os.getpid(), 9)

@@ -73,7 +73,7 @@ def test_logins_that_are_done_are_waited_for_all_at_once() -> None:
     assert host.waited == [((("x", "a", 1), ("y", "a", 1)), 15.0)]
 
 
-def test_one_login_alone_is_waited_for_too_and_a_failed_one_is_not() -> None:
+def test_one_login_is_waited_for_unless_it_failed() -> None:
     host = Fake(15)
     Executor(host).take((login("x", 10.0),))
     assert host.waited == [((("x", "a", 1),), 10.0)]

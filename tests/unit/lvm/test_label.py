@@ -17,7 +17,7 @@ def head(sector: int = 1, uuid: str = UUID, offset: int = 32, type_: bytes = b"L
     return bytes(raw)
 
 
-def test_the_label_reports_the_uuid_in_any_of_the_first_four_sectors():
+def test_the_label_is_found_in_the_first_four_sectors():
     assert [parse(head(sector)) for sector in range(4)] == [Present(UUID)] * 4
     assert parse(head(4)) == ABSENT
 

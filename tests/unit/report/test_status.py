@@ -35,7 +35,7 @@ def test_a_whole_mirror() -> None:
     assert text.startswith("OK: 1 volume is in service, with full redundancy (exit 0)\n")
 
 
-def test_a_dead_leg_that_the_next_pass_will_repair_is_no_full_redundancy() -> None:
+def test_a_dead_leg_to_be_repaired_is_no_redundancy() -> None:
     text = said(report(world(lv("AD", past=ONLY_LEFT)), steps=(STEP,)))
     assert "no redundancy since 2026-01-02T00:00:00Z" in text
     assert "! server filer1              must stay up: vg0/lv would lose access and data with it" in text
@@ -170,7 +170,7 @@ def test_the_verdict_as_text_and_json() -> None:
     assert verdict.render("filer2", found).startswith("yes: server filer2 can be lost now")
 
 
-def test_a_note_on_how_the_next_outage_will_go_is_shown_and_no_other() -> None:
+def test_only_a_note_on_the_next_outage_is_shown() -> None:
     notes = (
         Finding(Ref("session", "filer1"), Kind.NOTE, "nobody would bring session1 back", "iscsid does not run"),
         Finding(Ref("disk", "left"), Kind.NOTE, "disks left and right report the same identity"),

@@ -58,7 +58,7 @@ def test_no_setting(argv: tuple[str, ...]) -> None:
     assert not is_setting(step(*argv))
 
 
-def test_files_and_attributes_of_the_kernel_are_settings_and_a_wait_is_none() -> None:
+def test_kernel_attributes_are_settings_and_waits_are_not() -> None:
     ref = Ref("mount", "vg0/x")
     for action in (WriteFile("/etc/fstab", b"", b""), WriteValue("/sys/x", "1"), MakeDirectory("/mnt/x")):
         assert is_setting(Step(ref, "do it", action, ()))

@@ -43,7 +43,7 @@ def test_the_share_is_of_what_the_frames_can_carry() -> None:
     assert leg(1, 117, speed=None).share is None
 
 
-def test_two_links_are_added_and_one_that_says_nothing_is_not_guessed() -> None:
+def test_two_links_are_added_and_none_is_guessed() -> None:
     one = leg(1, 200)
     other = one.routes[0]._replace(interface="eth1")
     assert one._replace(routes=(*one.routes, other)).link == 2000

@@ -114,7 +114,7 @@ def test_a_read_that_never_returned_is_a_fault() -> None:
     assert found.one.per_second == 2 * LARGE
 
 
-def test_a_reader_that_cannot_be_ended_is_noted_and_its_device_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_that_cannot_be_ended_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
     noted: list = []
 
     class Stuck:

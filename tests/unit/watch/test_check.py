@@ -139,7 +139,7 @@ def test_checkmk(tmp_path, capsys) -> None:
 
 
 @pytest.mark.real
-def test_it_is_a_program_of_its_own_that_imports_nothing_of_ours(tmp_path) -> None:
+def test_it_is_a_program_that_imports_nothing_of_ours(tmp_path) -> None:
     """As installed: without lunmirror on the path."""
     program = tmp_path / "lunmirror-check"
     program.write_text(Path(check.__file__).read_text())

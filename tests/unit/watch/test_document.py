@@ -78,7 +78,7 @@ def test_a_dead_leg_is_told_with_the_time_that_was_noted() -> None:
     assert right["stall_budget"]["live"] is None
 
 
-def test_where_nothing_was_noted_the_first_pass_that_told_it_counts() -> None:
+def test_the_first_pass_that_told_it_counts() -> None:
     seen = world(lv("AD"), failed=("right",))
     first = made(seen)
     assert first["volumes"][0]["since"] == NOW
@@ -117,7 +117,7 @@ def test_a_budget_that_is_not_live_is_told() -> None:
     assert made(seen)["servers"][0]["stall_budget"] == {"declared": 16, "live": 129}
 
 
-def test_a_server_that_does_not_answer_is_silent_though_the_kernel_calls_it_logged_in() -> None:
+def test_a_server_that_does_not_answer_is_silent() -> None:
     seen = world(lv())
     quiet = seen["session"]["filer1"].facts._replace(silence="no answer within 1.5 s")
     seen["session"]["filer1"] = type(seen["session"]["filer1"])(quiet)

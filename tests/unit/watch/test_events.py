@@ -125,7 +125,7 @@ def test_refusals_are_told_once_each() -> None:
     assert told.see(WHOLE) == ["decided"]
 
 
-def test_a_configuration_that_is_not_valid_is_told_and_forgets_nothing() -> None:
+def test_an_invalid_configuration_forgets_nothing() -> None:
     told = Told()
     told.see(WHOLE)
     told.see(DEAD)
@@ -165,7 +165,7 @@ def test_events_that_nobody_takes_are_bounded() -> None:
     json.loads(events.render(told.notes))
 
 
-def test_a_maintenance_is_told_at_its_beginning_and_its_end_and_nothing_between() -> None:
+def test_a_maintenance_is_told_at_its_beginning_and_end() -> None:
     told = Told()
     told.see(WHOLE)
 

@@ -57,7 +57,7 @@ def test_a_label_may_speak_of_a_partition_table():
     assert refused(planned(Holds(GPT), GPT, partition=False)), "LVM takes no partitioned disk"
 
 
-def test_what_then_lies_in_our_own_partition_needs_a_consent_of_its_own():
+def test_what_lies_in_our_partition_needs_its_own_consent():
     """It may be what is left of a physical volume whose head was damaged, long after the table was consented to."""
     assert refused(planned(Holds(LEFT), ""))
     assert refused(planned(Holds(LEFT), GPT)), "the old consent does not cover it"

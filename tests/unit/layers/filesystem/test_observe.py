@@ -21,12 +21,12 @@ def test_a_mounted_volume_is_known_without_running_a_program():
     assert machine.programs == []
 
 
-def test_the_mount_of_the_whole_file_system_is_named_before_a_part_of_it():
+def test_the_mount_of_the_whole_is_named_first():
     machine = Machine(mounts=mountline("/srv/part", root="/part") + mountline("/mnt/test"))
     assert look(machine).facts.path == "/mnt/test"
 
 
-def test_ext3_mounted_by_the_ext4_driver_is_distinguished_by_its_superblock():
+def test_ext3_mounted_as_ext4_is_known_by_its_superblock():
     machine = Machine(mounts=mountline(type="ext4"), answers={"blkid": ran(0, EXT4.replace("ext4", "ext3"))})
     facts = look(machine, filesystem="ext3").facts
     assert (facts.type, facts.mounted, facts.path) == ("ext3", True, "/mnt/test")
@@ -43,7 +43,7 @@ def test_ext3_mounted_by_the_ext4_driver_is_distinguished_by_its_superblock():
         (world(uuid="another"), "not show"),
     ],
 )
-def test_a_volume_that_cannot_be_read_is_unknown_and_never_touched(seen, word):
+def test_a_volume_that_cannot_be_read_is_unknown(seen, word):
     machine = Machine()
     answer = look(machine, seen)
     assert isinstance(answer, Unknown)
@@ -104,7 +104,7 @@ def test_a_mount_table_that_cannot_be_read_is_unknown(mounts):
     assert machine.programs == []
 
 
-def test_tags_are_read_again_and_not_taken_from_the_volume_layer():
+def test_tags_are_read_again():
     machine = Machine(mounts=mountline(), tags=())
     assert look(machine, world(tags=(UNFORMATTED,))).facts.tags == ()
 

@@ -107,13 +107,13 @@ def test_the_users_own_options_come_before_ours():
     assert mkfs.action.argv == ("mkfs.ext4", "-m", "1", "-q", "-U", OURS, "-L", "data", "/dev/mapper/vg0-testlv")
 
 
-def test_force_among_the_options_of_the_user_is_stopped_by_the_gate():
+def test_force_in_the_options_is_stopped_by_the_gate():
     planned = plan(desired(volume(mkfs=("-F",))), world(filesystem=Present(Bare(TAG))), frozenset())
     assert enforce(planned, frozenset()).findings[0].kind is Kind.REFUSED
 
 
 @pytest.mark.parametrize("seen", [Present(Bare(TAG)), ext4(tags=TAG), xfs(tags=TAG, complete=False)])
-def test_no_metadata_is_written_while_a_physical_volume_is_out_of_sight(seen):
+def test_no_metadata_is_written_while_a_pv_is_away(seen):
     planned = steps(seen, hidden=True, filesystem=seen.facts.type if isinstance(seen.facts, FileSystem) else "ext4")
     assert planned.steps == ()
     assert [f.kind for f in planned.findings] == [Kind.BLOCKED]
@@ -137,21 +137,21 @@ def test_a_volume_still_to_be_made_is_predicted():
     assert enforce(planned, frozenset()) == planned
 
 
-def test_the_node_of_a_volume_still_to_be_made_doubles_its_dashes():
+def test_the_node_of_a_future_volume_doubles_its_dashes():
     declared = volume(name="my-lv", group="my-vg")
     planned = plan(desired(declared), {}, frozenset({Ref("volume", declared.id)}))
     assert planned.steps[0].action.argv[-1] == "/dev/mapper/my--vg-my--lv"
 
 
 @pytest.mark.parametrize(("tags", "count"), [((), 0), (TAG, 2)])
-def test_a_volume_still_to_be_activated_is_only_predicted_where_its_tag_reports_so(tags, count):
+def test_mkfs_of_a_future_start_is_predicted_by_its_tag(tags, count):
     seen = Unknown("the volume is not active")
     planned = steps(seen, pending={Ref("volume", ID)}, active=False, tags=tags)
     assert len(planned.steps) == count
     assert planned.findings == ()
 
 
-def test_a_volume_with_other_steps_pending_is_judged_by_what_was_seen():
+def test_a_volume_with_pending_steps_is_judged_as_seen():
     assert steps(ext4(), pending={Ref("volume", ID)}).steps == ()
     assert steps(Present(Other("swap")), pending={Ref("volume", ID)}).findings[0].kind is Kind.REFUSED
 

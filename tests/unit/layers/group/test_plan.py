@@ -53,7 +53,7 @@ def test_another_hosts_group_is_left_alone() -> None:
     assert [f.kind for f in answer.findings] == [Kind.REFUSED]
 
 
-def test_volumes_that_nobody_declared_go_on_being_started_at_boot() -> None:
+def test_undeclared_volumes_are_still_started_at_boot() -> None:
     answer = planned(True, others=("backup",))
 
     assert answer.steps == ()
@@ -86,7 +86,7 @@ def test_a_group_that_only_has_the_name_is_not_extended() -> None:
     assert "vgrename u " in finding.next
 
 
-def test_nor_one_whose_members_on_declared_disks_may_be_out_of_sight() -> None:
+def test_nor_one_whose_members_may_be_out_of_sight() -> None:
     answer = named_alike(
         Member("local", "/dev/vda2", "", 1 << 34, 1 << 30, False), Member("adopted", "", "", 1 << 30, 0, True)
     )

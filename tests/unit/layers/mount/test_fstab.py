@@ -15,7 +15,7 @@ def test_our_line():
     assert fstab.declared(volume(), 30) == LINE
 
 
-def test_the_users_options_come_first_and_a_timeout_of_the_users_own_stands():
+def test_the_users_options_come_first():
     own = ("noatime", "nofail", "x-systemd.device-timeout=5s")
     assert fstab.options_for(own, 30) == (*own, "_netdev")
 
@@ -56,7 +56,7 @@ def test_a_remark_behind_the_fields_stays(old, kept):
     assert fstab.put(FILE + old + b"\n", LINE, 4) == FILE + LINE + kept + b"\n"
 
 
-def test_spacing_and_the_name_in_mapper_belong_to_the_owner_of_the_file():
+def test_spacing_belongs_to_the_owner_of_the_file():
     (line,) = fstab.entries(
         b"  /dev/mapper/vg0-testlv\t/mnt//test/   " + LINE.split(b" ", 2)[2].replace(b" ", b"\t") + b" # mine"
     )

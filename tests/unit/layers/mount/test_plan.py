@@ -121,7 +121,7 @@ def test_what_an_administrator_must_decide(seen, word):
 @pytest.mark.parametrize(
     ("flags", "options", "word"), [(("ro", "relatime"), ("rw",), "someone"), (("rw",), ("ro",), "errors")]
 )
-def test_a_file_system_gone_read_only_is_left_to_an_administrator(flags, options, word):
+def test_a_read_only_file_system_is_an_administrators(flags, options, word):
     planned = ask(state(mounted=mounted(flags=flags, options=options)))
     assert planned.steps == ()
     assert [f.kind for f in planned.findings] == [Kind.BLOCKED]
@@ -143,7 +143,7 @@ def test_a_file_system_gone_read_only_is_left_to_an_administrator(flags, options
         Present(FileSystem("ext4", "u", "", mounted=False, tags=(UNFORMATTED,))),
     ],
 )
-def test_nothing_is_mounted_nor_written_before_the_file_system_is_in_order(filesystem):
+def test_nothing_is_mounted_before_the_file_system_is_ready(filesystem):
     planned = ask(state(ROOT), filesystem)
     assert planned.steps == ()
     assert [f.kind for f in planned.findings] == [Kind.BLOCKED]
@@ -153,7 +153,7 @@ def test_nothing_is_mounted_nor_written_before_the_file_system_is_in_order(files
         assert [type(a) for a in actions(predicted)] == [WriteFile, Run, MakeDirectory, Run]
 
 
-def test_the_file_systems_own_tags_count_and_not_the_older_ones_of_the_volume():
+def test_the_file_systems_own_tags_count():
     assert actions(ask(state(), tags=(UNFORMATTED,))) == [MOUNT]
     assert actions(ask(state(), Present(FileSystem("ext4", "u", "", False, tags=(GROW,))))) == [MOUNT]
 
@@ -200,12 +200,12 @@ def test_what_is_only_noted(seen, options, word):
     assert any(a.argv[0] == "mount" for a in actions(planned) if isinstance(a, Run)) == (seen.facts.mounted is None)
 
 
-def test_a_mount_on_demand_that_was_asked_for_is_left_to_systemd():
+def test_a_mount_on_demand_is_left_to_systemd():
     planned = ask(state(ROOT, mounted=mounted("0:40", type="autofs")), options=("x-systemd.automount",))
     assert [type(a) for a in actions(planned)] == [WriteFile]
 
 
-def test_several_lines_follow_one_another_and_systemd_is_reported_once():
+def test_several_lines_and_one_reload():
     names = ("one", "two", "three")
     volumes = [volume(name=name, path=f"/mnt/{name}") for name in names]
     seen = {

@@ -182,7 +182,7 @@ class TestMissing:
         assert machine.reached == [(("fd00::15", 3260),)]
         assert [argv[6] for argv in machine.asked] == ["[fd00::15]:3260"]
 
-    def test_all_portals_are_probed_at_once_and_silent_ones_not_asked(self):
+    def test_portals_are_probed_at_once_and_silent_ones_not_asked(self):
         two = server(Portal("192.168.1.115"), Portal("fd00::15"))
         machine = Machine(silent={"192.168.1.115": "connection timed out"})
         seen = look(machine, two)
@@ -234,7 +234,7 @@ class TestMissing:
         seen = look(Machine(), server(Portal("filer1.example")))
         assert seen.facts == Missing(1, f"{HOME}/filer1.example,3260,1/default")
 
-    def test_a_portal_by_name_next_to_a_record_by_address_would_double_the_disk(self):
+    def test_a_portal_by_name_would_double_the_disk(self):
         seen = look(Machine({RECORD: RAW}), server(Portal("filer1.example")))
         assert "has a record for 192.168.1.115:3260 already" in seen.reason
 

@@ -42,7 +42,7 @@ def of(state):
     return plan(desired(), {"node": {"filer1": state}}, frozenset())
 
 
-def test_a_fresh_record_gets_every_managed_setting_and_keeps_all_else():
+def test_a_fresh_record_gets_every_managed_setting():
     (step,) = planned(RAW).steps
     assert step.action == WriteFile(RECORD, MANAGED, RAW, 0o600, "/etc/iscsi", True, ())
     assert (step.ref, step.risk, step.after) == (NODE, Risk.NONE, ())
@@ -93,7 +93,7 @@ class TestFreeSettings:
         assert step.action.content == MANAGED.replace(b"cmds_max = 128", b"cmds_max = 64")
         assert step.drift == (Drift('servers.filer1.settings."node.session.cmds_max"', "64", "128"),)
 
-    def test_a_key_that_the_installed_version_does_not_have_is_refused(self):
+    def test_a_key_that_the_version_lacks_is_refused(self):
         result = planned(RAW, settings=(("node.session.cmd_max", "64"),))
         (finding,) = result.findings
         assert finding.kind is Kind.REFUSED
@@ -147,7 +147,7 @@ class TestChap:
             for end in ("", ".username", ".password_file", ".mutual.username", ".mutual.password_file")
         }
 
-    def test_without_its_secret_chap_is_left_alone_and_the_rest_is_done(self):
+    def test_without_its_secret_chap_is_left_alone(self):
         result = planned(RAW, chap=chap(mutual=True), files={"/s/out": b"first-secret"})
         assert result.steps[0].action.content == MANAGED
         (finding,) = result.findings
@@ -235,7 +235,7 @@ def test_the_gate_lets_every_step_pass():
         assert enforce(of(state), frozenset()) == of(state)
 
 
-def test_a_record_that_nobody_declares_is_reported_and_left_alone():
+def test_an_undeclared_record_is_left_alone():
     state = observe(desired(server()), Machine({RECORD: MANAGED}), {})["filer1"]
     before = of(state)
     after = of(Present(state.facts._replace(strays=("192.168.1.99:3260",))))

@@ -22,7 +22,7 @@ def write(raw, changes):
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.name)
-def test_a_record_of_the_real_thing_is_whole_and_comes_back_as_it_was(path):
+def test_a_real_record_comes_back_as_it_was(path):
     raw = path.read_bytes()
     assert (tear(raw), overlong(raw)) == ("", "")
     assert write(raw, {}) == raw

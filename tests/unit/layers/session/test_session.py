@@ -211,7 +211,7 @@ class TestPlan:
         assert step.after == ()
 
     @pytest.mark.parametrize("state", ["FREE", "FAILED"])
-    def test_a_session_that_is_not_up_is_waited_for_only_if_a_volume_needs_it(self, state):
+    def test_only_a_needed_session_is_waited_for(self, state):
         late = LIVE._replace(state=state, urgent=True)
         (step,) = planned(Present(late)).steps
         assert step.action == AwaitSessions(((TARGET, "192.168.1.115", 3260),), 30.0)
@@ -331,9 +331,7 @@ def test_exit_codes_are_sentences():
 @pytest.mark.parametrize(
     ("state", "said", "why"), [("LOGGED_IN", "still reads LOGGED_IN", True), ("FAILED", "session1 is FAILED", False)]
 )
-def test_a_silent_server_is_not_said_to_be_unnoticed_once_the_kernel_has_noticed(
-    state: str, said: str, why: bool
-) -> None:
+def test_a_silent_server_that_the_kernel_noticed(state: str, said: str, why: bool) -> None:
     from lunmirror.layers.session.facts import Session
     from lunmirror.layers.session.plan import _silent
 

@@ -12,7 +12,7 @@ def kinds(answer):
     return [f.kind for f in answer.findings]
 
 
-def test_the_journal_learns_first_that_the_good_leg_has_everything():
+def test_the_journal_learns_first_of_the_good_leg():
     answer = planned(Present(lv(past=BOTH, misled=(A,))))
 
     assert commands(answer) == []
@@ -21,7 +21,7 @@ def test_the_journal_learns_first_that_the_good_leg_has_everything():
     assert kinds(answer) == [Kind.REFUSED]
 
 
-def test_then_the_leg_is_dropped_to_be_copied_again_and_never_refreshed():
+def test_then_the_leg_is_dropped_and_never_refreshed():
     assert commands(planned(Present(lv(past=NOTED, misled=(A,))))) == ["lvconvert -y -m -1 vg0/lv /dev/left"]
     assert commands(planned(Present(lv(letters="DA", past=NOTED, misled=(A,))))) == [
         "lvconvert -y -m -1 vg0/lv /dev/left"
@@ -93,7 +93,7 @@ class Sysfs:
 PLACES = Places(wanted(), Sysfs())
 
 
-def test_only_the_declared_lun_of_the_declared_server_is_the_disk():
+def test_only_the_declared_lun_is_the_disk():
     assert PLACES.allow(Origin("sda", "session3", 1), "left")
     assert not PLACES.allow(Origin("sdc", "session3", 9), "left"), "another LUN of its target"
     assert not PLACES.allow(Origin("sdb", "session4", 1), "left"), "another server"
@@ -105,6 +105,6 @@ def test_nothing_is_claimed_of_a_session_that_cannot_be_read():
     assert PLACES.allow(Origin("sdx", "session9", 1), "left")
 
 
-def test_of_an_adopted_member_out_of_sight_any_declared_disk_may_be_the_one():
+def test_an_adopted_member_may_be_on_any_disk():
     assert PLACES.allow(Origin("sdb", "session4", 1), "")
     assert not PLACES.allow(Origin("loop0"), "")

@@ -77,7 +77,7 @@ class Metadata:
         return Ran(argv, 0, bytes(raw).decode("utf-8", "surrogateescape"), "", 0.1)
 
 
-def test_the_metadata_of_a_leg_speaks_for_that_leg_wherever_it_lies() -> None:
+def test_a_legs_metadata_speaks_for_it_wherever_it_lies() -> None:
     """Somebody moved it to the other leg's disk: taken for that leg's, it would have the wrong one called older."""
     members = tuple(Member(pv, f"/dev/{pv}", pv, 1 << 30, 0, False) for pv in ("left", "right"))
     group = VolumeGroup("uuid", 4 << 20, 0, 1, members, (), "me", "me", "", False)

@@ -110,7 +110,7 @@ def test_unknown_makes_nothing():
 
 
 @pytest.mark.parametrize("vg", [group(hidden=("right",)), group(flagged=("right",)), group(free=10)])
-def test_nothing_is_made_in_a_group_that_is_not_whole_or_too_small(vg):
+def test_nothing_is_made_in_an_unfit_group(vg):
     answer = planned(ABSENT, vg=vg)
     assert not [c for c in commands(answer) if c.startswith("lvcreate")]
 
@@ -183,7 +183,7 @@ def test_start(past, hidden, expected):
         assert commands(answer) == [expected]
 
 
-def test_the_journal_is_written_before_a_degraded_start_and_only_good_legs_are_shown():
+def test_a_degraded_start_is_noted_first():
     answer = planned(Present(lv(letters="  ", active=False, ratio=(0, 0), past=BOTH)), vg=group(hidden=("right",)))
     assert isinstance(answer.steps[0].action, WriteFile)
     assert notes(answer)[0].running == (A,)
@@ -244,14 +244,14 @@ def test_a_choice_gives_up_the_leg_of_a_mirror_that_may_return():
     assert commands(mirror_away(SILENT, entry, (), choice)) == ALONE  # in view, and kept from LVM's
 
 
-def test_a_mirror_whose_first_leg_is_behind_is_not_copied_from_it():
+def test_a_first_leg_behind_is_not_copied_from():
     answer = mirror_away(Present(Session("session2", "LOGGED_IN", 7, 3, 3)), ONLY_B, hidden=())
     assert commands(answer) == ALONE
     argv = answer.steps[-1].action.argv
     assert argv[argv.index("--devices") + 1] == "/dev/right,/dev/third"
 
 
-def test_before_a_mirror_starts_whole_the_journal_narrows_and_widens_when_it_is_copied():
+def test_a_mirrors_journal_narrows_until_it_is_copied():
     started = mirror_away(SILENT, hidden=())
     assert commands(started) == ["lvchange -a y vg0/lv"]
     assert notes(started)[0].running == (A,)
@@ -315,7 +315,7 @@ def test_an_unclean_end_is_not_forgotten_over_a_degraded_start():
 
 
 @pytest.mark.parametrize("past", [ABSENT, BOTH, ONLY_A, ONLY_B, Unknown("torn")])
-def test_legs_that_accuse_each_other_are_split_brain_whatever_the_journal_reports(past):
+def test_legs_that_name_each_other_failed_are_split_brain(past):
     answer = planned(resting(TORN_ON_DISK, past))
     assert (commands(answer), [f.kind for f in answer.findings]) == ([], [Kind.REFUSED])
     assert "split brain" in answer.findings[0].what
@@ -409,14 +409,14 @@ def test_a_leg_that_failed_ended_it(letters):
     assert [n.going for n in notes(planned(Present(lv(letters=letters, past=past, boot=NOW))))] == [""]
 
 
-def test_one_that_somebody_else_started_in_a_new_boot_is_made_equal():
+def test_one_that_somebody_else_started_is_made_equal():
     answer = planned(Present(lv(past=SEEN, boot=NOW)))
     assert (notes(answer)[0].scrub, notes(answer)[0].boot) == ("repair", NOW)
     for past in (SEEN._replace(boot=NOW), BOTH, ABSENT):  # seen in this boot, or before boots were noted, or never
         assert [n.scrub for n in notes(planned(Present(lv(past=past, boot=NOW))))] in ([], [""])
 
 
-def test_a_volume_that_runs_otherwise_than_its_metadata_reports_is_left_to_an_administrator():
+def test_a_volume_unlike_its_metadata_is_an_administrators():
     answer = planned(
         Present(lv(type="mirror", letters="  ", ratio=(0, 0), target="linear", past=BOTH)), wanted("mirror")
     )
@@ -424,7 +424,7 @@ def test_a_volume_that_runs_otherwise_than_its_metadata_reports_is_left_to_an_ad
     assert notes(answer)[0].layout == "linear"
 
 
-def test_the_other_side_cannot_be_chosen_while_a_choice_is_carried_out():
+def test_no_second_choice_while_one_is_carried_out():
     facts = Present(lv(type="linear", pvs=(B,), past=GIVEN_UP))
     answer = planned(facts, wanted(choice=("vg0/lv", "filer1")))
     assert (commands(answer), [f.kind for f in answer.findings]) == ([], [Kind.REFUSED])
@@ -506,7 +506,7 @@ KEEPING = [
 @pytest.mark.parametrize(
     ("word", "said"), [("raid5", "raid5"), ("cache", "splitcache"), ("thin-pool", "pool"), ("", "segments")]
 )
-def test_a_layout_without_legs_is_left_alone_and_what_was_noted_is_not_relied_on(word: str, said: str) -> None:
+def test_a_layout_without_legs_is_left_alone(word: str, said: str) -> None:
     """A cache takes the mirror under it out of sight: an outage meanwhile would be seen by nobody."""
     facts = lv(type=word, past=BOTH)._replace(legs=(), altered=word or "volume without segments")
     answer = planned(Present(facts))
@@ -574,7 +574,7 @@ def test_nothing_is_done_in_a_group_that_only_has_the_name(state):
 
 @pytest.mark.parametrize("hidden", [("left",), ("left", "right")])
 @pytest.mark.parametrize("legs", [(A, B, C), (A, C)])
-def test_no_leg_or_member_goes_while_one_that_stays_is_out_of_sight(hidden, legs):
+def test_nothing_goes_while_what_stays_is_out_of_sight(hidden, legs):
     """In the grey seconds every letter is A, though a leg cannot be reached."""
     facts = lv(letters="A" * len(legs), pvs=legs, past=Entry("vg0/lv", legs, "t0", 5, {}))
     assert commands(planned(Present(facts), replacing(), group(hidden=hidden))) == []
@@ -656,7 +656,7 @@ def test_nothing_is_done_on_swapped_disks(facts):
     assert planned(ABSENT, vg=vg._replace(members=swapped)).steps == ()
 
 
-def test_a_linear_volume_whose_leg_is_away_is_degraded_not_out_of_service():
+def test_a_linear_volume_without_its_leg_is_degraded():
     facts = lv(type="linear", pvs=(A,), past=ONLY_A)
     answer = planned(Present(facts), wanted("mirror"), vg=group(hidden=("right",)))
     assert (commands(answer), [f.kind for f in answer.findings]) == ([], [Kind.DEGRADED])
@@ -676,7 +676,7 @@ SILENT_ON_A = Present(LegSuperblocks({B: Superblock(1, 7, frozenset(), False)}))
 
 @pytest.mark.parametrize("past", [ABSENT, BOTH, ONLY_A])
 @pytest.mark.parametrize("vg", [group(), group(flagged=("right",))])
-def test_a_returning_leg_that_ran_without_the_running_one_is_not_let_in(past, vg):
+def test_a_returning_leg_that_ran_alone_is_not_let_in(past, vg):
     answer = planned(Present(lv(letters="AD", past=past, superblocks=ACCUSES)), vg=vg)
     assert (commands(answer), [f.kind for f in answer.findings]) == ([], [Kind.REFUSED])
     [entry] = notes(answer)
@@ -691,14 +691,14 @@ def test_a_returning_leg_that_accuses_nobody_who_runs_is_let_in():
 
 
 @pytest.mark.parametrize("vg", [group(), group(flagged=("right",))])
-def test_a_returning_leg_whose_word_cannot_be_read_is_not_let_in(vg):
+def test_an_unreadable_returning_leg_is_not_let_in(vg):
     answer = planned(Present(lv(letters="AD", past=ONLY_A, superblocks=Unknown("I/O error"))), vg=vg)
     assert (answer.steps, [f.kind for f in answer.findings]) == ((), [Kind.BLOCKED])
 
 
 @pytest.mark.parametrize("letters", ["AA", "AD"])
 @pytest.mark.parametrize("type", ["raid1", "mirror"])
-def test_under_a_journal_that_cannot_be_read_nothing_is_let_in_or_noted(letters, type):
+def test_an_unreadable_journal_lets_nothing_in(letters, type):
     found = lv(type, letters, past=Unknown("torn"), past_raw=b"{", superblocks=SILENT_ON_A)
     answer = planned(Present(found), wanted(type), vg=group(flagged=("right",) if letters == "AD" else ()))
     assert (answer.steps, [f.kind for f in answer.findings]) == ((), [Kind.BLOCKED])
@@ -706,7 +706,7 @@ def test_under_a_journal_that_cannot_be_read_nothing_is_let_in_or_noted(letters,
 
 
 @pytest.mark.parametrize("adrift", [(A,), (B,)])
-def test_a_raid1_adrift_is_refreshed_and_noted_on_the_other_leg_first(adrift):
+def test_a_raid1_adrift_is_noted_first_then_refreshed(adrift):
     answer = planned(Present(lv(past=BOTH, adrift=adrift)))
     assert commands(answer) == ["lvchange --refresh vg0/lv"]
     assert notes(answer)[0].running == tuple({A, B} - set(adrift))
@@ -724,7 +724,7 @@ def test_a_mirror_adrift_is_degraded_and_never_refreshed():
 # A mirror whose first leg may be the one that fell behind
 
 
-def test_a_mirror_that_loses_a_leg_loses_the_ones_behind_with_it():
+def test_a_mirror_loses_the_legs_behind_with_a_leg():
     past = Entry("vg0/lv", (A, C), "t1", 5, {B: "t1"})
     three = lv("mirror", "   ", (A, B, C), active=False, ratio=(0, 0), past=past)
     world = {
@@ -736,7 +736,7 @@ def test_a_mirror_that_loses_a_leg_loses_the_ones_behind_with_it():
     assert repair.action.argv[repair.action.argv.index("--devices") + 1] == "/dev/third"
 
 
-def test_a_mirror_is_not_started_under_a_journal_that_cannot_be_read():
+def test_an_unreadable_journal_starts_no_mirror():
     answer = planned(Present(lv("mirror", "  ", active=False, ratio=(0, 0), past=Unknown("torn"))), wanted("mirror"))
     assert (answer.steps, [f.kind for f in answer.findings]) == ((), [Kind.BLOCKED])
     assert "lunmirror choose vg0/lv --keep" in answer.findings[0].next
@@ -744,7 +744,7 @@ def test_a_mirror_is_not_started_under_a_journal_that_cannot_be_read():
     assert commands(never) == ["lvchange -a y vg0/lv"]
 
 
-def test_traces_of_the_last_end_wait_for_a_journal_that_can_be_read():
+def test_traces_of_the_last_end_wait_for_the_journal():
     answer = planned(resting(DIRTY, Unknown("torn")))
     assert (answer.steps, [f.kind for f in answer.findings]) == ((), [Kind.BLOCKED])
 
@@ -759,7 +759,7 @@ def test_traces_of_the_last_end_wait_for_a_journal_that_can_be_read():
         (BOTH, group(hidden=("right",)), Kind.BLOCKED, "bring server filer2 back"),
     ],
 )
-def test_a_mirror_whose_legs_have_all_failed_is_an_administrators(past, vg, kind, said):
+def test_a_mirror_that_failed_is_an_administrators(past, vg, kind, said):
     answer = planned(Present(lv(type="mirror", letters="DD", past=past)), wanted("mirror"), vg)
     assert (commands(answer), [f.kind for f in answer.findings]) == ([], [kind])
     assert said in answer.findings[0].next
@@ -840,7 +840,7 @@ def test_a_member_in_the_way_of_two_volumes_goes_once():
 
 
 @pytest.mark.parametrize(("there", "given_up"), [(True, True), (False, False)])
-def test_a_replaced_leg_of_a_stopped_mirror_is_given_up_only_if_its_place_is_taken(there, given_up):
+def test_a_stopped_mirrors_leg_goes_if_its_place_is_taken(there, given_up):
     """A session to its server proves nothing against it: in its LUN's place is another."""
     desired = wanted("mirror", legs=("left", "third"))
     place = desired.disks["right"] if there else desired.disks["third"]

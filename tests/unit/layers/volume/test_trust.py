@@ -86,7 +86,7 @@ def test_each_newer_in_something():
         stopped((34, (), CUT), (53, (), CUT), rest=REST, counters={A: 34, B: 34}),
     ],
 )
-def test_the_one_that_counted_more_is_not_the_newest_where_it_may_have_begun_again(facts):
+def test_a_higher_count_is_not_newer_if_it_began_again(facts):
     assert judge(facts).split_brain == ((B, A),)
     answer = planned(Present(facts))
     assert [f.kind for f in answer.findings] == [Kind.REFUSED]
@@ -127,7 +127,7 @@ def test_before_the_first_write_nothing_is_noted():
 # What is not understood
 
 
-def test_a_layout_that_is_not_understood_is_noted_as_such_and_starts_nothing_alone():
+def test_an_unknown_layout_starts_nothing_alone():
     odd = lv(type="raid1", letters="  ", ratio=(0, 0), target="linear", past=BOTH)
     answer = planned(Present(odd))
     assert [f.kind for f in answer.findings] == [Kind.REFUSED]
