@@ -15,7 +15,7 @@ def narrow(stage: Stage, server: str, largest: int) -> Stage:
 
 
 @pytest.mark.parametrize("partition", [True, False])
-def test_a_disk_that_answers_small_reads_only_is_refused_and_not_written_to(partition: bool) -> None:
+def test_a_disk_that_answers_small_reads_only_is_refused(partition: bool) -> None:
     """A page comes through, a larger answer does not."""
     stage = narrow(blank(partition=partition), "filer2", 6000)
     begun = stage.world.now
@@ -48,7 +48,7 @@ def test_a_way_that_carries_no_page_is_waited_for_in_vain() -> None:
     assert narrow(stage, "filer2", 0).settle().exit == 0
 
 
-def test_a_server_that_dies_between_the_two_reads_is_no_matter_of_frames() -> None:
+def test_a_server_that_dies_then_is_no_matter_of_frames() -> None:
     stage = blank()
 
     def die(call: Call) -> str:

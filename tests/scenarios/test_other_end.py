@@ -39,14 +39,14 @@ def test_one_serial_number_under_two_identities_is() -> None:
     assert "disks left and right report the same serial number 0001" in notes(stage)
 
 
-def test_a_declared_digest_is_negotiated_from_the_first_login_on() -> None:
+def test_a_declared_digest_holds_from_the_first_login() -> None:
     stage = Stage(DIGEST, make_world())
     last = stage.settle()
     assert next(s for s in stage.world.sessions if s.server.name == "filer1").digest
     assert "data_digest" not in last.finding(Kind.NOTE)
 
 
-def test_a_digest_that_was_declared_later_is_not_live_until_the_next_login() -> None:
+def test_a_later_digest_is_live_after_the_next_login() -> None:
     stage = converged(text()).configure(DIGEST)
     said = stage.settle().finding(Kind.NOTE)
     assert "declared, not live in session" in said

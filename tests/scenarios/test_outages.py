@@ -668,7 +668,7 @@ def test_one_of_two_dead_legs_returns() -> None:
 
 @pytest.mark.parametrize("kind", ["raid1", "mirror"])
 @pytest.mark.parametrize("disk", ["left", "right"])
-def test_a_leg_whose_disk_was_torn_away_is_noted_before_the_next_write(kind: str, disk: str) -> None:
+def test_a_torn_leg_is_noted_before_the_next_write(kind: str, disk: str) -> None:
     """Its letter says in sync until somebody writes. The client ends after that write and before a pass; then the leg that
     has it is away."""
     stage = converged(text(type=kind))

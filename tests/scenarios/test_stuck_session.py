@@ -118,7 +118,7 @@ def test_plan_waits_for_nobody_and_reports_what_comes() -> None:
         ("dead", "nothing reconnects it"),
     ],
 )
-def test_other_causes_are_told_apart_without_a_logout(condition: str, says: str) -> None:
+def test_other_causes_are_distinguished_without_logout(condition: str, says: str) -> None:
     stage = stuck()
     server = stage.world.servers["filer2"]
     if condition in ("gone", "other"):

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from sim import wire
+from sim.meta import Meta
 from sim.servers import Loop, Session
 from sim.world import World
 
@@ -33,8 +34,9 @@ def grow(world: World) -> Tree:
         _loop(loop, minor * 8, put, links, empty)
     for session in world.sessions:
         _session(world, session, put, links, empty)
+    metas = world.metas()
     for active in world.actives:
-        _volume(world, active, put, links, empty)
+        _volume(metas.get(active.group), active, put, links, empty)
     wire.put_all(world.interfaces, put)
     files.pop("", None)
     files |= world.files | world.units
@@ -140,8 +142,7 @@ def _disk(
     empty.add(f"{base}/holders")
 
 
-def _volume(world: World, active, put, links, empty) -> None:
-    meta = world.metas().get(active.group)
+def _volume(meta: Meta | None, active, put, links, empty) -> None:
     name = f"{active.group.replace('-', '--')}-{active.name.replace('-', '--')}"
     base = f"/sys/class/block/dm-{active.minor}"
     plain = ((meta.uuid if meta else "") + active.uuid).replace("-", "")

@@ -191,9 +191,11 @@ class World:
 
     def _log(self, active: Active) -> None:
         """A mirror's disk log follows what is in sync."""
+        if active.type != "mirror" or active.log != "disk":
+            return
         meta = self.metas().get(active.group)
         lv = meta.lv(active.name) if meta else None
-        if lv and active.type == "mirror" and active.log == "disk":
+        if lv:
             for leg in active.legs:
                 if leg.pv == lv.log_pv and leg.data:
                     leg.data.logged = active.ratio()[0] == active.ratio()[1]

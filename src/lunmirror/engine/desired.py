@@ -5,6 +5,8 @@ can take them from the compiled cache without importing a validator.
 All durations are whole seconds, all sizes bytes.
 """
 
+from collections import Counter
+from functools import cached_property
 from typing import NamedTuple
 
 
@@ -198,8 +200,8 @@ class Maintenance(NamedTuple):
     over: str = ""
 
 
-class Desired(NamedTuple):
-    """The whole document. Order is the configuration's own."""
+class Document(NamedTuple):
+    """What the configuration declares. Order is its own."""
 
     servers: dict[str, Server]
     disks: dict[str, Disk]
@@ -222,26 +224,41 @@ class Desired(NamedTuple):
         """The server that is in maintenance now; '' for none."""
         return self.maintenance.server if self.maintenance and not self.maintenance.over else ""
 
+
+class Desired(Document):
+    """The whole document, with what follows from it: worked out once, since each of a thousand volumes asks."""
+
     def paths(self) -> tuple[Path, ...]:
         """Every session to have, once each: named by the server where that is enough."""
-        wanted = {(d.server, d.target): None for d in self.disks.values()}
-        paths = []
-        for server, target in wanted:
-            targets = [t for s, t in wanted if s == server]
-            portals = self.servers[server].portals
-            for portal in portals:
-                parts = [server]
-                if len(portals) > 1:
-                    parts.append(str(portal))
-                if len(targets) > 1:
-                    parts.append(target)
-                paths.append(Path(" ".join(parts), self.servers[server], portal, target))
-        return tuple(paths)
+        return tuple(path for paths in self._paths.values() for path in paths)
 
     def paths_to(self, disk: Disk) -> tuple[Path, ...]:
         """The paths through which this disk is reached."""
-        return tuple(p for p in self.paths() if p.server.name == disk.server and p.target == disk.target)
+        return self._paths.get((disk.server, disk.target), ())
 
     def group_of(self, disk: str) -> str | None:
         """The group that declares this disk, if any."""
-        return next((g.name for g in self.groups.values() if disk in g.disks), None)
+        return self._groups.get(disk)
+
+    @cached_property
+    def _paths(self) -> dict[tuple[str, str], tuple[Path, ...]]:
+        """(server, target) -> its paths."""
+        wanted = tuple(dict.fromkeys((d.server, d.target) for d in self.disks.values()))
+        targets = Counter(server for server, _ in wanted)
+        return {(server, target): self._through(server, target, targets[server]) for server, target in wanted}
+
+    def _through(self, server: str, target: str, targets: int) -> tuple[Path, ...]:
+        portals, paths = self.servers[server].portals, []
+        for portal in portals:
+            parts = [server]
+            if len(portals) > 1:
+                parts.append(str(portal))
+            if targets > 1:
+                parts.append(target)
+            paths.append(Path(" ".join(parts), self.servers[server], portal, target))
+        return tuple(paths)
+
+    @cached_property
+    def _groups(self) -> dict[str, str]:
+        """Disk -> the first group that declares it."""
+        return {disk: group.name for group in reversed(self.groups.values()) for disk in group.disks}

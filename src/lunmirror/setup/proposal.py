@@ -64,6 +64,8 @@ class Volume(NamedTuple):
 
 
 class Group(NamedTuple):
+    """One volume group, as it will stand in the configuration."""
+
     name: str
     disks: tuple[str, ...]
     volumes: tuple[Volume, ...] = ()

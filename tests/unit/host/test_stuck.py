@@ -70,7 +70,7 @@ def test_other_programs_wait_only_for_their_device(host: LiveHost) -> None:
 
 
 @pytest.mark.usefixtures("unkillable")
-def test_a_read_of_one_disk_by_dd_or_cmp_holds_up_no_read_of_another(host: LiveHost) -> None:
+def test_a_read_of_one_disk_holds_up_no_other(host: LiveHost) -> None:
     host.query(("dd", "hang", "if=/dev/sdb"), 0.1)
     host.query(("cmp", "hang", "/dev/sdd", "3", "/dev/zero"), 0.1)
     assert "was not started" in host.run(("blkid", "-p", "/dev/sdb"), 5).trouble

@@ -88,7 +88,7 @@ def test_a_frame_that_does_not_come_through_is_said() -> None:
     assert "frames of 9000 bytes do not come through between eth0 and 192.168.1.115:3260 (server filer1)" in note
 
 
-def test_a_server_that_answers_no_ping_says_nothing_about_frames() -> None:
+def test_a_server_without_pings_says_nothing_of_frames() -> None:
     stage = converged(text())
     stage.world.cut("filer1")
     assert [r.passes for r in wire.routes(stage.desired, {}, SimHost(stage.world))] == [None, True]

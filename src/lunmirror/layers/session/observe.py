@@ -28,14 +28,20 @@ class Kernel(NamedTuple):
     spelled: str = ""
 
 
+Kernels = dict[str, list[Kernel]]  # by target, in lower case: each of a thousand paths asks
+
+
 def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
     """Present(Session | NoSession) or Unknown, for each path."""
     wanted = desired.paths()
     if not wanted:
         return {}
-    kernels = kernels_of(reader, {path.target.lower() for path in wanted})
-    if isinstance(kernels, Unknown):
-        return {path.name: kernels for path in wanted}
+    listed = kernels_of(reader, {path.target.lower() for path in wanted})
+    if isinstance(listed, Unknown):
+        return {path.name: listed for path in wanted}
+    kernels: Kernels = {}
+    for kernel in listed:
+        kernels.setdefault(kernel.target, []).append(kernel)
     found = {path.name: _session(path, kernels, reader, seen) for path in wanted}
     for path in wanted:
         state = found[path.name]
@@ -101,13 +107,13 @@ def _each(sids: tuple[str, ...], targets: set[str] | None, reader: Reader) -> It
         yield Kernel(sid, target.lower(), text(reader, f"{sysfs.session(sid)}/ifacename"), places, target)
 
 
-def _session(path: Path, kernels: tuple[Kernel, ...], reader: Reader, seen: World) -> Seen[Session]:
+def _session(path: Path, kernels: Kernels, reader: Reader, seen: World) -> Seen[Session]:
     """The path's session; Absent if it has none."""
     addresses = {path.portal.address, _recorded(path, seen)}
-    mine = [k for k in kernels if k.target == path.target.lower()]
+    mine = kernels.get(path.target.lower(), [])
     same = [k for k in mine if k.iface in (IFACE, *UNSET) and k.endpoints and _at(k.endpoints[0], addresses, path)]
     if same:
-        quiet, keeper = silent(reader), _keeper(reader)
+        quiet, keeper = silent(reader), reader.memoize("iscsid", lambda: _keeper(reader))
         found = (
             _facts(k.sid, reader)._replace(
                 silence=quiet.get(k.sid, ""), keeper=keeper, digest=_digest(k.sid, path, reader)
@@ -139,7 +145,7 @@ def _joined(sid: str, reader: Reader) -> bool:
 
 
 def _missing(
-    desired: Desired, missing: list[Path], kernels: tuple[Kernel, ...], reader: Reader, seen: World
+    desired: Desired, missing: list[Path], kernels: Kernels, reader: Reader, seen: World
 ) -> dict[str, Seen[Any]]:
     """Whether the portals answer: all asked at once, and only those whose record says that a login can be tried."""
     ready = [p for p in missing if isinstance(_record(p, seen), Record)]
@@ -159,12 +165,10 @@ def _urgent(desired: Desired, path: Path, reader: Reader) -> bool:
     return any(reader.link(f"{paths.MAPPER}/{v.dm}") is ABSENT for v in waiting)
 
 
-def _others(path: Path, kernels: tuple[Kernel, ...]) -> tuple[str, ...]:
+def _others(path: Path, kernels: Kernels) -> tuple[str, ...]:
     """Sessions that reach the same portal and target in a way that is not lunmirror's."""
     ways = []
-    for kernel in kernels:
-        if kernel.target != path.target.lower():
-            continue
+    for kernel in kernels.get(path.target.lower(), []):
         if any(_at(endpoint, {path.portal.address}, path) for endpoint in kernel.endpoints):
             bound = "" if kernel.iface in (IFACE, *UNSET) else f" through interface {kernel.iface}"
             ways.append(f"{kernel.sid} to {kernel.endpoints[0][0]}{bound}")

@@ -68,9 +68,12 @@ def plan(desired: Desired, seen: World, pending: frozenset[Ref]) -> Plan:
 
 def _retirements(contexts: list[VolumeContext]) -> tuple[Step, ...]:
     """Steps that take replaced, empty members out of their groups; asked once for each group."""
-    first = {ctx.volume.group: ctx for ctx in reversed(contexts)}
-    everything = {name: [_facts(ctx) for ctx in contexts if ctx.volume.group == name] for name in first}
-    return tuple(step for name, ctx in first.items() for step in replace.retire(ctx, everything[name]))
+    together: dict[str, list[VolumeContext]] = {}
+    for ctx in contexts:
+        together.setdefault(ctx.volume.group, []).append(ctx)
+    return tuple(
+        step for mine in together.values() for step in replace.retire(mine[0], [_facts(ctx) for ctx in mine])
+    )
 
 
 def _facts(ctx: VolumeContext) -> LogicalVolume | None:

@@ -50,7 +50,7 @@ def test_a_name_that_is_none_is_none(body: bytes) -> None:
 @pytest.mark.parametrize(
     "answer", [ABSENT, Unknown("no"), b"", b"\0\x83", page(0x80, b"x"), page(0x83, b"x" * 9)[:8]]
 )
-def test_a_page_that_is_not_there_or_another_or_cut_short_says_nothing(answer: bytes | Seen) -> None:
+def test_a_page_that_is_missing_or_cut_short_says_nothing(answer: bytes | Seen) -> None:
     assert claims(Files(vpd_pg83=answer), "/sys/x") == ()
 
 

@@ -393,7 +393,7 @@ def test_what_may_not_have_come_to_its_end_is_begun_again(scrub, going):
     assert [f.kind for f in answer.findings] == [Kind.DEGRADED]
 
 
-def test_legs_that_a_comparison_by_hand_found_to_differ_are_no_full_redundancy():
+def test_legs_found_to_differ_by_hand_are_no_redundancy():
     answer = planned(Present(lv(past=BOTH, mismatches=128)))
     assert (commands(answer), [f.kind for f in answer.findings]) == ([], [Kind.DEGRADED])
 
