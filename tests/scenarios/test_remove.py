@@ -121,7 +121,7 @@ def test_with_a_server_away_nothing_is_removed() -> None:
     assert "out of sight" in refusal(stage, wipe=True)
 
 
-def test_a_renamed_one_that_is_declared_under_its_old_name_is_refused() -> None:
+def test_a_renamed_one_declared_by_its_old_name_is_refused() -> None:
     stage = converged(text())
     byhand.rename(stage.world, "testlv", "renamed")
     assert "it is volume vg0/testlv, which is declared, under another name" in refusal(

@@ -38,7 +38,7 @@ def remove(args: Namespace, log: Log) -> Reported:
             outcomes = Executor(host, log.outcome, log.waiting, agreed).take(allowed.steps)
             seen = seen._replace(outcomes=tuple(outcomes))
             passes.remember(seen, desired, log)
-    text = as_json.render(seen, desired) if args.json else table.render(seen, desired, output.style(sys.stdout))
+    text = as_json.render(seen) if args.json else table.render(seen, desired, output.style(sys.stdout))
     return _result(seen), seen, text
 
 

@@ -135,7 +135,7 @@ def test_the_words_that_would_consent_can_be_pasted():
 @pytest.mark.parametrize(
     "other", [Unreadable("input/output error"), Holds("LVM2_member signature (uuid 1-2)"), Blank("zeros")]
 )
-def test_a_blank_disk_is_not_taken_while_its_group_may_be_on_one_that_cannot_be_read(other):
+def test_a_blank_disk_waits_for_one_that_cannot_be_read(other):
     """Taken, it would be a leg of that group by its UUID, and a mirror would copy its zeros over the other."""
     server = Server("filer1", (), "automatic", Timeouts(1, 1, 1, 10, 3))
     disks = {
