@@ -111,6 +111,27 @@ def test_what_is_not_known_is_refused() -> None:
     assert "nothing that lunmirror made" in refusal(undeclared(), "testlv")
 
 
+@pytest.mark.parametrize("wipe", [False, True])
+def test_with_a_leg_split_off_it_is_refused(wipe: bool) -> None:
+    """LVM removes the split leg with the volume: a copy that somebody made."""
+    stage = undeclared()
+    byhand.split_and_track(stage.world, "testlv", stage.desired.disks["right"].pv_uuid)
+    assert "testlv_rimage_1" in refusal(stage, wipe=wipe)
+
+
+@pytest.mark.parametrize("made", [{"type": "thin-pool"}, {"type": "cache"}, {"altered": "pvmove"}])
+def test_what_a_hand_made_a_pool_of_it_is_refused(made: dict[str, str]) -> None:
+    """LVM removes the volumes of a pool with it."""
+    stage = undeclared()
+    host = SimHost(stage.world)
+    report = run_pass("plan", "run", stage.desired, host)
+    state = report.seen["volume"][ID]
+    report.seen["volume"][ID] = state._replace(facts=state.facts._replace(**made))
+    planned = removal.plan(ID, True, stage.desired, report, host)
+    assert planned.steps == ()
+    assert next(iter(made.values())) in planned.findings[0].why
+
+
 def test_a_server_is_refused_with_the_way() -> None:
     assert "nothing on this machine shows which sessions" in refusal(undeclared(), "filer2")
 

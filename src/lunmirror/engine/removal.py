@@ -36,13 +36,14 @@ from lunmirror.engine.model import (
 from lunmirror.host import paths
 from lunmirror.host.mountinfo import Entry, read_mounts
 from lunmirror.host.protocol import Reader
-from lunmirror.layers.disk.facts import devices_guarded
+from lunmirror.layers.disk.facts import devices_guarded, shown
 from lunmirror.layers.group.facts import VolumeGroup
 from lunmirror.layers.mount import fstab
-from lunmirror.layers.volume import undeclared
+from lunmirror.layers.volume import layout, undeclared
 from lunmirror.layers.volume.context import VolumeContext
 from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.lvm.command import change
+from lunmirror.lvm.read import read_lvm
 
 UNMOUNT, RELOAD, REDUCE = 90.0, 90.0, 180.0  # seconds
 ASKED = "asked: "  # how the proof begins of a step that rests on an administrator's own words
@@ -124,10 +125,19 @@ def _against(ctx: VolumeContext, facts: LogicalVolume) -> Iterator[str]:
         yield "what the journal knows of it cannot be read"
     elif past.volume != ctx.volume.id and past.volume in ctx.desired.volumes:
         yield f"it is volume {past.volume}, which is declared, under another name"
+    if word := _other_layout(facts):
+        yield f"it is, or is a part of, what lunmirror does not make ({word}): LVM would take that with it"
     if facts.snapshots:
         yield f"it has snapshots ({', '.join(facts.snapshots)})"
     if facts.half_made or facts.loose or facts.strays or facts.suspended:
         yield "a command that changed it was interrupted, or goes on"
+
+
+def _other_layout(facts: LogicalVolume) -> str:
+    """LVM's word for what a hand made of it: a pool takes the volumes in it along, a split leg is a copy that is kept."""
+    if facts.type not in layout.TYPES:
+        return facts.type or "volume without segments"
+    return facts.altered or facts.unclear or ", ".join(facts.tracked)
 
 
 def _in_the_way(facts: LogicalVolume, mine: list[Entry], every: tuple[Entry, ...]) -> Iterator[str]:
@@ -205,7 +215,10 @@ def _forgotten(name: str, desired: Desired, seen: World, reader: Reader) -> Iter
     states = seen.get("volume", {}).values()
     if any(isinstance(state, Unknown) for state in states):
         return
-    there = {state.facts.uuid for state in states if isinstance(state, Present)}
+    lvm = read_lvm(reader, shown(seen))
+    if not isinstance(lvm, Present):
+        return
+    there = {row.uuid for row in lvm.facts.lvs}  # as a part of another, too
     for file in files.facts if isinstance(files, Present) else ():
         uuid, _, kind = file.rpartition(".")
         raw = reader.read(journal.path_of(uuid)) if kind == "json" and uuid not in there else None
