@@ -673,11 +673,13 @@ def test_a_torn_leg_is_noted_before_the_next_write(kind: str, disk: str) -> None
     has it is away."""
     stage = converged(text(type=kind))
     stage.world.event_activation = False
+    stage.world.idle = True
     stage.world.logout(DISKS[disk])
     stage.world.cut(DISKS[disk])
-    assert "AA" in stage.world.active("testlv").line()
     stage.apply()
+    assert "AA" in stage.world.active("testlv").line()
 
+    stage.world.idle = False
     stage.world.advance(5.0)
     other = DISKS["right" if disk == "left" else "left"]
     stage.world.cut(other)

@@ -53,6 +53,7 @@ class World:
     event_activation: bool = True  # udev activates a group as soon as all of it is there
     asked: dict[tuple[str, str], float] = field(default_factory=dict)  # logins that iscsid is busy with -> ready when
     copying: bool = True  # False: the kernel's throttle holds the legs' copying at nothing
+    idle: bool = False  # what is mounted is not written to
     systemd: bool = True
     system_id: str = ""
     volume_list: tuple[str, ...] | None = None  # activation/volume_list: the groups that may be activated; None: all
@@ -173,7 +174,7 @@ class World:
             self._copy(active, seconds)
             self._log(active)
         changed = before != self._visible()
-        if changed or last:
+        if (changed or last) and not self.idle:
             for mount in self.mounts:
                 self._write(mount.active)
         self.version += changed
@@ -207,7 +208,9 @@ class World:
 
     def _fail_legs(self, active: Active) -> None:
         """A leg that answers an I/O with an error is out, unless it is the last one."""
-        busy = any(m.active is active for m in self.mounts) or active.ratio()[0] < active.ratio()[1]
+        busy = (not self.idle and any(m.active is active for m in self.mounts)) or active.ratio()[0] < active.ratio()[
+            1
+        ]
         if active.type == "linear" or not busy:
             return
         if active.type == "mirror" and any(leg.letter == "D" for leg in active.legs) and active.watched:
