@@ -131,7 +131,6 @@ def test_a_loss_beyond_the_replacement_timeout_is_made_good(converged, which: st
     assert set(lab.on_each_leg().values()) == {now}
 
 
-@pytest.mark.unproven
 @pytest.mark.parametrize("which", OTHER)
 def test_a_repair_ends_before_it_copies_what_a_server_lost(converged, which: str) -> None:
     """A repair copies from the first leg. It is held back here, and what is lost lies behind a file that keeps it busy: what
