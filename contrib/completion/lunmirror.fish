@@ -24,7 +24,7 @@ function __lunmirror_verb
             continue
         end
         switch $word
-            case --config --log-level --out --plan --lock-wait --wait --timeout --keep --for --wipe-data --seconds --picture --most --server --target --lun --chap --group --last --root --prefix --program --system
+            case --config --log-level --out --plan --lock-wait --wait --timeout --keep --for --wipe-data --seconds --picture --most --server --target --lun --chap --group --last --format --root --prefix --program --system
                 set skip 1
             case '-*'
             case '*'
@@ -55,6 +55,7 @@ complete -c lunmirror -n 'not __lunmirror_verb' -a adopt -d 'print the configura
 complete -c lunmirror -n 'not __lunmirror_verb' -a history -d 'show what passes changed, and when the state of a volume became another'
 complete -c lunmirror -n 'not __lunmirror_verb' -a schema -d 'print the JSON Schema of the configuration'
 complete -c lunmirror -n 'not __lunmirror_verb' -a explain -d 'explain a key of the configuration'
+complete -c lunmirror -n 'not __lunmirror_verb' -a export -d 'print the storage server\'s own configuration, for LIO or tgt'
 complete -c lunmirror -n 'not __lunmirror_verb' -a completion -d 'print the completion script of a shell'
 complete -c lunmirror -n 'not __lunmirror_verb' -a install-files -d 'lay down units, manual page, examples and completion, after pip or pipx'
 complete -c lunmirror -n 'not __lunmirror_verb' -a help -d 'show the verbs, or what one of them takes'
@@ -188,12 +189,18 @@ complete -c lunmirror -n '__lunmirror_verb schema' -l config -r -F -d 'the confi
 complete -c lunmirror -n '__lunmirror_verb schema' -l log-level -x -a 'debug info warning error critical' -d 'the least that is logged on stderr'
 complete -c lunmirror -n '__lunmirror_verb schema' -s h -l help -d 'show this'
 complete -c lunmirror -n '__lunmirror_verb schema' -s V -l version -d 'print the version'
-complete -c lunmirror -n '__lunmirror_verb explain' -a 'acknowledged boot_wait chap command command_timeout data_digest deadline disks filesystem groups label legs log login_retries login_timeout lun mail mount mutual noop_out_interval noop_out_timeout notify options overwrite partition password_file path policy portals region_size reminder replacement_timeout replaces server servers settings size stall_budget startup take_from target textfile type unattended username version volumes watch write_cache' -d 'a key, a part of its name, or a word that it speaks of'
+complete -c lunmirror -n '__lunmirror_verb explain' -a 'acknowledged boot_wait cache chap clients command command_timeout data_digest deadline disks export filesystem format groups label legs log login_retries login_timeout lun mail mount mutual noop_out_interval noop_out_timeout notify options overwrite partition password_file path policy portals region_size reminder replacement_timeout replaces serial server servers settings size stall_budget startup take_from target textfile type unattended username version volumes watch write_cache' -d 'a key, a part of its name, or a word that it speaks of'
 complete -c lunmirror -n '__lunmirror_verb explain' -l json -d 'print one JSON document in place of text'
 complete -c lunmirror -n '__lunmirror_verb explain' -l config -r -F -d 'the configuration (default /etc/lunmirror/lunmirror.toml)'
 complete -c lunmirror -n '__lunmirror_verb explain' -l log-level -x -a 'debug info warning error critical' -d 'the least that is logged on stderr'
 complete -c lunmirror -n '__lunmirror_verb explain' -s h -l help -d 'show this'
 complete -c lunmirror -n '__lunmirror_verb explain' -s V -l version -d 'print the version'
+complete -c lunmirror -n '__lunmirror_verb export' -a '(__lunmirror_names servers)' -d 'a server of the configuration'
+complete -c lunmirror -n '__lunmirror_verb export' -l format -x -a 'lio tgt' -d 'lio (saveconfig.json of rtslib) or tgt (targets.conf)'
+complete -c lunmirror -n '__lunmirror_verb export' -l config -r -F -d 'the configuration (default /etc/lunmirror/lunmirror.toml)'
+complete -c lunmirror -n '__lunmirror_verb export' -l log-level -x -a 'debug info warning error critical' -d 'the least that is logged on stderr'
+complete -c lunmirror -n '__lunmirror_verb export' -s h -l help -d 'show this'
+complete -c lunmirror -n '__lunmirror_verb export' -s V -l version -d 'print the version'
 complete -c lunmirror -n '__lunmirror_verb completion' -a 'bash zsh fish servers volumes' -d 'bash, zsh or fish'
 complete -c lunmirror -n '__lunmirror_verb completion' -l config -r -F -d 'the configuration (default /etc/lunmirror/lunmirror.toml)'
 complete -c lunmirror -n '__lunmirror_verb completion' -l log-level -x -a 'debug info warning error critical' -d 'the least that is logged on stderr'
@@ -208,7 +215,7 @@ complete -c lunmirror -n '__lunmirror_verb install-files' -l config -r -F -d 'th
 complete -c lunmirror -n '__lunmirror_verb install-files' -l log-level -x -a 'debug info warning error critical' -d 'the least that is logged on stderr'
 complete -c lunmirror -n '__lunmirror_verb install-files' -s h -l help -d 'show this'
 complete -c lunmirror -n '__lunmirror_verb install-files' -s V -l version -d 'print the version'
-complete -c lunmirror -n '__lunmirror_verb help' -a 'check plan apply status can-lose choose maintenance remove metrics notify drill speed init adopt history schema explain completion install-files help version' -d 'one verb'
+complete -c lunmirror -n '__lunmirror_verb help' -a 'check plan apply status can-lose choose maintenance remove metrics notify drill speed init adopt history schema explain export completion install-files help version' -d 'one verb'
 complete -c lunmirror -n '__lunmirror_verb help' -l config -r -F -d 'the configuration (default /etc/lunmirror/lunmirror.toml)'
 complete -c lunmirror -n '__lunmirror_verb help' -l log-level -x -a 'debug info warning error critical' -d 'the least that is logged on stderr'
 complete -c lunmirror -n '__lunmirror_verb help' -s h -l help -d 'show this'

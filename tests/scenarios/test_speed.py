@@ -1,6 +1,7 @@
 """`speed` over whole worlds: each leg alone and the mirror, and nothing that would not answer."""
 
 import json
+from contextlib import contextmanager
 
 import pytest
 
@@ -77,6 +78,29 @@ def test_a_server_that_dies_while_another_leg_is_read() -> None:
     assert ended == 3
     assert read.reads == ["leg on filer1"]
     assert "does not answer" in devices(printed)["leg on filer2"]["why"]
+
+
+def test_no_pass_runs_while_a_device_is_open_and_passes_run_between() -> None:
+    """A pass that drops a leg, or stops a volume, would find its device in use."""
+    stage, held = converged(text()), []
+
+    @contextmanager
+    def alone():
+        held.append("taken")
+        yield
+        held.append("free")
+
+    class Watching(Reading):
+        def __call__(self, aim, bounds):
+            assert held[-1] == "taken"
+            return super().__call__(aim, bounds)
+
+    host = SimHost(stage.world)
+    report = run_pass("speed", "run", stage.desired, host)
+    asked = verb.Asked(tuple(stage.desired.volumes), BOUNDS, False)
+    read = Watching(stage.world)
+    verb.look(asked, stage.desired, host, report, "run", lambda line: None, Style(), read, alone)
+    assert held == ["taken", "free"] * 3
 
 
 def test_a_volume_that_is_not_active_is_refused() -> None:

@@ -17,10 +17,12 @@ from typing import Any
 from lunmirror import __version__
 from lunmirror.config import passwords
 from lunmirror.engine.desired import (
+    Backing,
     Chap,
     Credentials,
     Desired,
     Disk,
+    Export,
     Filesystem,
     Group,
     Mount,
@@ -119,7 +121,15 @@ def _server(row: list[Any]) -> Server:
         settings=tuple((name, value) for name, value in server.settings),
         records=tuple((record, value, name) for record, value, name in server.records),
         chap=_chap(server.chap),
+        export=_export(server.export),
     )
+
+
+def _export(row: Sequence[Any] | None) -> Export | None:
+    if not row:
+        return None
+    format, clients, disks = row
+    return Export(format, tuple(clients), tuple(Backing(*one) for one in disks))
 
 
 def _chap(row: Sequence[Any] | None) -> Chap | None:

@@ -75,7 +75,7 @@ def _desired(made: Schema, source: str, agreed: timeouts.Agreed) -> desired.Desi
     directory, policy = os.path.dirname(source), made.policy
     return desired.Desired(
         servers={
-            name: _server(name, server, policy, agreed.servers[name], directory)
+            name: _server(name, server, policy, agreed.servers[name], directory, made.disks)
             for name, server in each(made.servers)
         },
         disks={name: _disk(name, disk) for name, disk in each(made.disks)},
@@ -101,7 +101,9 @@ def _notify(notify: Any) -> desired.Notify:
     return desired.Notify(tuple(notify.command or ()), **{k: v for k, v in given.items() if v is not None})
 
 
-def _server(name: str, server: Any, policy: Any, timeouts: desired.Timeouts, directory: str) -> desired.Server:
+def _server(
+    name: str, server: Any, policy: Any, timeouts: desired.Timeouts, directory: str, disks: Any
+) -> desired.Server:
     return desired.Server(
         name=name,
         portals=tuple(server.portals),
@@ -116,6 +118,7 @@ def _server(name: str, server: Any, policy: Any, timeouts: desired.Timeouts, dir
             for name, record in RECORDS.items()
             if (value := _declared(name, server, policy)) is not None
         ),
+        export=_export(name, server.export, disks),
     )
 
 
@@ -123,6 +126,22 @@ def _declared(name: str, server: Any, policy: Any) -> Any:
     """What the server declares under this name, else what the policy does; None if neither has it."""
     own = getattr(server, name, None)
     return getattr(policy, name, None) if own is None else own
+
+
+def _export(server: str, export: Any, disks: Any) -> desired.Export | None:
+    if export is None:
+        return None
+    backing = (
+        desired.Backing(
+            name,
+            one.path,
+            one.size,
+            one.cache,
+            one.serial or identity.lun_serial(server, disks[name].target, disks[name].lun),
+        )
+        for name, one in each(export.disks)
+    )
+    return desired.Export(export.format or "", tuple(export.clients), tuple(backing))
 
 
 def _chap(chap: Any, directory: str) -> desired.Chap | None:

@@ -56,6 +56,25 @@ class Chap(NamedTuple):
     mutual: Credentials | None = None
 
 
+class Backing(NamedTuple):
+    """What backs a declared disk on its storage server. `size` in bytes, of a plain file; `cache`: "through" or "back"; `serial`:
+    32 hexadecimal digits."""
+
+    disk: str
+    path: str
+    size: int | None
+    cache: str
+    serial: str
+
+
+class Export(NamedTuple):
+    """The storage server's own side: for `lunmirror export` alone, no pass looks at it. `format`: "lio", "tgt" or ''."""
+
+    format: str
+    clients: tuple[str, ...]
+    disks: tuple[Backing, ...]
+
+
 class Server(NamedTuple):
     """One failure domain. `settings` are further node-record keys under open-iscsi's names, `records` those with
     a name of our own: (record key, value, our name). `write_cache` is the most
@@ -69,6 +88,7 @@ class Server(NamedTuple):
     chap: Chap | None = None
     write_cache: str = "back"
     records: tuple[tuple[str, str, str], ...] = ()
+    export: Export | None = None
 
 
 class Disk(NamedTuple):

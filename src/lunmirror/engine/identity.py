@@ -45,3 +45,11 @@ def filesystem_uuid(volume_uuid: str) -> str:
     from uuid import UUID, uuid5  # here, because a pass that finds everything mounted needs none of it
 
     return str(uuid5(UUID(_NAMESPACE), volume_uuid))
+
+
+def lun_serial(server: str, target: str, lun: int) -> str:
+    """The serial number that a storage server is to give this LUN: 32 hexadecimal digits, which LIO and tgt both make an NAA
+    of. The first digit never distinguishes two: the NAA's own kind takes its place."""
+    from uuid import UUID, uuid5  # here, because no pass needs it
+
+    return uuid5(UUID(_NAMESPACE), "\0".join(("lun", server, target.lower(), str(lun)))).hex

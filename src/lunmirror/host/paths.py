@@ -51,6 +51,7 @@ MACHINE_ID = "/etc/machine-id"
 # There, wherever the node database is (docs/facts/open-iscsi.md#node-database).
 INITIATOR = "/etc/iscsi/initiatorname.iscsi"
 LVM_ETC = "/etc/lvm"
+TGT_ETC = "/etc/tgt"  # on a storage server: lunmirror writes nothing there
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 ISCSID_PID = "/run/iscsid.pid"
 NOTIFY_UNIT = "lunmirror-notify.service"

@@ -1,6 +1,7 @@
 """The verb: what was asked on the command line, the readings one after the other, and what it ends with."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 from lunmirror.analysis.health import is_copying
@@ -21,6 +22,7 @@ from lunmirror.speed.reading import Bounds, Measured, measure
 
 SECONDS, LONGEST = 2, 30
 MOST = "512MiB"
+WAIT = 60.0  # seconds for a pass to end, before each reading
 LEAST, LARGEST = 16 << 20, 16 << 30  # bytes
 
 
@@ -41,8 +43,10 @@ def look(
     say: Callable[[str], None],
     style: Style,
     read: Callable[[Aim, Bounds], Measured] = measure,
+    alone: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> tuple[Exit, str]:
-    """Read what may be read, one device at a time; how it ends, and what to print. Raises Interrupted."""
+    """Read what may be read, one device at a time; how it ends, and what to print. Each reading is made while `alone`: a pass
+    that takes a leg out, or stops a volume, finds no device open. Raises BusyError, Interrupted."""
     routes = wire.routes(desired, report.seen, reader)
     readings: list[Reading] = []
     notes: list[str] = []
@@ -50,7 +54,8 @@ def look(
         notes += _copying(volume, report)
         for aim in aims.aims(volume, report, desired, reader):
             say(f"reading {volume.id}: {aim.what}")
-            readings.append(_reading(aim, asked.bounds, desired, reader, routes, read))
+            with alone():
+                readings.append(_reading(aim, asked.bounds, desired, reader, routes, read))
     found = result.Result(reader.date(), asked.bounds, tuple(readings), routes, tuple(notes))
     return found.exit, result.render_json(found, run) if asked.json else result.render(found, style)
 

@@ -16,7 +16,7 @@ server could carry, the share of it that was reached, and what holds it back, if
 that can be seen. It shows how each portal is reached: interface, speed, MTU.
 
 It only reads, past the page cache, one device at a time, and no more than
-`--seconds` and `--most` say. A leg that does not answer, is suspended or is not
+`--seconds` and `--most` say; no pass changes anything meanwhile. A leg that does not answer, is suspended or is not
 proven to be the declared disk is not read. Ends with 0 if all was measured, with
 3 if something was not, with 4 if nothing was.
 """
@@ -43,9 +43,13 @@ def arguments(parser: Parser) -> None:
 
 
 def run(args: Namespace) -> Exit:
+    from functools import partial
+
     from lunmirror.cli import look, passes
+    from lunmirror.engine.runlock import held
     from lunmirror.speed import verb
 
+    alone = partial(held, args.verb, verb.WAIT)
     bounds = verb.bounds(args.seconds, args.most)
 
     def measure(log: Log) -> passes.Reported:
@@ -54,7 +58,7 @@ def run(args: Namespace) -> Exit:
         report = scene.look()
         asked = verb.Asked(volumes, bounds, args.json)
         style = output.style(sys.stdout)
-        result, text = verb.look(asked, scene.desired, scene.host, report, log.run, log.progress, style)
+        result, text = verb.look(asked, scene.desired, scene.host, report, log.run, log.progress, style, alone=alone)
         return result, report, text
 
     return passes.report(args, measure)

@@ -7,12 +7,12 @@ What timeouts come to is judged in `timeouts`.
 from typing import Any
 
 from lunmirror.config import secretfiles
-from lunmirror.config.checks import disks, servers, volumes
+from lunmirror.config.checks import disks, exports, servers, volumes
 from lunmirror.config.problems import Problems
 from lunmirror.config.walk import each
 
 RULES = (
-    *(servers.aborts, servers.portals, servers.notify),
+    *(servers.aborts, servers.portals, servers.notify, exports.exports),
     *(disks.disks, disks.replacements, disks.groups),
     *(volumes.volumes, volumes.mounts, volumes.labels),
 )

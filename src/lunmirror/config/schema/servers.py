@@ -3,6 +3,7 @@
 from typing import Literal
 
 from lunmirror.config import budget, portals, settings
+from lunmirror.config.schema.export import Export
 from lunmirror.config.schema.row import Table, key
 from lunmirror.config.schema.values import (
     Acknowledgement,
@@ -255,6 +256,21 @@ class Server(Timeouts):
         record="node.conn[0].iscsi.DataDigest",
         effect=_RECORD_NEXT_LOGIN,
         examples=["CRC32C"],
+    )
+    export: Export | None = key(
+        "The server's own side",
+        "What backs the LUNs there, and who may log in: for `lunmirror export`, which prints the storage server's configuration"
+        " (docs/servers.md). No pass looks at it.",
+        unit="a table",
+        default="the server is set up by hand",
+        written="nowhere on this machine",
+        effect="when the storage server is given what `lunmirror export` prints",
+        examples=[
+            {
+                "clients": ["iqn.1993-08.org.debian:01:4f3e2d1c0b9a"],
+                "disks": {"left": {"path": "/dev/vg_storage/left"}},
+            }
+        ],
     )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from lunmirror.config import mountoptions, names, portals, settings, units, watchers
+from lunmirror.config import exports, mountoptions, names, portals, settings, units, watchers
 
 
 def string(**schema: str | int) -> WithJsonSchema:
@@ -37,6 +37,13 @@ Portal = Annotated[Any, PlainValidator(portals.portal), string(pattern=portals.P
 Target = Annotated[
     Any, PlainValidator(names.target), string(pattern=names.TARGET_PATTERN, maxLength=names.TARGET_BYTES)
 ]
+Initiator = Annotated[
+    Any, PlainValidator(exports.initiator), string(pattern=names.TARGET_PATTERN, maxLength=names.TARGET_BYTES)
+]
+Backing = Annotated[
+    Any, PlainValidator(exports.backing), string(pattern=exports.BACKING_PATTERN, maxLength=names.PATH_BYTES)
+]
+Serial = Annotated[Any, PlainValidator(exports.serial), string(pattern=exports.SERIAL_PATTERN)]
 OwnName = Annotated[Any, PlainValidator(names.own), string(pattern=f"^{names.OWN_NAME}$")]
 GroupName = Annotated[Any, PlainValidator(names.group), string(pattern=f"^{names.LVM_NAME}$")]
 VolumeName = Annotated[Any, PlainValidator(names.volume), string(pattern=f"^{names.LVM_NAME}$")]

@@ -1,0 +1,73 @@
+"""tgt: a file for /etc/tgt/conf.d, as tgt-admin reads it (docs/facts/targets.md#tgt).
+
+`write-cache off` makes tgt flush after each write, and say that it has no cache. A target with an `initiator-name` lets
+nobody else log in. Secrets stand in a file of their own that is included: while it is missing tgt-admin ends with an error,
+so a forgotten one opens nothing.
+"""
+
+from lunmirror.engine.desired import Desired, Server
+from lunmirror.export.lun import Lun, luns, wrong
+from lunmirror.host import paths
+
+
+def secrets(server: str) -> str:
+    """Where the storage server has the CHAP names and secrets."""
+    return f"{paths.TGT_ETC}/lunmirror-{server}.chap"
+
+
+def render(server: str, desired: Desired) -> str:
+    """Ends in a newline. Raises ConfigError."""
+    lines = [
+        f"# Storage server {server}, made by `lunmirror export {server} --format tgt`. Its place there is",
+        f"# /etc/tgt/conf.d/lunmirror-{server}.conf; then `tgt-admin --update TARGET` for each target.",
+    ]
+    if desired.servers[server].chap:
+        lines += _about_secrets(desired.servers[server], server)
+    for target, mine in luns(server, desired).items():
+        if any(lun.disk.lun == 0 for lun in mine):
+            raise wrong(
+                desired,
+                f"servers.{server}.export.disks",
+                f"target {target} has a disk as LUN 0",
+                "tgt's LUN 0 is its controller",
+                "declare another lun, from 1 on",
+            )
+        lines += ["", *_target(target, mine, desired.servers[server])]
+    return "\n".join(lines) + "\n"
+
+
+def notes(server: str, desired: Desired) -> tuple[str, ...]:
+    """What is to be done beside putting the file in place."""
+    found = [f"tgt listens at every address of server {server}; it has no portals of its own here"]
+    if desired.servers[server].chap:
+        found.append(f"no secret is printed: {secrets(server)} must hold them, with mode 0600, before tgt-admin runs")
+    return tuple(found)
+
+
+def _about_secrets(server: Server, name: str) -> list[str]:
+    chap = server.chap
+    assert chap is not None
+    lines = [
+        f"# {secrets(name)}, mode 0600, holds on the storage server:",
+        f"#   incominguser {chap.outgoing.username} LINE-OF-{chap.outgoing.password_file}",
+    ]
+    if chap.mutual:
+        lines.append(f"#   outgoinguser {chap.mutual.username} LINE-OF-{chap.mutual.password_file}")
+    return lines
+
+
+def _target(target: str, mine: list[Lun], server: Server) -> list[str]:
+    assert server.export is not None
+    lines = [f"<target {target}>", "    driver iscsi"]
+    for lun in mine:
+        lines += [
+            f"    <backing-store {lun.backing.path}>",
+            f"        lun {lun.disk.lun}",
+            f"        scsi_id {lun.backing.serial}",
+            f"        scsi_sn {lun.backing.serial}",
+            f"        write-cache {'on' if lun.backing.cache == 'back' else 'off'}",
+            "    </backing-store>",
+        ]
+    lines += [f"    initiator-name {client}" for client in server.export.clients]
+    lines += [f"    include {secrets(server.name)}"] if server.chap else []
+    return [*lines, "</target>"]
