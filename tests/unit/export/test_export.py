@@ -187,7 +187,7 @@ def test_the_verb_prints_the_file_alone_and_the_rest_on_stderr(monkeypatch, caps
     assert run(monkeypatch, exported(), "filer1", "tgt") == 0
     out, err = capsysbinary.readouterr()
     assert parsed(out.decode())
-    assert b"note: tgt listens at every address" in err
+    assert b"lunmirror: tgt listens at every address" in err
 
 
 def test_the_format_is_asked_for_where_none_is_declared(monkeypatch) -> None:

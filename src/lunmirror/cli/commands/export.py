@@ -1,6 +1,5 @@
 """`lunmirror export`."""
 
-import sys
 from argparse import Namespace
 
 from lunmirror.cli import output
@@ -46,7 +45,7 @@ def run(args: Namespace) -> Exit:
     printer = {"lio": lio, "tgt": tgt}[kind]
     text, notes = printer.render(args.server, desired), printer.notes(args.server, desired)
     for note in notes:
-        print(f"note: {note}", file=sys.stderr)
+        output.remark(note)
     return output.print_text(text)
 
 
