@@ -52,3 +52,8 @@ def test_every_path_in_the_text_is_there() -> None:
     assert len(named) > 10
     bases = (ROOT, SRC, ROOT / "docs", SRC / "layers/node")
     assert not [path for path in named if not any((base / path).exists() for base in bases)]
+
+
+def test_every_layer_has_a_directory_of_tests() -> None:
+    layers = {path.parent.name for path in SRC.glob("layers/*/plan.py")}
+    assert layers == {path.name for path in (ROOT / "tests/unit/layers").iterdir() if any(path.glob("test_*.py"))}
