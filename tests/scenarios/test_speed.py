@@ -80,7 +80,7 @@ def test_a_server_that_dies_while_another_leg_is_read() -> None:
     assert "does not answer" in devices(printed)["leg on filer2"]["why"]
 
 
-def test_no_pass_runs_while_a_device_is_open_and_passes_run_between() -> None:
+def test_no_pass_runs_while_a_device_is_open() -> None:
     """A pass that drops a leg, or stops a volume, would find its device in use."""
     stage, held = converged(text()), []
 

@@ -94,7 +94,7 @@ def test_tgt_is_what_tgt_admin_reads() -> None:
     assert re.fullmatch("[0-9a-f]{32}", store["scsi_id"][0]), "36 characters fit (usr/tgtd.h)"
 
 
-def test_no_two_servers_have_one_serial_number_and_it_never_changes() -> None:
+def test_each_server_keeps_a_serial_number_of_its_own() -> None:
     desired = exported()
     serials = [desired.servers[s].export.disks[0].serial for s in ("filer1", "filer2")]
     # NAA: LIO takes the first 25 digits (target_core_spc.c), tgt the last 31 (usr/spc.c).
@@ -167,7 +167,7 @@ def test_a_disk_of_another_server_is_refused() -> None:
         config.compile_texts([("/etc/lunmirror/lunmirror.toml", whole)])
 
 
-def test_what_a_format_cannot_do_is_refused_when_it_is_asked_for() -> None:
+def test_what_a_format_cannot_do_is_refused() -> None:
     with pytest.raises(ConfigError, match="the cache that the device has"):
         lio.render("filer1", exported(left='cache = "back"'))
     assert "write-cache on" in tgt.render("filer1", exported(left='cache = "back"'))
