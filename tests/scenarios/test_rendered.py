@@ -98,12 +98,28 @@ def just_made() -> Stage:
     return noted(stories.blank())
 
 
+def just_synced() -> Stage:
+    """No pass has seen the end of the first copy."""
+    stage = just_made()
+    while judge(stage.plan().report, stage.desired).state == "copying":
+        stage.world.advance(1.0)
+    return stage
+
+
+def out_of_its_group() -> Stage:
+    """Declared still, and listed by no group."""
+    listed = text().replace('disks = ["left", "right"]', 'disks = ["left"]')
+    return converged(text()).configure(listed.replace('type = "raid1"', 'type = "linear"'))
+
+
 STATES: dict[str, Callable[[], Stage]] = {
     "whole": lambda: converged(text()),
     "whole-many": lambda: converged(text(more=MANY)),
     "one-copy-as-declared": lambda: converged(text(disks=("left",), type="linear")),
     "copying": copying,
     "just-made": just_made,
+    "just-synced": just_synced,
+    "disk-out-of-its-group": out_of_its_group,
     "one-server-away": away,
     "one-server-away-many": many_away,
     "both-servers-away": both_away,
@@ -160,7 +176,7 @@ def test_every_state_is_reported_in_one_line_and_one_cause(name: str) -> None:
     machine = judge(stage.plan().report, stage.desired)
     for found in machine.volumes:
         assert bool(found.cause.text) == bool(found.action) == (not found.calm)
-    assert machine.calm == (name in ("whole", "whole-many", "one-copy-as-declared", "in-maintenance"))
+    assert machine.calm == (name in ("whole", "whole-many", "one-copy-as-declared", "just-synced", "in-maintenance"))
     assert machine.headline.text
 
 
@@ -178,7 +194,10 @@ def test_no_leg_that_is_out_of_reach_is_reported_to_be_in_sync(name: str) -> Non
 
 @pytest.mark.parametrize(
     "name",
-    ["whole", "one-server-away", "in-maintenance", "refused-older-leg", "split-brain", "not-declared-any-more"],
+    [
+        *("whole", "just-synced", "one-server-away", "in-maintenance", "refused-older-leg", "split-brain"),
+        "not-declared-any-more",
+    ],
 )
 def test_can_lose(name: str) -> None:
     stage = STATES[name]()
@@ -226,6 +245,7 @@ PLANS: dict[str, Callable[[], Stage]] = {
     "growth": stories.growth,
     "not-declared-any-more": undeclared,
     "refused-not-blank": STATES["refused-not-blank"],
+    "just-synced": just_synced,
 }
 
 

@@ -35,11 +35,14 @@ class Health(NamedTuple):
     since: str
 
 
+UNSEEN = "it cannot be seen: "  # before the reason
+
+
 def health(volume: Volume, seen: World, desired: Desired) -> Health:
     facts = facts_of(volume, seen)
     if facts is None:
         state = seen.get("volume", {}).get(volume.id)
-        why = f"it cannot be seen: {state.reason}" if isinstance(state, Unknown) else "it is not there"
+        why = f"{UNSEEN}{state.reason}" if isinstance(state, Unknown) else "it is not there"
         return Health(volume.id, DOWN, why, "")
     trouble = _down(volume, facts, seen)
     if trouble:

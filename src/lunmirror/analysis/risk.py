@@ -20,6 +20,7 @@ from lunmirror.engine import journal
 from lunmirror.engine.desired import Desired, Volume
 from lunmirror.engine.journal import Entry
 from lunmirror.engine.model import ABSENT, Absent, Present, Seen, Unknown, World
+from lunmirror.engine.plain import named
 from lunmirror.layers.disk.facts import Gone, Lun, NoDisk, Spanning
 from lunmirror.layers.group.facts import Member, NoGroup, VolumeGroup
 from lunmirror.layers.volume import trust, undeclared
@@ -214,7 +215,7 @@ def _weigh(
 
 
 def _only_here(volume: Volume, facts: LogicalVolume, here: list[Copy], desired: Desired) -> str:
-    place = f"disk {', '.join(d for c in here for d in c.disks)}"
+    place = named("disk", [d for c in here for d in c.disks])
     if facts.type != "linear":
         return f"all its legs are there, on {place}"
     if len(volume.legs) < 2:
@@ -242,7 +243,9 @@ def _doubt(facts: LogicalVolume) -> str:
     if isinstance(facts.past, Unknown):
         return f"what its legs ran without cannot be known: {facts.past.reason}"
     if isinstance(facts.past, Absent):
-        return "lunmirror has not yet noted which of its legs are in sync: the next `lunmirror apply` does"
+        if facts.done < facts.total:
+            return "it is being copied, and nothing is noted of its legs yet"
+        return "only the next pass notes which of its legs are in sync (`lunmirror apply` does it now)"
     if facts.past.facts.scrub in ("compare", "comparing"):
         return (
             "servers with a volatile write cache were restarted, or may have been, and its legs are not compared yet"

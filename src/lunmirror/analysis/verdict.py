@@ -30,6 +30,7 @@ from lunmirror.engine.desired import Desired, Volume
 from lunmirror.engine.exits import Exit
 from lunmirror.engine.journal import is_note
 from lunmirror.engine.model import WAITS, Absent, Finding, Kind, Report, Run, World
+from lunmirror.engine.plain import listed
 from lunmirror.layers.session.since import Error
 from lunmirror.layers.volume.facts import LogicalVolume
 
@@ -199,6 +200,8 @@ def _judged(
     means = _means(state, volume, facts, report.seen, desired, health)
     if facts is None and all(s.away for s in standing if s.name in {desired.disks[d].server for d in volume.legs}):
         means = Clause("nobody can use it while its servers are away")
+    elif facts is None and _has_steps(volume, report, desired):
+        means = Clause("not in service yet: what it rests on is not there")
     cause, action = _cause(reported, volume, mine, report, desired, standing, health)
     if action.startswith("nothing:"):
         action = f"none:{action.removeprefix('nothing:')}"
@@ -296,7 +299,9 @@ def _cause(
         lacking = bad if reported.state == DEGRADED else ()
         words = "; ".join(f"the leg on {_places((c,))} is {c.lack}" for c in lacking if c.lack)
         unseen = facts_of(volume, report.seen) is None
-        return Clause(words or (health.words if unseen else _first_clause(health.words))), f"none: {NEXT_PASS}"
+        return Clause(
+            words or (health.words.removeprefix(healths.UNSEEN) if unseen else _first_clause(health.words))
+        ), f"none: {NEXT_PASS}"
     for finding in mine:
         return Clause(finding.why or finding.what), finding.next
     return Clause(health.words), "`lunmirror plan` shows what can be done"
@@ -327,12 +332,6 @@ def _away(reported: Verdict, away: list[Server], starts: bool) -> tuple[Clause, 
     return Clause(
         text, since
     ), f"none: redundancy returns by itself when {listed(names)} answer{'' if len(names) > 1 else 's'}"
-
-
-def listed(names: Iterable[str], last: str = "and") -> str:
-    """ "a", "a and b", "a, b and c"."""
-    known = list(names)
-    return known[0] if len(known) == 1 else f"{', '.join(known[:-1])} {last} {known[-1]}" if known else ""
 
 
 # The machine

@@ -11,7 +11,7 @@ from lunmirror.engine.journal import is_bookkeeping
 from lunmirror.engine.model import WAITS, Outcome, Step
 from lunmirror.host import waiting
 from lunmirror.report.style import DIM, YELLOW, Style, block
-from lunmirror.report.table import is_risky, outcome_lines, sized
+from lunmirror.report.table import is_risky, outcome_lines
 from lunmirror.report.watch import fitted
 
 TICK = 0.5  # seconds between two looks at the clock
@@ -61,7 +61,7 @@ class Live:
         """ "… session filer2: wait for filer2 (12 of 30 s)"; the time stands where it is not cut off."""
         patient = isinstance(step.action, WAITS)
         time_ = f"{int(seconds)} of {step.action.deadline:g} s" if patient else f"{int(seconds)} s"  # type: ignore[union-attr]
-        return f"… {time_}  {step.ref}: {sized(step.title)}"
+        return f"… {time_}  {step.ref}: {step.title}"
 
     def _tick(self) -> None:
         if self._thread is None:
@@ -99,8 +99,8 @@ class Consent:
         if not is_risky(step):
             return True
         if self.given is None:
-            self.show(block(["", *self.style.lines("! ", f"{step.ref}: {sized(step.title)}", YELLOW)], self.style))
-            self.show(block(self.style.field("risk", sized(step.proof) or "fewer copies"), self.style))
+            self.show(block(["", *self.style.lines("! ", f"{step.ref}: {step.title}", YELLOW)], self.style))
+            self.show(block(self.style.field("risk", step.proof or "fewer copies"), self.style))
             self._ask([step], DURING)
         return bool(self.given)
 

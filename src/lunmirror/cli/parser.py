@@ -95,6 +95,41 @@ MEANT_VERBS = {
         "`lunmirror speed` measures each leg, the mirror and the links",
     ),
     **dict.fromkeys(("log", "logs"), "the log is in the journal: `journalctl -u lunmirror`"),
+    **dict.fromkeys(
+        ("verify", "test"), "`lunmirror check` checks the configuration, `lunmirror status` shows the mirrors"
+    ),
+    **dict.fromkeys(
+        (
+            "fix",
+            "heal",
+            "reconcile",
+            "refresh",
+            "resync",
+            "rebuild",
+            "start",
+            "up",
+            "mount",
+            "create",
+            "extend",
+            "grow",
+        ),
+        "declare it, then `lunmirror apply` brings the machine to the declared state",
+    ),
+    **dict.fromkeys(
+        ("stop", "down", "umount", "unmount", "deactivate", "logout"),
+        "nothing is taken out of service: `systemctl stop lunmirror.timer` only ends the passes",
+    ),
+    **dict.fromkeys(
+        ("monitor", "watch", "top", "wait", "progress"),
+        "`lunmirror status --watch` follows the mirrors, `lunmirror status --wait synced` waits for them",
+    ),
+    **dict.fromkeys(
+        ("config", "configure", "edit", "get", "set", "keys"),
+        "the configuration is a file: `lunmirror explain KEY` explains a key, `lunmirror check` checks it",
+    ),
+    **dict.fromkeys(
+        ("man", "manual", "docs"), "`lunmirror help VERB` shows what one takes; all of it: `man lunmirror`"
+    ),
 }
 MEANT_OPTIONS = {
     **dict.fromkeys(("--dry-run", "--check", "--noop", "-n"), "`lunmirror plan` shows what apply would do"),
@@ -102,6 +137,13 @@ MEANT_OPTIONS = {
     "--silent": "--log-level error logs less",
     **dict.fromkeys(("-c", "--config-file", "-f"), "--config PATH names the configuration"),
     **dict.fromkeys(("-j", "--format", "--output", "-o"), "--json prints one JSON document"),
+    **dict.fromkeys(
+        ("--diff", "--detailed", "--long", "--all", "-a"), "`lunmirror plan -v` and `lunmirror status -v` show more"
+    ),
+    **dict.fromkeys(("-w", "--follow"), "`lunmirror status --watch` follows the mirrors"),
+    **dict.fromkeys(("--auto-approve", "--assume-yes"), "--yes does not ask before steps with a risk"),
+    **dict.fromkeys(("--no-color", "--no-colour", "--color"), "colors are for terminals only; NO_COLOR=1 ends them"),
+    "--list": "`lunmirror explain` without a key lists all keys",
     "--force": "nothing is forced: what may be overwritten is named in the configuration",
 }
 
@@ -122,8 +164,7 @@ def parse(line: list[str]) -> argparse.Namespace:
         raise UsageError("a verb is missing", next=head.hint())
     args.verb = verb = rest.pop(at)
     if verb not in VERBS:
-        usual = f"the verbs are {', '.join(VERBS)}"
-        raise UsageError(f"there is no verb {verb!r}", next=MEANT_VERBS.get(verb) or nearest(verb, VERBS, usual))
+        raise no_verb(verb)
     if args.help or args.version:
         return args
     parser = of_verb(verb)
@@ -132,6 +173,12 @@ def parse(line: list[str]) -> argparse.Namespace:
     if extra := [word for word in parser.read(rest, args) if word != "--"]:
         raise UsageError(f"{verb}: {extra[0]!r} is too much", next=parser.hint())
     return args
+
+
+def no_verb(name: str) -> UsageError:
+    """The answer to a verb that is none."""
+    usual = f"the verbs are {', '.join(VERBS)}"
+    return UsageError(f"there is no verb {name!r}", next=MEANT_VERBS.get(name) or nearest(name, VERBS, usual))
 
 
 def whole() -> Parser:

@@ -66,7 +66,7 @@ def explain(key: str, desired: Desired | None = None) -> Any:
 
 
 def search(words: str) -> list[Any]:
-    """Keys in whose name this stands, else keys that speak of it, as `explain` has them."""
+    """Keys in whose name this stands, else keys that speak of it, as `explain` has them; of "" all."""
     from lunmirror.config import explanation
 
     return explanation.search(words)

@@ -69,11 +69,12 @@ def explain(key: str, desired: Desired | None = None) -> Explanation:
 
 
 def search(words: str) -> list[Explanation]:
-    """Keys in whose name this stands, else keys that speak of it; none for nonsense."""
-    wanted = words.strip().lower()
+    """Keys in whose name this stands, else keys that speak of it; none for nonsense, all for ""."""
+    wanted, table = words.strip().lower(), explanations()
+    if not words:
+        return table
     if len(wanted) < 2:
         return []
-    table = explanations()
     named = [row for row in table if wanted in row.key.rpartition(".")[2]]
     spoken = [
         row for row in table if wanted in f"{row.title} {row.meaning} {row.unit} {' '.join(row.examples)}".lower()

@@ -5,6 +5,7 @@ Every function takes any TOML value, returns what lunmirror keeps of it, and rai
 
 import re
 
+from lunmirror.config.mkfs import LABEL_BYTES
 from lunmirror.config.problems import InvalidValue, quoted, shown
 from lunmirror.engine.desired import dm_name
 
@@ -49,7 +50,7 @@ def line(value: object, what: str = "a text", most: int = VALUE_BYTES) -> str:
             next="remove everything but letters, digits, marks and plain spaces",
         )
     if len(value.encode("utf-8", "replace")) > most:
-        raise InvalidValue(f"{quoted(value)} is too long: at most {most} bytes")
+        raise InvalidValue(f"{quoted(value)} is too long: at most {most} bytes", next="shorten it")
     return value
 
 
@@ -90,10 +91,14 @@ def volume(value: object) -> str:
     for start in _RESERVED_STARTS:
         if value.startswith(start):
             raise InvalidValue(
-                f"{quoted(value)} cannot name a volume: LVM keeps names that begin with {start} for itself"
+                f"{quoted(value)} cannot name a volume: LVM keeps names that begin with {start} for itself",
+                next="rename it",
             )
     if part := _RESERVED_PARTS.search(value):
-        raise InvalidValue(f"{quoted(value)} cannot name a volume: LVM keeps names that contain {part[0]} for itself")
+        raise InvalidValue(
+            f"{quoted(value)} cannot name a volume: LVM keeps names that contain {part[0]} for itself",
+            next="rename it",
+        )
     return value
 
 
@@ -110,7 +115,10 @@ def target(value: object) -> str:
     """
     value = line(value, "a target name")
     if len(value) > TARGET_BYTES:
-        raise InvalidValue(f"{quoted(value)} is too long: a target name has at most {TARGET_BYTES} bytes")
+        raise InvalidValue(
+            f"{quoted(value)} is too long: a target name has at most {TARGET_BYTES} bytes",
+            next="copy it from `iscsiadm -m discovery -t st -p PORTAL`",
+        )
     if re.fullmatch(TARGET_PATTERN[1:-1], value):
         return value
     if value.isascii() and re.fullmatch(TARGET_PATTERN[1:-1], value[:4].lower() + value[4:]):
@@ -152,7 +160,15 @@ def acknowledgement(value: object) -> str:
 
 def label(value: object) -> str:
     """A file-system label; how long it may be depends on the file system."""
-    value = line(value, "a label", 16)
+    value = line(value, "a label")
+    if len(value.encode()) > max(LABEL_BYTES.values()):
+        kinds = ", ".join(f"{kind} {most}" for kind, most in LABEL_BYTES.items())
+        short = value.encode()[: min(LABEL_BYTES.values())].decode(errors="ignore")
+        raise InvalidValue(
+            f"{quoted(value)} is too long for a label",
+            why=f"file systems have so many bytes for it: {kinds}",
+            next=f"for example {quoted(short)}",
+        )
     if " " in value or "/" in value or value.startswith("-"):
         raise InvalidValue(
             f"{quoted(value)} cannot be a label",

@@ -10,6 +10,7 @@ from lunmirror.engine.secret import LONGEST, secret_in
 from lunmirror.host import safefile
 
 ABSENT = "it does not exist"
+EMPTY, TOO_LONG = "it is empty", f"it is longer than {LONGEST} bytes"
 CREDENTIALS = "CREDENTIALS_DIRECTORY"  # systemd.exec(5), LoadCredential=
 
 
@@ -73,22 +74,25 @@ def read_secret(path: str) -> str:
     try:
         text = secret_in(content).reveal()
     except ValueError as error:
-        raise refused(path, str(error)) from None
+        raise refused(path, str(error), of_text=True) from None
     if not text.isprintable():
-        raise refused(path, "the secret contains a control character")
+        raise refused(path, "the secret contains a control character", of_text=True)
     return text
 
 
-def refused(path: str, reason: str, where: str = "") -> Exception:
-    """The ConfigError that says why a password file cannot be used."""
+def refused(path: str, reason: str, where: str = "", of_text: bool = False) -> Exception:
+    """The ConfigError that says why a password file cannot be used. `of_text`: its text is at fault, not the file."""
     from lunmirror.engine.errors import ConfigError, LunmirrorError
 
-    what, why, next = sentences(path, reason)
+    what, why, next = sentences(path, reason, of_text)
     return ConfigError([LunmirrorError(what, where=where or path, why=why, next=next)])
 
 
-def sentences(path: str, reason: str) -> tuple[str, str, str]:
+def sentences(path: str, reason: str, of_text: bool = False) -> tuple[str, str, str]:
     """(what, why, next) about a password file that cannot be used."""
+    if of_text or reason in (EMPTY, TOO_LONG):
+        next = f"edit {path}: the secret alone, on one line, printable, at most {LONGEST} bytes"
+        return f"the password file {path} cannot be used", reason, next
     next = f"it must be a regular file of one line: chown root: {path} && chmod 0600 {path}"
     if reason == ABSENT:
         next = f"write the secret into it: install -m 0600 /dev/null {path}, then edit it"
@@ -103,9 +107,9 @@ def _fault_of(status: os.stat_result) -> str:
     if status.st_mode & 0o077:
         return f"others than its owner may use it (mode {stat.S_IMODE(status.st_mode):04o})"
     if status.st_size == 0:
-        return "it is empty"
+        return EMPTY
     if status.st_size > LONGEST + 1:
-        return f"it is longer than {LONGEST} bytes"
+        return TOO_LONG
     return safefile.distrust(status)
 
 

@@ -10,21 +10,38 @@ from lunmirror.engine.desired import Portal
 
 DEFAULT_PORT = 3260  # IANA: iscsi-target
 HOST_BYTES = 253
-PORTAL_PATTERN = r"^(?!.*:0+$)([^\s\[\]:]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$|^[0-9A-Fa-f:.]+$"
+PORTAL_PATTERN = r"^(?!.*:0+$)([^\s\[\]:]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$|^[0-9A-Fa-f.]*(:[0-9A-Fa-f.]*){2,}$"
 
 _HOST_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+# What is copied from elsewhere, and the address in it: a URL, or a line of `iscsiadm -m discovery`.
+_COPIED = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/]*)(?:/.*)?|([^/,]+)(?:,[0-9]+)(?: .*)?")
 _EXAMPLES = 'write "192.168.1.115", "192.168.1.115:3260", "[fd00::15]:3260" or a host name'
 
 
 def portal(value: Any) -> Portal:
     """A portal in canonical form, so that two spellings are one portal. Raises InvalidValue."""
     line(value, "a portal")
+    if found := _COPIED.fullmatch(value):
+        raise _with_more(value, found[1] or found[2] or "")
     if value.startswith("["):
         return _bracketed(value)
     if value.count(":") > 1:
         return _bare_ipv6(value)
     host, colon, port = value.partition(":")
     return Portal(_host(host, value), _port(port, value) if colon else DEFAULT_PORT)
+
+
+def _with_more(value: str, address: str) -> InvalidValue:
+    why = (
+        "a portal has no scheme and no path: iSCSI is understood"
+        if "://" in value
+        else "the number after the comma is the portal group tag, which lunmirror asks the server for"
+    )
+    try:
+        portal(address)
+    except InvalidValue:
+        return InvalidValue(f"{quoted(value)} is not a portal", why=why, next=_EXAMPLES)
+    return InvalidValue(f"{quoted(value)} is not a portal", why=why, next=f"write {quoted(address)}")
 
 
 def _bracketed(value: str) -> Portal:
@@ -79,9 +96,7 @@ def _ipv4(text: str, value: str) -> str:
     try:
         address = IPv4Address(text)
     except AddressValueError as error:
-        scheme = "://" in value
-        why = "a portal has no scheme: iSCSI is understood" if scheme else _reason(error)
-        raise InvalidValue(f"{quoted(value)} is not a portal", why=why, next=_EXAMPLES) from None
+        raise InvalidValue(f"{quoted(value)} is not a portal", why=_reason(error), next=_EXAMPLES) from None
     _one_machine(address, value)
     return str(address)
 

@@ -5,7 +5,10 @@ from typing import Any
 
 from lunmirror.config import passwords
 from lunmirror.config.problems import Key, Problems
+from lunmirror.engine.desired import Desired
 from lunmirror.engine.errors import ConfigError
+
+SAFE = 12  # bytes: with fewer than 96 bits, and no IPsec, a login should not even go on (RFC 7143, 9.2.1)
 
 
 def check(servers: Iterable[tuple[str, Any]], directory: str, problems: Problems) -> None:
@@ -27,6 +30,19 @@ def check(servers: Iterable[tuple[str, Any]], directory: str, problems: Problems
                 why="with equal secrets in both directions every login fails (open-iscsi issue 259)",
                 next="give the server a secret of its own",
             )
+
+
+def short(desired: Desired) -> list[str]:
+    """The files whose secret is shorter than RFC 7143 asks for; of those that this user may read."""
+    chaps = [server.chap for server in desired.servers.values() if server.chap]
+    files = dict.fromkeys(one.password_file for chap in chaps for one in (chap.outgoing, chap.mutual) if one)
+    return [
+        file
+        for file in files
+        if not passwords.fault(file, may_be_credential=True)
+        and passwords.is_readable(file)
+        and len(passwords.read_secret(file).encode()) < SAFE
+    ]
 
 
 def _secret(chap: Any, key: Key, directory: str, problems: Problems) -> str:

@@ -120,5 +120,6 @@ def _split(value: Any, what: str, example: str) -> tuple[int, str, str]:
     match = _NUMBER.fullmatch(value)
     if match is None:
         why = "the decimal sign is a point" if "," in value else ""
+        what = what.removesuffix(" in quotes")  # it is
         raise InvalidValue(f"{quoted(value)} is not {what}", why=why, next=f"write for example {example}")
     return int(match[1]), match[2] or "", match[3]

@@ -6,6 +6,7 @@ A step that breaks a rule is taken out and comes back as a refusal; so are the l
 from collections.abc import Callable
 
 from lunmirror.engine.model import Finding, Kind, Plan, Ref, Risk, Run, Step
+from lunmirror.engine.plain import named
 
 REMOVALS = frozenset({"lvremove", "vgremove", "pvremove"})
 # Words on a command line that lunmirror never says, by program (docs/facts/lvm.md#wrong-verbs).
@@ -105,7 +106,7 @@ def _without(plan: Plan, objection: Callable[[Step], Finding | None]) -> Plan:
 
 def _second_server(step: Step, disturbed: frozenset[str]) -> str:
     if step.server and disturbed - {step.server}:
-        return f"this pass already disturbs server {', '.join(sorted(disturbed))}; two servers never go together"
+        return f"this pass already disturbs {named('server', sorted(disturbed))}; two servers never go together"
     return ""
 
 

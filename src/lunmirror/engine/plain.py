@@ -1,4 +1,7 @@
-"""Text from elsewhere (kernel attributes, programs, servers), taken for no more than it is. Imports nothing of ours."""
+"""Text from elsewhere (kernel attributes, programs, servers), taken for no more than it is; and names, sizes and times in
+a sentence. Imports nothing of ours."""
+
+from collections.abc import Iterable
 
 MOST_DIGITS = 20  # of an unsigned 64-bit number; Python refuses to convert thousands of them
 
@@ -46,3 +49,23 @@ def iso(seconds: float) -> str:
     from time import gmtime, strftime
 
     return strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(seconds))
+
+
+def listed(names: Iterable[str], last: str = "and") -> str:
+    """ "a", "a and b", "a, b and c"."""
+    known = list(names)
+    return known[0] if len(known) == 1 else f"{', '.join(known[:-1])} {last} {known[-1]}" if known else ""
+
+
+def named(kind: str, names: Iterable[str]) -> str:
+    """ "disk left", "disks left and right"."""
+    known = list(names)
+    return f"{kind}{'s' * (len(known) > 1)} {listed(known)}"
+
+
+def exactly(amount: int) -> str:
+    """Bytes in the largest IEC unit of which they are a whole number: "512 MiB", "1536 MiB", "4097 bytes"."""
+    units = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB"]
+    while amount and amount % 1024 == 0 and len(units) > 1:
+        amount, units = amount // 1024, units[1:]
+    return f"{amount} {units[0]}"

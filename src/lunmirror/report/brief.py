@@ -7,9 +7,10 @@ from lunmirror.analysis.copying import Speed
 from lunmirror.analysis.folding import Trouble
 from lunmirror.analysis.risk import UNSURE, facts_of
 from lunmirror.analysis.servers import AWAY, SPARE, Server
-from lunmirror.analysis.verdict import COPYING, DEGRADED, DOWN, OK, RESTING, Clause, Machine, Verdict, listed
+from lunmirror.analysis.verdict import COPYING, DEGRADED, DOWN, OK, RESTING, Clause, Machine, Verdict
 from lunmirror.engine.desired import Desired, Volume
 from lunmirror.engine.model import Finding, Kind, Report
+from lunmirror.engine.plain import listed, named
 from lunmirror.report.style import BOLD, CYAN, GREEN, INDENT, RED, YELLOW, Style, block, cells
 from lunmirror.report.words import bar, rate, size, span
 
@@ -108,7 +109,7 @@ def _servers(found: tuple[Server, ...], style: Style) -> list[str]:
     alike: dict[tuple[str, str, str], list[str]] = {}
     for one in found:
         alike.setdefault(_server(one, style), []).append(one.name)
-    heads = {said: f"server{'s' * (len(mine) > 1)} {listed(mine)}" for said, mine in alike.items()}
+    heads = {said: named("server", mine) for said, mine in alike.items()}
     wide = max(map(len, heads.values()))
     lines = []
     for (mark, code, words), name in heads.items():

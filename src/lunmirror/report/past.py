@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from lunmirror.report.style import CYAN, GREEN, RED, YELLOW, Style, block
-from lunmirror.report.table import sized
 
 FEW = 3  # steps that are shown of one pass, unless all are asked for
 _COLORS = {"ok": GREEN, "copying": YELLOW, "degraded": YELLOW, "down": RED}
@@ -34,7 +33,7 @@ def render(found: Iterable[dict[str, Any]], style: Style, verbose: bool = False)
 
 def _step(step: dict[str, Any], style: Style) -> list[str]:
     mark, code = _DONE.get(str(step.get("status")), ("?", CYAN))
-    title = f"{step.get('resource', '?')}: {sized(str(step.get('title', '')))} ({step.get('seconds', '?')} s)"
+    title = f"{step.get('resource', '?')}: {step.get('title', '')} ({step.get('seconds', '?')} s)"
     lines = style.lines(f"    {mark} ", title, code)
     return lines + (style.lines("      ", str(step["error"])) if step.get("error") else [])
 

@@ -4,7 +4,6 @@ Steps stand under their resource, marked + (made), ~ (changed) or - (taken away)
 folded under it. The details (why, how, risk, proof) come with -v.
 """
 
-import re
 from collections.abc import Iterable
 
 from lunmirror.analysis.folding import fold
@@ -27,7 +26,7 @@ from lunmirror.engine.model import (
 )
 from lunmirror.engine.plain import shown
 from lunmirror.report.style import CYAN, GREEN, PLAIN, RED, YELLOW, Style, block, cells
-from lunmirror.report.words import bar, how, size, why
+from lunmirror.report.words import bar, how, why
 
 _MARKS = {Kind.REFUSED: ("!", RED), Kind.BLOCKED: ("✗", RED), Kind.DEGRADED: ("!", YELLOW), Kind.NOTE: ("·", CYAN)}
 _DONE = {"done": ("✓", GREEN), "failed": ("✗", RED), "skipped": ("–", YELLOW)}
@@ -41,7 +40,6 @@ MADE, CHANGED, GONE = "+", "~", "-"
 _COLORS = {MADE: GREEN, CHANGED: YELLOW, GONE: RED}
 _MAKING = ("make", "write", "log in", "mount", "add", "leave", "take back", "let the kernel read")
 _TAKING = ("remove", "drop", "take", "log out", "give up", "put", "deactivate", "end")
-_BYTES = re.compile(r"\b(\d{4,}) bytes\b")
 _OWN_WORDS = {
     Exit.CONVERGED: "everything is as declared",
     Exit.DRIFT: "changes were made",
@@ -101,11 +99,6 @@ def mark_of(step: Step) -> str:
     return GONE if step.title.startswith(_TAKING) else CHANGED
 
 
-def sized(text: str) -> str:
-    """With sizes as somebody would say them."""
-    return _BYTES.sub(lambda found: size(int(found[1])), text)
-
-
 def summary(steps: Iterable[Step]) -> str:
     """ "6 to create, 2 to change, 0 at risk"."""
     known = [step for step in steps if not is_bookkeeping(step)]
@@ -130,7 +123,7 @@ def _steps(steps: tuple[Step, ...], style: Style, verbose: bool) -> list[str]:
 
 def _step(step: Step, style: Style, verbose: bool) -> list[str]:
     mark = mark_of(step)
-    lines = style.lines(f"  {mark} ", sized(step.title), _COLORS[mark])
+    lines = style.lines(f"  {mark} ", step.title, _COLORS[mark])
     if verbose:
         lines += _details(step, style)
     elif is_risky(step):
@@ -139,14 +132,14 @@ def _step(step: Step, style: Style, verbose: bool) -> list[str]:
 
 
 def _risk(step: Step) -> str:
-    return f"{_RISKS[step.risk]}{f'; {sized(step.proof)}' if step.proof else ''}"
+    return f"{_RISKS[step.risk]}{f'; {step.proof}' if step.proof else ''}"
 
 
 def _details(step: Step, style: Style) -> list[str]:
     after = ", ".join(map(str, step.after))
     lines = style.field("after", f"{after} (predicted: it cannot be seen yet)") if after else []
     for reason in dict.fromkeys(map(why, step.drift)):
-        lines += style.field("why", sized(reason))
+        lines += style.field("why", reason)
     # Not wrapped: a command is copied, and a difference is read by its columns.
     lines += [
         f"    {'how' if n == 0 else '':8}{_tint(shown(line), style)}" for n, line in enumerate(how(step).splitlines())
@@ -165,7 +158,7 @@ def _tint(line: str, style: Style) -> str:
 def outcome_lines(outcome: Outcome, style: Style) -> list[str]:
     """One step that has ended."""
     mark, code = _DONE[outcome.status]
-    title = f"{sized(outcome.step.title)} ({outcome.seconds:.1f} s)"
+    title = f"{outcome.step.title} ({outcome.seconds:.1f} s)"
     lines = style.lines(f"{mark} ", f"{outcome.step.ref}: {title}", code)
     return lines + (style.lines("    ", outcome.error) if outcome.error else [])
 
@@ -216,8 +209,8 @@ def _weight(finding: Finding) -> int:
 
 def finding_lines(finding: Finding, style: Style, verbose: bool = False) -> list[str]:
     mark, code = _MARKS[finding.kind]
-    lines = style.lines(f"{mark} {finding.kind.value} ", f"{finding.ref}: {sized(finding.what)}", code, indent=4)
-    lines += style.field("why", sized(finding.why)) + style.field("next", sized(finding.next))
+    lines = style.lines(f"{mark} {finding.kind.value} ", f"{finding.ref}: {finding.what}", code, indent=4)
+    lines += style.field("why", finding.why) + style.field("next", finding.next)
     if verbose:
         lines += style.field("key", finding.key)
         if finding.kind is Kind.NOTE:
@@ -234,7 +227,8 @@ def _closing(report: Report, style: Style) -> list[str]:
     meaning = _OWN_WORDS.get(result, result.meaning)
     if report.verb == "plan":
         known = [step for step in report.steps if not is_bookkeeping(step)]
-        said = summary(report.steps) if known else "nothing to do"
+        nothing = "nothing but notes to take" if result == Exit.DRIFT else "nothing to do"
+        said = summary(report.steps) if known else nothing
         tail = "" if result == Exit.DRIFT else f"; {meaning}"
         return style.lines("Plan: ", f"{said}{tail} (exit {int(result)})", code)
     tally = {s: sum(o.status == s for o in report.outcomes) for s in ("done", "failed", "skipped")}

@@ -83,6 +83,8 @@ def lines(frame: Frame, desired: Desired, paint: Paint | None = None, columns: i
             pace = frame.speeds.get(volume.id)
             words_ = f"{_percent(share)}" + (f"  {rate(pace.rate)}, {span(pace.left)} left" if pace else "")
             room = columns - wide - len(state.state) - len(words_) - 8
+            if room < -4:  # whole words, or none
+                words_ = _percent(share)
             said = [*([bar(share, min(CELLS, room))] if room >= LEAST else []), words_]
         elif state.state != FULL:
             said = [shown(causes[volume.id])]

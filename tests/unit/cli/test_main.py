@@ -106,7 +106,6 @@ def logged(capsys: pytest.CaptureFixture[str]) -> list[dict]:
         (["plan", "--json=yes"], "--json takes no value"),
         (["plan", "--detailed-exitcode"], "plan has no option --detailed-exitcode"),
         (["plan", "now"], "'now' is too much"),
-        (["explain"], "explain needs KEY"),
         (["plan", "--log-level", "loud"], "--log-level: invalid choice: 'loud'"),
         (["apply", "--lock-wait", "soon"], "--lock-wait: "),
         (["status", "--wait", "forever"], "--wait: invalid choice: 'forever'"),
@@ -137,6 +136,15 @@ def logged(capsys: pytest.CaptureFixture[str]) -> list[dict]:
         (["delete", "vg0/testlv"], "`lunmirror remove NAME`"),
         (["remove"], "remove needs NAME"),
         (["remove", "vg0/old", "--wipe-data", "vg0/other"], "name the volume whose data are to be lost both times"),
+        (["verify"], "`lunmirror check` checks the configuration"),
+        (["start"], "`lunmirror apply` brings the machine to the declared state"),
+        (["stop"], "nothing is taken out of service"),
+        (["watch"], "`lunmirror status --watch`"),
+        (["help", "doctor"], "`lunmirror status` shows the mirrors"),
+        (["explain", "--list"], "without a key lists all keys"),
+        (["apply", "--auto-approve"], "--yes does not ask"),
+        (["plan", "--no-color"], "NO_COLOR=1"),
+        (["plan", "--diff"], "`lunmirror plan -v`"),
         (["drain", "filer1"], "`lunmirror maintenance SERVER --for 2h`"),
         (["maintenance", "--for", "2h"], "maintenance --for needs SERVER"),
         (["maintenance", "filer1", "--for", "2h", "--end"], "do not go together"),
@@ -223,6 +231,33 @@ def test_check_needs_no_root(capsys: pytest.CaptureFixture[str], monkeypatch: py
     assert "lunmirror.toml is valid: 2 servers, 2 disks, 1 group, 1 volume" in capsys.readouterr().out
     assert main(["check", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["valid"] is True
+
+
+def test_check_remarks_on_a_secret_that_can_be_guessed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "one").write_text("12 bytes of.")
+    (tmp_path / "two").write_text("fewer bytes")
+    text = Path(paths.CONFIG).read_text()
+    table = f'[servers.filer1.chap]\nusername = "x"\npassword_file = "{tmp_path}/one"\n'
+    table += f'mutual = {{ username = "y", password_file = "{tmp_path}/two" }}\n'
+    path = tmp_path / "with-secrets.toml"
+    path.write_text(text + table)
+    for one in tmp_path.iterdir():
+        one.chmod(0o600)
+    assert main(["check", "--config", str(path)]) == 0
+    *_, note = capsys.readouterr().out.splitlines()
+    assert note == f"note: the secret in {tmp_path}/two has fewer than 12 bytes: it can be guessed"
+    assert main(["check", "--config", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["short_secrets"] == [f"{tmp_path}/two"]
+
+
+def test_explain_lists_what_a_word_may_mean_and_everything_for_no_word(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "size"]) == 0
+    said = capsys.readouterr().out
+    assert [line.split()[0] for line in said.splitlines()] == ["disks.*.size", "groups.*.volumes.*.size"]
+    assert main(["explain"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(config.search(""))
+    assert main(["explain", "command_timeout"]) == 0
+    assert "takes effect" in capsys.readouterr().out
 
 
 def test_a_host_without_sysfs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

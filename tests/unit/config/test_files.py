@@ -230,6 +230,7 @@ def test_secrets_refused(write, content):
     with pytest.raises(ConfigError) as caught:
         config.read_secret(path)
     assert path in str(caught.value)
+    assert caught.value.problems[0].next.startswith(f"edit {path}: the secret alone, on one line")
     assert "xx" not in str(caught.value).replace(path, "")  # pytest names the directory after the secret
     assert "lines" not in str(caught.value)
 

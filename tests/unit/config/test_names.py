@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -173,6 +175,15 @@ def test_refused(judge, value):
 )
 def test_portals(text, portal):
     assert portals.portal(text) == portal
+    assert re.search(portals.PORTAL_PATTERN, text), "an editor would warn of it"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1.2.3.4:0", "1.2.3.4:", "[fd00::15]:00", "iscsi://1.2.3.4", "1.2.3.4:3260,1", "1.2.3.4:port", "fd00::15:x", ""],
+)
+def test_an_editor_warns_of_portals_too(text):
+    assert not re.search(portals.PORTAL_PATTERN, text)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +207,14 @@ def test_portals(text, portal):
         ("filer_1", "host name"),
         ("-T", "host name"),
         ("a..b", "host name"),
-        ("http://filer1", ""),
+        ("http://filer1", 'no scheme and no path: iSCSI is understood write "filer1"'),
+        (
+            "iscsi://192.168.1.115:3260/iqn.x:y",
+            'no scheme and no path: iSCSI is understood write "192.168.1.115:3260"',
+        ),
+        ("iscsi://", "no scheme"),
+        ("192.168.1.115:3260,1", 'portal group tag, which lunmirror asks the server for write "192.168.1.115:3260"'),
+        ("[fd00::15]:3260,1 iqn.x:y", 'write "[fd00::15]:3260"'),
         ("filer1/x", "host name"),
         ("[fd00::15", "IPv6"),
         ("[fd00::15]3260", "IPv6"),
@@ -209,7 +227,7 @@ def test_portals(text, portal):
 def test_portals_refused(value, told):
     with pytest.raises(InvalidValue) as caught:
         portals.portal(value)
-    assert told in caught.value.what + caught.value.why + caught.value.next
+    assert told in " ".join((caught.value.what, caught.value.why, caught.value.next))
 
 
 def test_every_managed_key_reports_what_to_declare_instead():

@@ -66,6 +66,7 @@ def test_sizes(text, size):
         ("512m", '"512MiB"'),
         ("512mib", '"512MiB"'),
         ("1,5GiB", "decimal sign"),
+        ("100%FREE", "a share of what is free"),
         ("512", "use one of"),
         ("5 parsecs", "use one of"),
         ("0MiB", "nothing"),
@@ -83,6 +84,15 @@ def test_sizes_refused(value, hint):
     with pytest.raises(InvalidValue) as caught:
         units.size(value)
     assert hint in caught.value.what + caught.value.why + caught.value.next
+
+
+@pytest.mark.parametrize(("judge", "value"), [(units.size, "rest"), (units.duration, "soon")])
+def test_what_stands_in_quotes_is_not_told_to_stand_in_quotes(judge, value):
+    with pytest.raises(InvalidValue) as caught:
+        judge(value)
+    assert "in quotes" not in caught.value.what
+    with pytest.raises(InvalidValue, match="in quotes"):
+        judge(5)
 
 
 def test_a_disk_has_no_extents():

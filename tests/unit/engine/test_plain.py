@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lunmirror.engine.plain import count, number, shown
+from lunmirror.engine.plain import count, exactly, named, number, shown
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,27 @@ def test_whatever_it_is(text: str) -> None:
     safe.encode()
     assert all(c.isprintable() or c in "\n\t" for c in safe)
     assert shown(safe) == safe
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [(("left",), "disk left"), (("left", "right"), "disks left and right"), (("a", "b", "c"), "disks a, b and c")],
+)
+def test_names_in_a_sentence(names: tuple[str, ...], said: str) -> None:
+    assert named("disk", names) == said
+
+
+@pytest.mark.parametrize(
+    ("amount", "said"),
+    [
+        (0, "0 bytes"),
+        (4097, "4097 bytes"),
+        (512 << 20, "512 MiB"),
+        (3 << 29, "1536 MiB"),
+        (1 << 40, "1 TiB"),
+        (1 << 60, "1024 PiB"),
+        ((1 << 30) + 4096, "1048580 KiB"),
+    ],
+)
+def test_sizes_are_exact(amount: int, said: str) -> None:
+    assert exactly(amount) == said

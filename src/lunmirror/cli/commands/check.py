@@ -32,10 +32,16 @@ def counted(number: int, what: str) -> str:
 def run(args: Namespace) -> Exit:
     from lunmirror import config
     from lunmirror.cli.passes import config_path
+    from lunmirror.config import secretfiles
 
     path = os.path.abspath(args.file) if args.file else config_path(args)
     desired = config.check_candidate(path, config_path(args)) if args.file else config.load(path, compiled="")
     counts = {name: len(getattr(desired, name)) for name in ("servers", "disks", "groups", "volumes")}
+    short = secretfiles.short(desired)
     if args.json:
-        return output.print_json({"schema": 1, "config": path, "valid": True, **counts})
-    return output.print_text(f"{path} is valid: {', '.join(counted(n, what) for what, n in counts.items())}\n")
+        return output.print_json({"schema": 1, "config": path, "valid": True, **counts, "short_secrets": short})
+    lines = [f"{path} is valid: {', '.join(counted(n, what) for what, n in counts.items())}"]
+    lines += [
+        f"note: the secret in {file} has fewer than {secretfiles.SAFE} bytes: it can be guessed" for file in short
+    ]
+    return output.print_text("\n".join(lines) + "\n")

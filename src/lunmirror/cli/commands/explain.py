@@ -2,7 +2,9 @@
 
 import sys
 from argparse import Namespace
+from collections.abc import Iterable
 from contextlib import suppress
+from typing import Any
 
 from lunmirror.cli import options, output
 from lunmirror.cli.options import Parser
@@ -14,7 +16,7 @@ HELP = "explain a key of the configuration"
 ABOUT = """
 Explains a key of the configuration: its meaning, its unit, its default, where
 it is written, and when it takes effect. Any part of a name will do, and any
-word that a key speaks of: several keys are listed.
+word that a key speaks of: several keys are listed. Without one, all are.
 """
 EXAMPLE = "lunmirror explain policy.stall_budget", "how long a write may pause while a server dies"
 
@@ -23,7 +25,14 @@ ROW = "  takes effect: "  # as wide as a row's name is
 
 
 def arguments(parser: Parser) -> None:
-    parser.add("key", metavar="KEY", offers="keys", help="a key, a part of its name, or a word that it speaks of")
+    parser.add(
+        "key",
+        metavar="KEY",
+        nargs="?",
+        default="",
+        offers="keys",
+        help="a key, a part of its name, or a word that it speaks of; without one, all keys are listed",
+    )
     options.json(parser)
 
 
@@ -31,6 +40,11 @@ def run(args: Namespace) -> Exit:
     from lunmirror import config
     from lunmirror.cli.passes import config_path
 
+    if not args.key:
+        rows = config.search("")
+        return (
+            output.print_json({"schema": 1, "keys": [row._asdict() for row in rows]}) if args.json else listed(rows)
+        )
     desired = None
     with suppress(LunmirrorError):  # without a configuration: what holds for all of them
         desired = config.load(config_path(args), compiled="")
@@ -40,15 +54,23 @@ def run(args: Namespace) -> Exit:
         rows = config.search(args.key)
         if not rows or args.json:
             raise
-        style = output.style(sys.stdout)
         if len(rows) > 1:
-            wide = max(len(row.key) for row in rows)
-            lines = [line for row in rows for line in style.lines(f"{row.key:{wide}}  ", row.title)]
-            return output.print_text(block(lines, style))
+            return listed(rows)
         found = config.explain(rows[0].key, desired)
     if args.json:
         return output.print_json({"schema": 1} | found._asdict())
+    same = [row for row in config.search("") if row.key in (found.key, *found.also)]
+    if len({row.title for row in same}) > 1:  # one word for several things
+        return listed(same)
     return output.print_text(wrapped(str(found), output.style(sys.stdout)))
+
+
+def listed(rows: Iterable[Any]) -> Exit:
+    """Keys with their titles."""
+    style, known = output.style(sys.stdout), list(rows)
+    wide = max(len(row.key) for row in known)
+    lines = [line for row in known for line in style.lines(f"{row.key:{wide}}  ", row.title)]
+    return output.print_text(block(lines, style))
 
 
 def wrapped(text: str, style: Style) -> str:

@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 
-from lunmirror.cli import options, output
+from lunmirror.cli import output
 from lunmirror.cli.options import Parser
 from lunmirror.engine.exits import Exit
 
@@ -20,10 +20,8 @@ def arguments(parser: Parser) -> None:
 
 def run(args: Namespace) -> Exit:
     from lunmirror.cli import parser
-    from lunmirror.engine.errors import UsageError
 
     asked = getattr(args, "about", args.verb)  # `help VERB`, else `VERB --help`
     if asked and asked not in parser.VERBS:
-        usual = f"the verbs are {', '.join(parser.VERBS)}"
-        raise UsageError(f"there is no verb {asked!r}", next=options.nearest(asked, parser.VERBS, usual))
+        raise parser.no_verb(asked)
     return output.print_text((parser.of_verb(asked) if asked else parser.whole()).format_help())

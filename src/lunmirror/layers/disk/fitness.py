@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 
 from lunmirror.engine.model import Kind, Plan, Ref
+from lunmirror.engine.plain import exactly, named
 from lunmirror.layers.disk.context import DiskContext
 from lunmirror.layers.disk.facts import Blank, Holds, Lun, Unreadable
 
@@ -60,9 +61,9 @@ def _too_small(ctx: DiskContext, lun: Lun) -> Plan | None:
     # LVM's label and metadata take the first MiB, each raid1 leg one extent of 4 MiB besides, a partition 2 MiB.
     needed = sum((v.size.bytes or 0) + 4 * MIB for v in volumes) + MIB + (2 * MIB if disk.partition else 0)
     if volumes and lun.whole.size < needed:
-        why = f"it has {lun.whole.size} bytes; its volumes ({', '.join(v.id for v in volumes)}) need {needed}"
+        why = f"it has {exactly(lun.whole.size)}; its volumes ({', '.join(v.id for v in volumes)}) need {exactly(needed)}"
     elif disk.size and lun.whole.size < disk.size:
-        why = f"it has {lun.whole.size} bytes; {ctx.key}.size declares at least {disk.size}"
+        why = f"it has {exactly(lun.whole.size)}; {ctx.key}.size declares at least {exactly(disk.size)}"
     else:
         return None
     next = f"enlarge LUN {disk.lun} on server {disk.server}, or declare smaller volumes"
@@ -140,7 +141,7 @@ def _company(ctx: DiskContext, lun: Lun) -> Plan | None:
         return None
     finding = ctx.finding(
         Kind.BLOCKED,
-        f"disk {ctx.disk.name} is blank, but is not taken while disk {', '.join(unseen)} cannot be seen",
+        f"disk {ctx.disk.name} is blank, but is not taken while {named('disk', unseen)} cannot be seen",
         f"group {group} may exist on what is out of sight; only with all its disks in view can it be called new",
         "bring the other server back; the next pass goes on from here",
     )

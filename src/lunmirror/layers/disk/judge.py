@@ -31,6 +31,12 @@ def judge(ctx: DiskContext, pv: PhysicalVolume, place: Device) -> Plan:
         return Plan()
     if pv.uuid == disk.pv_uuid and not pv.group:
         return Plan()
+    if pv.group in desired.groups and group is None:  # taken out of its list
+        return ctx.refused(
+            f"disk {disk.name} is still in volume group {pv.group}, which does not list it",
+            f"{where} is in use by that group; no disk is taken out of a group unless another one replaces it",
+            f"list it under [groups.{pv.group}] again, or have another disk take its place (`lunmirror explain replaces`)",
+        )
     if pv.group:
         return ctx.refused(
             f"disk {disk.name} belongs to volume group {pv.group}, not to {group or 'any declared group'}",

@@ -4,6 +4,7 @@ from typing import TypeAlias
 
 from lunmirror.engine.desired import Desired, Group
 from lunmirror.engine.model import Observed, Present, Seen, Unknown, World, facts_of
+from lunmirror.engine.plain import named
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.host.sysfs import text
@@ -90,11 +91,11 @@ def _group(
     hidden = [name for name, lun in luns.items() if lun is None]
     if hidden:
         # Its members may all lie on what cannot be seen: out of sight is not absent.
-        return Unknown(f"disk {', '.join(hidden)} cannot be seen, and the group may exist there")
+        return Unknown(f"{named('disk', hidden)} cannot be seen, and the group may exist there")
     swapped = [name for name, lun in luns.items() if lun and lun.pv and lun.pv.strange]
     if swapped:
         return Unknown(
-            f"disk {', '.join(swapped)} shows what belongs to another, so the group's own disks are not in sight"
+            f"what belongs to another is on {named('disk', swapped)}, so the group's own disks are not in sight"
         )
     return _namesake(group, seen, known, made_for, here, reader)
 

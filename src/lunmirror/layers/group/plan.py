@@ -21,6 +21,7 @@ import json
 
 from lunmirror.engine.desired import Desired, Disk
 from lunmirror.engine.model import Drift, Kind, Plan, Present, Ref, Risk, Run, Unknown, World
+from lunmirror.engine.plain import named
 from lunmirror.layers.context import joined
 from lunmirror.layers.group import ownership
 from lunmirror.layers.group.context import GroupContext
@@ -72,7 +73,7 @@ def _make(ctx: GroupContext, here: str) -> Plan:
     disks = ctx.group.disks
     lacking = [d for d in disks if d not in ctx.ready and Ref("disk", d) not in ctx.pending]
     if lacking:
-        why = f"disk {', '.join(lacking)} has no physical volume that may be used"
+        why = f"there is no physical volume that may be used on {named('disk', lacking)}"
         next = "see the findings for the disk; the next pass goes on from here"
         return ctx.blocked(f"group {ctx.group.name} cannot be made yet", why, next)
     places = ctx.places(list(disks))
@@ -103,7 +104,7 @@ def _extend(ctx: GroupContext, facts: VolumeGroup, leaving: dict[str, Disk]) -> 
         return None
     if not whole_but_for(facts, leaving):
         why = "the group misses a member, and changing it now would flag that member as lost"
-        what = f"disk {', '.join(joining)} cannot join group {ctx.group.name} yet"
+        what = f"{named('disk', joining)} cannot join group {ctx.group.name} yet"
         blocked = ctx.blocked(what, why, "bring the missing server back first", "disks")
         return joined((blocked, _undeclared(ctx, facts, leaving)))
     places = ctx.places(joining)

@@ -8,6 +8,7 @@ is compared.
 
 from lunmirror.engine import journal
 from lunmirror.engine.model import Drift, Finding, Kind, Plan, Risk, Run, Step
+from lunmirror.engine.plain import exactly
 from lunmirror.host import paths
 from lunmirror.layers.volume import replace, trust
 from lunmirror.layers.volume.context import VolumeContext
@@ -194,7 +195,7 @@ def _rebuild(ctx: VolumeContext, facts: LogicalVolume, entry: journal.Entry, leg
     words = [word for leg in legs for pv in leg.pvs for word in ("--rebuild", ctx.device_of(pv))]
     copied = facts.size * len(legs)
     again = ctx.change(
-        f"copy the leg of {ctx.volume.id} on server {names} again in full ({copied} bytes) from server {good}",
+        f"copy the leg of {ctx.volume.id} on server {names} again in full ({exactly(copied)}) from server {good}",
         ctx.lvm("lvchange", "-y", *words, ctx.volume.id),
         Drift(f"{ctx.volume.key}.legs", "every leg trusted", untrusted(ctx, entry, legs)),
         risk=Risk.ONLINE,

@@ -18,6 +18,7 @@ from lunmirror.engine.model import (
     WriteFile,
     facts_of,
 )
+from lunmirror.engine.plain import exactly
 from lunmirror.host import paths
 from lunmirror.layers.context import NOT_LOOKED_AT, Context
 from lunmirror.layers.disk.facts import devices_guarded
@@ -124,7 +125,7 @@ class VolumeContext(Context):
 
     def size_text(self) -> str:
         size = self.volume.size
-        return f"{size.extents} extents" if size.extents is not None else f"{size.bytes} bytes"
+        return f"{size.extents} extents" if size.bytes is None else exactly(size.bytes)
 
     def unfit(self, legs: tuple[str, ...], extents: int) -> Plan | None:
         """Why these disks cannot take that many more extents each; None if they can."""
@@ -139,7 +140,9 @@ class VolumeContext(Context):
                 return self.blocked("cannot be changed yet", why, f"see the findings for disk {disk}")
             free = (member.free + self._unused(member)) // self.group.extent_size
             if free < extents:
-                why = f"disk {disk} has {free} free extents of {self.group.extent_size} bytes, {extents} are needed"
+                why = (
+                    f"disk {disk} has {free} free extents of {exactly(self.group.extent_size)}, {extents} are needed"
+                )
                 return self.refused("does not fit", why, self._how_to_enlarge(disk), "size")
         return None
 
@@ -180,8 +183,8 @@ class VolumeContext(Context):
                 self.lvm("pvresize", member.device),
                 Drift(
                     f"{self.volume.key}.size",
-                    f"{member.room} bytes of {member.device} in use",
-                    f"{member.size} bytes",
+                    f"{exactly(member.room)} of {member.device} in use",
+                    exactly(member.size),
                 ),
                 risk=Risk.ONLINE,
             )

@@ -23,7 +23,7 @@ def misplaced(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
         for disk in filter(None, ctx.disks_of(leg)):
             if disk not in ctx.volume.legs:
                 why = f"its leg {leg.name} lies on disk {disk}"
-                next = f"declare {disk} among its legs, or move the leg yourself"
+                next = f"declare {disk} among its legs (and in its group), or move the leg yourself"
                 return ctx.refused("has a leg where none is declared", why, next, "legs")
             server = ctx.desired.disks[disk].server
             if servers.get(server, leg.name) != leg.name:

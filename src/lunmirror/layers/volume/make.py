@@ -1,6 +1,7 @@
 """A volume that is not there: made with one leg on each declared disk, and marked as ours in the same commit."""
 
 from lunmirror.engine.model import Drift, Plan, Present
+from lunmirror.engine.plain import named
 from lunmirror.layers.scsi.facts import refused
 from lunmirror.layers.volume import region
 from lunmirror.layers.volume.context import VolumeContext
@@ -12,7 +13,7 @@ def cache_refused(ctx: VolumeContext, names: tuple[str, ...]) -> Plan | None:
     refuse = [name for name in names if _refused(ctx, name)]
     if not refuse:
         return None
-    why = f"the write cache of disk {', '.join(refuse)} is not as declared"
+    why = f"the write cache of {named('disk', refuse)} is not as declared"
     return ctx.blocked("gets no leg there", why, "see the findings for its cache")
 
 

@@ -6,6 +6,7 @@ than 16 MiB). With large ones more is copied after an outage: each region that w
 """
 
 from lunmirror.engine.model import Drift, Plan, Risk
+from lunmirror.engine.plain import exactly
 from lunmirror.layers.volume.context import VolumeContext
 from lunmirror.layers.volume.facts import LogicalVolume
 
@@ -55,6 +56,6 @@ def change(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     return ctx.steps(
         f"set the region size of {ctx.volume.id} to {mib:g} MiB: that much is copied after an outage for one write",
         ctx.lvm("lvconvert", "-y", "--regionsize", words(region), ctx.volume.id),
-        Drift(f"{ctx.volume.key}.region_size", f"{region} bytes", f"{facts.region} bytes"),
+        Drift(f"{ctx.volume.key}.region_size", exactly(region), exactly(facts.region)),
         risk=Risk.ONLINE,
     )

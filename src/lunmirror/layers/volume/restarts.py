@@ -23,6 +23,7 @@ The distrust is on the disk before the new connection is, so a pass that dies in
 
 from lunmirror.engine import journal
 from lunmirror.engine.model import Drift, Finding, Guard, Kind, Plan, Present, Run, Seen, Step, Unknown
+from lunmirror.engine.plain import named
 from lunmirror.host import paths
 from lunmirror.layers.volume import choose
 from lunmirror.layers.volume.context import VolumeContext
@@ -183,8 +184,12 @@ def _has_mark(marks: Seen[tuple[str, ...]]) -> bool:
 def _every(ctx: VolumeContext, facts: LogicalVolume, marks: tuple[Step, ...], now_on: journal.Entry) -> Plan:
     """No leg is left that could be the source."""
     known = _verdicts(facts, facts.past.facts, RESTARTED) if isinstance(facts.past, Present) else ()
-    names = ", ".join(map(ctx.server_of, known))
-    why = f"server {names} was restarted, or may have been, with a volatile write cache: what it acknowledged last may be lost"
+    servers = [ctx.server_of(pv) for pv in known]
+    were, they = ("were", "they") if len(servers) > 1 else ("was", "it")
+    why = (
+        f"{named('server', servers)} {were} restarted, or may have been, with a volatile write cache: what {they}"
+        " acknowledged last may be lost"
+    )
     compared = now_on.scrub == "compare"
     next_ = (
         "nothing: its legs are compared in full" if compared else "check what uses it (the file system, the database)"

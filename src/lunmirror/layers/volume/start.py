@@ -18,6 +18,7 @@ its first leg, whichever that is.
 
 from lunmirror.engine import journal
 from lunmirror.engine.model import Drift, Plan, Present, Risk, Run, Step, Unknown
+from lunmirror.engine.plain import exactly, named
 from lunmirror.layers.session.facts import NoSession, Session
 from lunmirror.layers.volume import choose, repair, restarts, trust
 from lunmirror.layers.volume.context import VolumeContext
@@ -54,7 +55,7 @@ def _word(facts: LogicalVolume) -> LegSuperblocks:
 def _all_older(ctx: VolumeContext, facts: LogicalVolume, verdict: trust.Verdict) -> Plan:
     why = "; ".join(f"the leg on server {ctx.server_of(pv)}: {reason}" for pv, (_, reason) in verdict.older.items())
     if entry := ctx.past(facts):
-        why += f"; the newest, as noted {entry.since}, was on server {', '.join(map(ctx.server_of, entry.running))}"
+        why += f"; the newest, as noted {entry.since}, was on {named('server', map(ctx.server_of, entry.running))}"
     one = next(leg for leg in facts.legs if set(leg.pvs) & set(verdict.older))
     next_ = (
         "if servers put back an earlier state of their disks, have them bring back the newest; or, if what is newer may be"
@@ -237,7 +238,7 @@ def _why_without(ctx: VolumeContext, facts: LogicalVolume, hidden: list[Leg]) ->
         verdict = trust.judge(facts._replace(past=Present(journal.trusting(entry, ()))))
         reason = "; ".join(filter(None, (trust.evidence(verdict, pv) for leg in there for pv in leg.pvs)))
         words.append(f"{choose.untrusted(ctx, entry, there)}{f' ({reason})' if reason else ''}")
-        words.append(f"to be copied again in full, {facts.size * len(there)} bytes")
+        words.append(f"to be copied again in full, {exactly(facts.size * len(there))}")
     return "; ".join(words)
 
 
