@@ -171,8 +171,8 @@ def _findings(found: tuple[Finding, ...], desired: Desired | None, style: Style,
     notes = [f for f in found if f.kind is Kind.NOTE]
     lines = []
     for note in notes:
-        brief = not verbose and not _is_undeclared(note, desired)
-        lines += finding_lines(note._replace(why="", next="") if brief else note, style, verbose)
+        brief = note._replace(what=f"{note.what} (-v: why, and how to acknowledge it)", why="", next="")
+        lines += finding_lines(note if verbose or _is_undeclared(note, desired) else brief, style, verbose)
     if desired is None or verbose:
         rest = sorted((f for f in found if f.kind is not Kind.NOTE), key=_weight)
         return lines + [line for f in rest for line in finding_lines(f, style, verbose)]
