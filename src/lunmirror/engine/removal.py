@@ -33,6 +33,7 @@ from lunmirror.engine.model import (
     World,
     WriteFile,
 )
+from lunmirror.engine.plain import exactly
 from lunmirror.host import paths
 from lunmirror.host.mountinfo import Entry, read_mounts
 from lunmirror.host.protocol import Reader
@@ -246,7 +247,7 @@ def _disk(name: str, desired: Desired, seen: World) -> Plan:
         elif not facts.whole or not member.device or member.missing:
             why = "a member of the group is out of sight, or flagged missing"
         elif member.free != member.size:
-            why = f"{member.size - member.free} bytes of it are in use (`lvs -a -o+devices` shows by what)"
+            why = f"{exactly(member.size - member.free)} of it are in use (`lvs -a -o+devices` shows by what)"
         elif len(facts.members) < 2:
             why = "it is the only one of the group"
         elif any(disk.replaces == name for disk in desired.disks.values()):
