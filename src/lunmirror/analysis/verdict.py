@@ -200,7 +200,7 @@ def _judged(
     means = _means(state, volume, facts, report.seen, desired, health)
     if facts is None and all(s.away for s in standing if s.name in {desired.disks[d].server for d in volume.legs}):
         means = Clause("nobody can use it while its servers are away")
-    elif facts is None and _has_steps(volume, report, desired):
+    elif health.words.startswith(healths.UNSEEN) and _has_steps(volume, report, desired):
         means = Clause("not in service yet: what it rests on is not there")
     cause, action = _cause(reported, volume, mine, report, desired, standing, health)
     if action.startswith("nothing:"):
