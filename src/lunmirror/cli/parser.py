@@ -101,7 +101,6 @@ MEANT_VERBS = {
     **dict.fromkeys(
         (
             "fix",
-            "heal",
             "reconcile",
             "refresh",
             "resync",
