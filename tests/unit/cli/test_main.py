@@ -253,7 +253,7 @@ def test_check_remarks_on_a_secret_that_can_be_guessed(capsys: pytest.CaptureFix
 def test_explain_lists_what_a_word_may_mean(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "size"]) == 0
     said = capsys.readouterr().out
-    assert [line.split()[0] for line in said.splitlines()] == ["disks.*.size", "groups.*.volumes.*.size"]
+    assert {"disks.*.size", "groups.*.volumes.*.size"} <= {line.split()[0] for line in said.splitlines()}
     assert main(["explain"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == len(config.search(""))
     assert main(["explain", "command_timeout"]) == 0
