@@ -38,8 +38,9 @@ PROGRAM = """
 import marshal, os, sys
 sys.path.insert(0, {src!r})
 from lunmirror.host import paths
-for name in ("RUN_DIR", "COMPILED", "FLAPPING", "RUN_LOCK", "STUCK"):
-    setattr(paths, name, getattr(paths, name).replace("/run/lunmirror", {run!r}))
+for name, value in list(vars(paths).items()):
+    if isinstance(value, str) and value.startswith(("/run/lunmirror", "/var/lib/lunmirror")):  # never this machine's own
+        setattr(paths, name, value.replace("/run/lunmirror", {run!r}).replace("/var/lib/lunmirror", {run!r} + ".state"))
 paths.DM_CONTROL = {run!r} + ".control"
 from lunmirror.engine import model
 from lunmirror.cli import needs
@@ -94,10 +95,14 @@ def cost(argv: list[str]) -> Cost:
 
 def prepared(stage: Stage, toml: str, directory: Path) -> list[str]:
     """The command line of a pass with nothing to do over this machine, run once: that compiles what can be compiled."""
-    (directory / "tape").write_bytes(marshal.dumps(dict(_taped(key, answer) for key, answer in recorded(stage).items())))
+    (directory / "tape").write_bytes(
+        marshal.dumps(dict(_taped(key, answer) for key, answer in recorded(stage).items()))
+    )
     (directory / "lunmirror.toml").write_text(toml)
     (directory / "lunmirror.toml").chmod(0o600)
-    source = PROGRAM.format(src=str(ROOT / "src"), run=str(directory / "run"), tape=str(directory / "tape"), asked=ASKED)
+    source = PROGRAM.format(
+        src=str(ROOT / "src"), run=str(directory / "run"), tape=str(directory / "tape"), asked=ASKED
+    )
     (directory / "program.py").write_text(source)
     program = [sys.executable, str(directory / "program.py"), "apply", "--config", str(directory / "lunmirror.toml")]
     cost(program)
@@ -118,7 +123,9 @@ def main() -> int:
         pairs = [(cost(program).cpu, cost(bare).cpu) for _ in range(runs)]
     own, yardstick = (quartile(list(column)) for column in zip(*pairs, strict=True))
     bound = BOUND_MS / YARDSTICK_MS
-    print(f"a pass with nothing to do: {own:.1f} ms CPU; python3 -c pass: {yardstick:.1f} ms; {own / yardstick:.1f} times, bound {bound:.1f}")
+    print(
+        f"a pass with nothing to do: {own:.1f} ms CPU; python3 -c pass: {yardstick:.1f} ms; {own / yardstick:.1f} times, bound {bound:.1f}"
+    )
     return int(own / yardstick > bound) | growth(max(4, runs // 10), yardstick)
 
 

@@ -48,10 +48,30 @@ def kvm_works(image):
         return False
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "serial")
-        command = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-m", "512",
-                   "-smp", "2", *OPTIONS["kvm"], "-serial", f"file:{log}", "-kernel", image.kernel, "-initrd", image.initrd,
-                   "-append", "console=ttyS0 panic=-1 root=/dev/none"]
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as qemu:
+        command = [
+            "qemu-system-x86_64",
+            "-nodefaults",
+            "-no-user-config",
+            "-display",
+            "none",
+            "-no-reboot",
+            "-m",
+            "512",
+            "-smp",
+            "2",
+            *OPTIONS["kvm"],
+            "-serial",
+            f"file:{log}",
+            "-kernel",
+            image.kernel,
+            "-initrd",
+            image.initrd,
+            "-append",
+            "console=ttyS0 panic=-1 root=/dev/none",
+        ]
+        with subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as qemu:
             deadline = time.monotonic() + TRIAL_SECONDS
             try:
                 while time.monotonic() < deadline and qemu.poll() is None:

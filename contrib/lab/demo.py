@@ -259,7 +259,11 @@ class Demo:
         waits = by_layer.pop("disk", [])
         self.expect(all("wait for LUN" in title for *_, title in waits), "no disk was written to")
         activated = by_layer.pop("volume", [])
-        at_most = ("activate ", "note that ", "leave a mark ")  # what the journal and the server are to remember of it
+        at_most = (
+            "activate ",
+            "note that ",
+            "leave a mark ",
+        )  # what the journal and the server are to remember of it
         self.expect(all(title.startswith(at_most) for *_, title in activated), "the volume was at most activated")
         self.expect(not by_layer, f"nothing else was done {sorted(by_layer) or ''}".rstrip())
         self.expect(all(mark == "✓" for mark, *_ in steps), "every step was done")
@@ -450,7 +454,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--wheel", type=Path, help="the lunmirror to install (default: built from this checkout)")
     parser.add_argument(
-        "--no-drill", dest="drill", action="store_false", help="end before the drill and the same outage under the defaults"
+        "--no-drill",
+        dest="drill",
+        action="store_false",
+        help="end before the drill and the same outage under the defaults",
     )
     parser.add_argument("--keep", action="store_true", help="leave the machine running at the end, until Ctrl-C")
     arguments = parser.parse_args()

@@ -126,17 +126,43 @@ def fill(work, image):
     tree, wheels = work / "tree", work / "wheels"
     call("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lunmirror-lab", "-f", image.key)
     say("downloading lunmirror's dependencies")
-    call(sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:", "--python-version", RELEASES[image.release],
-         "--implementation", "cp", "--platform", "manylinux2014_x86_64", "--platform", "manylinux_2_17_x86_64",
-         "-d", wheels, "-r", GUEST / "requirements.txt")
+    call(
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--only-binary=:all:",
+        "--python-version",
+        RELEASES[image.release],
+        "--implementation",
+        "cp",
+        "--platform",
+        "manylinux2014_x86_64",
+        "--platform",
+        "manylinux_2_17_x86_64",
+        "-d",
+        wheels,
+        "-r",
+        GUEST / "requirements.txt",
+    )
     say(f"bootstrapping Debian's {image.release} (about two minutes)")
     settings = {"GUEST": GUEST, "WHEELS": wheels, "KEY": f"{image.key}.pub"}
     hook = " ".join(f"{name}='{value}'" for name, value in settings.items()) + f" '{GUEST}/customize.sh' \"$1\""
     lists = (GUEST / "packages.txt", GUEST / f"packages-{image.release}.txt")
     packages = ",".join(word for path in lists if path.exists() for word in path.read_text().split())
     excluded = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("man", "doc", "locale", "info")]
-    as_root("mmdebstrap", "--quiet", "--variant=apt", f"--include={packages}", *excluded,
-            "--aptopt=APT::Install-Recommends false", f"--customize-hook={hook}", image.release, tree)
+    as_root(
+        "mmdebstrap",
+        "--quiet",
+        "--variant=apt",
+        f"--include={packages}",
+        *excluded,
+        "--aptopt=APT::Install-Recommends false",
+        f"--customize-hook={hook}",
+        image.release,
+        tree,
+    )
     # mmdebstrap empties it at its end, and an empty one makes systemd's first boot preset (enable) every unit.
     as_root("tee", tree / "etc/machine-id", input="0123456789abcdef0123456789abcdef\n")
     say("making the disks")
@@ -152,8 +178,19 @@ def fill(work, image):
 
 def make_disk(path, size, *options):
     call("truncate", "-s", size, path)
-    command = ["env", f"MKE2FS_CONFIG={GUEST}/mke2fs.conf", "mke2fs", "-q", "-F", "-t", "ext4",
-               "-E", "lazy_itable_init=1,lazy_journal_init=1", *options, path]
+    command = [
+        "env",
+        f"MKE2FS_CONFIG={GUEST}/mke2fs.conf",
+        "mke2fs",
+        "-q",
+        "-F",
+        "-t",
+        "ext4",
+        "-E",
+        "lazy_itable_init=1,lazy_journal_init=1",
+        *options,
+        path,
+    ]
     as_root(*command)
     as_root("chmod", "a=r", path)
 
@@ -167,11 +204,22 @@ def name_luns(path):
 
 
 def install_host_packages():
-    missing = sorted({package for program, package in HOST_PACKAGES.items() if not shutil.which(program, path=search_path())})
+    missing = sorted(
+        {package for program, package in HOST_PACKAGES.items() if not shutil.which(program, path=search_path())}
+    )
     if missing:
         say(f"installing host packages: {' '.join(missing)}")
         as_root("apt-get", "update", "-qq")
-        as_root("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing)
+        as_root(
+            "env",
+            "DEBIAN_FRONTEND=noninteractive",
+            "apt-get",
+            "install",
+            "-y",
+            "-qq",
+            "--no-install-recommends",
+            *missing,
+        )
 
 
 def search_path():
@@ -188,8 +236,14 @@ def as_root(*words, input=None):
 
 def call(*words, input=None):
     """Runs a program of the host quietly; LabError with what it printed if it fails."""
-    done = subprocess.run([str(word) for word in words], input=input, text=True, env=os.environ | {"PATH": search_path()},
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    done = subprocess.run(
+        [str(word) for word in words],
+        input=input,
+        text=True,
+        env=os.environ | {"PATH": search_path()},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     if done.returncode:
         raise LabError(f"{' '.join(map(str, words))}: exit {done.returncode}\n{done.stdout[-4000:]}")
     return done.stdout

@@ -223,15 +223,23 @@ class Machine:
         """Writes a file in the guest, folders included, synced to its disk."""
         data = data.encode() if isinstance(data, str) else bytes(data)
         for offset in range(0, max(len(data), 1), PIECE):
-            piece = data[offset:offset + PIECE]
-            self._agent().ask("put", path=str(path), offset=offset, mode=mode, last=offset + PIECE >= len(data),
-                              data=base64.b64encode(piece).decode())
+            piece = data[offset : offset + PIECE]
+            self._agent().ask(
+                "put",
+                path=str(path),
+                offset=offset,
+                mode=mode,
+                last=offset + PIECE >= len(data),
+                data=base64.b64encode(piece).decode(),
+            )
 
     def get(self, path):
         """The bytes of a file in the guest."""
         whole = b""
         while True:
-            piece = base64.b64decode(self._agent().ask("get", path=str(path), offset=len(whole), length=PIECE)["data"])
+            piece = base64.b64decode(
+                self._agent().ask("get", path=str(path), offset=len(whole), length=PIECE)["data"]
+            )
             whole += piece
             if len(piece) < PIECE:
                 return whole
@@ -240,8 +248,22 @@ class Machine:
         """Installs our wheel into /opt/lunmirror, without a network, and links it into /usr/local/sbin."""
         there = f"/tmp/{Path(wheel).name}"
         self.put(there, Path(wheel).read_bytes())
-        self.run(["/opt/lunmirror/bin/python", "-m", "pip", "install", "--quiet", "--no-index", "--no-deps",
-                  "--no-cache-dir", "--force-reinstall", "--disable-pip-version-check", there], timeout=300)
+        self.run(
+            [
+                "/opt/lunmirror/bin/python",
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--no-index",
+                "--no-deps",
+                "--no-cache-dir",
+                "--force-reinstall",
+                "--disable-pip-version-check",
+                there,
+            ],
+            timeout=300,
+        )
         self.run("ln -sfn /opt/lunmirror/bin/lunmirror /usr/local/sbin/lunmirror && sync")
 
     def ssh_port(self):
@@ -268,7 +290,18 @@ class Machine:
 
     def _make_overlays(self):
         for name in DISKS:
-            images.call("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", self.image.folder / f"{name}.raw", self.disk(name))
+            images.call(
+                "qemu-img",
+                "create",
+                "-q",
+                "-f",
+                "qcow2",
+                "-F",
+                "raw",
+                "-b",
+                self.image.folder / f"{name}.raw",
+                self.disk(name),
+            )
 
     def _resume_warm(self, begun):
         warm = warm_folder(self.image, self.accel)
@@ -279,25 +312,66 @@ class Machine:
 
     def _launch(self, *extra):
         command = [
-            "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-machine", "q35",
-            "-m", MEMORY, "-smp", PROCESSORS, *accel.OPTIONS[self.accel], "-rtc", "base=utc",
-            "-kernel", self.image.kernel, "-initrd", self.image.initrd, "-append", KERNEL_LINE,
-            "-chardev", "file,id=console,path=console.log,append=on", "-serial", "chardev:console",
-            "-chardev", "socket,id=agent,path=agent.sock,server=on,wait=off", "-device", "virtio-serial-pci",
-            "-device", "virtserialport,chardev=agent,name=org.lunmirror.lab",
-            "-qmp", "unix:qmp.sock,server=on,wait=off", "-device", "virtio-rng-pci",
-            "-netdev", "user,id=net0,restrict=on", "-device", "virtio-net-pci,netdev=net0,romfile=",
+            "qemu-system-x86_64",
+            "-nodefaults",
+            "-no-user-config",
+            "-no-reboot",
+            "-display",
+            "none",
+            "-machine",
+            "q35",
+            "-m",
+            MEMORY,
+            "-smp",
+            PROCESSORS,
+            *accel.OPTIONS[self.accel],
+            "-rtc",
+            "base=utc",
+            "-kernel",
+            self.image.kernel,
+            "-initrd",
+            self.image.initrd,
+            "-append",
+            KERNEL_LINE,
+            "-chardev",
+            "file,id=console,path=console.log,append=on",
+            "-serial",
+            "chardev:console",
+            "-chardev",
+            "socket,id=agent,path=agent.sock,server=on,wait=off",
+            "-device",
+            "virtio-serial-pci",
+            "-device",
+            "virtserialport,chardev=agent,name=org.lunmirror.lab",
+            "-qmp",
+            "unix:qmp.sock,server=on,wait=off",
+            "-device",
+            "virtio-rng-pci",
+            "-netdev",
+            "user,id=net0,restrict=on",
+            "-device",
+            "virtio-net-pci,netdev=net0,romfile=",
         ]
         for name in DISKS:
             # unsafe: a guest's flush reaches the host's page cache, which outlives a killed QEMU, and no further.
-            command += ["-drive", f"file={name}.qcow2,if=none,id={name},format=qcow2,cache=unsafe,discard=unmap",
-                        "-device", f"virtio-blk-pci,drive={name},serial={name}"]
+            command += [
+                "-drive",
+                f"file={name}.qcow2,if=none,id={name},format=qcow2,cache=unsafe,discard=unmap",
+                "-device",
+                f"virtio-blk-pci,drive={name},serial={name}",
+            ]
         for name in ("agent.sock", "qmp.sock"):
             (self.workdir / name).unlink(missing_ok=True)
         with open(self.workdir / "qemu.log", "ab") as log:
             self.qemu = _launcher.submit(
-                subprocess.Popen, [*command, *extra], cwd=self.workdir, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                preexec_fn=_die_with_parent, start_new_session=True,
+                subprocess.Popen,
+                [*command, *extra],
+                cwd=self.workdir,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=_die_with_parent,
+                start_new_session=True,
             ).result()
         self.monitor = Monitor(self._connect("qmp.sock"))
         self.agent = Agent(self._connect("agent.sock"))
@@ -315,7 +389,9 @@ class Machine:
                 except (FileNotFoundError, ConnectionRefusedError):
                     sock.close()
                     if self.qemu.poll() is not None or time.monotonic() > deadline:
-                        raise LabError(f"QEMU did not start: {(self.workdir / 'qemu.log').read_text()[-2000:]}") from None
+                        raise LabError(
+                            f"QEMU did not start: {(self.workdir / 'qemu.log').read_text()[-2000:]}"
+                        ) from None
                     time.sleep(0.02)
         finally:
             os.close(folder)
@@ -492,9 +568,20 @@ class Monitor:
 
 # --- a booted machine, kept ----------------------------------------------------------------------
 
+
 def warm_folder(image, acceleration):
     """Overlays that hold the snapshot 'warm' of a machine just booted; made once for each way to start QEMU."""
-    way = json.dumps([acceleration, accel.OPTIONS[acceleration], MEMORY, PROCESSORS, KERNEL_LINE, accel.qemu_version(), os.uname().release])
+    way = json.dumps(
+        [
+            acceleration,
+            accel.OPTIONS[acceleration],
+            MEMORY,
+            PROCESSORS,
+            KERNEL_LINE,
+            accel.qemu_version(),
+            os.uname().release,
+        ]
+    )
     folder = image.folder / f"warm-{hashlib.sha256(way.encode()).hexdigest()[:12]}"
     with images.cache_lock():
         if not folder.exists():
@@ -530,8 +617,15 @@ def _die_with_parent():
 
 
 def _result(answer):
-    return Result(answer["rc"], _text(answer["out"]), _text(answer["err"]), answer["seconds"],
-                  answer["user"], answer["system"], answer["maxrss_kib"])
+    return Result(
+        answer["rc"],
+        _text(answer["out"]),
+        _text(answer["err"]),
+        answer["seconds"],
+        answer["user"],
+        answer["system"],
+        answer["maxrss_kib"],
+    )
 
 
 def _text(data):

@@ -19,8 +19,20 @@ MEASURED = {
     "venv python": "/opt/lunmirror/bin/python -c pass",
     "dmsetup status": "dmsetup status",
     "lvm fullreport": "lvm fullreport -a --nolocking --reportformat json",
-} | {f"import {name}": f"/opt/lunmirror/bin/python -c 'import {name}'" for name in (
-    "pydantic", "structlog", "jinja2", "tomli", "dataclasses", "argparse", "subprocess", "json", "typing")}
+} | {
+    f"import {name}": f"/opt/lunmirror/bin/python -c 'import {name}'"
+    for name in (
+        "pydantic",
+        "structlog",
+        "jinja2",
+        "tomli",
+        "dataclasses",
+        "argparse",
+        "subprocess",
+        "json",
+        "typing",
+    )
+}
 
 
 def timed(label, work):
@@ -121,7 +133,10 @@ def main():
         assert len(disks(machine)) == 2
         timed("cut, stop, crash, hang and their cures", lambda: faults(machine))
         durable(machine)
-        timed("writer on a file", lambda: machine.run("writer /root/w --log /root/wl --seconds 2 && writer verify /root/w /root/wl"))
+        timed(
+            "writer on a file",
+            lambda: machine.run("writer /root/w --log /root/wl --seconds 2 && writer verify /root/w /root/wl"),
+        )
         if "--measure" in sys.argv:
             measure(machine)
         machine.run("iscsiadm -m node -U all")

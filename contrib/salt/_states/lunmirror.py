@@ -33,7 +33,12 @@ def converged(name, config="/etc/lunmirror/lunmirror.toml", lock_wait="120s", fa
     fine = report["exit"] in (0, 2) or (report["exit"] == 3 and not fail_on_degraded)
     said = [*failed, *(_sentence(one) for one in serious)] or [report["result"]]
     changes = {step["title"]: step["how"] for step in steps}
-    return {**answer, "changes": changes, "result": (None if test and steps else True) if fine else False, "comment": "\n".join(said)}
+    return {
+        **answer,
+        "changes": changes,
+        "result": (None if test and steps else True) if fine else False,
+        "comment": "\n".join(said),
+    }
 
 
 def _sentence(one):

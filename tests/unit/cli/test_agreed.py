@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from apart import move
 from lunmirror.cli import agreed
 from lunmirror.config import sources
 from lunmirror.engine.errors import LunmirrorError
@@ -18,8 +19,7 @@ LOGIN = Step(Ref("session", "filer1"), "log in", Run(("iscsiadm", "--login")), (
 def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "machine-id").write_text("0123456789abcdef0123456789abcdef\n")
     monkeypatch.setattr(paths, "MACHINE_ID", str(tmp_path / "machine-id"))
-    monkeypatch.setattr(paths, "STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setattr(paths, "PLANS", str(tmp_path / "state" / "plans.json"))
+    move(monkeypatch, paths.STATE_DIR, tmp_path / "state")
     monkeypatch.setattr(sources, "read", lambda path: [(path, "version = 1\n")])
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from apart import move
 from lunmirror import config
 from lunmirror.analysis.news import ident
 from lunmirror.cli import needs
@@ -53,11 +54,9 @@ def _machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A root's machine with a right configuration, where nothing is real."""
     (tmp_path / "sys").mkdir()
     monkeypatch.setattr(paths, "SYS_BLOCK", str(tmp_path / "sys"))
-    monkeypatch.setattr(paths, "RUN_DIR", str(tmp_path / "run"))
+    move(monkeypatch, paths.RUN_DIR, tmp_path / "run")
+    move(monkeypatch, paths.STATE_DIR, tmp_path / "state")
     monkeypatch.setattr(paths, "DM_CONTROL", str(tmp_path / "control"))
-    monkeypatch.setattr(paths, "COMPILED", str(tmp_path / "run" / "desired.json"))
-    monkeypatch.setattr(paths, "REPORTED", str(tmp_path / "run" / "reported.json"))
-    monkeypatch.setattr(paths, "HISTORY", str(tmp_path / "state" / "history.jsonl"))
     monkeypatch.setattr(paths, "CONFIG", str(ROOT / "etc" / "lunmirror" / "lunmirror.toml"))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(needs.child, "find", lambda program: f"/usr/sbin/{program}")
@@ -271,8 +270,8 @@ def test_a_wrong_configuration_is_78_and_changes_nothing(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
 ) -> None:
     monkeypatch.undo()
-    monkeypatch.setattr(paths, "RUN_DIR", str(tmp_path / "run"))
-    monkeypatch.setattr(paths, "COMPILED", str(tmp_path / "run" / "desired.json"))
+    move(monkeypatch, paths.RUN_DIR, tmp_path / "run")
+    move(monkeypatch, paths.STATE_DIR, tmp_path / "state")
     monkeypatch.setattr(needs, "check_machine", lambda: None)
     monkeypatch.setattr(waiting, "heed_signals", lambda: None)
     if content is not None:
@@ -529,8 +528,9 @@ from lunmirror.cli import needs
 from lunmirror.cli.main import main
 from lunmirror.host import paths
 from lunmirror.engine.model import Report
-paths.RUN_DIR = {run!r}
-paths.COMPILED = {run!r} + "/desired.json"
+for name, value in list(vars(paths).items()):
+    if isinstance(value, str) and value.startswith(("/run/lunmirror", "/var/lib/lunmirror")):
+        setattr(paths, name, value.replace("/run/lunmirror", {run!r}).replace("/var/lib/lunmirror", {run!r} + ".state"))
 paths.DM_CONTROL = {run!r} + ".control"
 needs.check_machine = needs.check_modules = lambda *_: None
 def run_pass(verb, run, desired, reader, executor=None, detailed=False, flapping=None, attended=True):

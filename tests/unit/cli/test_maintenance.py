@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from apart import move
 from lunmirror import config
 from lunmirror.cli import maintained, needs
 from lunmirror.cli.main import main
@@ -22,7 +23,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
 
 def program(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     """The whole program, but for the machine under it. What is noted beside the journal is in the simulated world."""
-    monkeypatch.setattr(paths, "RUN_DIR", str(tmp_path / "run"))
+    move(monkeypatch, paths.RUN_DIR, tmp_path / "run")
     monkeypatch.setattr(paths, "DM_CONTROL", str(tmp_path / "control"))
     monkeypatch.setattr(paths, "HISTORY", str(tmp_path / "state" / "history.jsonl"))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
