@@ -3,8 +3,6 @@
 import pytest
 from kit import CONFIG, MOUNT, SERVERS, Lab
 
-pytestmark = pytest.mark.unproven
-
 ARTICLE = """
 set -e
 for n in 115 120; do iscsiadm -m discovery -t st -p 192.168.1.$n; done

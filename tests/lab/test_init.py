@@ -2,10 +2,7 @@
 
 import re
 
-import pytest
 from kit import CONFIG, SERVERS, Lab
-
-pytestmark = pytest.mark.unproven
 
 ASK = " ".join(f"--server {name}={SERVERS[name][0]}" for name in ("filer1", "filer2"))
 
