@@ -64,7 +64,7 @@ def test_blank_to_mounted(lab: Lab, shape: Shape) -> None:
     assert_predicted(lab, plan, first)
     after = [lab.last_written(DISKS[disk], shape.lun) for disk in shape.disks]
     assert not set(before) & set(after), "each LUN was written to, and the lab can tell"
-    assert [f["ref"]["layer"] for f in first.findings("degraded")] == ["volume"]
+    assert [f["resource"]["layer"] for f in first.findings("degraded")] == ["volume"]
     assert not first.findings("blocked")
     assert not first.findings("refused")
     assert not in_sync(lab), "the copying was to be under way: nothing was shown about exit 3"

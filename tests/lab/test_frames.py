@@ -28,7 +28,7 @@ def test_large_frames_that_vanish(lab: Lab):
     ran = lab.apply(timeout=600)
     print(ran)
     assert ran.rc in (1, 4), str(ran)
-    refused = [f for f in ran.findings("refused") if f["ref"] == {"layer": "disk", "name": "left"}]
+    refused = [f for f in ran.findings("refused") if f["resource"] == {"layer": "disk", "name": "left"}]
     assert refused, str(ran)
     assert "MTU" in refused[0]["why"]
     assert lab.backing("filer1") == before, "nothing was written"

@@ -18,7 +18,7 @@ def test_a_slow_and_lossy_network(lab: Lab) -> None:
     lab.configure(LAYOUTS["core"])
     before = {disk: lab.backing(DISKS[disk]) for disk in ("left", "right")}
     hopeless = lab.apply(timeout=400)
-    unread = [f["ref"]["name"] for f in hopeless.findings("blocked") if "cannot be established" in f["what"]]
+    unread = [f["resource"]["name"] for f in hopeless.findings("blocked") if "cannot be established" in f["what"]]
     assert bool(unread) == (hopeless.rc == 1), str(hopeless)
     assert {disk: lab.backing(DISKS[disk]) for disk in unread} == {disk: before[disk] for disk in unread}
     lab.run("filer netem filer1 delay 10ms 2ms loss 1%; filer netem filer2 delay 20ms 3ms loss 1%")

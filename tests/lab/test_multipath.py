@@ -56,7 +56,7 @@ def test_a_map_that_joins_two_servers(lab: Lab) -> None:
     before, bytes_before = world.take(lab), [lab.backing(server) for server in servers]
     for ran in (lab.plan(expect=4), lab.apply(expect=4)):
         for disk in ("left", "right"):
-            said = [f for f in ran.findings("refused") if f["ref"] == {"layer": "disk", "name": disk}]
+            said = [f for f in ran.findings("refused") if f["resource"] == {"layer": "disk", "name": disk}]
             assert len(said) == 1, str(ran)
             assert name in said[0]["what"]
             assert disk in said[0]["what"]

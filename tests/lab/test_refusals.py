@@ -90,7 +90,7 @@ def device(lab: Lab, number: int, server: str = "left") -> str:
 
 def refusal(ran: Ran, disk: str) -> dict[str, Any]:
     """The one refusal of a disk; it says what, why and what to do next, and names the disk."""
-    found = [f for f in ran.findings("refused") if f["ref"] == {"layer": "disk", "name": disk}]
+    found = [f for f in ran.findings("refused") if f["resource"] == {"layer": "disk", "name": disk}]
     assert len(found) == 1, str(ran)
     assert ran.rc == 4
     assert disk in found[0]["what"]
