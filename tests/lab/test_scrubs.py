@@ -1,9 +1,12 @@
 """A comparison of the legs that does not come to its end: the kernel ends it, and its status line does not say so."""
 
 import pytest
-from kit import Lab
+from kit import Lab, config
 from test_outages import back, given_up, served_again, whole
-from test_restart import SHORT, journal, start
+from test_restart import journal, start
+
+# Longer than a server's restart takes here, so that no leg fails of it; an outage is waited out.
+MIDDLE = config(policy='stall_budget = "30s"\nboot_wait = "5s"')
 
 
 def comparing(lab: Lab) -> None:
@@ -35,7 +38,7 @@ def outage(lab: Lab) -> None:
 @pytest.mark.unproven
 @pytest.mark.parametrize("end", [snapshot, outage])
 def test_a_comparison_that_was_interrupted_is_begun_again(converged, end) -> None:
-    lab = converged("restart-6s", SHORT)
+    lab = converged("scrubs-30s", MIDDLE)
     comparing(lab)
 
     end(lab)
