@@ -3,7 +3,6 @@
 import json
 import time
 
-import pytest
 from kit import LAYOUTS, MOUNT, Lab
 
 MARK = "/var/lib/lunmirror/maintenance.json"
@@ -67,7 +66,6 @@ def test_a_forgotten_maintenance_ends_by_itself(converged) -> None:
     assert set(lab.on_each_leg().values()) == {witness}
 
 
-@pytest.mark.unproven
 def test_the_leg_of_a_mirror_is_taken_out_and_added_again(converged) -> None:
     lab: Lab = converged("mirror", LAYOUTS["mirror"])
     witness = lab.write_file()

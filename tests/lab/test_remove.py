@@ -1,6 +1,5 @@
 """What is not declared any more, taken out of service on the real machine; its data only by name."""
 
-import pytest
 from kit import LAYOUTS, MOUNT, Lab
 
 ID = "vg0/testlv"
@@ -12,7 +11,6 @@ def undeclared(converged) -> Lab:
     return lab
 
 
-@pytest.mark.unproven
 def test_a_volume_is_taken_out_of_service_and_declared_again(converged) -> None:
     lab = undeclared(converged)
     witness = lab.write_file()
@@ -31,7 +29,6 @@ def test_a_volume_is_taken_out_of_service_and_declared_again(converged) -> None:
     assert set(lab.on_each_leg().values()) == {witness}
 
 
-@pytest.mark.unproven
 def test_what_is_busy_is_left(converged) -> None:
     lab = undeclared(converged)
     lab.spawn(f"sh -c 'cd {MOUNT} && sleep 300'")
@@ -42,7 +39,6 @@ def test_what_is_busy_is_left(converged) -> None:
     assert MOUNT in lab.get("/etc/fstab").decode()
 
 
-@pytest.mark.unproven
 def test_its_data_go_by_name_alone(converged) -> None:
     lab = undeclared(converged)
     lab.lunmirror("remove", ID, "--wipe-data", ID, "--yes", expect=0)
