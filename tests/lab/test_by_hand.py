@@ -119,7 +119,7 @@ def test_what_lvm_would_not_activate_is_reported(converged, how: str) -> None:
     ("command", "words", "undo"),
     [
         ("vgexport vg0", "vgimport vg0", "vgimport vg0"),
-        pytest.param("vgchange -y --systemid other vg0", "system ID", "", marks=pytest.mark.unproven),
+        ("vgchange -y --systemid other vg0", "system ID", ""),
     ],
 )
 def test_a_group_that_is_somebody_elses_was_removed_by_nobody(converged, command: str, words: str, undo: str) -> None:
