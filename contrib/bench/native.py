@@ -39,8 +39,9 @@ import marshal, os, sys
 sys.path.insert(0, {src!r})
 from lunmirror.host import paths
 for name, value in list(vars(paths).items()):
-    if isinstance(value, str) and value.startswith(("/run/lunmirror", "/var/lib/lunmirror")):  # never this machine's own
-        setattr(paths, name, value.replace("/run/lunmirror", {run!r}).replace("/var/lib/lunmirror", {run!r} + ".state"))
+    if isinstance(value, str) and value.startswith("/run/lunmirror"):
+        setattr(paths, name, value.replace("/run/lunmirror", {run!r}))
+paths.HISTORY = {run!r} + ".history"  # what a pass writes for real is never this machine's own
 paths.DM_CONTROL = {run!r} + ".control"
 from lunmirror.engine import model
 from lunmirror.cli import needs
