@@ -46,9 +46,8 @@ def chosen(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
 
 def needless(ctx: VolumeContext, facts: LogicalVolume) -> tuple[Finding, ...]:
     """Where there is nothing to choose: the pass is one as any other."""
-    if ctx.desired.choice is None or ctx.desired.choice[0] != ctx.volume.id or chosen(ctx, facts):
-        return ()
-    if _is_carried_out(ctx.past(facts)) or _is_in_question(ctx, facts, ctx.past(facts)):
+    asked = ctx.desired.choice is not None and ctx.desired.choice[0] == ctx.volume.id
+    if not asked or _is_carried_out(ctx.past(facts)) or chosen(ctx, facts):
         return ()
     why = "there is no split brain, and a choice would throw away a good leg"
     return (ctx.finding(Kind.NOTE, "needs no choice now", why, "nothing: passes repair what there is to repair"),)
