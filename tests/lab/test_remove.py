@@ -1,6 +1,8 @@
 """What is not declared any more, taken out of service on the real machine; its data only by name."""
 
+import pytest
 from kit import LAYOUTS, MOUNT, Lab
+from world import BYSTANDER, add_bystander, told
 
 ID = "vg0/testlv"
 
@@ -47,3 +49,27 @@ def test_its_data_go_by_name_alone(converged) -> None:
     lab.configure(LAYOUTS["core"])
     lab.settle()
     assert lab.mounted()
+
+
+@pytest.mark.unproven
+def test_a_server_that_nothing_needs_is_logged_out_of(converged) -> None:
+    lab: Lab = converged("bystander", LAYOUTS["core"], add_bystander)
+    records = {path for path in lab.records() if BYSTANDER in path}
+    assert records
+    kept = {path: raw for path, raw in lab.records().items() if path not in records}
+    told(lab.lunmirror("remove", BYSTANDER, "--yes", expect=4), "is built on")
+    lab.run("umount /mnt/other; vgchange -an other", timeout=60)
+    device = lab.run("pvs --noheadings -o pv_name -S vg_name=other", timeout=60).stdout.strip()
+    lab.run(f"lvremove -y other; vgremove other; pvremove {device}; mkfs.ext4 -q -F {device}", timeout=120)
+    lab.run(f"mount {device} /mnt/other && udevadm settle")
+    told(lab.lunmirror("remove", BYSTANDER, "--yes", expect=4), "is mounted at /mnt/other")
+    lab.run("umount /mnt/other; udevadm settle")
+    assert BYSTANDER in {about["target"] for about in lab.sessions().values()}
+
+    ran = lab.lunmirror("remove", BYSTANDER, "--yes", expect=0)
+    assert [title.split()[0] for title in ran.titles()] == ["log", "delete"], str(ran)
+    assert BYSTANDER not in {about["target"] for about in lab.sessions().values()}
+    assert lab.records() == kept
+    assert lab.apply(expect=0).titles() == []
+    assert lab.mounted()
+    told(lab.lunmirror("remove", BYSTANDER, "--yes", expect=4), "has no session and no node record")

@@ -1,10 +1,12 @@
 """`lunmirror remove`: what is not declared any more goes out of service in order; its data only if that was asked for."""
 
+from collections.abc import Callable
+
 import pytest
 
 from lunmirror.engine import gate, removal
 from lunmirror.engine.execute import Executor
-from lunmirror.engine.model import Outcome, Plan
+from lunmirror.engine.model import Outcome, Plan, Step
 from lunmirror.engine.reconcile import run_pass
 from sim import byhand
 from sim.disks import Harm
@@ -27,13 +29,26 @@ def wanted(stage: Stage, name: str = ID, wipe: bool = False, host: SimHost | Non
     return gate.enforce(removal.plan(name, wipe, stage.desired, report, host), frozenset())
 
 
-def removed(stage: Stage, name: str = ID, wipe: bool = False, fault: Fault = no_fault) -> list[Outcome]:
+def removed(
+    stage: Stage,
+    name: str = ID,
+    wipe: bool = False,
+    fault: Fault = no_fault,
+    meanwhile: Callable[[Step], object] = lambda step: None,
+) -> list[Outcome]:
+    """`meanwhile`: what happens while the administrator is asked for a step, who then agrees."""
     host = SimHost(stage.world, fault)
     planned = wanted(stage, name, wipe, host)
     assert planned.findings == (), planned.findings
     host.forget()
+
+    def agreed(step: Step) -> bool:
+        meanwhile(step)
+        return True
+
+    allow = removal.StillWanted(agreed, lambda: wanted(stage, name, wipe))
     try:
-        return Executor(host).take(planned.steps)
+        return Executor(host, allow=allow).take(planned.steps)
     finally:
         stage.check()
 
@@ -132,8 +147,40 @@ def test_what_a_hand_made_a_pool_of_it_is_refused(made: dict[str, str]) -> None:
     assert next(iter(made.values())) in planned.findings[0].why
 
 
-def test_a_server_is_refused_with_the_way() -> None:
-    assert "nothing on this machine shows which sessions" in refusal(undeclared(), "filer2")
+def test_a_server_that_is_declared_is_refused_with_the_way() -> None:
+    assert "lunmirror remove TARGET" in refusal(undeclared(), "filer2")
+
+
+@pytest.mark.parametrize("at", ["unmount", "deactivate", "remove volume"])
+def test_renamed_while_it_is_asked_for_nothing_more_is_done(at: str) -> None:
+    """LVM finds no volume with that UUID under the old name, and calls that a success: its journal must stay."""
+    stage = undeclared()
+    stage.world.given_up = {stage.world.active("testlv").uuid}
+
+    def rename(step: Step) -> None:
+        if step.title.startswith(at):
+            byhand.rename(stage.world, "testlv", "kept")
+
+    outcomes = removed(stage, wipe=True, meanwhile=rename)
+    assert "skipped" in {o.status for o in outcomes}
+    assert "kept" in dict(stage.world.metas()["vg0"].lvs)
+    assert journals(stage)
+
+
+def test_with_another_in_its_place_at_the_last_instant_its_journal_stays() -> None:
+    """LVM selects nothing then, and calls that a success."""
+    stage = undeclared()
+    stage.world.given_up = {stage.world.active("testlv").uuid}
+
+    def rename(call: Call) -> str:
+        if call.changes and "lvremove" in call.what:
+            byhand.put_another_in_its_place(stage.world, "testlv", "kept")
+        return ""
+
+    outcomes = removed(stage, wipe=True, fault=rename)
+    assert [o.status for o in outcomes][-2:] == ["done", "skipped"], outcomes
+    assert "kept" in dict(stage.world.metas()["vg0"].lvs)
+    assert journals(stage)
 
 
 def test_with_a_server_away_nothing_is_removed() -> None:

@@ -56,6 +56,15 @@ def rename(world: World, old: str, new: str) -> None:
     world.version += 1
 
 
+def put_another_in_its_place(world: World, name: str, kept: str) -> None:
+    """lvrename of it, and lvcreate of a new one by its old name."""
+    rename(world, name, kept)
+    lvm = Lvm(world, None)
+    meta, lv = _find(lvm, kept)
+    lvm.commit(replace(meta, lvs=(*meta.lvs, (name, replace(lv, uuid=f"another{lv.uuid[7:]}")))))
+    world.version += 1
+
+
 def split_and_track(world: World, name: str, pv: str) -> None:
     """lvconvert --splitmirrors 1 --trackchanges."""
     _change(world, name, tracked=pv)

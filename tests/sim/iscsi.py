@@ -112,6 +112,46 @@ def logout(world: World, target: str, portal: str) -> tuple[int, str, str]:
     return 0, f"Logout of [iface: default, target: {target}, portal: {portal}] successful.\n", ""
 
 
+def end_session(world: World, sid: int) -> tuple[int, str, str]:
+    """iscsiadm -m session -r SID --logout: of any session. Its disks are gone, whatever needs them."""
+    mine = [s for s in world.sessions if s.sid == sid]
+    if not mine:
+        return 21, "", "iscsiadm: No session found.\n"
+    (session,) = mine
+    for disk in session.disks:
+        if any(leg.disk is disk for active in world.actives for leg in active.legs):
+            raise Harm(f"{disk.kernel} is logged out of, and needed")
+    world.sessions.remove(session)
+    for disk in session.disks:
+        disk.gone = True
+    world.version += 1
+    world.advance(2.0)
+    return (
+        0,
+        f"Logout of [sid: {sid}, target: {session.target}, portal: {session.address},{session.port}] successful.\n",
+        "",
+    )
+
+
+def delete_record(world: World, target: str, portal: str) -> tuple[int, str, str]:
+    """iscsiadm -m node -o delete: of every record of the target for that portal; not while a session is there."""
+    address, port = portal.rsplit(":", 1)
+    address = address.strip("[]")
+    mine = [path for path in world.files if path.startswith(f"{nodes(world)}/{target}/{address},{port}")]
+    if not mine:
+        return 21, "", "iscsiadm: No records found\n"
+    if any(s.target == target and s.address == address for s in world.sessions):
+        return (
+            15,
+            "",
+            "iscsiadm: This command will remove the record, but a session is using it. Logout session then rerun.\n",
+        )
+    for path in mine:
+        del world.files[path]
+    world.version += 1
+    return 0, "", ""
+
+
 def restart(world: World) -> tuple[int, str, str]:
     """systemctl restart iscsid: it takes every session up again, at once. Whoever writes then waits, and with one leg out a
     moment's stall of the other is one too many."""

@@ -491,6 +491,8 @@ class Lvm:
                 raise Harm(f"lvremove of {name}, whose data nobody gave up")
             self.commit(replace(meta, lvs=tuple(one for one in meta.lvs if one[0] != name)))
             return 0, f'  Logical volume "{name}" successfully removed.\n', ""
+        if selection.startswith("lv_uuid="):
+            return 0, "", ""  # another volume has the name: nothing is selected, and that is a success
         tag = f"vg_name={group} && lv_name={name} && lv_tags=lunmirror.unformatted && lv_skip_activation=1"
         if selection != tag:
             raise Harm(f"lvremove of {name} by {selection!r}")

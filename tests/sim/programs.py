@@ -273,6 +273,11 @@ PROGRAMS: tuple[tuple[str, Handler], ...] = (
         r"iscsiadm -m node -o new -T (?P<target>\S+) -p (?P<portal>\S+) -I default",
         lambda w, m, s, p: iscsi.new_record(w, m["target"], m["portal"], p),
     ),
+    (r"iscsiadm -m session -r (?P<sid>\d+) --logout", lambda w, m, s, p: iscsi.end_session(w, int(m["sid"]))),
+    (
+        r"iscsiadm -m node -T (?P<target>\S+) -p (?P<portal>\S+) -o delete",
+        lambda w, m, s, p: iscsi.delete_record(w, m["target"], m["portal"]),
+    ),
     (
         r"iscsiadm -m node -T (?P<target>\S+) -p (?P<portal>\S+) -I default --logout",
         lambda w, m, s, p: iscsi.logout(w, m["target"], m["portal"]),

@@ -96,6 +96,8 @@ def _session(world: World, session: Session, put, links, empty) -> None:
             put(f"{root}/{scsi}/scsi_disk/{sid}:0:0:{disk.number}/max_retries", disk.patience["max_retries"])
             put(f"{root}/{scsi}/scsi_disk/{sid}:0:0:{disk.number}/cache_type", disk.cache)
             put(f"{root}/{scsi}/block/{disk.kernel}/dev", number)
+            if disk.partition:
+                put(f"{root}/{scsi}/block/{disk.kernel}/{disk.kernel}1/dev", f"8:{disk.minor + 1}")
         real = f"{device}/{scsi}/block/{disk.kernel}"
         _disk(put, links, empty, disk.kernel, number, disk.lun.size, real, disk.diskseq, disk.lun.readonly)
         put(f"/sys/class/block/{disk.kernel}/device/queue_depth", 32)

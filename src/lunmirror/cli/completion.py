@@ -213,7 +213,7 @@ _lunmirror "$@"
 def _zsh() -> str:
     common = " \\\n".join(f"        {spec}" for one in arguments(parser.whole()) for spec in _zsh_specs(one))
     verbs = "\n".join(
-        f"                {_zsh_quoted(f'{verb}:{command.HELP}')}" for verb, command in parser.VERBS.items()
+        f"                {_zsh_quoted(f'{verb}:{parser.command(verb).HELP}')}" for verb in parser.VERBS
     )
     rest = []
     for verb, all_of in _verbs():
@@ -302,8 +302,10 @@ complete -c lunmirror -f
 def _fish() -> str:
     lines = [_FISH.format(with_value=_with_value().replace("|", " "))]
     none = "-n 'not __lunmirror_verb'"
-    for verb, command in parser.VERBS.items():
-        lines.append(f"complete -c lunmirror {none} -a {verb} -d {_fish_quoted(command.HELP)}")
+    lines += [
+        f"complete -c lunmirror {none} -a {verb} -d {_fish_quoted(parser.command(verb).HELP)}"
+        for verb in parser.VERBS
+    ]
     lines += [f"complete -c lunmirror {none} {_fish_option(one)}" for one in arguments(parser.whole())]
     for verb, all_of in _verbs():
         lines += [f"complete -c lunmirror -n '__lunmirror_verb {verb}' {_fish_option(one)}" for one in all_of]

@@ -36,10 +36,10 @@ def _run(line: list[str]) -> Exit:
     try:
         args = parser.parse(line)
         if args.version:
-            return parser.VERBS["version"].run(args)
+            return parser.command("version").run(args)
         if args.help or not args.verb:
-            return parser.VERBS["help"].run(args)
-        return parser.VERBS[args.verb].run(args)
+            return parser.command("help").run(args)
+        return parser.command(args.verb).run(args)
     except LunmirrorError as error:
         return output.show_error(error, as_json)
     except KeyboardInterrupt:

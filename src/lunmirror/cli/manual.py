@@ -85,8 +85,8 @@ def page() -> str:
 def _verbs() -> Iterator[str]:
     common = {one.spellings for one in arguments(parser.whole())}
     yield ".SH VERBS\n"
-    for verb, command in parser.VERBS.items():
-        of = parser.of_verb(verb)
+    for verb in parser.VERBS:
+        command, of = parser.command(verb), parser.of_verb(verb)
         own = [one for one in arguments(of) if one.spellings not in common]
         places = "".join(f" \\fI{_roff(one.takes)}\\fR" for one in own if not one.spellings)
         yield f".TP\n\\fB{_roff(verb)}\\fR{places}\n"

@@ -2,33 +2,10 @@
 
 import argparse
 from collections.abc import Iterable
+from importlib import import_module
 from typing import Protocol
 
 from lunmirror.cli import options
-from lunmirror.cli.commands import (
-    adopt,
-    apply,
-    can_lose,
-    check,
-    choose,
-    completion,
-    drill,
-    explain,
-    export,
-    history,
-    init,
-    install_files,
-    maintenance,
-    metrics,
-    notify,
-    plan,
-    remove,
-    schema,
-    speed,
-    status,
-    version,
-)
-from lunmirror.cli.commands import help as help_
 from lunmirror.cli.options import Parser, nearest
 from lunmirror.engine.errors import UsageError
 from lunmirror.engine.exits import Exit
@@ -46,30 +23,38 @@ class Command(Protocol):
     def run(self, args: argparse.Namespace) -> Exit: ...
 
 
-VERBS: dict[str, Command] = {
-    "check": check,
-    "plan": plan,
-    "apply": apply,
-    "status": status,
-    "can-lose": can_lose,
-    "choose": choose,
-    "maintenance": maintenance,
-    "remove": remove,
-    "metrics": metrics,
-    "notify": notify,
-    "drill": drill,
-    "speed": speed,
-    "init": init,
-    "adopt": adopt,
-    "history": history,
-    "schema": schema,
-    "explain": explain,
-    "export": export,
-    "completion": completion,
-    "install-files": install_files,
-    "help": help_,
-    "version": version,
-}
+# In the order of the help.
+VERBS = (
+    "check",
+    "plan",
+    "apply",
+    "status",
+    "can-lose",
+    "choose",
+    "maintenance",
+    "remove",
+    "metrics",
+    "notify",
+    "drill",
+    "speed",
+    "init",
+    "adopt",
+    "history",
+    "schema",
+    "explain",
+    "export",
+    "completion",
+    "install-files",
+    "help",
+    "version",
+)
+
+
+def command(verb: str) -> Command:
+    """The module of a verb. Only what is asked for is imported: a pass each minute needs one of them."""
+    module: Command = import_module(f"lunmirror.cli.commands.{verb.replace('-', '_')}")
+    return module
+
 
 # What people type who know other programs -> what they meant.
 MEANT_VERBS = {
@@ -151,7 +136,7 @@ def parse(line: list[str]) -> argparse.Namespace:
     """The verb (`verb`, '' for none) and its arguments. Options may stand anywhere, values after a space or `=`.
     Raises UsageError."""
     args = argparse.Namespace(verb="")
-    head = whole()
+    head = _head("")
     rest = head.read(line, args)
     at = _first_plain(rest)
     if at is None or rest[at] not in VERBS:
@@ -181,14 +166,20 @@ def no_verb(name: str) -> UsageError:
 
 
 def whole() -> Parser:
-    """What may stand before any verb."""
+    """What may stand before any verb, and what the verbs are."""
     width = max(map(len, VERBS))
-    verbs = "\n".join(f"  {verb:{width}}  {command.HELP}" for verb, command in VERBS.items())
+    verbs = "\n".join(f"  {verb:{width}}  {command(verb).HELP}" for verb in VERBS)
+    return _head(
+        f"verbs:\n{verbs}\n\n`lunmirror help VERB` shows the options of one. Exit codes and more: man lunmirror"
+    )
+
+
+def _head(epilog: str) -> Parser:
     parser = Parser(
         "lunmirror",
         usage="lunmirror [--config PATH] [--log-level LEVEL] VERB [OPTION...]",
         description="Keeps LVM mirrors over two iSCSI servers as declared.",
-        epilog=f"verbs:\n{verbs}\n\n`lunmirror help VERB` shows the options of one. Exit codes and more: man lunmirror",
+        epilog=epilog,
     )
     options.common(parser)
     return parser
@@ -196,11 +187,11 @@ def whole() -> Parser:
 
 def of_verb(verb: str) -> Parser:
     """The parser of one verb, with what may stand anywhere."""
-    command = VERBS[verb]
-    line, purpose = command.EXAMPLE
+    module = command(verb)
+    line, purpose = module.EXAMPLE
     epilog = f"example:\n  {line}\n      {purpose}"
-    parser = Parser(f"lunmirror {verb}", description=command.ABOUT.strip(), epilog=epilog)
-    command.arguments(parser)
+    parser = Parser(f"lunmirror {verb}", description=module.ABOUT.strip(), epilog=epilog)
+    module.arguments(parser)
     options.common(parser)
     return parser
 

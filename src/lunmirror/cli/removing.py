@@ -8,13 +8,15 @@ from lunmirror.analysis.result import exit_of
 from lunmirror.cli import output, passes
 from lunmirror.cli.passes import Reported
 from lunmirror.engine import gate, removal
+from lunmirror.engine.desired import Desired
 from lunmirror.engine.execute import Executor
 from lunmirror.engine.exits import Exit
 from lunmirror.engine.log import Log
-from lunmirror.engine.model import Report, Step
+from lunmirror.engine.model import Plan, Report, Step
 from lunmirror.engine.reconcile import run_pass
 from lunmirror.engine.runlock import held
 from lunmirror.host import live
+from lunmirror.host.protocol import Host
 from lunmirror.report import as_json, table
 from lunmirror.report.style import YELLOW, Style, block
 
@@ -27,19 +29,28 @@ def remove(args: Namespace, log: Log) -> Reported:
     with held(args.verb, args.lock_wait):
         desired = passes.load(args)
         report = run_pass("plan", log.run, desired, host)
-        wanted = removal.plan(args.name, bool(args.wipe_data), desired, report, host)
-        allowed = gate.enforce(wanted, frozenset())
-        seen = report._replace(verb=args.verb, steps=(), findings=allowed.findings)
-        if not allowed.steps or not (args.yes or _asks()):
-            if not allowed.findings:
-                seen = seen._replace(verb="plan", steps=allowed.steps)
-        else:
-            agreed: Callable[[Step], bool] = (lambda step: True) if args.yes else _Asked(output.style(sys.stdout))
-            outcomes = Executor(host, log.outcome, log.waiting, agreed).take(allowed.steps)
-            seen = seen._replace(outcomes=tuple(outcomes))
+        plan = look(args, desired, report, host)
+        seen = report._replace(verb=args.verb, steps=(), findings=plan.findings)
+        if plan.steps and (args.yes or _asks()):
+            agreed = (lambda step: True) if args.yes else _Asked(output.style(sys.stdout))
+            wanted = removal.StillWanted(agreed, lambda: look_again(args, desired, host, log.run))
+            outcomes = Executor(host, log.outcome, log.waiting, wanted).take(plan.steps)
+            seen = seen._replace(outcomes=tuple(outcomes), findings=(*plan.findings, *wanted.moved))
             passes.remember(seen, desired, log)
+        elif not plan.findings:
+            seen = seen._replace(verb="plan", steps=plan.steps)
     text = as_json.render(seen) if args.json else table.render(seen, desired, output.style(sys.stdout))
     return _result(seen), seen, text
+
+
+def look(args: Namespace, desired: Desired, report: Report, host: Host) -> Plan:
+    return gate.enforce(removal.plan(args.name, bool(args.wipe_data), desired, report, host), frozenset())
+
+
+def look_again(args: Namespace, desired: Desired, host: Host, run: str) -> Plan:
+    """What the plan is now; nothing that was read before is believed."""
+    host.forget()
+    return look(args, desired, run_pass("plan", run, desired, host), host)
 
 
 def _result(seen: Report) -> Exit:

@@ -25,6 +25,7 @@ FORBIDDEN = {
 WITH_CONSENT = {"lvm": frozenset({"--repair", "--removemissing"}), "sfdisk": frozenset({"--wipe"})}
 # What the journal's word, carried likewise, allows: a stopped mirror goes on without a leg, and takes no other place.
 BY_THE_JOURNAL = ("lvconvert", "--repair", "--use-policies")
+# What an administrator asked for in so many words (`lunmirror remove TARGET`) allows: `iscsiadm -o delete`.
 # What our own tag allows: LVM removes a volume that was never whole, if its own look finds the tag, too. And what an
 # administrator asked for in so many words (`lunmirror remove --wipe-data`): the volume with that UUID.
 UNMADE = ("lvremove", "--select")
@@ -60,6 +61,8 @@ def _forbidden_word(step: Step, disturbed: frozenset[str]) -> str:
         given -= {"--repair"}
     elif step.proof.startswith(("unmade: ", "asked: ")) and program == "lvm" and set(UNMADE) <= set(words):
         given -= {"lvremove"}
+    elif step.proof.startswith("asked: ") and program == "iscsiadm":
+        given -= {"delete"}
     elif program == "lvm" and words and words[0] in YES_TO_A_WIPE:
         given |= {"-y", "--yes"}.intersection(words)
     return f"{program} would be given {', '.join(sorted(given))}, which lunmirror never uses" if given else ""

@@ -6,16 +6,18 @@
 | a volume that the journal knows, not declared   | unmounted, its line in fstab removed, deactivated; its data stays     |
 | the same, and `--wipe-data` names it            | and then removed by LVM, by its UUID, and its journal with it         |
 | a disk of a group that does not declare it, empty | taken out of the group; what it holds besides stays                 |
-| a server                                        | refused: whose sessions and records are is shown by nothing            |
+| a target that no server declares any more         | logged out of, and its records deleted (logout.py)                    |
+| a server that is declared                       | refused                                                               |
 | anything else, or in use otherwise, or not whole | refused, with the reason                                              |
 
-Each step is begun only when the one before it has ended well, and what is done already is not planned again: after a kill the
-same command goes on.
+Each step is begun only when the one before it has ended well, and if a look just before still wants it: an answer may have
+taken minutes, and LVM calls it a success that a UUID which is renamed meanwhile was not found. What is done already is not
+planned again: after a kill the same command goes on.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from lunmirror.engine import journal
+from lunmirror.engine import journal, logout
 from lunmirror.engine.desired import Desired, Volume
 from lunmirror.engine.model import (
     Drift,
@@ -56,6 +58,8 @@ def plan(name: str, wipe: bool, desired: Desired, report: Report, reader: Reader
         return _refused(Ref("volume", name), f"volume {name} is declared", "take it out of the configuration first")
     if name in desired.servers:
         return _server(name)
+    if logout.is_target(name):
+        return logout.plan(name, desired, report, reader)
     if name in desired.disks:
         return _disk(name, desired, report.seen)
     left = {v.id: v for v in undeclared.volumes(desired, report.seen)}
@@ -63,10 +67,32 @@ def plan(name: str, wipe: bool, desired: Desired, report: Report, reader: Reader
         return _volume(VolumeContext(left[name], desired, report.seen, frozenset()), wipe, reader)
     if wipe and (steps := tuple(_forgotten(name, desired, report.seen, reader))):
         return Plan(steps)
-    known = (
-        f"not declared any more, and known: {', '.join(left)}" if left else "nothing is known that is not declared"
-    )
-    return _refused(Ref("volume", name), f"{name} is nothing that lunmirror made or managed", known)
+    known = [*left, *logout.undeclared(desired, reader)]
+    next_ = f"not declared, and known: {', '.join(known)}" if known else "nothing is known that is not declared"
+    return _refused(Ref("volume", name), f"{name} is nothing that lunmirror made or managed", next_)
+
+
+class StillWanted:
+    """What an executor asks before each step: whether somebody agrees, and a plan made anew still holds the step. `again`
+    makes that plan; `moved` is empty until it does not."""
+
+    def __init__(self, agreed: Callable[[Step], bool], again: Callable[[], Plan]) -> None:
+        self.agreed, self.again = agreed, again
+        self.moved: tuple[Finding, ...] = ()
+
+    def __call__(self, step: Step) -> bool:
+        if not self.agreed(step):
+            return False
+        now = self.again()
+        # Having systemd read fstab again follows from a step that is done, so no plan holds it any more.
+        follows = isinstance(step.action, Run) and step.risk is Risk.NONE and not now.findings
+        if follows or any(other.action == step.action for other in now.steps):
+            return True
+        what = f"stopped, with the machine changed meanwhile: will not {step.title}"
+        why = "; ".join(f"{f.what}: {f.why}" if f.why else f.what for f in now.findings)
+        next_ = f"`lunmirror remove {step.ref.name}` shows what it would do now"
+        self.moved = (Finding(step.ref, Kind.REFUSED, what, why or "it is not needed any more", next_),)
+        return False
 
 
 def _refused(ref: Ref, what: str, next: str, why: str = "") -> Plan:
@@ -74,12 +100,11 @@ def _refused(ref: Ref, what: str, next: str, why: str = "") -> Plan:
 
 
 def _server(name: str) -> Plan:
-    why = "nothing on this machine shows which sessions and node records of a server that is not declared were lunmirror's"
     next_ = (
-        "have its disks replaced (`replaces`), take them and the server out of the configuration, and then log out by hand:"
-        " `iscsiadm -m node -T TARGET -p PORTAL --logout`, and remove that record"
+        "have its disks replaced (`replaces`), or taken out of their groups, take them and the server out of the"
+        " configuration, and then name its target: `lunmirror remove TARGET`"
     )
-    return _refused(Ref("node", name), f"server {name} is not removed", next_, why)
+    return _refused(Ref("node", name), f"server {name} is declared", next_)
 
 
 # A volume

@@ -46,6 +46,7 @@ UDEV_RULES = "/etc/udev/rules.d/85-lunmirror.rules"  # after 60-persistent-stora
 SYSTEMD_RUNNING = "/run/systemd/system"
 GENERATED_UNITS = "/run/systemd/generator"  # what systemd made of fstab
 MOUNTINFO = "/proc/self/mountinfo"
+SWAPS = "/proc/swaps"
 FSTAB = "/etc/fstab"
 MACHINE_ID = "/etc/machine-id"
 # There, wherever the node database is (docs/facts/open-iscsi.md#node-database).

@@ -12,16 +12,20 @@ ABOUT = """
 Takes out of service what the configuration does not name any more and lunmirror
 made or managed: a volume (GROUP/NAME) is unmounted, its line in fstab removed,
 and it is deactivated; an empty disk that its group does not declare any more is
-taken out of the group. Each step is named, and asked for on a terminal; without
-a terminal, and without `--yes`, it only shows what it would do (exit 2). What
-the volume holds stays, unless `--wipe-data` names that very volume. Refused is
-what is declared, in use otherwise, not known, or not whole in sight.
+taken out of the group; a target that no server declares any more is logged out
+of, and its node records are deleted. Each step is named, and asked for on a
+terminal; without a terminal, and without `--yes`, it only shows what it would
+do (exit 2). What the volume holds stays, unless `--wipe-data` names that very
+volume. Refused is what is declared, in use otherwise, not known, or not whole
+in sight.
 """
 EXAMPLE = "lunmirror remove vg0/old", "what vg0/old holds stays; it can be declared again"
 
 
 def arguments(parser: Parser) -> None:
-    parser.add("name", metavar="NAME", help="GROUP/NAME of a volume, or a disk, that is not declared any more")
+    parser.add(
+        "name", metavar="NAME", help="GROUP/NAME of a volume, a disk, or a target, that is not declared any more"
+    )
     parser.add(
         "--wipe-data",
         metavar="GROUP/NAME",

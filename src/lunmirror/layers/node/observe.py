@@ -75,6 +75,24 @@ def _root(reader: Reader) -> str | Unknown:
     return Unknown("iscsiadm is not installed: install open-iscsi (Debian), iscsi-initiator-utils (RHEL, Fedora)")
 
 
+def targets(reader: Reader) -> tuple[str, ...] | Unknown:
+    """Every target that the database has a directory of."""
+    root = _root(reader)
+    return root if isinstance(root, Unknown) else _names(f"{root}/nodes", reader)
+
+
+def recorded(target: str, reader: Reader) -> tuple[Portal, ...] | Unknown:
+    """The portals for which the database has records of a target, whoever made them."""
+    root = _root(reader)
+    names = root if isinstance(root, Unknown) else _names(f"{root}/nodes/{target}", reader)
+    if isinstance(names, Unknown):
+        return names
+    places = (name.split(",") for name in names)
+    return tuple(
+        dict.fromkeys(Portal(p[0], port) for p in places if len(p) > 1 and (port := count(p[1])) is not None)
+    )
+
+
 def _record(root: str, path: Path, reader: Reader) -> Seen[Record | Torn]:
     """Present(Record | Torn), Absent only if every directory on the way was read whole, or Unknown."""
     candidates = []
