@@ -124,7 +124,7 @@ complete -c lunmirror -n '__lunmirror_verb maintenance' -l config -r -F -d 'the 
 complete -c lunmirror -n '__lunmirror_verb maintenance' -l log-level -x -a 'debug info warning error critical' -d 'the least that is logged on stderr'
 complete -c lunmirror -n '__lunmirror_verb maintenance' -s h -l help -d 'show this'
 complete -c lunmirror -n '__lunmirror_verb maintenance' -s V -l version -d 'print the version'
-complete -c lunmirror -n '__lunmirror_verb remove' -a '' -d 'GROUP/NAME of a volume, a disk, or a target, that is not declared any more'
+complete -c lunmirror -n '__lunmirror_verb remove' -a '' -d 'GROUP/NAME of a volume, a disk, a server or a target that is not declared any more'
 complete -c lunmirror -n '__lunmirror_verb remove' -l wipe-data -x -a '' -d 'also remove the volume, and lose all that it holds, on every leg'
 complete -c lunmirror -n '__lunmirror_verb remove' -s y -l yes -d 'do not ask before each step'
 complete -c lunmirror -n '__lunmirror_verb remove' -l json -d 'print one JSON document in place of text'

@@ -1,7 +1,7 @@
 """What is not declared any more, taken out of service on the real machine; its data only by name."""
 
 import pytest
-from kit import LAYOUTS, MOUNT, Lab
+from kit import LAYOUTS, MOUNT, Lab, config
 from world import BYSTANDER, add_bystander, told
 
 ID = "vg0/testlv"
@@ -73,3 +73,21 @@ def test_a_server_that_nothing_needs_is_logged_out_of(converged) -> None:
     assert lab.apply(expect=0).titles() == []
     assert lab.mounted()
     told(lab.lunmirror("remove", BYSTANDER, "--yes", expect=4), "has no session and no node record")
+
+
+@pytest.mark.unproven
+def test_a_server_goes_by_its_name(converged) -> None:
+    """Its disk is in no group, and its server is taken out of the configuration."""
+    spare = config(disks=("left", "right", "third"), partition=True)
+    lab: Lab = converged("with a spare server", spare.replace('"left", "right", "third"]', '"left", "right"]'))
+    third = lab.target("third")
+    assert any(third in path for path in lab.records())
+    lab.configure(LAYOUTS["core"])
+    lab.apply(expect=0)
+    told(lab.plan(expect=0), third, "lunmirror remove filer3")
+    lab.lunmirror("remove", "filer3", "--yes", expect=0)
+    assert third not in {about["target"] for about in lab.sessions().values()}
+    assert not any(third in path for path in lab.records())
+    assert lab.apply(expect=0).titles() == []
+    assert third not in str(lab.plan(expect=0))
+    assert lab.mounted()

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from lunmirror.engine.desired import Desired, Volume
 from lunmirror.engine.model import Finding, Kind, Ref
+from lunmirror.layers.node import leftover
 
 LAYERS = ("node", "udev", "session", "disk", "unrelated", "scsi", "group", "volume", "filesystem", "mount")
 
@@ -34,6 +35,12 @@ class Trouble(NamedTuple):
     @property
     def findings(self) -> tuple[Finding, ...]:
         return (self.root, *self.folded)
+
+
+def is_undeclared(finding: Finding, desired: Desired) -> bool:
+    """It is about what lunmirror made or managed, and the configuration does not name any more."""
+    left = finding.ref.layer == "node" and finding.key == leftover.KEY
+    return left or (finding.ref.layer in ("volume", "mount") and finding.ref.name not in desired.volumes)
 
 
 def resting(volume: Volume, desired: Desired) -> frozenset[Ref]:

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from lunmirror.analysis import health as healths
 from lunmirror.analysis import resting as at_rest
-from lunmirror.analysis.folding import Trouble, fold, resting
+from lunmirror.analysis.folding import Trouble, fold, is_undeclared, resting
 from lunmirror.analysis.risk import Copy, copies, facts_of, past_of, whole_legs
 from lunmirror.analysis.servers import Server, servers
 from lunmirror.engine.desired import Desired, Volume
@@ -113,7 +113,7 @@ def judge(report: Report, desired: Desired, errors: Mapping[str, Error] | None =
     worst = max((verdict.state for verdict in found), key=_ORDER.index, default=OK)
     if worst in (OK, RESTING) and troubles:
         worst = DEGRADED
-    undeclared = tuple(f for f in report.findings if _is_undeclared(f, desired))
+    undeclared = tuple(f for f in report.findings if is_undeclared(f, desired))
     notes = tuple(
         f
         for f in report.findings
@@ -151,10 +151,6 @@ def document(machine: Machine) -> dict[str, Any]:
         "troubles": [{"what": t.what, "why": t.why, "action": t.action} for t in machine.troubles],
         "undeclared": [f.what for f in machine.undeclared],
     }
-
-
-def _is_undeclared(finding: Finding, desired: Desired) -> bool:
-    return finding.ref.layer in ("volume", "mount") and finding.ref.name not in desired.volumes
 
 
 # One volume

@@ -11,10 +11,11 @@ from lunmirror.cli.maintained import Refused
 from lunmirror.engine.desired import Desired
 from lunmirror.engine.errors import BusyError, ConfigError, LunmirrorError, UsageError
 from lunmirror.engine.log import Log
-from lunmirror.engine.model import Report
+from lunmirror.engine.model import Present, Report, Unknown
 from lunmirror.host import paths, safefile, statusfile, words
-from lunmirror.host.protocol import Host
+from lunmirror.host.protocol import ActionFailed, Host
 from lunmirror.host.waiting import Interrupted
+from lunmirror.layers.node import leftover
 from lunmirror.watch import document
 
 START = 5.0  # seconds for systemd to take a unit's start
@@ -24,6 +25,7 @@ UNREPORTED = (BusyError, Interrupted, UsageError, Refused)
 
 def passed(report: Report, desired: Desired, host: Host, log: Log) -> None:
     """The pass came to this report. The caller holds the run lock."""
+    _note_targets(report, desired, host, log)
     readings: dict[str, Any] = {}
     if document.any_copying(report, desired):
         from lunmirror.analysis import copying  # only a copy has a pace
@@ -31,6 +33,22 @@ def passed(report: Report, desired: Desired, host: Host, log: Log) -> None:
         readings = copying.read(report, desired, host)
     before = statusfile.recall(__version__)
     _publish(document.document(report, desired, readings, before, int(time.time())), desired, log)
+
+
+def _note_targets(report: Report, desired: Desired, host: Host, log: Log) -> None:
+    """Which targets are declared, so that they are known once they are not any more."""
+    raw = host.read(paths.TARGETS)
+    before = leftover.noted(raw)
+    now = leftover.now(before, desired, report.seen)
+    if now == before or isinstance(raw, Unknown):
+        return
+    try:
+        host.make_directory(paths.STATE_DIR, 0o700)
+        host.write(paths.TARGETS, leftover.render(now), raw.facts if isinstance(raw, Present) else None, 0o600)
+    except ActionFailed as error:
+        log.note(
+            f"{paths.TARGETS} cannot be written, so a server that is taken out of the configuration is forgotten: {error}"
+        )
 
 
 def failed(verb: str, error: Exception, seconds: float, log: Log) -> None:

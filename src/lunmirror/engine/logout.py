@@ -1,6 +1,5 @@
-"""`lunmirror remove TARGET`: a target that no server declares any more is logged out of, and its node records go.
-
-Nothing on this machine shows whose a session is: the target is named in full, and nothing may need its disks.
+"""`lunmirror remove SERVER` or `TARGET`: a target that no server declares any more is logged out of, and its node records
+go. Nothing may need its disks.
 
 | the target                                                   | what is done                                            |
 |--------------------------------------------------------------|---------------------------------------------------------|
@@ -18,7 +17,8 @@ from lunmirror.host import paths, sysfs
 from lunmirror.host.mountinfo import read_mounts
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.group.facts import VolumeGroup
-from lunmirror.layers.node.observe import recorded, targets
+from lunmirror.layers.node import leftover
+from lunmirror.layers.node.database import recorded, targets
 from lunmirror.layers.session.exits import meanings
 from lunmirror.layers.session.observe import Kernel, kernels_of
 
@@ -59,6 +59,13 @@ def plan(target: str, desired: Desired, report: Report, reader: Reader) -> Plan:
             ref, f"target {target} is not removed", "; ".join(objections), "correct that first; nothing was changed"
         )
     return Plan((*(_log_out(ref, k) for k in kernels), *(_delete(ref, target, portal) for portal in records)))
+
+
+def of_server(server: str, desired: Desired, reader: Reader) -> tuple[str, ...]:
+    """The targets that a server had which is not declared any more, as far as that was noted."""
+    known = leftover.noted(reader.read(paths.TARGETS))
+    left = undeclared(desired, reader)
+    return tuple(target for target, name in known.items() if name == server and target in left)
 
 
 def _refused(ref: Ref, what: str, why: str, next: str) -> Plan:

@@ -6,7 +6,7 @@
 | a volume that the journal knows, not declared   | unmounted, its line in fstab removed, deactivated; its data stays     |
 | the same, and `--wipe-data` names it            | and then removed by LVM, by its UUID, and its journal with it         |
 | a disk of a group that does not declare it, empty | taken out of the group; what it holds besides stays                 |
-| a target that no server declares any more         | logged out of, and its records deleted (logout.py)                    |
+| a server, or a target, that is not declared any more | logged out of, and its records deleted (logout.py)                    |
 | a server that is declared                       | refused                                                               |
 | anything else, or in use otherwise, or not whole | refused, with the reason                                              |
 
@@ -39,6 +39,7 @@ from lunmirror.engine.plain import exactly
 from lunmirror.host import paths
 from lunmirror.host.mountinfo import Entry, read_mounts
 from lunmirror.host.protocol import Reader
+from lunmirror.layers.context import joined
 from lunmirror.layers.disk.facts import devices_guarded, shown
 from lunmirror.layers.group.facts import VolumeGroup
 from lunmirror.layers.mount import fstab
@@ -60,6 +61,8 @@ def plan(name: str, wipe: bool, desired: Desired, report: Report, reader: Reader
         return _server(name)
     if logout.is_target(name):
         return logout.plan(name, desired, report, reader)
+    if targets := logout.of_server(name, desired, reader):
+        return joined(logout.plan(target, desired, report, reader) for target in targets)
     if name in desired.disks:
         return _disk(name, desired, report.seen)
     left = {v.id: v for v in undeclared.volumes(desired, report.seen)}
@@ -102,7 +105,7 @@ def _refused(ref: Ref, what: str, next: str, why: str = "") -> Plan:
 def _server(name: str) -> Plan:
     next_ = (
         "have its disks replaced (`replaces`), or taken out of their groups, take them and the server out of the"
-        " configuration, and then name its target: `lunmirror remove TARGET`"
+        f" configuration, and then `lunmirror remove {name}`"
     )
     return _refused(Ref("node", name), f"server {name} is declared", next_)
 

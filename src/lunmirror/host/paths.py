@@ -14,6 +14,7 @@ NOTES = f"{STATE_DIR}/notify.json"  # what somebody was notified, and is to be r
 JOURNAL_DIR = f"{STATE_DIR}/volumes"
 PLANS = f"{STATE_DIR}/plans.json"  # plans that were carried out, until they expire
 HISTORY = f"{STATE_DIR}/history.jsonl"
+TARGETS = f"{STATE_DIR}/targets.json"  # which targets are declared: of one that is not any more, records may be left
 MAINTENANCE = f"{STATE_DIR}/maintenance.json"  # the server that an administrator took out of service, until when
 ATTENTION_DIR = f"{STATE_DIR}/attention"  # what udev notes of disks whose session was reconnected
 SCRATCH = ".lunmirror.tmp"  # a replacement file on its way; one fixed name, so that a crash leaves at most one

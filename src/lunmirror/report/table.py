@@ -6,7 +6,7 @@ folded under it. The details (why, how, risk, proof) come with -v.
 
 from collections.abc import Iterable
 
-from lunmirror.analysis.folding import fold
+from lunmirror.analysis.folding import fold, is_undeclared
 from lunmirror.analysis.health import is_copying
 from lunmirror.analysis.news import ident
 from lunmirror.analysis.result import exit_of
@@ -172,7 +172,9 @@ def _findings(found: tuple[Finding, ...], desired: Desired | None, style: Style,
     lines = []
     for note in notes:
         brief = note._replace(what=f"{note.what} (-v: why, and how to acknowledge it)", why="", next="")
-        lines += finding_lines(note if verbose or _is_undeclared(note, desired) else brief, style, verbose)
+        lines += finding_lines(
+            note if verbose or (desired is not None and is_undeclared(note, desired)) else brief, style, verbose
+        )
     if desired is None or verbose:
         rest = sorted((f for f in found if f.kind is not Kind.NOTE), key=_weight)
         return lines + [line for f in rest for line in finding_lines(f, style, verbose)]
@@ -193,10 +195,6 @@ def _copies(report: Report, desired: Desired | None, style: Style) -> list[str]:
             words = f"{bar(share, cells(style))} {int(1000 * share) / 10:g} %; see `lunmirror status --watch`"
             lines += style.lines(f"  {volume.id}  ", words)
     return lines
-
-
-def _is_undeclared(note: Finding, desired: Desired | None) -> bool:
-    return desired is not None and note.ref.layer in ("volume", "mount") and note.ref.name not in desired.volumes
 
 
 def _named(folded: tuple[Finding, ...]) -> str:

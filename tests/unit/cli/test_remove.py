@@ -8,9 +8,10 @@ from lunmirror.cli import output
 from lunmirror.cli.main import main
 from lunmirror.cli.removing import _Asked
 from lunmirror.engine.model import Drift, Ref, Run, Step
+from lunmirror.host import paths
 from lunmirror.report.style import Style
 from scenarios.test_remove import ID, out_of_service, undeclared
-from sim.stage import Stage
+from sim.stage import SERVERS, Stage, converged, text
 from unit.cli.test_maintenance import program
 
 
@@ -50,3 +51,26 @@ def test_each_step_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _Asked(Style(columns=80), lambda seconds: "y\n")(step)
     assert not _Asked(Style(columns=80), lambda seconds: "")(step)
     assert "unmount /mnt/test" in "".join(shown)
+
+
+def test_a_server_that_is_not_declared_any_more_is_reported_and_goes_by_its_name(
+    tmp_path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = SERVERS["filer3"][1]
+    three = text(disks=("left", "right", "third"), more='legs = ["left", "right"]')
+    stage = program(converged(three.replace(', "third"]\n', "]\n")), tmp_path, monkeypatch)
+    assert main(["apply"]) == 0
+    stage.configure(text())
+    assert main(["apply"]) == 0
+    capsys.readouterr()
+    assert main(["plan"]) == 0
+    assert "lunmirror remove filer3" in capsys.readouterr().out
+    assert main(["status"]) == 0
+    assert f"nobody manages {target}" in capsys.readouterr().out
+    assert main(["remove", "filer3", "--yes"]) == 0
+    assert {s.server.name for s in stage.world.sessions} == {"filer1", "filer2"}
+    assert main(["apply"]) == 0
+    assert target not in stage.world.files[paths.TARGETS].decode()
+    capsys.readouterr()
+    assert main(["plan"]) == 0
+    assert target not in capsys.readouterr().out

@@ -12,7 +12,7 @@ ABOUT = """
 Takes out of service what the configuration does not name any more and lunmirror
 made or managed: a volume (GROUP/NAME) is unmounted, its line in fstab removed,
 and it is deactivated; an empty disk that its group does not declare any more is
-taken out of the group; a target that no server declares any more is logged out
+taken out of the group; a server (or a target, by its own name) is logged out
 of, and its node records are deleted. Each step is named, and asked for on a
 terminal; without a terminal, and without `--yes`, it only shows what it would
 do (exit 2). What the volume holds stays, unless `--wipe-data` names that very
@@ -24,7 +24,9 @@ EXAMPLE = "lunmirror remove vg0/old", "what vg0/old holds stays; it can be decla
 
 def arguments(parser: Parser) -> None:
     parser.add(
-        "name", metavar="NAME", help="GROUP/NAME of a volume, a disk, or a target, that is not declared any more"
+        "name",
+        metavar="NAME",
+        help="GROUP/NAME of a volume, a disk, a server or a target that is not declared any more",
     )
     parser.add(
         "--wipe-data",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from lunmirror.engine.desired import Path
+from lunmirror.engine.desired import Path, Portal
 from lunmirror.engine.model import Present, World
 from lunmirror.engine.secret import Secret
 
@@ -52,6 +52,14 @@ class Missing(NamedTuple):
 
     tpgt: int
     path: str
+
+
+class Leftover(NamedTuple):
+    """A target that was declared, on that server, and is not any more; and for which portals it has records."""
+
+    target: str
+    server: str
+    portals: tuple[Portal, ...]
 
 
 def spelt(path: Path, seen: World) -> str:

@@ -10,7 +10,9 @@ from lunmirror.engine.plain import count, same_address
 from lunmirror.engine.secret import Secret, secret_in
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
-from lunmirror.layers.node.facts import Missing, Record, Torn
+from lunmirror.layers.node import leftover
+from lunmirror.layers.node.database import names_in, root_of
+from lunmirror.layers.node.facts import Leftover, Missing, Record, Torn
 from lunmirror.layers.node.record import overlong, settings_of, tear
 from lunmirror.layers.node.settings import PASSWORD, PASSWORD_IN, SECRET_KEYS, password_files
 
@@ -24,14 +26,17 @@ NO_DAEMON = "can not connect to iSCSI daemon"  # usr/iscsid_req.c, ipc_connect
 
 
 def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
-    """Present(Record | Torn | Missing) or Unknown, for each path."""
+    """Present(Record | Torn | Missing) or Unknown, for each path; Present(Leftover) or Unknown, for each target that is left."""
     wanted = desired.paths()
+    left = leftover.observe(desired, reader)
     if not wanted:
-        return {}
-    root = _root(reader)
+        return left
+    root = root_of(reader)
     if isinstance(root, Unknown):
         return {path.name: root for path in wanted}
-    found = {path.name: _record(root, path, reader) for path in wanted}
+    found: dict[str, Seen[Record | Torn | Missing | Leftover]] = {
+        path.name: _record(root, path, reader) for path in wanted
+    }
     for target in dict.fromkeys(path.target for path in wanted):
         mine = [path for path in wanted if path.target == target]
         records = ((p.name, record) for p in mine if (record := facts_of(found[p.name], Record)))
@@ -40,57 +45,7 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
             strays, spellings = _strays(root, mine, reader), _spellings(root, target, reader)
             found[first] = Present(record._replace(strays=strays, spellings=spellings))
     missing = [path for path in wanted if isinstance(found[path.name], Absent)]
-    return found | _announced(root, missing, reader)
-
-
-def _root(reader: Reader) -> str | Unknown:
-    """The root of the database. Only if the directories do not show it is iscsiadm's own text read (a file of 400 kB).
-
-    In an upgrade from Debian 12 the newer iscsiadm is there some time before the records are moved to its place, and
-    they are moved only if nothing is there: a record made meanwhile would leave all others behind
-    (docs/facts/open-iscsi.md#node-database)."""
-    directories = {root: reader.directory(f"{root}/nodes") for root in paths.ISCSI_ROOTS}
-    there = [root for root, directory in directories.items() if not isinstance(directory, Absent)]
-    newer = paths.ISCSI_ROOTS[-1]
-    if len(there) == 1 and (there == [newer] or isinstance(reader.directory(newer), Absent)):
-        return there[0]
-    for directory in paths.PROGRAM_PATH:
-        program = reader.read(f"{directory}/{paths.ISCSIADM}")
-        if isinstance(program, Absent):
-            continue
-        if isinstance(program, Unknown):
-            return Unknown(f"{directory}/{paths.ISCSIADM} cannot be read: {program.reason}")
-        compiled = [root for root in paths.ISCSI_ROOTS if f"{root}/nodes".encode() in program.facts]
-        if len(compiled) == 1 and there and compiled[0] not in there:
-            return Unknown(
-                f"open-iscsi's records lie in {there[0]}/nodes, and its iscsiadm looks for them in {compiled[0]}/nodes:"
-                " an upgrade of open-iscsi has not ended (where none is under way, move that directory to its new place)"
-            )
-        if len(compiled) == 1:
-            return compiled[0]
-        roots = " and ".join(paths.ISCSI_ROOTS)
-        return Unknown(
-            f"{directory}/{paths.ISCSIADM} does not show where its database is: it names none or both of {roots}"
-        )
-    return Unknown("iscsiadm is not installed: install open-iscsi (Debian), iscsi-initiator-utils (RHEL, Fedora)")
-
-
-def targets(reader: Reader) -> tuple[str, ...] | Unknown:
-    """Every target that the database has a directory of."""
-    root = _root(reader)
-    return root if isinstance(root, Unknown) else _names(f"{root}/nodes", reader)
-
-
-def recorded(target: str, reader: Reader) -> tuple[Portal, ...] | Unknown:
-    """The portals for which the database has records of a target, whoever made them."""
-    root = _root(reader)
-    names = root if isinstance(root, Unknown) else _names(f"{root}/nodes/{target}", reader)
-    if isinstance(names, Unknown):
-        return names
-    places = (name.split(",") for name in names)
-    return tuple(
-        dict.fromkeys(Portal(p[0], port) for p in places if len(p) > 1 and (port := count(p[1])) is not None)
-    )
+    return {**found, **_announced(root, missing, reader), **left}
 
 
 def _record(root: str, path: Path, reader: Reader) -> Seen[Record | Torn]:
@@ -118,8 +73,8 @@ def _record(root: str, path: Path, reader: Reader) -> Seen[Record | Torn]:
 def _candidates(root: str, path: Path, reader: Reader) -> Iterator[tuple[str | Unknown, int | None]]:
     """(file, tpgt) of every record that may be this path's; Unknown for a directory that cannot be read."""
     home = f"{root}/nodes/{path.target}"
-    names = _names(f"{root}/nodes", reader)
-    names = _names(home, reader) if not isinstance(names, Unknown) else names
+    names = names_in(f"{root}/nodes", reader)
+    names = names_in(home, reader) if not isinstance(names, Unknown) else names
     if isinstance(names, Unknown):
         yield names, None
         return
@@ -131,7 +86,7 @@ def _candidates(root: str, path: Path, reader: Reader) -> Iterator[tuple[str | U
         if not comma:
             yield f"{home}/{name}", None  # the flat form of a record that was made without a tag
         elif (tag := count(tpgt)) is not None:
-            inside = _names(f"{home}/{name}", reader)
+            inside = names_in(f"{home}/{name}", reader)
             if isinstance(inside, Unknown):
                 yield inside, None
             elif IFACE in inside:
@@ -142,7 +97,7 @@ def _strays(root: str, mine: list[Path], reader: Reader) -> tuple[str, ...]:
     """Portals of records of this target that no path is declared for, and that are logged in to at every boot: a server
     that was renumbered leaves one behind. What cannot be read is left alone: it is only for a note."""
     home = f"{root}/nodes/{mine[0].target}"
-    names = _names(home, reader)
+    names = names_in(home, reader)
     found = []
     for name in names if not isinstance(names, Unknown) else ():
         address, _, rest = name.partition(",")
@@ -157,7 +112,7 @@ def _strays(root: str, mine: list[Path], reader: Reader) -> tuple[str, ...]:
 
 def _spellings(root: str, target: str, reader: Reader) -> tuple[str, ...]:
     """Other spellings of a target by which it is logged in to at every boot as well, if its server takes them."""
-    names = _names(f"{root}/nodes", reader)
+    names = names_in(f"{root}/nodes", reader)
     others = (
         [n for n in names if n != target and n.lower() == target.lower()] if not isinstance(names, Unknown) else []
     )
@@ -165,20 +120,13 @@ def _spellings(root: str, target: str, reader: Reader) -> tuple[str, ...]:
 
 
 def _has_automatic(home: str, reader: Reader) -> bool:
-    names = _names(home, reader)
+    names = names_in(home, reader)
     records = [reader.read(f"{home}/{name}/{IFACE}") for name in names] if not isinstance(names, Unknown) else []
     return any(isinstance(seen, Present) and _is_automatic(seen.facts) for seen in records)
 
 
 def _is_automatic(raw: bytes) -> bool:
     return not tear(raw) and settings_of(raw).get("node.startup") == "automatic"
-
-
-def _names(directory: str, reader: Reader) -> tuple[str, ...] | Unknown:
-    listing = reader.directory(directory)
-    if isinstance(listing, Unknown):
-        return Unknown(f"the node database cannot be read: {directory}: {listing.reason}")
-    return listing.facts if isinstance(listing, Present) else ()
 
 
 def _judge(root: str, path: Path, reader: Reader, file: str, tpgt: int | None, raw: bytes) -> Seen[Record | Torn]:

@@ -6,6 +6,7 @@
 | torn    | removed, then as missing                                                                          |
 | missing | made by `iscsiadm -o new`, for this target and portal alone; never where a record is: it resets   |
 | unknown | blocked                                                                                          |
+| left    | reported (leftover.py)                                                                             |
 """
 
 from lunmirror.engine.desired import Desired
@@ -26,6 +27,7 @@ from lunmirror.engine.model import (
 from lunmirror.engine.secret import Secret
 from lunmirror.host import paths
 from lunmirror.layers.context import PathContext, joined, reason_of
+from lunmirror.layers.node import leftover
 from lunmirror.layers.node.facts import Missing, Record, Torn
 from lunmirror.layers.node.record import KEY_ROOM, VALUE_ROOM, changed, encode
 from lunmirror.layers.node.settings import (
@@ -49,7 +51,8 @@ MASKED = Secret("***")
 
 
 def plan(desired: Desired, seen: World, pending: frozenset[Ref]) -> Plan:
-    return joined(_plan(PathContext("node", path, desired, seen, pending)) for path in desired.paths())
+    mine = (_plan(PathContext("node", path, desired, seen, pending)) for path in desired.paths())
+    return joined((*mine, leftover.plan(seen)))
 
 
 def _plan(ctx: PathContext) -> Plan:
