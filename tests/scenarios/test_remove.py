@@ -167,7 +167,7 @@ def test_renamed_while_it_is_asked_for_nothing_more_is_done(at: str) -> None:
     assert journals(stage)
 
 
-def test_with_another_in_its_place_at_the_last_instant_its_journal_stays() -> None:
+def test_with_another_in_its_place_its_journal_stays() -> None:
     """LVM selects nothing then, and calls that a success."""
     stage = undeclared()
     stage.world.given_up = {stage.world.active("testlv").uuid}

@@ -76,7 +76,7 @@ def plan(name: str, wipe: bool, desired: Desired, report: Report, reader: Reader
 
 
 class StillWanted:
-    """What an executor asks before each step: whether somebody agrees, and a plan made anew still holds the step. `again`
+    """What an executor asks before each step: whether somebody agrees, and a plan made just then still holds the step. `again`
     makes that plan; `moved` is empty until it does not."""
 
     def __init__(self, agreed: Callable[[Step], bool], again: Callable[[], Plan]) -> None:

@@ -24,7 +24,7 @@ from lunmirror.cli.parser import VERBS, of_verb, parse
 from lunmirror.engine import reconcile
 from lunmirror.engine.errors import HostError
 from lunmirror.engine.exits import Exit
-from lunmirror.engine.model import Drift, Finding, Kind, Outcome, Ref, Report, Run, Step
+from lunmirror.engine.model import ABSENT, Drift, Finding, Kind, Outcome, Ref, Report, Run, Step
 from lunmirror.host import live, manager, paths, waiting
 
 ROOT = Path(__file__).parents[3]
@@ -34,12 +34,15 @@ STEP = Step(
 
 
 class Nothing:
-    """A host of which nothing is asked but the time."""
+    """A host of which nothing is asked but the time, and which has no files."""
 
     def __init__(self, note: object = None) -> None:
         self.time = 0.0
 
     def forget(self) -> None: ...
+
+    def read(self, path: str) -> object:
+        return ABSENT
 
     def date(self) -> str:
         return "2026-01-01T00:00:00Z"

@@ -53,7 +53,7 @@ def test_each_step_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "unmount /mnt/test" in "".join(shown)
 
 
-def test_a_server_that_is_not_declared_any_more_is_reported_and_goes_by_its_name(
+def test_a_server_is_reported_and_goes_by_its_name(
     tmp_path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     target = SERVERS["filer3"][1]
