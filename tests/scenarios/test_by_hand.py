@@ -372,3 +372,13 @@ size = "16MiB"
 filesystem = "ext4"
 mount = "/srv/data"
 """
+
+
+def test_a_line_in_fstab_of_what_is_not_declared_is_reported() -> None:
+    """Nothing is mounted now, and the next boot mounts it."""
+    stage = converged(text()).configure(text().partition("[groups.vg0.volumes")[0])
+    stage.world.unmount("/mnt/test")
+    said = " ".join(f.what for f in stage.plan().report.findings)
+    number = next(n for n, line in enumerate(stage.world.files["/etc/fstab"].splitlines(), 1) if b"/mnt/test" in line)
+    assert f"volume vg0/testlv is in /etc/fstab (line {number}), but not declared" in said
+    assert stage.apply().exit == 0

@@ -148,7 +148,7 @@ def test_what_a_hand_made_a_pool_of_it_is_refused(made: dict[str, str]) -> None:
 
 
 def test_a_server_that_is_declared_is_refused_with_the_way() -> None:
-    assert "lunmirror remove TARGET" in refusal(undeclared(), "filer2")
+    assert "and then `lunmirror remove filer2`" in refusal(undeclared(), "filer2")
 
 
 @pytest.mark.parametrize("at", ["unmount", "deactivate", "remove volume"])

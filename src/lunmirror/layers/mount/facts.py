@@ -18,9 +18,11 @@ class Mounted(NamedTuple):
 
 
 class Undeclared(NamedTuple):
-    """Where a volume is mounted that lunmirror managed, and that is not declared any more."""
+    """Of a volume that lunmirror managed, and that is not declared any more: where it is mounted, and which lines of fstab
+    name it."""
 
     paths: tuple[str, ...]
+    lines: tuple[int, ...] = ()
 
 
 class MountState(NamedTuple):

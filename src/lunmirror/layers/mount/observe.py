@@ -15,6 +15,7 @@ from lunmirror.layers.mount.facts import Mounted, MountState, Undeclared
 from lunmirror.layers.mount.fstab import Line, about, devices, entries, is_ours
 from lunmirror.layers.mount.names import Verdict, judge, node
 from lunmirror.layers.volume.facts import LogicalVolume
+from lunmirror.layers.volume.undeclared import as_declared
 
 
 def observe(desired: Desired, reader: Reader, world: World) -> Observed:
@@ -29,7 +30,7 @@ def observe(desired: Desired, reader: Reader, world: World) -> Observed:
     look = _Look(reader)
     layers = [world.get(name, {}) for name in ("volume", "filesystem")]
     found = {v.id: look.at(v, *(layer.get(v.id) for layer in layers)) for v in wanted}
-    return found | {id: state for id, facts in left if (state := look.of(facts))}
+    return found | {id: state for id, facts in left if (state := look.of(id, facts))}
 
 
 class _Look:
@@ -48,10 +49,12 @@ class _Look:
         # Where that is not known, a reload too many does no harm; one too few would never be made up for.
         self.systemd = not isinstance(reader.directory(paths.SYSTEMD_RUNNING), Absent)
 
-    def of(self, facts: LogicalVolume) -> Present[Undeclared] | None:
-        """Where an undeclared volume is mounted; None if it is not."""
+    def of(self, id: str, facts: LogicalVolume) -> Present[Undeclared] | None:
+        """Where an undeclared volume is mounted, and fstab names it; None if neither."""
         places = self._elsewhere(facts.number, "")
-        return Present(Undeclared(places)) if places else None
+        names = (name.encode() for name in devices(as_declared(id, facts)))
+        lines = tuple(line.number for name in names for line in self.lines.by_device.get(name, ()))
+        return Present(Undeclared(places, lines)) if places or lines else None
 
     def at(self, volume: Volume, seen: Seen[Any] | None, filesystem: Seen[Any] | None) -> Seen[MountState]:
         if not isinstance(self.mounts, Present):

@@ -26,6 +26,7 @@ from lunmirror.engine.model import (
     WriteFile,
     facts_of,
 )
+from lunmirror.engine.plain import named
 from lunmirror.host import paths
 from lunmirror.layers.mount import fstab, obstacles
 from lunmirror.layers.mount.context import LAYER, MountContext
@@ -82,13 +83,18 @@ def _undeclared(seen: World) -> list[Finding]:
         Finding(
             Ref(LAYER, id),
             Kind.NOTE,
-            f"volume {id} is mounted at {', '.join(facts.paths)}, but not declared: it is not managed",
+            f"volume {id} is {_where(facts)}, but not declared: it is not managed",
             "lunmirror managed it before it was taken out of the configuration, or renamed",
             "see the findings for the volume; nothing is done to the mount, nor to its line in fstab",
             f"groups.{id.partition('/')[0]}.volumes",
         )
         for id, facts in found
     ]
+
+
+def _where(facts: Undeclared) -> str:
+    listed = named("line", [str(number) for number in facts.lines])
+    return f"mounted at {', '.join(facts.paths)}" if facts.paths else f"in {paths.FSTAB} ({listed})"
 
 
 def _lines(able: list[MountContext]) -> list[Step]:

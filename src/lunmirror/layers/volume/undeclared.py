@@ -13,10 +13,11 @@ from lunmirror.layers.volume.facts import LogicalVolume
 def volumes(desired: Desired, seen: World) -> tuple[Volume, ...]:
     """What was seen of them, put as if it were declared: with a leg on each disk that has one."""
     states = ((id, state.facts) for id, state in seen.get("volume", {}).items() if isinstance(state, Present))
-    return tuple(_as_declared(id, facts) for id, facts in states if id not in desired.volumes)
+    return tuple(as_declared(id, facts) for id, facts in states if id not in desired.volumes)
 
 
-def _as_declared(id: str, facts: LogicalVolume) -> Volume:
+def as_declared(id: str, facts: LogicalVolume) -> Volume:
+    """What was seen, as a declaration without legs."""
     group, _, name = id.partition("/")
     return Volume(group, name, Size(extents=facts.extents), facts.type, facts.log, ())
 
