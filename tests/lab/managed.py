@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import deb
 import world
-from kit import MOUNT, Lab, config
+from kit import MOUNT, Lab, config, dpkg
 from test_chap import chap
 from test_outages import back, given_up
 
@@ -36,6 +37,12 @@ def send(lab: Lab, directory: Path, there: str) -> None:
     for path in directory.rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts:
             lab.put(f"{there}/{path.relative_to(directory)}", path.read_bytes(), path.stat().st_mode & 0o777)
+
+
+def by_package(lab: Lab) -> None:
+    """lunmirror by its package alone: the lab's own program is taken away."""
+    lab.run("rm /usr/local/sbin/lunmirror")
+    dpkg(lab, deb.built(lab.machine.image.release))
 
 
 def converge(lab: Lab) -> None:
@@ -71,7 +78,7 @@ def healed(lab: Lab) -> None:
     assert lab.run(f"grep -c ' {MOUNT} ' /etc/fstab").stdout.strip() == "1"
     assert {about["recovery_tmo"] for about in lab.sessions().values()}.isdisjoint({"55"})
     assert "node.startup = manual" not in lab.get(lab.record("right")).decode()
-    assert lab.apply(expect=0).titles() == []
+    assert lab.apply("--lock-wait", "120s", expect=0).titles() == []
 
 
 @contextmanager
