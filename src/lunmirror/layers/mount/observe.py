@@ -14,8 +14,7 @@ from lunmirror.host.protocol import Reader
 from lunmirror.layers.mount.facts import Mounted, MountState, Undeclared
 from lunmirror.layers.mount.fstab import Line, about, devices, entries, is_ours
 from lunmirror.layers.mount.names import Verdict, judge, node
-from lunmirror.layers.volume.facts import LogicalVolume
-from lunmirror.layers.volume.undeclared import as_declared
+from lunmirror.layers.volume.facts import LogicalVolume, as_declared
 
 
 def observe(desired: Desired, reader: Reader, world: World) -> Observed:

@@ -6,7 +6,7 @@ they speak of: they survive every crash.
 
 from typing import Any, NamedTuple
 
-from lunmirror.engine.desired import Volume
+from lunmirror.engine.desired import Size, Volume
 from lunmirror.engine.journal import Entry, KernelState
 from lunmirror.engine.model import ABSENT, Present, Seen
 from lunmirror.host import paths
@@ -184,3 +184,9 @@ class LogicalVolume(NamedTuple):
             *read.split_brain(but),
             *((now[n], pv) for pv in back for n in sorted(read.legs[pv].failed) if n in now),
         )
+
+
+def as_declared(id: str, facts: LogicalVolume) -> Volume:
+    """What was seen, as a declaration without legs."""
+    group, _, name = id.partition("/")
+    return Volume(group, name, Size(extents=facts.extents), facts.type, facts.log, ())

@@ -3,23 +3,17 @@ configuration. Nothing is done to them, and they are spoken of; what is newest o
 may be declared again."""
 
 from lunmirror.engine import journal
-from lunmirror.engine.desired import Desired, Size, Volume
+from lunmirror.engine.desired import Desired, Volume
 from lunmirror.engine.model import Finding, Kind, Plan, Present, World
 from lunmirror.layers.volume import repair
 from lunmirror.layers.volume.context import VolumeContext
-from lunmirror.layers.volume.facts import LogicalVolume
+from lunmirror.layers.volume.facts import LogicalVolume, as_declared
 
 
 def volumes(desired: Desired, seen: World) -> tuple[Volume, ...]:
     """What was seen of them, put as if it were declared: with a leg on each disk that has one."""
     states = ((id, state.facts) for id, state in seen.get("volume", {}).items() if isinstance(state, Present))
     return tuple(as_declared(id, facts) for id, facts in states if id not in desired.volumes)
-
-
-def as_declared(id: str, facts: LogicalVolume) -> Volume:
-    """What was seen, as a declaration without legs."""
-    group, _, name = id.partition("/")
-    return Volume(group, name, Size(extents=facts.extents), facts.type, facts.log, ())
 
 
 def plan(ctx: VolumeContext) -> Plan:
