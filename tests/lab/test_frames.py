@@ -12,7 +12,7 @@ def lose(lab: Lab, largest: int) -> None:
     segments are as large as offloading makes them: the answer to a small read is a small packet all the same."""
     lab.run(
         "nft 'table inet frames { chain c { type filter hook input priority -310; policy accept;"
-        f" ip saddr {SERVER} tcp sport 3260 meta length > {largest} drop; }} }}'"
+        f" ip saddr {SERVER} tcp sport 3260 meta length > {largest} drop; }}; }}'"
     )
 
 
@@ -43,7 +43,7 @@ def test_speed_says_that_a_frame_of_the_mtu_does_not_come_through(converged):
         pytest.skip("this image has no ping")
     lab.run(
         "nft 'table inet frames { chain c { type filter hook input priority -310; policy accept;"
-        f" ip saddr {SERVER} icmp type echo-reply meta length > 1400 drop; }} }}'"
+        f" ip saddr {SERVER} icmp type echo-reply meta length > 1400 drop; }}; }}'"
     )
     found = lab.lunmirror("speed", "--most", "16MiB", expect=0, timeout=120).report
     passes = {r["server"]: r["passes"] for r in found["network"]}

@@ -256,6 +256,18 @@ def through_an_interface() -> Hand:
     return hand
 
 
+def bound_to_an_interface() -> Hand:
+    """Every session of filer1 through an interface record with the name of its network interface."""
+    hand = pair()
+    path = iscsi.record_path(hand.world, "iqn.2006-01.com.openfiler:linuxtest1lv", "192.168.1.115:3260")
+    record = hand.world.files.pop(path)
+    bound = record.replace(b"ifacename = default\n", b"ifacename = eth0\niface.net_ifacename = eth0\n")
+    hand.world.files[path.replace("/default", "/eth0")] = bound
+    hand.world.sessions[0].iface = "eth0"
+    hand.world.version += 1
+    return hand
+
+
 def names_alike() -> Hand:
     hand = mounted("/dev/data/mail /srv/mail ext4 defaults 0 2")()
     hand.lv("data", "mail2", "raid1", 8, *PVS)
@@ -342,6 +354,7 @@ HOSTS = {
     "shared": Host(of(lock_type="sanlock"), (), ("lock type sanlock",)),
     "a copy of a disk": Host(cloned_disk, (), ("2 times",)),
     "an interface of its own": Host(through_an_interface, ("[groups.data]",)),
+    "bound to an interface": Host(bound_to_an_interface, ('interface = "eth0"',)),
     "an invalid one beside a name alike": Host(
         names_alike, ('mount = "/srv/mail"', "[groups.data.volumes.mail]"), ("volume data/mail2: too small for xfs",)
     ),

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from sim import wire
 from sim.disks import Harm
 from sim.servers import ScsiDisk, Server, Session
 from sim.world import RULES, UDEV, World
@@ -17,8 +18,32 @@ def serving(world: World, portal: str) -> Server | None:
     return next((s for s in world.servers.values() if address in s.addresses), None)
 
 
-def discover(world: World, portal: str) -> tuple[int, str, str]:
+NO_IFACE = 7, "", "iscsiadm: Could not read iface info\n"
+
+
+def unbound(world: World, iface: str) -> bool:
+    """`-I` of an interface that has no record."""
+    return iface != "default" and f"{nodes(world).rpartition('/')[0]}/ifaces/{iface}" not in world.files
+
+
+def binding(world: World, iface: str) -> str:
+    """The network interface that the interface record says; '' for default's."""
+    record = world.files.get(f"{nodes(world).rpartition('/')[0]}/ifaces/{iface}", b"")
+    return settings(record).get("iface.net_ifacename", "")
+
+
+def carries(world: World, server: Server | None, interface: str) -> bool:
+    """Whether a connection bound to this interface gets to the server."""
+    return not interface or wire.leads(world.servers, world.ways, world.interfaces, server, interface)
+
+
+def discover(world: World, portal: str, iface: str = "default") -> tuple[int, str, str]:
+    if unbound(world, iface):
+        return NO_IFACE
     server = serving(world, portal)
+    if not carries(world, server, binding(world, iface)):
+        world.advance(18.7)
+        return 11, "", f"iscsiadm: Could not perform SendTargets discovery: {portal}\n"
     if server is None or server.state != "up":
         refused = server is not None and server.state in ("refusing", "listening")
         world.advance(1.0 if refused else 18.7)
@@ -51,14 +76,18 @@ def configure_newer(world: World) -> None:
     world.version += 1
 
 
-def record_path(world: World, target: str, portal: str) -> str:
+def record_path(world: World, target: str, portal: str, iface: str = "default") -> str:
     place, _, tag = portal.partition(",")
     address, port = place.rsplit(":", 1)
-    return f"{nodes(world)}/{target}/{address.strip('[]')},{port},{tag or '1'}/default"
+    return f"{nodes(world)}/{target}/{address.strip('[]')},{port},{tag or '1'}/{iface}"
 
 
-def new_record(world: World, target: str, portal: str, torn: bool = False) -> tuple[int, str, str]:
-    path = record_path(world, target, portal)
+def new_record(
+    world: World, target: str, portal: str, torn: bool = False, iface: str = "default"
+) -> tuple[int, str, str]:
+    if unbound(world, iface):
+        return NO_IFACE
+    path = record_path(world, target, portal, iface)
     if any(p.startswith(f"{root}/nodes/") for p in world.files for root in ROOTS if not path.startswith(f"{root}/")):
         raise Harm(f"a record in {path} before the others are moved there: they never will be")
     if path in world.files:
@@ -66,6 +95,8 @@ def new_record(world: World, target: str, portal: str, torn: bool = False) -> tu
     address, port = portal.partition(",")[0].rsplit(":", 1)
     text = FRESH.replace("iqn.2006-01.com.openfiler:linuxtest1lv\n", f"{target}\n")
     text = text.replace("192.168.1.115\n", f"{address.strip('[]')}\n").replace("port = 3260\n", f"port = {port}\n")
+    if netdev := binding(world, iface):
+        text = text.replace("ifacename = default\n", f"ifacename = {iface}\niface.net_ifacename = {netdev}\n")
     world.files[path] = (text[: len(text) // 2] if torn else text).encode()
     world.version += 1
     return 0, f"New iSCSI node [tcp:[hw=,ip=,net_if=,iscsi_if=default] {portal} {target}] added\n", ""
@@ -76,30 +107,34 @@ def settings(raw: bytes) -> dict[str, str]:
     return dict(pairs)
 
 
-def login(world: World, target: str, portal: str) -> tuple[int, str, str]:
+def login(world: World, target: str, portal: str, iface: str = "default") -> tuple[int, str, str]:
     address, port = portal.rsplit(":", 1)
     address = address.strip("[]")
-    raw = next((c for p, c in world.files.items() if p.startswith(f"{nodes(world)}/{target}/{address},{port}")), None)
+    start = f"{nodes(world)}/{target}/{address},{port}"
+    raw = next((c for p, c in world.files.items() if p.startswith(start) and p.endswith(f"/{iface}")), None)
     if raw is None or b"# END RECORD" not in raw:
         return 21, "", "iscsiadm: No records found\n"
-    mine = [s for s in world.sessions if s.iface == "default"]
-    if any(s.target == target and s.address == address for s in mine) or (target, portal) in world.asked:
+    mine = [s for s in world.sessions if s.iface == iface]
+    if any(s.target == target and s.address == address for s in mine) or (target, portal, iface) in world.asked:
         return 15, "", "iscsiadm: default: 1 session requested, but 1 already present.\n"
     record = settings(raw)
     server = serving(world, portal)
-    if server is None or server.state != "up" or target not in server.targets:
+    through = record.get("iface.net_ifacename", "")
+    if server is None or server.state != "up" or target not in server.targets or not carries(world, server, through):
         timeout = int(record.get("node.conn[0].timeo.login_timeout", 30))
         world.advance(float(timeout * int(record.get("node.session.initial_login_retry_max", 4))))
         return 8, "", f"iscsiadm: Could not login to [iface: default, target: {target}, portal: {portal}].\n"
     for _ in range(int(record.get("node.session.nr_sessions", 1))):
-        _establish(world, server, target, address, int(port), record)
+        _establish(world, server, target, address, int(port), record, iface)
     return 0, f"Login to [iface: default, target: {target}, portal: {portal}] successful.\n", ""
 
 
-def logout(world: World, target: str, portal: str) -> tuple[int, str, str]:
+def logout(world: World, target: str, portal: str, iface: str = "default") -> tuple[int, str, str]:
     """Not refused while the disk is in use, as 2.1.8 has it (docs/facts/lab.md#session-destroyed)."""
     server = serving(world, portal)
-    if server is None or not any(s.target == target and s.server is server for s in world.sessions):
+    if server is None or not any(
+        s.target == target and s.server is server and s.iface == iface for s in world.sessions
+    ):
         return 21, "", "iscsiadm: No matching sessions found\n"
     for leg in (leg for a in world.actives for leg in a.legs if leg.letter == "A" and leg.disk and not leg.disk.gone):
         others = [x for a in world.actives if leg in a.legs for x in a.legs if x is not leg]
@@ -209,19 +244,19 @@ def _establish(
 
 def login_at_boot(world: World) -> None:
     """open-iscsi.service: records with automatic startup, each tried once."""
-    for target, portal in automatic(world):
-        login(world, target, portal)
+    for target, portal, iface in automatic(world):
+        login(world, target, portal, iface)
 
 
-def automatic(world: World) -> list[tuple[str, str]]:
-    """(target, portal) of every record with automatic startup."""
+def automatic(world: World) -> list[tuple[str, str, str]]:
+    """(target, portal, interface record) of every record with automatic startup."""
     records = [
         settings(raw)
         for path, raw in sorted(world.files.items())
         if path.startswith(f"{nodes(world)}/") and b"# END RECORD" in raw
     ]
     return [
-        (r["node.name"], f"{r['node.conn[0].address']}:{r['node.conn[0].port']}")
+        (r["node.name"], f"{r['node.conn[0].address']}:{r['node.conn[0].port']}", r["iface.iscsi_ifacename"])
         for r in records
         if "automatic" in (r.get("node.startup"), r.get("node.conn[0].startup"))
     ]
@@ -229,8 +264,8 @@ def automatic(world: World) -> list[tuple[str, str]]:
 
 def finish_logins(world: World) -> None:
     """iscsid comes to the end of logins that were asked for without waiting (`iscsiadm -W`), where the server answers."""
-    for (target, portal), ready in list(world.asked.items()):
+    for (target, portal, iface), ready in list(world.asked.items()):
         server = serving(world, portal)
         if world.now >= ready and server and server.state == "up":
-            del world.asked[target, portal]
-            login(world, target, portal)
+            del world.asked[target, portal, iface]
+            login(world, target, portal, iface)

@@ -188,8 +188,11 @@ class SimHost:
         return answers
 
     def _silence(self, address: str, deadline: float) -> str:
+        address, _, interface = address.partition("%")
+        if interface and interface not in self.world.interfaces:
+            return f"there is no network interface {interface}"
         server = next((s for s in self.world.servers.values() if address in s.addresses), None)
-        state = server.state if server else "cut"
+        state = server.state if server and iscsi.carries(self.world, server, interface) else "cut"
         return {"up": "", "hung": "", "listening": "", "refusing": "connection refused"}.get(
             state, f"no answer within {deadline:g} s"
         )
@@ -260,7 +263,7 @@ class SimHost:
         directory = scratch or path.rpartition("/")[0]
         if directory not in self.tree.directories or path.rpartition("/")[0] not in self.tree.directories:
             raise ActionFailed(f"cannot write {path}: no such directory")
-        if directory.startswith(tuple(f"{root}/nodes" for root in iscsi.ROOTS)):
+        if directory.startswith(tuple(f"{root}/{inside}" for root in iscsi.ROOTS for inside in ("nodes", "ifaces"))):
             raise Harm(f"a temporary file in {directory}, which open-iscsi reads as a record")
         if fault == "during":
             self.world.files[f"{directory}/.lunmirror.tmp"] = content[: len(content) // 2]

@@ -215,14 +215,17 @@ PROGRAMS: tuple[tuple[str, Handler], ...] = (
         _lvm(lambda v, m, p: v.extend(m["group"], m["name"], int(m["extents"]), _places(m))),
     ),
     (
-        r"ping -n -q -c 2 -i 0\.3 -W 1 -M do -s (?P<size>\d+) (?P<address>\S+)",
+        r"ping -n -I (?P<interface>\S+) -q -c 2 -i 0\.3 -W 1 -M do -s (?P<size>\d+) (?P<address>\S+)",
         lambda w, m, s, p: wire.ping(w.servers, m["address"], int(m["size"])),
     ),
     (
         r"dd if=(?P<node>\S+) of=/dev/null bs=(?P<size>512|262144) count=1 iflag=direct status=none",
         lambda w, m, s, p: storage.direct(w, m["node"], int(m["size"])),
     ),
-    (r"ip -j route get (?P<address>\S+)", lambda w, m, s, p: wire.route(w.servers, w.ways, m["address"])),
+    (
+        r"ip -j route get (?P<address>\S+)(?: oif (?P<oif>\S+))?",
+        lambda w, m, s, p: wire.route(w.servers, w.ways, m["address"], m["oif"] or ""),
+    ),
     (r"dmesg --kernel --time-format iso", lambda w, m, s, p: (0, "", "")),
     (r"lvm lvmconfig activation", lambda w, m, s, p: _activation(w)),
     (r"lvm systemid", lambda w, m, s, p: (0, f"  system ID: {w.system_id}\n", "")),
@@ -266,12 +269,12 @@ PROGRAMS: tuple[tuple[str, Handler], ...] = (
     (r"systemctl restart iscsid\.service", lambda w, m, s, p: iscsi.restart(w)),
     (r"systemctl daemon-reload", lambda w, m, s, p: (w.reload_units(), (0, "", ""))[1]),
     (
-        r"iscsiadm -m discovery -t st -p (?P<portal>\S+) -o nonpersistent -I default",
-        lambda w, m, s, p: iscsi.discover(w, m["portal"]),
+        r"iscsiadm -m discovery -t st -p (?P<portal>\S+) -o nonpersistent -I (?P<iface>\S+)",
+        lambda w, m, s, p: iscsi.discover(w, m["portal"], m["iface"]),
     ),
     (
-        r"iscsiadm -m node -o new -T (?P<target>\S+) -p (?P<portal>\S+) -I default",
-        lambda w, m, s, p: iscsi.new_record(w, m["target"], m["portal"], p),
+        r"iscsiadm -m node -o new -T (?P<target>\S+) -p (?P<portal>\S+) -I (?P<iface>\S+)",
+        lambda w, m, s, p: iscsi.new_record(w, m["target"], m["portal"], p, m["iface"]),
     ),
     (r"iscsiadm -m session -r (?P<sid>\d+) --logout", lambda w, m, s, p: iscsi.end_session(w, int(m["sid"]))),
     (
@@ -279,11 +282,11 @@ PROGRAMS: tuple[tuple[str, Handler], ...] = (
         lambda w, m, s, p: iscsi.delete_record(w, m["target"], m["portal"]),
     ),
     (
-        r"iscsiadm -m node -T (?P<target>\S+) -p (?P<portal>\S+) -I default --logout",
-        lambda w, m, s, p: iscsi.logout(w, m["target"], m["portal"]),
+        r"iscsiadm -m node -T (?P<target>\S+) -p (?P<portal>\S+) -I (?P<iface>\S+) --logout",
+        lambda w, m, s, p: iscsi.logout(w, m["target"], m["portal"], m["iface"]),
     ),
     (
-        r"iscsiadm -m node -T (?P<target>\S+) -p (?P<portal>\S+) -I default --login",
-        lambda w, m, s, p: iscsi.login(w, m["target"], m["portal"]),
+        r"iscsiadm -m node -T (?P<target>\S+) -p (?P<portal>\S+) -I (?P<iface>\S+) --login",
+        lambda w, m, s, p: iscsi.login(w, m["target"], m["portal"], m["iface"]),
     ),
 )

@@ -35,11 +35,26 @@ def put_all(found: dict[str, Interface], put) -> None:
             put(f"{base}/lower_{lower}/mtu", found[lower].mtu)
 
 
-def route(servers: dict[str, Server], ways: dict[str, str], address: str) -> tuple[int, str, str]:
+def leads(
+    servers: dict[str, Server],
+    ways: dict[str, str],
+    found: dict[str, Interface],
+    server: Server | None,
+    interface: str,
+) -> bool:
+    """Whether what is bound to this interface gets to the server: it is up, and on the way there or above a card that is."""
+    one = found.get(interface)
+    if one is None or server is None or one.state == "down":
+        return False
+    card = ways.get(server.name, f"eth{list(servers).index(server.name)}")
+    return interface == card or card in one.lower or bool({*one.lower} & {*found[card].lower})
+
+
+def route(servers: dict[str, Server], ways: dict[str, str], address: str, oif: str = "") -> tuple[int, str, str]:
     """As `ip -j route get` answers (iproute2 6.1). `ways`: server -> interface, where it is not its own card."""
     for number, server in enumerate(servers.values()):
         if address in server.addresses:
-            dev = ways.get(server.name, f"eth{number}")
+            dev = oif or ways.get(server.name, f"eth{number}")
             found = {"dst": address, "dev": dev, "prefsrc": "192.168.1.2", "flags": [], "uid": 0, "cache": []}
             return 0, json.dumps([found]) + "\n", ""
     return 2, "", "RTNETLINK answers: Network is unreachable\n"

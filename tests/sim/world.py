@@ -51,7 +51,9 @@ class World:
     cut_between: int = 0  # 1 or 2: that leg has the superblock that the other lacks after the next power cut
     boots: int = 1
     event_activation: bool = True  # udev activates a group as soon as all of it is there
-    asked: dict[tuple[str, str], float] = field(default_factory=dict)  # logins that iscsid is busy with -> ready when
+    asked: dict[tuple[str, str, str], float] = field(
+        default_factory=dict
+    )  # logins that iscsid is busy with -> ready when
     copying: bool = True  # False: the kernel's throttle holds the legs' copying at nothing
     idle: bool = False  # what is mounted is not written to
     systemd: bool = True

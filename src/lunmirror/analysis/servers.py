@@ -79,8 +79,8 @@ def silent_servers(server: str, report: Report, desired: Desired, reader: Reader
         and isinstance(state.facts, Session)
         and state.facts.live
     ]
-    answers = reader.reach(tuple({(p.portal.address, p.portal.port): None for p in live}), ANSWER) if live else {}
+    answers = reader.reach(tuple({p.endpoint: None for p in live}), ANSWER) if live else {}
     found: dict[str, list[str]] = {}
     for path in live:
-        found.setdefault(path.server.name, []).append(answers.get((path.portal.address, path.portal.port), ""))
+        found.setdefault(path.server.name, []).append(answers.get(path.endpoint, ""))
     return {name: silences[0] for name, silences in found.items() if all(silences)}

@@ -113,6 +113,7 @@ def _server(
         settings=tuple((k, v) for k, v in (server.settings or {}).items() if k not in budget.ABORTS),
         chap=_chap(server.chap, directory),
         write_cache=server.write_cache,
+        interface=server.interface or "",
         records=tuple(
             (record, str(value), name)
             for name, record in RECORDS.items()

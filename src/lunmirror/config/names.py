@@ -8,6 +8,7 @@ import re
 from lunmirror.config.mkfs import LABEL_BYTES
 from lunmirror.config.problems import InvalidValue, quoted, shown
 from lunmirror.engine.desired import dm_name
+from lunmirror.engine.plain import is_interface
 
 OWN_NAME = r"[a-z0-9][a-z0-9_.-]{0,63}"
 LVM_NAME = r"[a-zA-Z0-9+_.][a-zA-Z0-9+_.-]{0,126}"
@@ -23,6 +24,7 @@ TARGET_BYTES = 223  # RFC 7143, 4.2.7.1
 VALUE_BYTES = 255  # open-iscsi keeps a value in 256 bytes (usr/idbm.h, VALUE_MAXVAL)
 DM_NAME_BYTES = 127  # DM_NAME_LEN is 128 with its final NUL (linux/dm-ioctl.h)
 PATH_BYTES = 1024
+INTERFACE_PATTERN = r"^[^/:%\s]{1,15}$"
 HIDDEN_BYTES = 16  # room for the longest suffix of a hidden part: "_mimagetmp_99", "_rimage_99_…"
 
 # lvm2, lib/misc/lvm-string.c: apply_lvname_restrictions
@@ -105,6 +107,22 @@ def volume(value: object) -> str:
 def fits_device_mapper(group_name: str, volume_name: str) -> bool:
     """Whether the volume's name in /dev/mapper (hyphens doubled), with its hidden parts, is short enough."""
     return len(dm_name(group_name, volume_name)) + HIDDEN_BYTES <= DM_NAME_BYTES
+
+
+def interface(value: object) -> str:
+    """The name of a network interface, which open-iscsi's interface record gets as well."""
+    value = line(value, "the name of a network interface")
+    if not is_interface(value) or "%" in value:
+        raise InvalidValue(
+            f"{quoted(value)} cannot name a network interface",
+            why="one has 1 to 15 bytes, without spaces, / : and %",
+            next='write a name that `ip link` shows: "eth1", "bond0.100"',
+        )
+    if value in ("default", "iser"):
+        raise InvalidValue(
+            f"{quoted(value)} is a name that open-iscsi keeps for itself", next="leave interface out, or rename it"
+        )
+    return value
 
 
 def target(value: object) -> str:

@@ -78,7 +78,8 @@ class Export(NamedTuple):
 class Server(NamedTuple):
     """One failure domain. `settings` are further node-record keys under open-iscsi's names, `records` those with
     a name of our own: (record key, value, our name). `write_cache` is the most
-    that is accepted of its disks: "through" or "back"."""
+    that is accepted of its disks: "through" or "back". `interface`: the network interface that its sessions are bound to; ''
+    where the routes decide."""
 
     name: str
     portals: tuple[Portal, ...]
@@ -89,6 +90,12 @@ class Server(NamedTuple):
     write_cache: str = "back"
     records: tuple[tuple[str, str, str], ...] = ()
     export: Export | None = None
+    interface: str = ""
+
+    @property
+    def iface(self) -> str:
+        """The name of the interface record of open-iscsi that its sessions go through."""
+        return self.interface or "default"
 
 
 class Disk(NamedTuple):
@@ -193,6 +200,12 @@ class Path(NamedTuple):
     server: Server
     portal: Portal
     target: str
+
+    @property
+    def endpoint(self) -> tuple[str, int]:
+        """(address, port) as host.reach takes it: "192.0.2.1%bond0.100" is asked through that interface."""
+        address, interface = self.portal.address, self.server.interface
+        return f"{address}%{interface}" if interface else address, self.portal.port
 
 
 class Notify(NamedTuple):

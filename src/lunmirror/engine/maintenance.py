@@ -180,7 +180,7 @@ def detach(server: str, desired: Desired, report: Report) -> Plan:
     for path, session in sessions:
         drift = Drift(f"servers.{server}", f"in maintenance until {until}", f"{session.sid} is {session.state}")
         ctx = PathContext("session", path, desired, report.seen, frozenset())
-        steps.append(again(ctx, login(ctx, spelt(path, report.seen), ()), (drift,), "", PROOF)[0])
+        steps.append(again(ctx, login(ctx, spelt(path, report.seen), ()), (drift,), "", PROOF, session.iface)[0])
     return in_order(server, steps)
 
 

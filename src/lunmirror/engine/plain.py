@@ -3,6 +3,7 @@ a sentence. Imports nothing of ours."""
 
 from collections.abc import Iterable
 
+DEFAULT_IFACE = "default"  # the interface record that open-iscsi has built in: bound to nothing
 MOST_DIGITS = 20  # of an unsigned 64-bit number; Python refuses to convert thousands of them
 
 
@@ -28,6 +29,12 @@ def shown(text: str) -> str:
 def _escaped(character: str) -> str:
     r"""As Python writes it: \x1b, \u202e, \udcff."""
     return character.encode("unicode_escape", "backslashreplace").decode()
+
+
+def is_interface(name: object) -> bool:
+    """Whether it can name a network interface (net/core/dev.c, dev_valid_name), without white space or a colon in it."""
+    fits = isinstance(name, str) and 0 < len(name.encode("utf-8", "replace")) < 16 and name not in (".", "..")
+    return fits and isinstance(name, str) and name.isprintable() and not set(name) & set("/: ")
 
 
 def same_address(one: str, other: str) -> bool:

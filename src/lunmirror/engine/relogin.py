@@ -148,4 +148,4 @@ def plan(server: str, desired: Desired, report: Report) -> Plan:
 def _again(ctx: PathContext, session: Session, proof: str) -> tuple[Step, Step]:
     old = stale(session, ctx.path.server)
     drift = tuple(Drift(f"{ctx.key}.{one.name}", str(one.wanted), str(one.live)) for one in old)
-    return again(ctx, login(ctx, spelt(ctx.path, ctx.seen), ()), drift, "", proof)
+    return again(ctx, login(ctx, spelt(ctx.path, ctx.seen), ()), drift, "", proof, session.iface)

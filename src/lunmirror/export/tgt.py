@@ -1,13 +1,15 @@
 """tgt: a file for /etc/tgt/conf.d, as tgt-admin reads it (docs/facts/targets.md#tgt).
 
-`write-cache off` makes tgt flush after each write, and say that it has no cache. A target with an `initiator-name` lets
-nobody else log in. Secrets stand in a file of their own that is included: while it is missing tgt-admin ends with an error,
+`write-cache off` makes tgt flush after each write, and say that it has no cache. tgt lets in whose address *or* name is
+listed, and tgt-admin lists every address where none is given: so one that nobody has is printed with the names. Secrets stand in a file of their own that is included: while it is missing tgt-admin ends with an error,
 so a forgotten one opens nothing.
 """
 
 from lunmirror.engine.desired import Desired, Server
 from lunmirror.export.lun import Lun, luns, wrong
 from lunmirror.host import paths
+
+NOBODY = "255.255.255.255"  # not 0.0.0.0, which tgt finds in every IPv6 connection
 
 
 def secrets(server: str) -> str:
@@ -68,6 +70,7 @@ def _target(target: str, mine: list[Lun], server: Server) -> list[str]:
             f"        write-cache {'on' if lun.backing.cache == 'back' else 'off'}",
             "    </backing-store>",
         ]
+    lines += [f"    initiator-address {NOBODY}"]
     lines += [f"    initiator-name {client}" for client in server.export.clients]
     lines += [f"    include {secrets(server.name)}"] if server.chap else []
     return [*lines, "</target>"]

@@ -2,7 +2,7 @@
 
 There is no fast failure in a login (122 s to a server that refuses; docs/facts/open-iscsi.md#login), so this asks
 first. Host names are resolved by a child, getent: a resolver that hangs is killed with it, where a thread could not
-be.
+be. An address may name the interface to go through after a %: "192.0.2.1%bond0.100", "filer1%eth1".
 """
 
 import errno
@@ -28,7 +28,7 @@ def reach(
     started = time.monotonic()
     addresses, answers = _resolve(endpoints, deadline, stuck, note)
     probes = {
-        endpoint: Probe([(address, endpoint[1]) for address in addresses[endpoint[0]]])
+        endpoint: Probe([(address, endpoint[1]) for address in addresses[endpoint[0]]], _apart(endpoint[0])[1])
         for endpoint in addresses_of(endpoints, addresses)
     }
     _listen(list(probes.values()), started + deadline)
@@ -46,21 +46,28 @@ def _resolve(
     endpoints: tuple[Endpoint, ...], deadline: float, stuck: Stuck, note: Callable[[str], None]
 ) -> tuple[dict[str, list[str]], dict[Endpoint, str]]:
     """Addresses by name, and why there are none by endpoint."""
-    addresses = {name: [name] for name, _ in endpoints if _is_numeric(name)}
+    addresses = {name: [_apart(name)[0]] for name, _ in endpoints if _is_numeric(_apart(name)[0])}
     names = [name for name in dict.fromkeys(name for name, _ in endpoints) if name not in addresses]
     if not names:
         return addresses, {}
-    jobs = tuple(Job((paths.GETENT, "ahosts", "--", name), deadline, changes=False) for name in names)
+    jobs = tuple(Job((paths.GETENT, "ahosts", "--", _apart(name)[0]), deadline, changes=False) for name in names)
     answers: dict[Endpoint, str] = {}
     for name, ran in zip(names, run_all(jobs, stuck, note), strict=True):
         addresses[name] = list(dict.fromkeys(line.split()[0] for line in ran.out.splitlines() if line.strip()))
         if not addresses[name] or ran.rc != 0:
             addresses[name] = []
+            host = _apart(name)[0]
             why = (
-                f"the name {name} has no address" if ran.rc == 2 else f"the name {name} cannot be resolved: {ran.why}"
+                f"the name {host} has no address" if ran.rc == 2 else f"the name {host} cannot be resolved: {ran.why}"
             )
             answers |= {endpoint: why for endpoint in endpoints if endpoint[0] == name}
     return addresses, answers
+
+
+def _apart(name: str) -> tuple[str, str]:
+    """(address or host name, interface); of a link-local address ("fe80::1%eth0") the interface is a part."""
+    host, _, interface = name.partition("%")
+    return (name, "") if host.lower().startswith("fe80:") else (host, interface)
 
 
 def _is_numeric(name: str) -> bool:
@@ -88,7 +95,7 @@ def _family(address: str) -> int:
 class Probe:
     """Connections under way to one endpoint, one for each of its addresses; one that answers is enough."""
 
-    def __init__(self, addresses: list[Endpoint]) -> None:
+    def __init__(self, addresses: list[Endpoint], interface: str = "") -> None:
         self.answers = False
         self.why = ""
         self.open: dict[int, socket.socket] = {}
@@ -104,6 +111,9 @@ class Probe:
                 connection = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
             except (OSError, ValueError) as error:
                 self.why = words.of(error) if isinstance(error, OSError) else str(error)
+                continue
+            if interface and (why := _unbound(connection, interface)):
+                self.why = why
                 continue
             self.open[connection.fileno()] = connection
             self._judge(connection.fileno(), connection.connect_ex(target))
@@ -132,6 +142,17 @@ class Probe:
         waiting = bool(self.open)
         self.close()
         return "" if self.answers else silence if waiting else self.why
+
+
+def _unbound(connection: socket.socket, interface: str) -> str:
+    """Why a connection cannot be bound to the interface, and is closed; '' if it is bound."""
+    try:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
+    except OSError as error:
+        connection.close()
+        gone = error.errno == errno.ENODEV
+        return f"there is no network interface {interface}" if gone else f"not through {interface}: {words.of(error)}"
+    return ""
 
 
 def _listen(probes: list[Probe], end: float) -> None:

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from lunmirror.engine.model import Present, Seen
+from lunmirror.engine.plain import DEFAULT_IFACE
 from lunmirror.engine.plain import number as plain_number
 from lunmirror.host import paths
 
@@ -51,6 +52,18 @@ def blocks(sid: str) -> str:
 def connection(sid: str) -> str:
     """The directory of a session's one connection, which is named after it (scsi_transport_iscsi.c)."""
     return f"{paths.SYS_CONNECTIONS}/{sid.replace('session', 'connection', 1)}:0"
+
+
+def endpoint(reader: Reads, sid: str) -> tuple[str, int] | None:
+    """Where a session is connected, as reach takes it; None where that is not known, or not how: through an interface record
+    of another name than a network interface has."""
+    address, port = text(reader, f"{connection(sid)}/address"), number(reader, f"{connection(sid)}/port")
+    interface = text(reader, f"{session(sid)}/ifacename")
+    if not address[:1].isalnum() or port is None:
+        return None
+    if interface in (DEFAULT_IFACE, *UNSET):
+        return address, port
+    return (f"{address}%{interface}", port) if text(reader, f"{paths.SYS_NET}/{interface}/operstate") else None
 
 
 def logged_in(reader: Reads, wanted: tuple[tuple[str, str, int], ...]) -> bool:

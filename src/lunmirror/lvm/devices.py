@@ -9,14 +9,12 @@ Which of them LVM is shown is another question: the declared disks' own, and not
 """
 
 from lunmirror.engine.model import Present
-from lunmirror.engine.plain import count
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
-from lunmirror.host.sysfs import UNSET, connection, names, session, text
+from lunmirror.host.sysfs import endpoint, names, session, text
 
 _PLAIN = ("sd", "vd", "nvme")  # disks and their partitions: nothing is below them
 PROBE = 1.5  # seconds for a portal with a session to accept a connection: the kernel asks twice in that time
-_OURS = ("default", *UNSET)  # interfaces whose connections are the kernel's own TCP
 
 
 def silent(reader: Reader) -> dict[str, str]:
@@ -29,12 +27,8 @@ def silent(reader: Reader) -> dict[str, str]:
 def _ask(reader: Reader) -> dict[str, str]:
     endpoints: dict[str, tuple[str, int]] = {}
     for sid in names(reader, paths.SYS_SESSIONS):
-        base, place = session(sid), connection(sid)
-        if text(reader, f"{base}/state") != "LOGGED_IN" or text(reader, f"{base}/ifacename") not in _OURS:
-            continue
-        address, port = text(reader, f"{place}/address"), count(text(reader, f"{place}/port"))
-        if address[:1].isalnum() and port is not None:
-            endpoints[sid] = (address, port)
+        if text(reader, f"{session(sid)}/state") == "LOGGED_IN" and (found := endpoint(reader, sid)):
+            endpoints[sid] = found
     answers = reader.reach(tuple(dict.fromkeys(endpoints.values())), PROBE) if endpoints else {}
     silence = {sid: answers.get(endpoint, "") for sid, endpoint in endpoints.items()}
     return {sid: why for sid, why in silence.items() if why and "refused" not in why}

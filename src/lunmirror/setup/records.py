@@ -40,7 +40,8 @@ def said(server: Server, desired: Desired, seen: World, derived: Timeouts) -> Sa
     records = [record for name in mine if (record := facts_of(seen["node"].get(name), Record))]
     if not records:
         return Said((), None, ())
-    lines = [*_startup(records), *_timeouts(records, derived), *_digest(records)]
+    bound = [("interface", f'"{server.interface}"', "")] if server.interface else []
+    lines = [*bound, *_startup(records), *_timeouts(records, derived), *_digest(records)]
     chap, refused = _chap(server.name, records)
     return Said(tuple(lines), chap, refused)
 

@@ -13,23 +13,25 @@ from lunmirror.engine import desired
 from lunmirror.engine.desired import Portal
 from lunmirror.engine.errors import HostError
 from lunmirror.engine.model import Unknown
-from lunmirror.engine.plain import same_address
+from lunmirror.engine.plain import DEFAULT_IFACE, same_address
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
-from lunmirror.host.sysfs import UNSET, text
-from lunmirror.layers.session.observe import IFACE, Kernel, kernels_of
+from lunmirror.host.sysfs import names as listed
+from lunmirror.host.sysfs import text
+from lunmirror.layers.session.observe import Kernel, kernels_of
 from lunmirror.lvm import luns
 from lunmirror.lvm.origin import label
 
 
 class Way(NamedTuple):
-    """One session that can be declared. `luns` maps a LUN to (the kernel's name of its disk, what it holds as far as that
+    """One session that can be declared. `interface`: what it is bound to, if anything. `luns` maps a LUN to (the kernel's name of its disk, what it holds as far as that
     distinguishes it: its size, and the UUIDs that udev saw on it)."""
 
     sid: str
     target: str
     portal: Portal
     luns: dict[int, tuple[str, tuple[str, ...]]]
+    interface: str = ""
 
 
 class Found(NamedTuple):
@@ -51,7 +53,16 @@ def found(reader: Reader) -> Found:
             ways.append(one)
         else:
             left.append(f"{kernel.sid}, to target {kernel.spelled}: {one}")
-    return Found(to_look_at(_servers(ways)), tuple(left))
+    servers = _servers(ways)
+    for server in servers:
+        left += [
+            f"{way.sid}, to target {way.target}: it goes through {way.interface or DEFAULT_IFACE}, another session to this"
+            f" server through {server[0].interface or DEFAULT_IFACE}; a server has one interface"
+            for way in server
+            if way.interface != server[0].interface
+        ]
+        server[:] = [way for way in server if way.interface == server[0].interface]
+    return Found(to_look_at(servers), tuple(left))
 
 
 def to_look_at(servers: list[list[Way]]) -> desired.Desired:
@@ -62,6 +73,7 @@ def to_look_at(servers: list[list[Way]]) -> desired.Desired:
         name = f"filer{number}"
         addresses = tuple(dict.fromkeys(way.portal for way in ways))
         made[name] = desired.Server(name, addresses, "automatic", budget.resolve(None, {}).timeouts)
+        made[name] = made[name]._replace(interface=ways[0].interface)
         targets = {way.target.lower(): way.target for way in reversed(ways)}
         for order, target in enumerate(sorted(targets), 1):
             which = f"-t{order}" if len(targets) > 1 else ""
@@ -73,8 +85,12 @@ def to_look_at(servers: list[list[Way]]) -> desired.Desired:
 
 def _way(kernel: Kernel, reader: Reader) -> Way | str:
     """The session, or why it cannot be declared."""
-    if kernel.iface not in (IFACE, *UNSET):
-        return f"it goes through interface {kernel.iface}; lunmirror logs in through {IFACE} alone"
+    bound = kernel.iface != DEFAULT_IFACE
+    if bound and kernel.iface not in listed(reader, paths.SYS_NET):
+        return (
+            f"it goes through interface record {kernel.iface}; lunmirror takes only those with the name of their network"
+            " interface"
+        )
     if not kernel.endpoints:
         return "the kernel does not show its portal"
     address, port = kernel.endpoints[0]
@@ -84,7 +100,8 @@ def _way(kernel: Kernel, reader: Reader) -> Way | str:
     except InvalidValue as wrong:
         return f"{wrong.what}{f': {wrong.why}' if wrong.why else ''}"
     shown = luns.every(reader, kernel.sid)
-    return Way(kernel.sid, target, portal, {lun: (disk, _content(disk, reader)) for lun, disk in shown.items()})
+    inside = {lun: (disk, _content(disk, reader)) for lun, disk in shown.items()}
+    return Way(kernel.sid, target, portal, inside, kernel.iface if bound else "")
 
 
 def _content(kernel: str, reader: Reader) -> tuple[str, ...]:

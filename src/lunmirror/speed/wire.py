@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from lunmirror.engine.desired import Desired, Path
 from lunmirror.engine.model import World, facts_of
+from lunmirror.engine.plain import is_interface
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.host.sysfs import UNSET, connection, names, number, text
@@ -42,7 +43,7 @@ def routes(desired: Desired, seen: World, reader: Reader) -> tuple[Route, ...]:
         for portal in server.portals:
             mine = [p for p in desired.paths() if p.server.name == server.name and p.portal == portal]
             address = _connected(mine, seen, reader) or (portal.address if _is_numeric(portal.address) else "")
-            found.append(_route(Route(server.name, str(portal), address), reader))
+            found.append(_route(Route(server.name, str(portal), address, server.interface), reader))
     return tuple(found)
 
 
@@ -94,7 +95,8 @@ def _is_numeric(address: str) -> bool:
 def _route(route: Route, reader: Reader) -> Route:
     if not route.address:
         return route._replace(why="no session uses it, and its name was not resolved")
-    ran = reader.query((paths.IP, "-j", "route", "get", route.address), DEADLINE)
+    through = ("oif", route.interface) if route.interface else ()
+    ran = reader.query((paths.IP, "-j", "route", "get", route.address, *through), DEADLINE)
     if ran.rc != 0:
         return route._replace(why=ran.why)
     interface = _interface(ran.out)
@@ -126,7 +128,24 @@ def _passes(route: Route, reader: Reader) -> bool | None:
 
 
 def _ping(route: Route, size: int) -> tuple[str, ...]:
-    return (paths.PING, "-n", "-q", "-c", "2", "-i", "0.3", "-W", "1", "-M", "do", "-s", str(size), route.address)
+    return (
+        paths.PING,
+        "-n",
+        "-I",
+        route.interface,
+        "-q",
+        "-c",
+        "2",
+        "-i",
+        "0.3",
+        "-W",
+        "1",
+        "-M",
+        "do",
+        "-s",
+        str(size),
+        route.address,
+    )
 
 
 def _interface(answer: str) -> str:
@@ -136,9 +155,7 @@ def _interface(answer: str) -> str:
         name = first["dev"]
     except (ValueError, TypeError, KeyError, RecursionError):
         return ""
-    # As the kernel names interfaces (net/core/dev.c, dev_valid_name).
-    fits = isinstance(name, str) and 0 < len(name) < 16 and name not in (".", "..")
-    return name if fits and name.isprintable() and not set(name) & set("/: ") else ""
+    return name if is_interface(name) else ""
 
 
 def _up(base: str, reader: Reader) -> bool | None:

@@ -9,6 +9,7 @@ from lunmirror.config.problems import InvalidValue
 from lunmirror.engine.desired import Portal
 
 RIGHT = [
+    (names.interface, ["eth1", "bond0.100", "enp3s0f1np1", "x" * 15]),
     (names.own, ["filer1", "a", "0", "left-disk_2.b", "a" * 64]),
     (names.group, ["vg0", "VG+1", "_x", "a.b", "vg-1"]),
     (names.volume, ["testlv", "lv-1", "Mail", "my_mirror", "snap"]),
@@ -38,6 +39,7 @@ RIGHT = [
 ]
 
 REFUSED = [
+    (names.interface, ["", "default", "iser", "a b", "a/b", "eth0:1", "a%b", ".", "..", "x" * 16, "ä" * 8, "a\n", 5]),
     (names.own, ["", "Filer", "-a", ".", "a b", "a/b", "a" * 65, "ä", "a\n", 5, None]),
     (names.group, ["", "-vg", ".", "..", "a b", "a/b", "mapper", "disk", "vg\n", "ä", "x" * 128, 1]),
     (names.volume, ["snapshot1", "pvmove0", "a_rimage_0", "x_mlog", "lv_tdata", "-lv", "..", "a/b", "a_imeta"]),

@@ -88,6 +88,8 @@ def test_tgt_is_what_tgt_admin_reads() -> None:
     assert name == "target iqn.2006-01.com.openfiler:linuxtest1lv"
     assert target["driver"] == ["iscsi"]
     assert target["initiator-name"] == [CLIENT]
+    # Without an address tgt-admin lists all, and tgt lets in whose address or name is listed.
+    assert target["initiator-address"] == ["255.255.255.255"]
     store = target["backing-store /dev/vg_storage/left"]
     assert (store["lun"], store["write-cache"]) == (["1"], ["off"])
     assert store["scsi_id"] == store["scsi_sn"]

@@ -81,3 +81,10 @@ def test_asking_twice_for_the_same_is_asking_once(host: LiveHost, server: socket
     endpoint = ("127.0.0.1", port(server))
     assert host.reach((endpoint, endpoint), 2) == {endpoint: ""}
     assert host.reach((), 2) == {}
+
+
+def test_an_interface_is_gone_through(host: LiveHost, server: socket.socket) -> None:
+    """The server listens on the loopback: through it there is an answer, through one that does not exist none."""
+    there, gone = (f"127.0.0.1%{name}" for name in ("lo", "nosuch0"))
+    said = host.reach(((there, port(server)), (gone, port(server))), 2)
+    assert said == {(there, port(server)): "", (gone, port(server)): "there is no network interface nosuch0"}

@@ -10,6 +10,7 @@ from lunmirror.config.schema.values import (
     BootWait,
     CommandTimeout,
     Duration,
+    Interface,
     LoginTimeout,
     PasswordFile,
     Ping,
@@ -217,6 +218,18 @@ class Server(Timeouts):
         examples=[["192.168.1.115"], ["192.168.1.115:3260", "[fd00::15]:3260"]],
         min_length=1,
         max_length=16,
+    )
+    interface: Interface | None = key(
+        "Network interface",
+        "The network interface that every connection to the server is bound to, whatever the routes say: through an interface"
+        " record of open-iscsi of the same name, which is made where it is missing. The interface itself is never configured"
+        " (docs/network.md).",
+        unit="the name of a network interface, as `ip link` shows it",
+        default="the routes decide, through open-iscsi's interface record default",
+        written="ifaces/NAME in open-iscsi's database; the name of each node record of the server, and"
+        " iface.net_ifacename in it",
+        effect="the record at the next pass, the session at its next login (`lunmirror apply --relogin`)",
+        examples=["bond0.100", "eth1"],
     )
     settings: Settings | None = key(
         "Further record keys",

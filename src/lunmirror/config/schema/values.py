@@ -37,6 +37,7 @@ Portal = Annotated[Any, PlainValidator(portals.portal), string(pattern=portals.P
 Target = Annotated[
     Any, PlainValidator(names.target), string(pattern=names.TARGET_PATTERN, maxLength=names.TARGET_BYTES)
 ]
+Interface = Annotated[Any, PlainValidator(names.interface), string(pattern=names.INTERFACE_PATTERN)]
 Initiator = Annotated[
     Any, PlainValidator(exports.initiator), string(pattern=names.TARGET_PATTERN, maxLength=names.TARGET_BYTES)
 ]

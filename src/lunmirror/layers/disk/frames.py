@@ -7,7 +7,6 @@ a child with a deadline, past the page cache (a cached read is always of a page 
 
 from lunmirror.host import paths, sysfs
 from lunmirror.host.protocol import Reader
-from lunmirror.host.sysfs import text
 from lunmirror.layers.disk.facts import Device, Unreadable
 from lunmirror.lvm.origin import origins
 
@@ -40,6 +39,5 @@ def _read(device: Device, size: int) -> tuple[str, ...]:
 def _answers(reader: Reader, device: Device) -> bool:
     """Whether the portal of the device's session does; a connection is made of small packets alone."""
     sids = {origin.sid for origin in origins(reader, device.kernel) if origin.sid}
-    places = {(text(reader, f"{c}/address"), sysfs.number(reader, f"{c}/port")) for c in map(sysfs.connection, sids)}
-    endpoints = tuple((address, port) for address, port in places if address and port)
+    endpoints = tuple(filter(None, (sysfs.endpoint(reader, sid) for sid in sids)))
     return bool(endpoints) and "" in reader.reach(endpoints, PROBE).values()

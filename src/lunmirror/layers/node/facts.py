@@ -17,6 +17,7 @@ class Record(NamedTuple):
     trouble: why a declared secret could not be read; '' if all could.
     strays:  portals for which the target has a further record that nobody declares and that is `automatic`.
     spellings: other spellings of the target's name that have an `automatic` record, too.
+    besides: other interfaces through which this portal has an `automatic` record, too; only where one is declared.
     """
 
     path: str
@@ -28,6 +29,7 @@ class Record(NamedTuple):
     trouble: str = ""
     strays: tuple[str, ...] = ()
     spellings: tuple[str, ...] = ()
+    besides: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Record(path={self.path!r}, tpgt={self.tpgt!r})"  # `raw` may hold secrets
@@ -60,6 +62,15 @@ class Leftover(NamedTuple):
     target: str
     server: str
     portals: tuple[Portal, ...]
+
+
+class Unbound(NamedTuple):
+    """No record, and no interface record to make it with. `path` is the file that the interface record will have, in the
+    directory `home`, which is there or not."""
+
+    path: str
+    home: str
+    is_there: bool
 
 
 def spelt(path: Path, seen: World) -> str:

@@ -6,19 +6,19 @@ from typing import TypeAlias
 
 from lunmirror.engine.desired import Desired, Path, Portal
 from lunmirror.engine.model import ABSENT, Absent, Observed, Present, Seen, Unknown, World, facts_of
-from lunmirror.engine.plain import count, same_address
+from lunmirror.engine.plain import DEFAULT_IFACE, count, same_address
 from lunmirror.engine.secret import Secret, secret_in
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
+from lunmirror.host.sysfs import names as listed
 from lunmirror.layers.node import leftover
 from lunmirror.layers.node.database import names_in, root_of
-from lunmirror.layers.node.facts import Leftover, Missing, Record, Torn
+from lunmirror.layers.node.facts import Leftover, Missing, Record, Torn, Unbound
 from lunmirror.layers.node.record import overlong, settings_of, tear
 from lunmirror.layers.node.settings import PASSWORD, PASSWORD_IN, SECRET_KEYS, password_files
 
 Offer: TypeAlias = tuple[Portal, int, str]  # where a target is announced: portal, portal group tag, target
 
-IFACE = "default"
 PROBE = 3.0  # seconds for a portal to accept a connection
 DISCOVERY = 20.0  # seconds; iscsiadm itself gives up on a silent server after 18.7 s
 ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # what a target announces that listens on all of its addresses
@@ -26,7 +26,7 @@ NO_DAEMON = "can not connect to iSCSI daemon"  # usr/iscsid_req.c, ipc_connect
 
 
 def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
-    """Present(Record | Torn | Missing) or Unknown, for each path; Present(Leftover) or Unknown, for each target that is left."""
+    """Present(Record | Torn | Missing | Unbound) or Unknown, for each path; Present(Leftover) or Unknown, for each target that is left."""
     wanted = desired.paths()
     left = leftover.observe(desired, reader)
     if not wanted:
@@ -34,7 +34,7 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
     root = root_of(reader)
     if isinstance(root, Unknown):
         return {path.name: root for path in wanted}
-    found: dict[str, Seen[Record | Torn | Missing | Leftover]] = {
+    found: dict[str, Seen[Record | Torn | Missing | Unbound | Leftover]] = {
         path.name: _record(root, path, reader) for path in wanted
     }
     for target in dict.fromkeys(path.target for path in wanted):
@@ -89,8 +89,8 @@ def _candidates(root: str, path: Path, reader: Reader) -> Iterator[tuple[str | U
             inside = names_in(f"{home}/{name}", reader)
             if isinstance(inside, Unknown):
                 yield inside, None
-            elif IFACE in inside:
-                yield f"{home}/{name}/{IFACE}", tag
+            elif path.server.iface in inside:
+                yield f"{home}/{name}/{path.server.iface}", tag
 
 
 def _strays(root: str, mine: list[Path], reader: Reader) -> tuple[str, ...]:
@@ -104,8 +104,7 @@ def _strays(root: str, mine: list[Path], reader: Reader) -> tuple[str, ...]:
         port = rest.partition(",")[0]
         if any(port == str(p.portal.port) and same_address(address, p.portal.address) for p in mine):
             continue
-        content = reader.read(f"{home}/{name}/{IFACE}")
-        if isinstance(content, Present) and _is_automatic(content.facts):
+        if _is_automatic(f"{home}/{name}/{DEFAULT_IFACE}", reader):
             found.append(str(Portal(address, there)) if (there := count(port)) is not None else address)
     return tuple(found)
 
@@ -121,12 +120,18 @@ def _spellings(root: str, target: str, reader: Reader) -> tuple[str, ...]:
 
 def _has_automatic(home: str, reader: Reader) -> bool:
     names = names_in(home, reader)
-    records = [reader.read(f"{home}/{name}/{IFACE}") for name in names] if not isinstance(names, Unknown) else []
-    return any(isinstance(seen, Present) and _is_automatic(seen.facts) for seen in records)
+    return not isinstance(names, Unknown) and any(
+        _is_automatic(f"{home}/{name}/{DEFAULT_IFACE}", reader) for name in names
+    )
 
 
-def _is_automatic(raw: bytes) -> bool:
-    return not tear(raw) and settings_of(raw).get("node.startup") == "automatic"
+def _is_automatic(file: str, reader: Reader) -> bool:
+    seen = reader.read(file)
+    return (
+        isinstance(seen, Present)
+        and not tear(seen.facts)
+        and settings_of(seen.facts).get("node.startup") == "automatic"
+    )
 
 
 def _judge(root: str, path: Path, reader: Reader, file: str, tpgt: int | None, raw: bytes) -> Seen[Record | Torn]:
@@ -143,7 +148,16 @@ def _judge(root: str, path: Path, reader: Reader, file: str, tpgt: int | None, r
     for key in SECRET_KEYS & settings.keys():
         settings[key] = Secret(str(settings[key]))
     secrets, trouble = _secrets(path, reader)
-    return Present(Record(file, tpgt, settings, raw, _home(root, reader), secrets, trouble))
+    besides = _besides(file, path, reader)
+    return Present(Record(file, tpgt, settings, raw, _home(root, reader), secrets, trouble, besides=besides))
+
+
+def _besides(file: str, path: Path, reader: Reader) -> tuple[str, ...]:
+    """Interfaces by which this portal is logged in to at every boot as well: the one before another was declared."""
+    directory = os.path.dirname(file)
+    names = names_in(directory, reader) if path.server.interface else ()
+    others = names if not isinstance(names, Unknown) else ()
+    return tuple(n for n in others if n != path.server.iface and _is_automatic(f"{directory}/{n}", reader))
 
 
 def _home(root: str, reader: Reader) -> str:
@@ -170,29 +184,52 @@ def _secrets(path: Path, reader: Reader) -> tuple[dict[str, Secret], str]:
     return secrets, ""
 
 
-def _announced(root: str, missing: list[Path], reader: Reader) -> dict[str, Seen[Missing]]:
+def _announced(root: str, missing: list[Path], reader: Reader) -> dict[str, Seen[Missing | Unbound]]:
     """What the servers say of the targets that have no record: the record needs the portal group tag.
 
     Discovery with `nonpersistent` reads nothing from the records and writes none; plain discovery would reset those
     that exist (open-iscsi #58, #286) and add one for every portal and target announced (#439).
     """
-    if not missing:
-        return {}
-    silence = reader.reach(tuple({(p.portal.address, p.portal.port): None for p in missing}), PROBE)
-    answers: dict[str, Seen[Missing]] = {}
+    answers: dict[str, Seen[Missing | Unbound]] = {
+        p.name: found for p in missing if p.server.interface and (found := _binding(root, p, reader))
+    }
+    missing = [path for path in missing if path.name not in answers]
+    silence = reader.reach(tuple({p.endpoint: None for p in missing}), PROBE) if missing else {}
     for path in missing:
-        portal, server = path.portal, path.server.name
-        if why := silence[portal.address, portal.port]:
-            answers[path.name] = Unknown(f"server {server} does not answer at {portal} ({why})")
+        if why := silence[path.endpoint]:
+            answers[path.name] = Unknown(f"server {path.server.name} does not answer at {path.portal} ({why})")
         else:
             answers[path.name] = _tag(root, path, reader)
     return answers
 
 
-def announced(reader: Reader, portal: Portal, server: str) -> tuple[Offer, ...] | Unknown:
+def _binding(root: str, path: Path, reader: Reader) -> Seen[Unbound] | None:
+    """What stands against a record bound to the declared interface; None if nothing does. `iscsiadm -I` needs an interface
+    record, and copies what it says into the node record (docs/facts/open-iscsi.md#interfaces)."""
+    name, key = path.server.interface, f"servers.{path.server.name}.interface"
+    there = listed(reader, paths.SYS_NET)
+    if there and name not in there:
+        return Unknown(f"{key} is {name}, and this machine has no such network interface (it has {', '.join(there)})")
+    home = f"{root}/ifaces"
+    record = reader.read(f"{home}/{name}")
+    if isinstance(record, Absent):
+        return Present(Unbound(f"{home}/{name}", home, not isinstance(reader.directory(home), Absent)))
+    if isinstance(record, Unknown):
+        return Unknown(f"the interface record {home}/{name} cannot be read: {record.reason}")
+    said = settings_of(record.facts)
+    wanted = {"iface.iscsi_ifacename": name, "iface.net_ifacename": name}
+    if said | wanted == said and said.get("iface.transport_name", "tcp") == "tcp" and "iface.hwaddress" not in said:
+        return None
+    return Unknown(
+        f"the interface record {home}/{name} is not, or not only, for network interface {name}: lunmirror changes none that"
+        " others made; correct it (`iscsiadm -m iface`), or remove it, and the next pass makes it"
+    )
+
+
+def announced(reader: Reader, portal: Portal, server: str, iface: str = DEFAULT_IFACE) -> tuple[Offer, ...] | Unknown:
     """What the server announces to this initiator at a portal that accepts connections. Logs in to nothing, writes nothing."""
     ran = reader.query(
-        (paths.ISCSIADM, "-m", "discovery", "-t", "st", "-p", str(portal), "-o", "nonpersistent", "-I", IFACE),
+        (paths.ISCSIADM, "-m", "discovery", "-t", "st", "-p", str(portal), "-o", "nonpersistent", "-I", iface),
         DISCOVERY,
     )
     if NO_DAEMON in ran.err:
@@ -207,7 +244,7 @@ def announced(reader: Reader, portal: Portal, server: str) -> tuple[Offer, ...] 
 
 def _tag(root: str, path: Path, reader: Reader) -> Seen[Missing]:
     portal, server = path.portal, path.server.name
-    answer = announced(reader, portal, server)
+    answer = announced(reader, portal, server, path.server.iface)
     if isinstance(answer, Unknown):
         return answer
     offers = [offer for offer in answer if offer[2] == path.target]
@@ -247,7 +284,7 @@ def _one_tag(root: str, path: Path, offers: list[Offer], reader: Reader) -> Seen
     if len(tags) > 1:
         return Unknown(f"server {path.server.name} announces {path.target} with several portal group tags ({tags})")
     home = f"{root}/nodes/{path.target}/{path.portal.address},{path.portal.port}"
-    file = f"{home},{tags[0]}/{IFACE}"
+    file = f"{home},{tags[0]}/{path.server.iface}"
     if not isinstance(reader.read(file), Absent):
         # `-o new` would reset it, and with it what others set.
         return Unknown(f"the node record {file} is there, though its directories did not list it")

@@ -5,6 +5,7 @@
 | whole   | its managed settings rewritten in place if they differ; every other line stays as it is           |
 | torn    | removed, then as missing                                                                          |
 | missing | made by `iscsiadm -o new`, for this target and portal alone; never where a record is: it resets   |
+| unbound | the interface record is written, then as missing                                                 |
 | unknown | blocked                                                                                          |
 | left    | reported (leftover.py)                                                                             |
 """
@@ -14,6 +15,7 @@ from lunmirror.engine.model import (
     Drift,
     Finding,
     Kind,
+    MakeDirectory,
     Plan,
     Present,
     Ref,
@@ -28,7 +30,7 @@ from lunmirror.engine.secret import Secret
 from lunmirror.host import paths
 from lunmirror.layers.context import PathContext, joined, reason_of
 from lunmirror.layers.node import leftover
-from lunmirror.layers.node.facts import Missing, Record, Torn
+from lunmirror.layers.node.facts import Missing, Record, Torn, Unbound
 from lunmirror.layers.node.record import KEY_ROOM, VALUE_ROOM, changed, encode
 from lunmirror.layers.node.settings import (
     AUTHMETHOD,
@@ -59,11 +61,15 @@ def _plan(ctx: PathContext) -> Plan:
     match ctx.state:
         case Present(Record() as record):
             strays = (_stray(ctx, portal) for portal in record.strays)
-            return joined((_reconcile(ctx, record), *strays, *(_spelled(ctx, name) for name in record.spellings)))
+            spelled = (_spelled(ctx, name) for name in record.spellings)
+            return joined((_reconcile(ctx, record), *strays, *spelled, *(_twice(ctx, i) for i in record.besides)))
         case Present(Torn() as torn):
             # The server announces the tag again, by then.
             create = _create(ctx, torn.tpgt, torn.path)._replace(after=(ctx.ref,))
             return Plan((_remove(ctx, torn), create, _predicted(ctx, torn.path)))
+        case Present(Unbound() as unbound):
+            create = _create(ctx, None, "")._replace(after=(ctx.ref,))
+            return Plan((*_bind(ctx, unbound), create, _predicted(ctx, "")))
         case Present(Missing(tpgt, file)):
             return Plan((_create(ctx, tpgt, file), _predicted(ctx, file)))
         case Unknown(reason, decide) if decide:
@@ -97,6 +103,34 @@ def _spelled(ctx: PathContext, name: str) -> Plan:
     )
 
 
+def _twice(ctx: PathContext, iface: str) -> Plan:
+    path = ctx.path
+    return ctx.noted(
+        f"{ctx.place} also has a record for interface {iface}",
+        f"it is automatic: at every boot open-iscsi logs in through it as well as through {path.server.interface}, and every"
+        " disk is there twice",
+        f"once no session goes through it any more (`lunmirror apply --relogin`): `iscsiadm -m node -T {path.target} -p"
+        f" {path.portal} -I {iface} -o delete`",
+        "interface",
+    )
+
+
+def _bind(ctx: PathContext, unbound: Unbound) -> tuple[Step, ...]:
+    """As `iscsiadm -m iface -o new` and `-o update` write it, in one step (usr/iface.c, iface_conf_write)."""
+    name = ctx.path.server.interface
+    drift = Drift(f"{ctx.key}.interface", f"an interface record {name}", "none")
+    lines = (f"iface.iscsi_ifacename = {name}", f"iface.net_ifacename = {name}", "iface.transport_name = tcp")
+    content = "\n".join(("# BEGIN RECORD", *lines, "# END RECORD", ""))
+    # Not beside it: open-iscsi reads every file in its directory as an interface record.
+    root = unbound.home.rpartition("/")[0]
+    action = WriteFile(unbound.path, encode(content), None, mode=0o600, scratch=root, locked=True)
+    home = MakeDirectory(unbound.home, mode=0o700)
+    return (
+        *([ctx.step(f"make the directory {unbound.home}", home, drift)] if not unbound.is_there else ()),
+        ctx.step(f"make an interface record of {name}", action, drift),
+    )
+
+
 def _refused(ctx: PathContext, why: str, decide: str) -> Plan:
     place = (ctx.path.server.name, ctx.path.target)
     disk = next(d.name for d in ctx.desired.disks.values() if (d.server, d.target) == place)
@@ -116,7 +150,8 @@ def _create(ctx: PathContext, tpgt: int | None, file: str) -> Step:
     """iscsiadm writes the record without fsync: a power cut soon after left it empty
     (docs/facts/lab.md#power-cut-and-files)."""
     portal = str(ctx.path.portal) if tpgt is None else f"{ctx.path.portal},{tpgt}"
-    argv = (paths.ISCSIADM, "-m", "node", "-o", "new", "-T", ctx.path.target, "-p", portal, "-I", "default")
+    argv: tuple[str, ...] = (paths.ISCSIADM, "-m", "node", "-o", "new", "-T", ctx.path.target, "-p", portal)
+    argv += ("-I", ctx.path.server.iface)
     drift = Drift(f"{ctx.key}.portals", "a node record", "none")
     return ctx.step(f"make a node record of {ctx.place}", Run(argv, CREATE, makes=file), drift)
 

@@ -35,7 +35,8 @@ ABORTS = tuple(key for key in TIMEOUTS if ".err_timeo." in key)
 
 # Every version since 2.0-873 (2012) knows these, so they may be added to a record that lacks them. Any other key may not: one that the
 # installed version does not know makes `iscsiadm -m node` fail for the whole fleet (siderolabs extensions #1182).
-KNOWN_TO_ALL = frozenset({*STARTUP, *TIMEOUTS, AUTHMETHOD, USERNAME, PASSWORD, USERNAME_IN, PASSWORD_IN})
+BOUND = ("iface.iscsi_ifacename", "iface.net_ifacename")  # what a session is bound by is read from the node record
+KNOWN_TO_ALL = frozenset({*BOUND, *STARTUP, *TIMEOUTS, AUTHMETHOD, USERNAME, PASSWORD, USERNAME_IN, PASSWORD_IN})
 
 
 # What no configuration may change (config/settings.py), and iscsid.conf may: set where the record has it. Two sessions
@@ -72,6 +73,7 @@ def wishes(server: Server, secrets: Mapping[str, Secret]) -> tuple[Wish, ...]:
             for key, name in TIMEOUTS.items()
         ),
         *(_chap(server.chap, secrets, f"{table}.chap") if server.chap else ()),
+        *(Wish(key, server.interface, f"{table}.interface") for key in BOUND if server.interface),
         *(Wish(key, value, f"{table}.{name}") for key, value, name in server.records),
         *(Wish(key, value, f'{table}.settings."{key}"') for key, value in server.settings),
     )

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from lunmirror.engine.desired import Server
+from lunmirror.engine.plain import DEFAULT_IFACE
 
 # What a session keeps from its login on, read-only in sysfs: field of desired.Timeouts -> attribute.
 LIVE = {
@@ -21,13 +22,14 @@ class Session(NamedTuple):
     attribute reads `off` or is not a number. `sid` is the kernel's name, "session3".
     `twins` are further sessions of the same target and portal: each shows the same disks once more. It is the live one
     whose disks something is built on, else the first.
-    `besides`: (sid, interface) of sessions that do so through another interface than open-iscsi's default.
+    `besides`: (sid, interface) of sessions that do so through another interface than the declared one.
     `urgent`: it is not live, and a volume with a leg behind it is not active: worth waiting for.
     `silence`: it reads LOGGED_IN, but its portal was asked just now and does not answer, and why; '' if it does. For
     some seconds after a death the kernel has not noticed yet.
     `since`: when the kernel last logged an error of its connection, if it is not logged in; '' if that is not known.
     `port`: the local TCP port of its connection, another one for each connection; '' if it cannot be read.
     `digest`: whether it was negotiated that data carry a CRC32C, "CRC32C" or "None"; '' where that is not asked or not shown.
+    `iface`: the interface record of open-iscsi that it was logged in through.
     `keeper`: why it would not reconnect if it failed (iscsid is not there); '' as far as is known.
     Of a session that the kernel gave up (FREE), as far as it was asked (stuck.py): `portal`: '' if its portal accepts
     connections, else why not; `service`: after iscsid's own time was over in vain, '' if the server's service answers and has
@@ -53,6 +55,7 @@ class Session(NamedTuple):
     alone: bool = False
     port: str = ""
     digest: str = ""
+    iface: str = DEFAULT_IFACE
 
     @property
     def every(self) -> tuple[str, ...]:
@@ -87,6 +90,8 @@ def stale(session: Session, server: Server) -> tuple[Stale, ...]:
     pairs = ((name, getattr(times, name), getattr(session, attribute)) for name, attribute in LIVE.items())
     old = [Stale(name, wanted, live) for name, wanted, live in pairs if live is not None and live != wanted]
     digests = (Stale(name, value, session.digest) for key, value, name in server.records if key == DIGEST)
+    if server.interface and session.iface != server.iface:
+        old.append(Stale("interface", server.iface, session.iface))
     return (*old, *(one for one in digests if session.digest and one.wanted != one.live))
 
 

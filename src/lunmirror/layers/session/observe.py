@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from lunmirror.engine.desired import Desired, Path
 from lunmirror.engine.model import ABSENT, Absent, Observed, Present, Seen, Unknown, World
-from lunmirror.engine.plain import count, same_address
+from lunmirror.engine.plain import DEFAULT_IFACE, count, same_address
 from lunmirror.host import paths, sysfs
 from lunmirror.host.protocol import Reader
 from lunmirror.host.sysfs import UNSET, number, text, text_of
@@ -13,13 +13,12 @@ from lunmirror.layers.node.facts import Record
 from lunmirror.layers.session.facts import DIGEST, DIGESTS, NoSession, Session
 from lunmirror.lvm.devices import silent
 
-IFACE = "default"
 PROBE = 3.0  # seconds for a portal to accept a connection
 
 
 class Kernel(NamedTuple):
-    """One session object of the kernel; `target` is in lower case, `spelled` as it was asked for; `endpoints` are
-    (address, port), first the one that was asked for."""
+    """One session object of the kernel; `target` is in lower case, `spelled` as it was asked for; `iface`: the interface
+    record; `endpoints` are (address, port), first the one that was asked for."""
 
     sid: str
     target: str
@@ -104,19 +103,23 @@ def _each(sids: tuple[str, ...], targets: set[str] | None, reader: Reader) -> It
             for prefix in ("persistent_", "")
         )
         places = tuple(pair for pair in pairs if pair[0] not in UNSET and count(pair[1]) is not None)
-        yield Kernel(sid, target.lower(), text(reader, f"{sysfs.session(sid)}/ifacename"), places, target)
+        iface = text(reader, f"{sysfs.session(sid)}/ifacename")
+        yield Kernel(sid, target.lower(), DEFAULT_IFACE if iface in UNSET else iface, places, target)
 
 
 def _session(path: Path, kernels: Kernels, reader: Reader, seen: World) -> Seen[Session]:
     """The path's session; Absent if it has none."""
     addresses = {path.portal.address, _recorded(path, seen)}
     mine = kernels.get(path.target.lower(), [])
-    same = [k for k in mine if k.iface in (IFACE, *UNSET) and k.endpoints and _at(k.endpoints[0], addresses, path)]
+    there = [k for k in mine if k.endpoints and _at(k.endpoints[0], addresses, path)]
+    same = [k for k in there if k.iface == path.server.iface]
+    if not same and path.server.interface:
+        same = there  # from before this interface was declared: kept, until it is logged in again
     if same:
         quiet, keeper = silent(reader), reader.memoize("iscsid", lambda: _keeper(reader))
         found = (
             _facts(k.sid, reader)._replace(
-                silence=quiet.get(k.sid, ""), keeper=keeper, digest=_digest(k.sid, path, reader)
+                silence=quiet.get(k.sid, ""), keeper=keeper, digest=_digest(k.sid, path, reader), iface=k.iface
             )
             for k in same
         )
@@ -149,11 +152,11 @@ def _missing(
 ) -> dict[str, Seen[Any]]:
     """Whether the portals answer: all asked at once, and only those whose record says that a login can be tried."""
     ready = [p for p in missing if isinstance(_record(p, seen), Record)]
-    endpoints = tuple({(p.portal.address, p.portal.port): None for p in ready})
+    endpoints = tuple({p.endpoint: None for p in ready})
     silence = reader.reach(endpoints, PROBE) if endpoints else {}
     answers: dict[str, Seen[Any]] = {}
     for path in missing:
-        why = silence.get((path.portal.address, path.portal.port), "")
+        why = silence.get(path.endpoint, "")
         answers[path.name] = Present(NoSession(why, _others(path, kernels), _urgent(desired, path, reader)))
     return answers
 
@@ -170,7 +173,7 @@ def _others(path: Path, kernels: Kernels) -> tuple[str, ...]:
     ways = []
     for kernel in kernels.get(path.target.lower(), []):
         if any(_at(endpoint, {path.portal.address}, path) for endpoint in kernel.endpoints):
-            bound = "" if kernel.iface in (IFACE, *UNSET) else f" through interface {kernel.iface}"
+            bound = "" if kernel.iface == DEFAULT_IFACE else f" through interface {kernel.iface}"
             ways.append(f"{kernel.sid} to {kernel.endpoints[0][0]}{bound}")
     return tuple(ways)
 

@@ -36,7 +36,7 @@ from lunmirror.engine.model import (
 )
 from lunmirror.host import paths
 from lunmirror.layers.context import PathContext, joined, reason_of
-from lunmirror.layers.node.facts import Missing, Record, Torn, spelt
+from lunmirror.layers.node.facts import Missing, Record, Torn, Unbound, spelt
 from lunmirror.layers.session.exits import meanings
 from lunmirror.layers.session.facts import NoSession, Session, stale
 
@@ -60,7 +60,7 @@ def _wait(desired: Desired, contexts: list[PathContext]) -> tuple[Step, ...]:
         return ()
     missed = [ctx for ctx in contexts if ctx.path.server.name != desired.resting]
     absent = [ctx for ctx in missed if (facts := facts_of(ctx.state, NoSession)) and _awaited(facts)]
-    endpoints = tuple({(ctx.path.portal.address, ctx.path.portal.port): None for ctx in absent})
+    endpoints = tuple({ctx.path.endpoint: None for ctx in absent})
     portals = _wait_for(absent, "{} silent", "{}", AwaitPortals(endpoints, float(desired.boot_wait)))
     late = [ctx for ctx in missed if (session := facts_of(ctx.state, Session)) and _late(session)]
     wanted = tuple(_endpoint(ctx.path, spelt(ctx.path, ctx.seen)) for ctx in late)
@@ -117,7 +117,7 @@ def _establish(ctx: PathContext, silence: str) -> Plan:
     node = ctx.below("node", ctx.path.name)
     after = ctx.waits_for(Ref("node", ctx.path.name))
     match node:
-        case Present(Missing() | Torn()) if after:
+        case Present(Missing() | Torn() | Unbound()) if after:
             return Plan((login(ctx, ctx.path.portal.address, after),))
         case Present(Record() as record):
             why = record.trouble
@@ -135,7 +135,7 @@ def login(ctx: PathContext, address: str, after: tuple[Ref, ...]) -> Step:
     """`-p` without the tag, which iscsiadm ignores here (usr/iscsi_util.c, __iscsi_match_session)."""
     path = ctx.path
     portal = str(Portal(address, path.portal.port))
-    argv = (paths.ISCSIADM, "-m", "node", "-T", path.target, "-p", portal, "-I", "default", "--login")
+    argv = (paths.ISCSIADM, "-m", "node", "-T", path.target, "-p", portal, "-I", path.server.iface, "--login")
     times = path.server.timeouts
     # iscsiadm cannot be stopped early: killing it does not cancel the login. So iscsid's own bound, and some more.
     deadline = float(times.login_timeout * (times.login_retries + 1) + 5)
@@ -237,7 +237,7 @@ def _beside(ctx: PathContext, sid: str, iface: str) -> Plan:
     return ctx.refused(
         f"{sid}, through interface {iface}, shows the disks of {ctx.place} a second time",
         why="LVM, run by hand or by its own events, sees every physical volume on them twice; lunmirror uses the session of"
-        " interface default alone, and ends none",
+        f" interface {ctx.path.server.iface} alone, and ends none",
         next=f"if nothing is built on its disks (`lsblk`), log it out: `iscsiadm -m session -r {number} -u`; and keep it from"
         f" being logged in again: `{record} -o update -n node.startup -v manual`, the same with -n"
         " node.conn[0].startup",
@@ -248,9 +248,9 @@ def _beside(ctx: PathContext, sid: str, iface: str) -> Plan:
 def _reached_otherwise(ctx: PathContext, ways: tuple[str, ...]) -> Plan:
     return ctx.refused(
         f"will not log in to {ctx.place}: another session reaches it already ({', '.join(ways)})",
-        why="with a second one every disk would be there twice; lunmirror keeps sessions of interface default, to the"
-        " portal as it is declared",
-        next="log out of it, or declare the portal as it is spelt there",
+        why="with a second one every disk would be there twice; lunmirror keeps sessions of interface"
+        f" {ctx.path.server.iface}, to the portal as it is declared",
+        next="log out of it, or declare the portal as it is spelt there, and its interface",
         key="portals",
     )
 

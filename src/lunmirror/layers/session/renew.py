@@ -62,7 +62,7 @@ def bring_back(ctx: PathContext, session: Session, address: str, login: Step) ->
     if not session.burden:
         lost = f": {session.sid} is stuck, and nothing is lost with it"
         proof = "its disks fail every command, and no volume needs them to go on"
-        return Plan(again(ctx, login, (drift,), lost, proof, path.server.name))
+        return Plan(again(ctx, login, (drift,), lost, proof, session.iface, path.server.name))
     why = (
         f"the server is in order and iscsid failed for {seconds:g} s: the session is stuck. To renew it would tear its disk"
         f" away: {session.burden}"
@@ -83,11 +83,12 @@ def bring_back(ctx: PathContext, session: Session, address: str, login: Step) ->
 
 
 def again(
-    ctx: PathContext, login: Step, drift: tuple[Drift, ...], why: str, proof: str, server: str = ""
+    ctx: PathContext, login: Step, drift: tuple[Drift, ...], why: str, proof: str, iface: str, server: str = ""
 ) -> tuple[Step, Step]:
-    """Log out of the very session that `login` would begin again, and in. `why` is added to the first step's title."""
+    """Log out of the very session that `login` would begin again, and in. `why` is added to the first step's title; `iface`:
+    the interface that the session went through until now."""
     assert isinstance(login.action, Run)
-    argv = tuple("--logout" if word == "--login" else word for word in login.action.argv)
+    argv = (*login.action.argv[:-3], "-I", iface, "--logout")  # in its place: -I INTERFACE --login
     run = Run(argv, LOGOUT, meanings=meanings(ctx.path.server.name))
     leave = ctx.step(f"log out of {ctx.place}{why}", run, *drift, risk=Risk.ONLINE, proof=proof, server=server)
     return leave, login._replace(drift=drift, together=False, server=server)

@@ -29,11 +29,11 @@ def patience(path: Path) -> float:
 
 def look(found: dict[Path, tuple[Session, str]], reader: Reader) -> dict[Path, Session]:
     """The sessions that were given up, with what can be known of why: `found` is path -> (session, its address)."""
-    endpoints = tuple({(p.portal.address, p.portal.port): None for p in found})
+    endpoints = tuple({p.endpoint: None for p in found})
     answers = reader.reach(endpoints, PROBE) if endpoints else {}
     known = {}
     for path, (session, address) in found.items():
-        portal = answers.get((path.portal.address, path.portal.port), "it was not asked")
+        portal = answers.get(path.endpoint, "it was not asked")
         session = session._replace(portal=portal)
         if not portal and reader.waited((path.target, address, path.portal.port)) >= patience(path):
             session = session._replace(
@@ -56,7 +56,7 @@ def _service(path: Path, reader: Reader) -> str:
         "-o",
         "nonpersistent",
         "-I",
-        "default",
+        path.server.iface,
     )
     ran = reader.query(argv, DISCOVERY)
     if ran.rc == AUTHENTICATION:

@@ -1,0 +1,66 @@
+"""Sessions bound to one network interface, by open-iscsi's own interface records."""
+
+import pytest
+from kit import LAYOUTS, MOUNT, SERVERS, Lab, config
+from world import told
+
+NAME = "lab0"  # the client's one interface (contrib/lab/guest/filer.py)
+BOUND = dict.fromkeys(("filer1", "filer2"), f'interface = "{NAME}"')
+TOML = config(partition=True, servers=BOUND)
+
+
+def interfaces(lab: Lab) -> set[str]:
+    return set(lab.run("cat /sys/class/iscsi_session/*/ifacename").stdout.split())
+
+
+def bound(lab: Lab) -> int:
+    """How many of the kernel's iSCSI connections are tied to the interface."""
+    return lab.run("ss -Htn state established '( dport = :3260 )'").stdout.count(f"%{NAME}:")
+
+
+@pytest.mark.unproven
+def test_from_nothing_to_bound_sessions(lab: Lab) -> None:
+    lab.configure(TOML.replace(NAME, "bond0.100"))
+    wrong = lab.apply(expect=1)
+    told(wrong, "servers.filer1.interface is bond0.100", "no such network interface", NAME)
+    assert lab.records() == {}
+    assert lab.run(f"ls {lab.database}/ifaces/bond0.100", check=False).rc != 0
+
+    lab.configure(TOML)
+    predicted = lab.plan(expect=2).titles()
+    assert f"make an interface record of {NAME}" in predicted
+    lab.settle()
+    assert lab.mounted()
+    assert interfaces(lab) == {NAME}
+    assert bound(lab) == 2, lab.run("ss -tn").stdout
+    assert f"iface.net_ifacename = {NAME}" in lab.run(f"iscsiadm -m iface -I {NAME}").stdout
+    assert lab.apply(expect=0).titles() == []
+
+    lab.run("filer cut filer2; dd if=/dev/zero of=/mnt/test/meanwhile bs=4k count=1 oflag=dsync", timeout=120)
+    lab.run(
+        "filer restore filer2; for i in $(seq 240); do"
+        " [ $(cat /sys/class/iscsi_session/*/state | grep -c LOGGED_IN) = 2 ] && exit 0; sleep 0.25; done; exit 1",
+        timeout=120,
+    )
+    lab.settle(passes=12)
+    assert bound(lab) == 2, "iscsid binds it again when it reconnects"
+
+
+@pytest.mark.unproven
+def test_an_interface_declared_later(converged) -> None:
+    lab: Lab = converged("core", LAYOUTS["core"])
+    witness = lab.write_file()
+    lab.configure(TOML)
+    said = lab.settle()
+    told(said, f"interface {NAME} (live default)", "--relogin")
+    assert interfaces(lab) == {"default"}
+    lab.apply("--relogin", expect=0, timeout=900)
+    assert interfaces(lab) == {NAME}
+    assert lab.checksum(f"{MOUNT}/witness") == witness
+    again = lab.apply(expect=0)
+    told(again, "also has a record for interface default")
+    for server in ("filer1", "filer2"):
+        address, _, target = SERVERS[server]
+        lab.run(f"iscsiadm -m node -T {target} -p {address}:3260 -I default -o delete")
+    assert "also has a record" not in str(lab.apply(expect=0).findings())
+    assert len(set(lab.on_each_leg().values())) == 1
