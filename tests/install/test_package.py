@@ -14,7 +14,7 @@ UNITS = ("lunmirror.service", "lunmirror.timer")
 # What a maintainer script may ask of systemd, in a machine where it runs. Nothing that stops a pass, a session or a mount.
 HARMLESS = (
     r"--system daemon-reload",
-    r"stop lunmirror-notify\.timer lunmirror\.timer lunmirror-soon\.timer lunmirror-return\.service lunmirror-release\.service",
+    r"stop lunmirror-notify\.timer lunmirror\.timer lunmirror-soon\.timer lunmirror-return\.socket lunmirror-return\.service lunmirror-release\.service",
 )
 # /run lives as long as one command here: what happens on one boot is one script. systemctl notes what it is asked.
 SYSTEMD = """

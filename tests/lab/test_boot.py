@@ -61,7 +61,10 @@ def install_units(lab: Lab) -> None:
 def units_by_hand(lab: Lab) -> None:
     """The units, and no timer that starts a pass of its own in between."""
     install_units(lab)
-    lab.run("systemctl mask --now lunmirror.timer lunmirror-soon.timer lunmirror-return.service", check=False)
+    lab.run(
+        "systemctl mask --now lunmirror.timer lunmirror-soon.timer lunmirror-return.socket lunmirror-return.service",
+        check=False,
+    )
 
 
 @pytest.fixture
@@ -201,7 +204,7 @@ def pauses(lab: Lab) -> list[float]:
 def test_both_servers_up(installed: Lab) -> None:
     lab = installed
     verify = lab.run(
-        "systemd-analyze verify --man=no lunmirror.service lunmirror-release.service lunmirror.timer lunmirror-soon.timer lunmirror-return.service 2>&1",
+        "systemd-analyze verify --man=no lunmirror.service lunmirror-release.service lunmirror.timer lunmirror-soon.timer lunmirror-return.socket lunmirror-return.service 2>&1",
         timeout=120,
     )
     assert "lunmirror" not in verify.stdout, verify.stdout

@@ -72,7 +72,7 @@ def test_soak(converged) -> None:
     lab.run("pkill -TERM -f '[w]riter /mnt'")
     writer.wait(60)
     lab.run(
-        "systemctl stop lunmirror.timer lunmirror-soon.timer lunmirror-return.service; pkill -f '[r]oot/letters'",
+        "systemctl stop lunmirror.timer lunmirror-soon.timer lunmirror-return.socket lunmirror-return.service; pkill -f '[r]oot/letters'",
         check=False,
     )
     lab.settle()

@@ -199,7 +199,10 @@ def seen(lab: Lab, value: str) -> float:
 def test_a_hook_that_hangs_or_fails_changes_no_pass(converged) -> None:
     lab = converged("watched", SETUP, first)
     install_units(lab)
-    lab.run("systemctl mask --now lunmirror.timer lunmirror-soon.timer lunmirror-notify.timer", check=False)
+    lab.run(
+        "systemctl mask --now lunmirror.timer lunmirror-soon.timer lunmirror-return.socket lunmirror-notify.timer",
+        check=False,
+    )
     lab.apply(expect=0)
     lab.put("/usr/local/bin/tell", "#!/bin/sh\nsleep 600\n", 0o755)
     lab.put("/usr/sbin/sendmail", "#!/bin/sh\nexit 75\n", 0o755)

@@ -27,6 +27,7 @@ FILES = {
     "units/lunmirror-release.service",
     "units/lunmirror-soon.timer",
     "units/lunmirror-return.service",
+    "units/lunmirror-return.socket",
     "units/lunmirror.service",
     "units/lunmirror.timer",
     "units/lvm2-monitor.service.d/lunmirror.conf",

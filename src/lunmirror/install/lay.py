@@ -69,7 +69,7 @@ def check_disabled(root: str, plan: Layout) -> None:
         raise HostError(
             f"enabled, and nothing was changed: {units}",
             why="the next boot would start what is gone",
-            next=f"systemctl disable {units}; systemctl stop lunmirror.timer lunmirror-soon.timer lunmirror-return.service lunmirror-notify.timer; then again",
+            next=f"systemctl disable {units}; systemctl stop lunmirror.timer lunmirror-soon.timer lunmirror-return.socket lunmirror-return.service lunmirror-notify.timer; then again",
         )
 
 
