@@ -154,6 +154,19 @@ def test_the_stall_is_within_the_budget(converged, seconds: int, fault: str) -> 
         assert max(wrote, read) <= seconds, kind
 
 
+@pytest.mark.unproven
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_smallest_budget_waits_for_no_session(converged, fault: str) -> None:
+    lab = converged("budget-5", config(policy='stall_budget = "5s"\nreplacement_timeout = "0s"\nboot_wait = "5s"'))
+    work = Work(lab, MOUNT)
+    strike(lab, fault, "filer2")
+    gone(lab, False, 65)
+    lab.run("sleep 2")
+    [(wrote, read)] = work.end()
+    lab.figure(f"budget 5 s, replacement_timeout 0 s, {fault}: raid1 write {wrote:.1f} read {read:.1f} s")
+    assert 1 < max(wrote, read) <= 5
+
+
 def test_the_defaults_as_a_baseline(converged) -> None:
     lab = converged("budget-defaults", both(DEFAULTS))
     work = Work(lab, MOUNT, MIRRORED)

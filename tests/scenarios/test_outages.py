@@ -31,8 +31,10 @@ from sim.stories import (
 from sim.world import World
 
 
-def test_one_outage_is_repaired() -> None:
-    stage = converged(text())
+@pytest.mark.parametrize("policy", ['stall_budget = "15s"', 'stall_budget = "5s"\nreplacement_timeout = "0s"'])
+def test_one_outage_is_repaired(policy: str) -> None:
+    stage = converged(text(policy=f'{policy}\nboot_wait = "5s"'))
+    assert {s.recovery_tmo for s in stage.world.sessions} == {0 if "0s" in policy else 6}
     outage(stage, "filer2")
     assert stage.world.active("testlv").line().split()[5] == "AD"
 

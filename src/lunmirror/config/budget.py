@@ -27,7 +27,8 @@ MARGINS = {"raid1": 3, "mirror": 6}
 MARGIN = MARGINS["raid1"]  # of a server that carries no mirror
 SHORTEST_PING = 1
 LONGEST_PING = 5
-SMALLEST_BUDGET = 2 * SHORTEST_PING + 1 + MARGIN  # that any server can keep
+SHORTEST_WAIT = 1  # for a session to come back; 0 only where it is declared, since then no fault is ridden out
+SMALLEST_BUDGET = 2 * SHORTEST_PING + SHORTEST_WAIT + MARGIN  # that any server can keep
 LARGEST_BUDGET = 3600
 
 # A command that waited through a short outage must not be given up when the session is back: the kernel gives it up
@@ -70,7 +71,7 @@ def resolve(
     margin:  of its volumes (`margin_of`); carries: says in words whose margin that is.
     Raises InvalidValue when a declared budget cannot be kept.
     """
-    check_budget(budget, margin, carries)
+    check_budget(budget, margin, carries, explicit)
     timeouts = _with_explicit(budget or DEFAULT_BUDGET, explicit, margin, fit=budget is not None)
     if (timeouts.noop_out_interval == 0) != (timeouts.noop_out_timeout == 0):
         raise InvalidValue(
@@ -135,18 +136,22 @@ def patience_arithmetic(timeouts: Timeouts) -> str:
     )
 
 
-def check_budget(budget: int | None, margin: int = MARGIN, carries: str = "the server") -> None:
+def check_budget(
+    budget: int | None, margin: int = MARGIN, carries: str = "the server", explicit: Mapping[str, int] | None = None
+) -> None:
     """Raise InvalidValue for a budget that no timeouts can keep."""
-    smallest = SMALLEST_BUDGET - MARGIN + margin
+    waits = (explicit or {}).get("replacement_timeout") != 0
+    smallest = 2 * SHORTEST_PING + SHORTEST_WAIT * waits + margin
     if budget is None or smallest <= budget <= LARGEST_BUDGET:
         return
     if budget > LARGEST_BUDGET:
         raise InvalidValue(f"{budget} s is too long: the largest budget is 1h", why="it is the pause of all writing")
-    least = arithmetic(resolve(smallest, {}, margin).timeouts)
+    least = arithmetic(resolve(smallest, {} if waits else {"replacement_timeout": 0}, margin).timeouts)
     raise InvalidValue(
         f"{budget} s cannot be kept: the smallest budget is {smallest}s",
-        why=f"every timeout of open-iscsi is at least one whole second, and {carries} needs {margin} s for the other"
-        f" leg to take over: {least}",
+        why=f"each timeout of open-iscsi is one whole second or more"
+        f"{', replacement_timeout too unless it is declared 0s,' if waits else ' but replacement_timeout,'}"
+        f" and {carries} needs {margin} s for the other leg to take over: {least}",
         next=f'write "{smallest}s" or more; short network faults are ridden out better with "15s"',
     )
 
@@ -158,7 +163,7 @@ def _with_explicit(budget: int, explicit: Mapping[str, int], margin: int, fit: b
     interval = explicit.get("noop_out_interval", ping)
     timeout = explicit.get("noop_out_timeout", ping)
     taken = interval + timeout if fit else 2 * ping
-    replacement = explicit.get("replacement_timeout", max(1, budget - taken - margin))
+    replacement = explicit.get("replacement_timeout", max(SHORTEST_WAIT, budget - taken - margin))
     return Timeouts(
         interval,
         timeout,

@@ -47,7 +47,7 @@ has run a whole repair.
 {examples}
 
 The smallest budget is {smallest} seconds, and {smallest_mirror} where a mirror is declared, because every part is at
-least one whole second. A value that is declared wins, and the others are fitted to it; if the sum is larger than a
+least one whole second; with `replacement_timeout = "0s"` in policy one less, and no fault of a second is ridden out. A value that is declared wins, and the others are fitted to it; if the sum is larger than a
 declared budget, that is an error which shows the sum. If no stall_budget is declared, the declared values are taken as
 they are and the budget is their sum, for the slowest server. With pings switched off (both 0s) a budget cannot be
 declared: only SCSI timeouts notice the death of a server then.

@@ -26,7 +26,7 @@ def resolve(document: Any, problems: Problems) -> Agreed | None:
     margins = _margins(document)
     largest = max(margins.values(), key=lambda one: one[0], default=(budget.MARGIN, "a server"))
     try:
-        budget.check_budget(declared, *largest)
+        budget.check_budget(declared, *largest, general)
     except InvalidValue as wrong:
         problems.add_wrong(("policy", "stall_budget"), wrong)
         return None

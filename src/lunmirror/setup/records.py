@@ -22,7 +22,7 @@ DEFAULTS = {
     "login_retries": (4, 8),
 }
 # The least and the most that the configuration takes.
-LIMITS = {"replacement_timeout": (1, 86400), "login_timeout": (1, 600), "login_retries": (1, 100)}
+LIMITS = {"replacement_timeout": (0, 86400), "login_timeout": (1, 600), "login_retries": (1, 100)}
 PINGS = (1, 600)
 
 

@@ -66,6 +66,18 @@ def test_derived_with_a_mirror(seconds, stall_parts):
     assert resolved.stall == seconds
 
 
+def test_a_budget_that_waits_for_no_session():
+    """A second less, and only by declaration: each lost connection then costs the leg a refresh."""
+    without = {"replacement_timeout": 0}
+    assert budget.resolve(5, without).timeouts[:3] == (1, 1, 0)
+    assert budget.resolve(5, without).stall == 5
+    assert budget.resolve(8, without, budget.MARGINS["mirror"]).timeouts[:3] == (1, 1, 0)
+    assert budget.resolve(15, without).timeouts[:3] == (3, 3, 0)
+    with pytest.raises(InvalidValue, match="smallest budget is 5s") as caught:
+        budget.resolve(4, without)
+    assert "0 (replacement_timeout) + 3 (margin) = 5 s" in caught.value.why
+
+
 def test_the_smallest_budget_is_explained():
     with pytest.raises(InvalidValue, match="smallest budget is 6s") as caught:
         budget.resolve(5, {})

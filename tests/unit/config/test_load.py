@@ -190,7 +190,7 @@ FAULTS = [
     ),
     ('"15s"', '"2h"', "policy.stall_budget", "too long"),
     ('"15s"', '"15s"\nreplacement_timeout = "14s"', "policy.replacement_timeout", "cannot be kept"),
-    ('"15s"', '"15s"\nreplacement_timeout = "0s"', "policy.replacement_timeout", "out of range"),
+    ('"15s"', '"15s"\nreplacement_timeout = "25h"', "policy.replacement_timeout", "out of range"),
     ('"15s"', '"15s"\nlogin_retries = 0', "policy.login_retries", "1 or more"),
     ('"15s"', '"15s"\nlogin_retries = "3"', "policy.login_retries", "whole number without quotes"),
     ('"15s"', '"15s"\nstartup = "auto"', "policy.startup", '"automatic", "manual" or "onboot"'),

@@ -37,9 +37,11 @@ class Timeouts(Table):
     )
     replacement_timeout: ReplacementTimeout | None = key(
         "I/O waits for a failed session",
-        "How long I/O waits for a failed session to come back before it fails and the other leg goes on alone.",
-        unit="duration, 1s to 24h",
-        default="stall_budget - noop_out_interval - noop_out_timeout - margin; for a server: what policy says",
+        "How long I/O waits for a failed session to come back before it fails and the other leg goes on alone. 0s: it"
+        " does not wait. Then every lost connection, also that of a server restarted within a second, costs a raid1"
+        " its leg until the next pass has refreshed it, and a mirror its leg until a full copy.",
+        unit="duration, 0s to 24h",
+        default="stall_budget - noop_out_interval - noop_out_timeout - margin, at least 1 s; for a server: what policy says",
         written="node.session.timeo.replacement_timeout of each node record; live: recovery_tmo in sysfs",
         effect="at once, on live sessions too",
         examples=["7s", "10s"],
@@ -109,7 +111,8 @@ class Policy(Timeouts):
         " impossible sum is an error. If it is omitted and timeouts are declared, the budget is their sum. A server"
         " that answers pings but hangs its I/O is bounded by another, larger number.",
         unit=f"duration, {budget.SMALLEST_BUDGET}s to 1h"
-        f" ({budget.SMALLEST_BUDGET - budget.MARGIN + budget.MARGINS['mirror']}s where a mirror is declared)",
+        f" ({budget.SMALLEST_BUDGET - budget.MARGIN + budget.MARGINS['mirror']}s where a mirror is declared; one second less"
+        ' with replacement_timeout = "0s")',
         default=f"{budget.DEFAULT_BUDGET}s",
         written="as noop_out_interval, noop_out_timeout and replacement_timeout of each server, as command_timeout,"
         " max_retries and eh_timeout of each disk, and as node.session.err_timeo.* of each node record",

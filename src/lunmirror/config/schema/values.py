@@ -25,7 +25,7 @@ def _seconds(least: int, most: int) -> PlainValidator:
 _DURATION = string(pattern=units.DURATION_PATTERN)
 
 Duration = Annotated[Any, _seconds(0, units.LONGEST), _DURATION]
-ReplacementTimeout = Annotated[Any, _seconds(1, units.LONGEST), _DURATION]
+ReplacementTimeout = Annotated[Any, _seconds(0, units.LONGEST), _DURATION]
 Ping = Annotated[Any, _seconds(0, 600), _DURATION]
 LoginTimeout = Annotated[Any, _seconds(1, 600), _DURATION]
 CommandTimeout = Annotated[Any, _seconds(1, units.LONGEST), _DURATION]
