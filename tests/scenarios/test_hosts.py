@@ -128,6 +128,28 @@ def test_an_initiator_name_that_was_changed_is_no_dead_end() -> None:
     assert marks(stage) == [f"{MACHINE}/{THEIR_NAME}#1"]
 
 
+def test_what_is_in_service_under_a_changed_name_is_noted() -> None:
+    """A server dies meanwhile; later the name is put back, and the older leg is alone in view."""
+    stage = converged(text())
+    stage.world.event_activation = False
+    name = stage.world.files["/etc/iscsi/initiatorname.iscsi"]
+    stage.world.files["/etc/iscsi/initiatorname.iscsi"] = b"InitiatorName=iqn.2026-11.org.example:other\n"
+    stage.world.version += 1
+    assert stage.apply().exit == 4
+    stage.world.cut("filer2")
+    stage.world.advance(120.0)
+
+    assert stage.apply().exit == 4
+    assert not stage.apply().host.changed
+    stage.world.files["/etc/iscsi/initiatorname.iscsi"] = name
+    stage.world.restore("filer2")
+    stage.world.cut("filer1")
+    stage.world.reboot()
+
+    assert stage.apply().exit == 4
+    assert not stage.world.actives
+
+
 def test_an_adopted_group_is_marked_and_then_nobody_elses() -> None:
     stage = converged(text())
     unmarked(stage)

@@ -89,6 +89,22 @@ def test_a_volume_goes_out_of_service_and_keeps_its_data(type: str) -> None:
     assert stage.world.lost() == {}
 
 
+def test_what_is_newest_is_noted_before_it_goes() -> None:
+    """A leg failed since the last pass, and is alone in view when the volume is declared again."""
+    stage = undeclared()
+    stage.world.cut("filer2")
+    stage.world.advance(60.0)
+    stage.world.restore("filer2")
+    stage.world.advance(60.0)
+    removed(stage)
+    stage.world.cut("filer1")
+    stage.world.advance(200.0)
+    stage.configure(text())
+
+    assert stage.apply().exit == 4
+    assert not stage.world.actives
+
+
 def test_its_data_go_only_if_that_is_asked_for() -> None:
     stage = undeclared()
     stage.world.given_up = {stage.world.active("testlv").uuid}

@@ -46,10 +46,9 @@ def snapshot(stage: Stage) -> None:
 ENDS = [outage, unseen_outage, snapshot]
 
 
-@pytest.mark.parametrize("end", ENDS)
-def test_a_comparison_that_was_interrupted_is_begun_again(end) -> None:
+def test_a_comparison_that_was_interrupted_is_begun_again() -> None:
     stage = differing()
-    end(stage)
+    snapshot(stage)
     assert not stage.world.active("testlv").scrub
 
     stage.world.copying = True
@@ -59,6 +58,20 @@ def test_a_comparison_that_was_interrupted_is_begun_again(end) -> None:
 
     assert last.exit == 4, str(last)
     assert "legs that differ" in last.finding(Kind.REFUSED)
+
+
+@pytest.mark.parametrize("end", [outage, unseen_outage])
+def test_a_leg_that_fails_before_it_is_compared_stays_out(end) -> None:
+    """Each may have what the other lacks, and a refresh copies whole regions."""
+    stage = differing()
+    end(stage)
+
+    for _ in range(3):
+        last = stage.apply()
+        stage.world.advance(PAUSE)
+
+    assert last.exit == 4, str(last)
+    assert "split brain" in last.finding(Kind.REFUSED)
 
 
 @pytest.mark.parametrize("end", ENDS)

@@ -375,6 +375,12 @@ class World:
         same, by its new run (measured: fsync 0, `AA`, 8,192 sectors that differ)."""
         self.refuse(name)
         self.advance(away)
+        self.forget(name, lose)
+        self.restore(name)
+        self.advance(5.0)
+
+    def forget(self, name: str, lose: int) -> None:
+        """What a server has forgotten that lost its power: see `restart`."""
         for server, _, number, lun in self.luns():
             if server != name or number == 7:
                 continue
@@ -383,8 +389,6 @@ class World:
                 if lun.cache.startswith("write back") and lose:
                     leg.writes -= frozenset(sorted(leg.writes)[-lose:])
                     leg.forgot = True
-        self.restore(name)
-        self.advance(5.0)
 
     def _server(self, name: str, state: str) -> None:
         self.servers[name].become(state)

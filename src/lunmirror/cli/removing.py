@@ -11,6 +11,7 @@ from lunmirror.engine import gate, removal
 from lunmirror.engine.desired import Desired
 from lunmirror.engine.execute import Executor
 from lunmirror.engine.exits import Exit
+from lunmirror.engine.journal import is_note
 from lunmirror.engine.log import Log
 from lunmirror.engine.model import Plan, Report, Step
 from lunmirror.engine.reconcile import run_pass
@@ -73,6 +74,8 @@ class _Asked:
         self.style, self.answer = style, answer or terminal
 
     def __call__(self, step: Step) -> bool:
+        if is_note(step):
+            return True
         output.show(block(["", *self.style.lines("! ", f"{step.ref}: {step.title}", YELLOW)], self.style))
         output.show(block(self.style.field("why", step.proof), self.style))
         output.show(self.style.fit("Do this? [y/N] "))

@@ -188,7 +188,8 @@ def advance(
         last={pv: when for pv, when in {**entry.last, **gone}.items() if pv not in running},
     )
     if followed or set(entry.running) & set(running):
-        return moved
+        # What drops out while it is not known which leg lacks what may have what the others lack.
+        return moved._replace(diverged=tuple(sorted({*entry.diverged, *gone}))) if entry.scrub in UNSURE else moved
     # It runs on none of the legs that were good: what was written to those is not in it.
     return moved._replace(diverged=tuple(sorted({*entry.diverged, *entry.running})))
 
@@ -251,6 +252,9 @@ def reason(entry: Entry, pv: str) -> str:
     return REASONS.get(word, word) if pv in entry.rebuild else ""
 
 
+# The legs may each lack what another has: none of them is the source of anything until they are compared, or one was chosen.
+UNSURE = ("compare", "comparing")
+
 # In words, for an administrator who reads a plan.
 SCRUBS = {
     "wanted": "its legs are to be compared",
@@ -306,7 +310,10 @@ def unseen_before(entry: Entry | None, boot: str) -> bool:
 
 def fit_to_start(entry: Entry | None, legs: tuple[str, ...], seqno: int) -> tuple[str, ...]:
     """Of the legs in view (PV UUIDs), those on which the volume may be started alone; none if its past is unknown, or if
-    LVM's metadata in view (`seqno`) are older than what was noted: then so is what lies beside them."""
+    LVM's metadata in view (`seqno`) are older than what was noted: then so is what lies beside them; or if one out of view may
+    have what they lack."""
     if entry is None or entry.diverged or entry.layout or seqno < entry.seqno:
+        return ()
+    if entry.scrub in UNSURE and not set(entry.running) <= set(legs):
         return ()
     return tuple(pv for pv in legs if pv in entry.running)

@@ -34,10 +34,12 @@ class Absent(NamedTuple):
 
 class Unknown(NamedTuple):
     """It could not be looked at, or the answer cannot be trusted. Never leads to a create, a wipe or a removal. `decide`:
-    what an administrator has to do first, where waiting would not help."""
+    what an administrator has to do first, where waiting would not help. `about`: what was seen all the same, for the journal
+    alone."""
 
     reason: str
     decide: str = ""
+    about: Any = None
 
 
 ABSENT = Absent()

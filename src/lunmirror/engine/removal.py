@@ -43,7 +43,7 @@ from lunmirror.layers.context import joined
 from lunmirror.layers.disk.facts import devices_guarded, shown
 from lunmirror.layers.group.facts import VolumeGroup
 from lunmirror.layers.mount import fstab
-from lunmirror.layers.volume import layout, undeclared
+from lunmirror.layers.volume import layout, repair, undeclared
 from lunmirror.layers.volume.context import VolumeContext
 from lunmirror.layers.volume.facts import LogicalVolume
 from lunmirror.lvm.command import change
@@ -133,7 +133,10 @@ def _volume(ctx: VolumeContext, wipe: bool, reader: Reader) -> Plan:
     ]
     if objections:
         return ctx.refused("is not removed", "; ".join(objections), "correct that first; nothing was changed")
-    steps = [*_unmount(ctx, mine), *_unlist(ctx, lines, before, reader)]
+    past = ctx.past(facts)
+    # Which legs are the newest is seen here for the last time.
+    newest = repair.note(ctx, facts, past.volume) if past and facts.active and not wipe else ()
+    steps = [*newest, *_unmount(ctx, mine), *_unlist(ctx, lines, before, reader)]
     if facts.active:
         run = ctx.lvm("lvchange", "-a", "n", ctx.volume.id)
         drift = Drift(ctx.key, "out of service", "active")

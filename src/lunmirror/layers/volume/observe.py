@@ -39,13 +39,15 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
         facts = facts_of(group, VolumeGroup)
         if isinstance(group, Unknown):
             found[volume.id] = group
-        elif facts and (why := _foreign(facts, desired.groups[volume.group].take_from)):
-            found[volume.id] = Unknown(f"its group is not this host's: {why}")
+            continue
+        row, rows, mine = index.about(volume)
+        state: Seen[LogicalVolume] = ABSENT
+        why = _foreign(facts, desired.groups[volume.group].take_from) if facts else ""
+        if row and facts and (row.active or not why):
+            state = _volume(volume, row, rows, facts, lvm.facts, mine, desired, reader, seen, places)
+        if why:
+            found[volume.id] = Unknown(f"its group is not this host's: {why}", about=facts_of(state, LogicalVolume))
         else:
-            row, rows, mine = index.about(volume)
-            state: Seen[LogicalVolume] = ABSENT
-            if row and facts:
-                state = _volume(volume, row, rows, facts, lvm.facts, mine, desired, reader, seen, places)
             found[volume.id] = removed(volume, index, desired, reader) if state is ABSENT else state
     return found
 

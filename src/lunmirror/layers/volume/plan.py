@@ -99,7 +99,8 @@ def _plan(ctx: VolumeContext, admissions: tuple[Step, ...]) -> Plan:
         found = ctx.blocked("is left alone", why, "see the findings for the disks")
         return Plan(_noted(ctx, facts) if (facts := _facts(ctx)) and not ctx.foreign_reason() else (), found.findings)
     if why := ctx.foreign_reason():
-        return ctx.blocked("is left alone", f"its group is not this host's: {why}", "see the findings for the group")
+        found = ctx.blocked("is left alone", f"its group is not this host's: {why}", "see the findings for the group")
+        return Plan(_noted_here(ctx), found.findings)
     mine = tuple(step for step in admissions if step.ref == ctx.ref)
     match ctx.state:
         case Present(LogicalVolume() as facts):
@@ -139,6 +140,12 @@ def _noted(ctx: VolumeContext, facts: LogicalVolume) -> tuple[Step, ...]:
     return repair.note(ctx, facts) if facts.active and not isinstance(facts.past, Unknown) else ()
 
 
+def _noted_here(ctx: VolumeContext) -> tuple[Step, ...]:
+    """The same of what is in service here though its group is not this host's any more: the mark may be given back."""
+    about = ctx.state.about if isinstance(ctx.state, Unknown) else None
+    return _noted(ctx, about) if isinstance(about, LogicalVolume) and ctx.past(about) else ()
+
+
 def _all_noted(ctx: VolumeContext, facts: LogicalVolume) -> tuple[Step, ...]:
     """What the journal is to know, in one write."""
     entry = ctx.past(facts)
@@ -169,7 +176,11 @@ def _tend(ctx: VolumeContext, facts: LogicalVolume, admissions: tuple[Step, ...]
     if isinstance(checked, Plan):
         return checked
     marks, facts = checked
-    noted = (*marks, *_all_noted(ctx, facts), *admissions)
+    noted = (
+        *_all_noted(ctx, facts),
+        *marks,
+        *admissions,
+    )  # a mark that cannot be left keeps nothing from being noted
     if facts.action in SCRUBS and any(
         leg.letter == "A" and set(leg.pvs) & set(facts.distrusted) for leg in facts.legs
     ):
@@ -179,7 +190,7 @@ def _tend(ctx: VolumeContext, facts: LogicalVolume, admissions: tuple[Step, ...]
         return Plan((*noted, *refusal.steps), refusal.findings)
     beside = layout.beside(ctx, facts)
     if trust.judge(facts).older:  # a leg that returns is not trusted: what follows is for the next round
-        return Plan((*marks, *_all_noted(ctx, facts)), beside)
+        return Plan((*_all_noted(ctx, facts), *marks), beside)
     if admitting or (noted and facts.distrusted):
         return Plan(noted, beside)  # what follows is planned in the next round, from what LVM says then
     for question in REPAIRS:

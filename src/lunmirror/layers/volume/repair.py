@@ -18,7 +18,7 @@ one that names a running leg as failed is one side of a split brain.
 """
 
 from lunmirror.engine import journal
-from lunmirror.engine.model import Drift, Kind, Plan, Risk, Step, Unknown
+from lunmirror.engine.model import Drift, Kind, Plan, Present, Risk, Step, Unknown
 from lunmirror.layers.volume import choose, trust
 from lunmirror.layers.volume.context import VolumeContext
 from lunmirror.layers.volume.facts import Leg, LogicalVolume, restart_commands
@@ -31,6 +31,8 @@ def split_brain(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     given_up = entry.rebuild if entry else ()
     verdict = trust.judge(facts)
     split = facts.split_brain(given_up) or verdict.split_brain
+    if not split and entry and entry.scrub in journal.UNSURE:
+        split = _left_behind(facts, entry)
     if entry and not entry.diverged and (on := trust.alone(facts)):
         return _on_a_distrusted_leg(ctx, facts, entry, on)
     if split and not (entry and entry.diverged):
@@ -60,6 +62,16 @@ def split_brain(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
         f" --keep {ctx.server_of(now_on.running[0])}`",
     )
     return Plan(ctx.note_legs(facts, now_on), (refusal,))
+
+
+def _left_behind(facts: LogicalVolume, entry: journal.Entry) -> tuple[tuple[str, str], ...]:
+    """Of a volume at rest, of which it is not known which leg lacks what: pairs of a leg that ran on, and one that it ran
+    without. The bitmap would copy whole regions over what that one alone may have."""
+    if facts.active or not isinstance(facts.superblocks, Present):
+        return ()
+    read = facts.superblocks.facts
+    behind = read.marked_failed() - set(entry.rebuild)
+    return tuple((good, pv) for good in sorted(read.legs.keys() - behind) for pv in sorted(behind))
 
 
 def set_aside(facts: LogicalVolume) -> str:

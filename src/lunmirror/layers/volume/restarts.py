@@ -13,6 +13,9 @@
 | the same                                        | ended cleanly   | noted: all was flushed when it ended; unless udev    |
 |                                                 |                 | saw it reconnected before that: as in service. If |
 |                                                 |                 | udev never noted anything of that server: compared   |
+| the same; of all that are believed, while others | any             | those are believed again: as of every leg             |
+| are distrusted for the same reason, and not    |                 |                                                      |
+| copied again yet                                |                 |                                                      |
 | none noted (the journal was lost), no mark; of  | any             | as after a restart: nothing proves that there was     |
 | a leg that fell behind, or whose other leg has  |                 | none                                                  |
 | a mark                                          |                 |                                                       |
@@ -69,17 +72,42 @@ def tend(ctx: VolumeContext, facts: LogicalVolume) -> Plan | tuple[tuple[Step, .
     there = (leg for leg in facts.legs if leg.letter == "A" and not facts.is_adrift(leg))
     alive = {pv for leg in there for pv in leg.pvs if pv not in facts.torn}
     left = [pv for pv in entry.running if pv not in hit and pv in alive]
-    if fresh and left:
+    if fresh and left and entry.scrub not in journal.UNSURE:
         return _distrusted(ctx, facts, entry, fresh)
     if doubt := _doubt(ctx, facts, entry):
-        return doubt._replace(steps=choose.halt(ctx, facts) if facts.action == "repair" else ())
+        halted = choose.halt(ctx, facts) if facts.action == "repair" else ()
+        return doubt._replace(steps=_fell(ctx, facts, entry, failed) or halted)
     marks, now_on = _renewed(ctx, facts, entry)
     if fresh:
+        now_on = _no_worse(now_on, alive)
         others = tuple(pv for leg in facts.legs if leg.letter != "a" for pv in leg.pvs if pv not in alive)
         if facts.type == "raid1":
             now_on = _split(now_on, hit, others, facts.today) if others else now_on._replace(scrub="compare")
         return _every(ctx, facts, marks, now_on)
     return marks, facts._replace(past=Present(now_on))
+
+
+def _fell(
+    ctx: VolumeContext, facts: LogicalVolume, entry: journal.Entry, failed: tuple[str, ...]
+) -> tuple[Step, ...]:
+    """The note that legs have failed: they have fallen behind, whatever is found out of the others."""
+    rest = tuple(pv for pv in entry.running if pv not in failed)
+    if not rest or rest == entry.running:
+        return ()
+    now_on = journal.advance(entry, ctx.volume.id, rest, ctx.seqno, facts.today, facts.kernel_state)
+    if facts.type == "raid1" and journal.unseen_before(entry, facts.boot):
+        now_on = journal.restarted(now_on, facts.boot, unclean=True)
+    return ctx.note_legs(facts, now_on)
+
+
+def _no_worse(entry: journal.Entry, there: set[str]) -> journal.Entry:
+    """The entry with those of the legs in `there` believed again that were distrusted for their server's restart alone, and not
+    copied again yet: what they were to be copied from may have lost something, too, which they have."""
+    back = {pv for pv in entry.rebuild if pv in there and entry.why.get(pv) == journal.CACHE}
+    kept = tuple(pv for pv in entry.rebuild if pv not in back)
+    last = {pv: at for pv, at in entry.last.items() if pv not in back}
+    running = tuple(sorted({*entry.running, *back}))
+    return journal.trusting(entry, kept)._replace(running=running, last=last) if back else entry
 
 
 def _split(entry: journal.Entry, good: tuple[str, ...], others: tuple[str, ...], now: str) -> journal.Entry:
@@ -118,16 +146,22 @@ def at_start(ctx: VolumeContext, facts: LogicalVolume, clean: bool) -> Plan | Lo
     hit = _verdicts(facts, entry, RESTARTED)
     fresh = tuple(pv for pv in hit if pv not in entry.rebuild)
     seen = tuple(pv for pv in fresh if reconnected(entry.servers.get(pv), entry.boot, facts.servers[pv]))
+    # A mark is left only once it is active: nothing that may fail stands before the start.
+    now = {pv: str(Noted(facts.servers[pv].links, LATER)) for pv in hit}
     # One that udev saw reconnect lost something while the volume ran; the others may have been restarted since.
     lost = seen or (() if clean else fresh)
     left = tuple(pv for pv in entry.running if pv not in lost and pv not in behind)
-    if lost and left and not _is_copied_over(facts, entry, lost):
+    unsure = entry.scrub in journal.UNSURE
+    if lost and left and not unsure and not _is_copied_over(facts, entry, lost):
         return _distrusted(ctx, facts, entry, lost)
+    if lost and not left and (again := _no_worse(entry, {*facts.servers} - behind - _half_copied(facts))) != entry:
+        # Where all were restarted at this end alone, it needs no comparison.
+        earlier = bool(seen) or not set(again.running) <= {*entry.running, *hit}
+        scrub = "compare" if earlier and facts.type == "raid1" else again.scrub
+        return Plan(ctx.note_legs(facts, again._replace(servers={**again.servers, **now}, scrub=scrub)))
     if lost and behind and not left and facts.type == "raid1":
         good = tuple(pv for pv in lost if pv not in behind)
         return Plan(ctx.note_legs(facts, _split(entry, good, tuple(behind), facts.today))) if good else facts
-    # A mark is left only once it is active: nothing that may fail stands before the start.
-    now = {pv: str(Noted(facts.servers[pv].links, LATER)) for pv in hit}
     # Of a server that never made udev note anything (LIO raises no unit attention) silence means nothing.
     unheard = clean and any(not facts.servers[pv].attention for pv in fresh)
     compared = facts.type == "raid1" and (unheard or (bool(seen) and not left))
@@ -135,6 +169,12 @@ def at_start(ctx: VolumeContext, facts: LogicalVolume, clean: bool) -> Plan | Lo
     return (
         facts._replace(past=Present(entry._replace(servers={**entry.servers, **now}, scrub=scrub))) if now else facts
     )
+
+
+def _half_copied(facts: LogicalVolume) -> set[str]:
+    """Those of a volume at rest whose copy had not come to its end."""
+    legs = facts.superblocks.facts.legs if isinstance(facts.superblocks, Present) else {}
+    return {pv for pv, leg in legs.items() if leg.recovering}
 
 
 def unmarked(ctx: VolumeContext, facts: LogicalVolume) -> tuple[Finding, ...]:
@@ -196,7 +236,7 @@ def _every(ctx: VolumeContext, facts: LogicalVolume, marks: tuple[Step, ...], no
     )
     # A repair has to end before it has copied what one of them lost over the others.
     stop = choose.halt(ctx, facts)[:1] if facts.action == "repair" else ()
-    steps = (*marks, *ctx.note_legs(facts, now_on), *stop)
+    steps = (*ctx.note_legs(facts, now_on), *marks, *stop)
     return Plan(steps, (ctx.finding(Kind.DEGRADED, "may lack writes", why, next_),))
 
 

@@ -263,6 +263,8 @@ def _unfit(ctx: VolumeContext, facts: LogicalVolume, entry: journal.Entry | None
         return "it was never seen in full sync by lunmirror, so it is not known whether the leg in view is up to date"
     if entry.diverged:
         return "its legs have each run without the other"
+    if entry.scrub in journal.UNSURE:
+        return f"{journal.SCRUBS[entry.scrub]}, and that was not done: each may have what another lacks"
     if entry.layout:
         return f"it was seen as a {entry.layout} since its legs were noted, so it is not known whether the leg in view is up to date"
     names = ", ".join(ctx.server_of(pv) for pv in entry.running)

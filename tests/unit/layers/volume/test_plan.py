@@ -405,8 +405,16 @@ def test_a_scrub_that_still_goes_on_outlived_what_was_changed():
 
 @pytest.mark.parametrize("letters", ["AD", "Aa"])
 def test_a_leg_that_failed_ended_it(letters):
-    past = BOTH._replace(scrub="comparing", boot=NOW, going=GOING)
+    past = BOTH._replace(scrub="checking", boot=NOW, going=GOING)
     assert [n.going for n in notes(planned(Present(lv(letters=letters, past=past, boot=NOW))))] == [""]
+
+
+@pytest.mark.parametrize("scrub", ["compare", "comparing"])
+def test_a_leg_that_failed_before_it_was_compared_stays_out(scrub):
+    past = BOTH._replace(scrub=scrub, boot=NOW)
+    answer = planned(Present(lv(letters="AD", past=past, boot=NOW)))
+    assert [(n.running, n.diverged) for n in notes(answer)] == [((A,), (B,))]
+    assert commands(answer) == []
 
 
 def test_one_that_somebody_else_started_is_made_equal():

@@ -1,0 +1,183 @@
+"""Servers that are restarted one after the other, or once more, before what the first restart asked for is done: each may have
+what the other lacks."""
+
+import pytest
+
+from lunmirror.engine import journal
+from lunmirror.engine.model import Kind, Present
+from lunmirror.host import paths
+from sim.stage import DISKS, PAUSE, Stage, converged, text
+
+OTHER = {"left": "right", "right": "left"}
+POLICY = 'stall_budget = "90s"\nboot_wait = "5s"'
+
+
+def held(stage: Stage, disk: str) -> frozenset[int]:
+    """What the leg on this disk has."""
+    [writes] = [leg.writes for leg in stage.lun(disk).part.legs.values()]
+    return frozenset(writes)
+
+
+def anywhere(stage: Stage) -> frozenset[int]:
+    return held(stage, "left") | held(stage, "right")
+
+
+def running(stage: Stage) -> tuple[str, ...]:
+    """The legs that are good, by the journal."""
+    [content] = [c for path, c in stage.world.files.items() if path.startswith(paths.JOURNAL_DIR)]
+    return journal.parse(Present(content)).facts.running
+
+
+def both_restarted(first: str) -> tuple[Stage, frozenset[int]]:
+    """Each has lost another part of what was acknowledged; and what the first to return still has."""
+    stage = converged(text(policy=POLICY))
+    stage.world.event_activation = False
+    stage.world.mixed |= set(stage.world.acknowledged)
+    for disk in (first, OTHER[first]):
+        stage.world.refuse(DISKS[disk])
+    stage.world.advance(2.0)
+    stage.world.forget(DISKS[first], 1)
+    stage.world.forget(DISKS[OTHER[first]], 3)
+    stage.world.restore(DISKS[first])
+    stage.world.advance(5.0)
+    return stage, held(stage, first)
+
+
+@pytest.mark.parametrize("asked", ["away", "not asked"])
+@pytest.mark.parametrize("first", OTHER)
+def test_both_lose_their_power_and_return_one_by_one(first: str, asked: str) -> None:
+    """A pass in between sees one alone restarted. What it is to be copied from has lost more."""
+    stage, had = both_restarted(first)
+    server = stage.world.servers[DISKS[OTHER[first]]]
+    if asked == "not asked":
+        stage.world.restore(server.name)
+        stage.world.advance(5.0)
+    theirs = {d.kernel for d in stage.world.disks() if d.session.server is server}
+
+    stage.apply(
+        lambda call: "hangs" if "--in" in call.what and any(f"/dev/{name}" in call.what for name in theirs) else ""
+    )
+    stage.world.restore(server.name)
+    for _ in range(5):
+        stage.world.advance(PAUSE)
+        last = stage.apply()
+
+    assert had <= anywhere(stage)
+    assert last.exit == 4, str(last)
+    assert "legs that differ" in last.finding(Kind.REFUSED)
+
+
+def differing(disk: str) -> tuple[Stage, frozenset[int]]:
+    """Every server was restarted, and the legs differ: an administrator is to decide. What the leg on `disk` alone has."""
+    stage, _ = both_restarted(disk)
+    stage.world.restore(DISKS[OTHER[disk]])
+    for _ in range(3):
+        stage.world.advance(PAUSE)
+        last = stage.apply()
+    assert last.exit == 4, str(last)
+    return stage, held(stage, disk) - held(stage, OTHER[disk])
+
+
+@pytest.mark.parametrize("away", [2.0, 120.0])
+@pytest.mark.parametrize("decided", ["comparing", "to be decided"])
+@pytest.mark.parametrize("disk", OTHER)
+def test_restarted_again_before_anybody_decides(disk: str, decided: str, away: float) -> None:
+    stage, alone = differing(disk)
+    if decided == "comparing":
+        stage.world.restart(DISKS[OTHER[disk]], 2.0, lose=0)
+        stage.world.copying = False
+        stage.apply()
+
+    stage.world.restart(DISKS[disk], away, lose=0)
+    stage.world.copying = True
+    for _ in range(5):
+        last = stage.apply()
+        stage.world.advance(PAUSE)
+
+    assert alone <= anywhere(stage)
+    assert last.exit == 4, str(last)
+
+
+@pytest.mark.parametrize("disk", OTHER)
+def test_an_outage_before_anybody_decides(disk: str) -> None:
+    """What is written meanwhile is copied by regions, and so is what lies beside it."""
+    stage, alone = differing(disk)
+
+    stage.world.cut(DISKS[disk])
+    stage.world.advance(200.0)
+    stage.world.restore(DISKS[disk])
+    for _ in range(5):
+        stage.world.advance(PAUSE)
+        last = stage.apply()
+        assert not any("--refresh" in what for what in last.done)
+
+    assert alone <= held(stage, disk)
+    assert last.exit == 4, str(last)
+
+
+@pytest.mark.parametrize("disk", OTHER)
+def test_one_alone_starts_nothing_before_anybody_decides(disk: str) -> None:
+    stage, alone = differing(disk)
+
+    stage.world.cut(DISKS[disk])
+    stage.world.reboot()
+    last = stage.apply()
+
+    assert not stage.world.actives
+    assert last.exit == 4, str(last)
+    assert "may have what another lacks" in last.finding(Kind.REFUSED)
+    assert alone <= anywhere(stage)
+
+
+@pytest.mark.parametrize("disk", OTHER)
+def test_a_crash_during_an_outage_before_anybody_decides(disk: str) -> None:
+    """No pass saw that outage."""
+    stage, alone = differing(disk)
+
+    stage.world.cut(DISKS[disk])
+    stage.world.advance(200.0)
+    stage.world.restore(DISKS[disk])
+    stage.world.reboot()
+    for _ in range(5):
+        last = stage.apply()
+        stage.world.advance(PAUSE)
+
+    assert alone <= held(stage, disk)
+    assert last.exit == 4, str(last)
+
+
+def test_a_mark_that_cannot_be_left_keeps_no_note_back() -> None:
+    """A new connection of the one leg, whose server takes no mark; the other leg has failed, and then is alone in view."""
+    stage = converged(text())
+    stage.world.event_activation = False
+    stage.world.cut("filer2")
+    stage.world.advance(PAUSE)
+    stage.lun("left").keys = ()
+    stage.world.refuse("filer1")
+    stage.world.advance(1.0)
+    stage.world.restore("filer1")
+    stage.world.advance(5.0)
+
+    stage.apply(lambda call: "hangs" if "sg_persist --out" in call.what else "")
+
+    assert stage.desired.disks["right"].pv_uuid not in running(stage)
+
+
+def test_a_leg_fails_while_the_other_cannot_be_asked() -> None:
+    """Whether the one server was restarted is not known, for ever so long; the other leg lacks what is written since."""
+    stage = converged(text())
+    stage.world.event_activation = False
+    stage.world.refuse("filer1")
+    stage.world.advance(1.0)
+    stage.world.restore("filer1")
+    stage.world.cut("filer2")
+    stage.world.advance(PAUSE)
+
+    stage.apply(lambda call: "hangs" if "sg_persist --in" in call.what else "")
+
+    assert stage.desired.disks["right"].pv_uuid not in running(stage)
+    stage.world.restore("filer2")
+    stage.world.cut("filer1")
+    stage.world.reboot()
+    assert stage.apply().exit == 4
+    assert not stage.world.actives
