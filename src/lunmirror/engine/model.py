@@ -39,7 +39,7 @@ class Unknown(NamedTuple):
 
     reason: str
     decide: str = ""
-    about: Any = None
+    about: object = None
 
 
 ABSENT = Absent()
