@@ -8,7 +8,8 @@ from sim.servers import Server
 
 @dataclass
 class Interface:
-    """`speed` in Mbit/s (-1: virtual, it says nothing); `kind` as in uevent's DEVTYPE; `lower`: what it stands on."""
+    """`speed` in Mbit/s (-1: virtual, it says nothing); `kind` as in uevent's DEVTYPE; `lower`: what it stands on. Of a bond:
+    `mode` as its file says it, `partner`: the switch that answers by LACP; each of `lower` is a member, up as its card is."""
 
     name: str
     speed: int = 1000
@@ -16,6 +17,8 @@ class Interface:
     state: str = "up"
     kind: str = ""
     lower: tuple[str, ...] = ()
+    mode: str = "active-backup 1"
+    partner: str = "00:00:00:00:00:00"
 
 
 def interfaces() -> dict[str, Interface]:
@@ -33,6 +36,13 @@ def put_all(found: dict[str, Interface], put) -> None:
         put(f"{base}/uevent", f"DEVTYPE={one.kind}\nINTERFACE={one.name}" if one.kind else f"INTERFACE={one.name}")
         for lower in one.lower:
             put(f"{base}/lower_{lower}/mtu", found[lower].mtu)
+            if one.kind == "bond":
+                state = "up" if found[lower].state == "up" else "down"
+                put(f"/sys/class/net/{lower}/bonding_slave/mii_status", state)
+        if one.kind == "bond":
+            put(f"{base}/bonding/slaves", " ".join(one.lower))
+            put(f"{base}/bonding/mode", one.mode)
+            put(f"{base}/bonding/ad_partner_mac", one.partner)
 
 
 def leads(

@@ -28,8 +28,9 @@ from lunmirror.layers.session import since
 from lunmirror.layers.volume import undeclared
 from lunmirror.report import brief, verdict, watch
 from lunmirror.report import status as tree
-from lunmirror.report.style import Style, block
+from lunmirror.report.style import BOLD, Style, block
 from lunmirror.report.table import Paint
+from lunmirror.speed import wire
 
 SAMPLE = 1.0  # seconds between the two readings that give a speed
 
@@ -87,13 +88,25 @@ def status(scene: Scene) -> passes.Reported:
     result = status_exit(report, scene.desired)
     if scene.args.wait and result == Exit.DEGRADED and is_full(report, scene.desired):
         result = Exit.CONVERGED  # what is degraded besides is not what was waited for
-    beside = tree.Beside(_sampled(scene, report), since.of_blocked(report, scene.host))
+    routes: tuple[wire.Route, ...] = ()
+    if scene.args.json or scene.args.verbose:
+        routes = wire.routes(scene.desired, report.seen, scene.host, probe=False)
+    network = tuple(r._asdict() | {"cards": list(r.cards), "faults": list(r.faults)} for r in routes)
+    beside = tree.Beside(_sampled(scene, report), since.of_blocked(report, scene.host), network)
     if scene.args.json:
         return result, report, tree.render_json(report, scene.desired, beside, result)
     machine = judge(report, scene.desired, beside.errors)
     if scene.args.quiet and result == Exit.CONVERGED and machine.calm:
         return result, report, ""
-    return result, report, _rendered(scene, machine, report, beside)
+    return result, report, _rendered(scene, machine, report, beside) + _network(scene, routes)
+
+
+def _network(scene: Scene, routes: tuple[wire.Route, ...]) -> str:
+    """How each portal is reached, and what is wrong with the way; '' where nothing was looked at."""
+    style = scene.style()
+    lines = [line for r in routes for line in style.lines(f"  {r.server}  ", wire.words(r))]
+    lines += [line for note in wire.notes(routes) for line in style.lines("  note: ", note)]
+    return block(["", style.paint("network", BOLD), *lines], style) if lines else ""
 
 
 def _rendered(scene: Scene, machine: Machine, report: Report, beside: tree.Beside) -> str:

@@ -29,10 +29,11 @@ from lunmirror.report.words import rate, size, span
 
 class Beside(NamedTuple):
     """What no layer observes: how fast each copy goes (by volume id), and the last errors of sessions that are not
-    logged in (by the kernel's name of the session)."""
+    logged in (by the kernel's name of the session); how each portal is reached (speed/wire.py, Route)."""
 
     speeds: Mapping[str, Speed] = {}
     errors: Mapping[str, Error] = {}
+    network: tuple[dict[str, Any], ...] = ()
 
 
 NOTHING_BESIDE = Beside()
@@ -52,6 +53,7 @@ def document(
         "verdict": verdict.document(verdict.judge(report, desired, beside.errors)),
         "groups": [_group(name, desired, report, beside) for name in desired.groups],
         "losing": {server: [_loss(one) for one in found] for server, found in _losing(report, desired).items()},
+        "network": list(beside.network),
         "findings": [_finding(f) for f in report.findings],
         "drift": [{"resource": str(s.ref), "title": s.title} for s in report.steps],
     }

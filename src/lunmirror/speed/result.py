@@ -9,7 +9,7 @@ from lunmirror.report.style import BOLD, Style, block
 from lunmirror.report.words import rate, size
 from lunmirror.speed.causes import Reading, limits
 from lunmirror.speed.reading import SEVERAL, Bounds, Rate
-from lunmirror.speed.wire import Route, notes
+from lunmirror.speed.wire import Route, notes, words
 
 SCHEMA = 1
 _NAME, _COLUMN = 24, 13  # columns
@@ -48,7 +48,7 @@ def render(found: Result, style: Style) -> str:
             lines += style.lines("  ", sentence)
     lines += ["", style.paint("network", BOLD)]
     for route in found.routes:
-        lines += style.lines(f"  {route.server:<{_NAME - 2}}", _words(route))
+        lines += style.lines(f"  {route.server:<{_NAME - 2}}", words(route))
     for note in (*notes(found.routes), *found.notes):
         lines += style.lines("  note: ", note)
     return block(lines, style)
@@ -74,21 +74,6 @@ def _milliseconds(seconds: float | None) -> str:
 
 def _share(reading: Reading) -> str:
     return "" if reading.share is None else f"{reading.share:.0%} of {reading.link}"
-
-
-def _words(route: Route) -> str:
-    """ "192.168.1.115:3260 through eth0, 1000 Mbit/s, MTU 1500"."""
-    if route.why:
-        return f"{route.portal}: not known: {route.why}"
-    parts = [f"{route.portal} through {route.interface}"]
-    kind = f"{route.kind} over " if route.kind else "over "
-    parts += [f"{kind}{', '.join(route.cards)}"] if route.cards != (route.interface,) else []
-    parts += [route.kind] if route.kind and route.cards == (route.interface,) else []
-    parts += ["down"] if route.up is False else []
-    parts += [f"{route.speed} Mbit/s" if route.speed else "speed not shown"]
-    through = "" if route.passes is None else " comes through" if route.passes else " does NOT come through"
-    parts += [f"MTU {route.mtu}{through}"] if route.mtu else []
-    return ", ".join(parts)
 
 
 def render_json(found: Result, run: str) -> str:

@@ -14,6 +14,7 @@ from lunmirror.layers.session.facts import Session
 
 DEADLINE = 5.0  # seconds for ip, which only asks the kernel, and for two pings
 LARGEST_FRAME = 9216  # bytes; more have only devices that are no wire, as the loopback
+_NO_PARTNER = "00:00:00:00:00:00"
 _DEEPEST = 4  # a VLAN over a bond over cards, in a bridge
 
 
@@ -21,7 +22,7 @@ class Route(NamedTuple):
     """How this machine reaches one portal. `address` is numeric. `speed` in Mbit/s, `mtu` in bytes, None where the
     interface does not say; `up`: it carries traffic, `passes`: a frame of that size comes through there and back, None
     where that is not known. `kind`: vlan, bond, wireguard, …, ''
-    for a card. `why`: nothing of it is known, and why."""
+    for a card. `faults`: what is wrong with the bonds on the way, in sentences. `why`: nothing of it is known, and why."""
 
     server: str
     portal: str
@@ -33,17 +34,18 @@ class Route(NamedTuple):
     mtu: int | None = None
     kind: str = ""
     passes: bool | None = None
+    faults: tuple[str, ...] = ()
     why: str = ""
 
 
-def routes(desired: Desired, seen: World, reader: Reader) -> tuple[Route, ...]:
-    """One for each portal of each declared server, in their order."""
+def routes(desired: Desired, seen: World, reader: Reader, probe: bool = True) -> tuple[Route, ...]:
+    """One for each portal of each declared server, in their order. `probe`: with two frames sent to each."""
     found = []
     for server in desired.servers.values():
         for portal in server.portals:
             mine = [p for p in desired.paths() if p.server.name == server.name and p.portal == portal]
             address = _connected(mine, seen, reader) or (portal.address if _is_numeric(portal.address) else "")
-            found.append(_route(Route(server.name, str(portal), address, server.interface), reader))
+            found.append(_route(Route(server.name, str(portal), address, server.interface), reader, probe))
     return tuple(found)
 
 
@@ -56,7 +58,7 @@ def notes(found: tuple[Route, ...]) -> tuple[str, ...]:
         if r.passes is False
     ]
     down = [f"interface {r.interface} to server {r.server} is down" for r in found if r.up is False]
-    return (*lost, *down, *_shared(found))
+    return (*lost, *down, *dict.fromkeys(fault for r in found for fault in r.faults), *_shared(found))
 
 
 def _shared(found: tuple[Route, ...]) -> list[str]:
@@ -92,7 +94,22 @@ def _is_numeric(address: str) -> bool:
     return ":" in address or (address.replace(".", "").isdigit() and address.isascii())
 
 
-def _route(route: Route, reader: Reader) -> Route:
+def words(route: Route) -> str:
+    """ "192.168.1.115:3260 through eth0, 1000 Mbit/s, MTU 1500"."""
+    if route.why:
+        return f"{route.portal}: not known: {route.why}"
+    parts = [f"{route.portal} through {route.interface}"]
+    kind = f"{route.kind} over " if route.kind else "over "
+    parts += [f"{kind}{', '.join(route.cards)}"] if route.cards != (route.interface,) else []
+    parts += [route.kind] if route.kind and route.cards == (route.interface,) else []
+    parts += ["down"] if route.up is False else []
+    parts += [f"{route.speed} Mbit/s" if route.speed else "speed not shown"]
+    through = "" if route.passes is None else " comes through" if route.passes else " does NOT come through"
+    parts += [f"MTU {route.mtu}{through}"] if route.mtu else []
+    return ", ".join(parts)
+
+
+def _route(route: Route, reader: Reader, probe: bool) -> Route:
     if not route.address:
         return route._replace(why="no session uses it, and its name was not resolved")
     through = ("oif", route.interface) if route.interface else ()
@@ -111,8 +128,9 @@ def _route(route: Route, reader: Reader) -> Route:
         speed=speed if speed and speed > 0 else None,
         mtu=mtu if mtu and mtu > 0 else None,
         kind=_kind(base, reader),
+        faults=tuple(fault for one in _stack(interface, reader) for fault in _bond(one, reader)),
     )
-    return found._replace(passes=_passes(found, reader))
+    return found._replace(passes=_passes(found, reader)) if probe else found
 
 
 def _passes(route: Route, reader: Reader) -> bool | None:
@@ -169,10 +187,31 @@ def _kind(base: str, reader: Reader) -> str:
     return next((value for key, _, value in lines if key == "DEVTYPE"), "")
 
 
-def _cards(interface: str, reader: Reader, depth: int = 0) -> tuple[str, ...]:
-    """What is below it in the end: the cards of a bond or VLAN, the interface itself if it stands on none."""
+def _stack(interface: str, reader: Reader, depth: int = 0) -> tuple[str, ...]:
+    """The interface and all that it stands on, from above."""
     inside = names(reader, f"{paths.SYS_NET}/{interface}")
-    below = [name.removeprefix("lower_") for name in inside if name.startswith("lower_")]
-    if not below or depth == _DEEPEST:
-        return (interface,)
-    return tuple(dict.fromkeys(card for name in below for card in _cards(name, reader, depth + 1)))
+    below = [name.removeprefix("lower_") for name in inside if name.startswith("lower_") and depth < _DEEPEST]
+    return tuple(dict.fromkeys((interface, *(one for name in below for one in _stack(name, reader, depth + 1)))))
+
+
+def _cards(interface: str, reader: Reader) -> tuple[str, ...]:
+    """What is below it in the end: the cards of a bond or VLAN, the interface itself if it stands on none."""
+    return tuple(
+        one
+        for one in _stack(interface, reader)
+        if not any(name.startswith("lower_") for name in names(reader, f"{paths.SYS_NET}/{one}"))
+    )
+
+
+def _bond(interface: str, reader: Reader) -> tuple[str, ...]:
+    """What is wrong with a bond (Documentation/networking/bonding.rst, drivers/net/bonding/bond_sysfs.c); nothing for what is
+    none."""
+    base = f"{paths.SYS_NET}/{interface}/bonding"
+    members = text(reader, f"{base}/slaves").split()
+    states = {one: text(reader, f"{paths.SYS_NET}/{one}/bonding_slave/mii_status") for one in members}
+    down = [one for one, state in states.items() if state and state != "up"]
+    found = [f"bond {interface} has only one member, {members[0]}"] if len(members) == 1 else []
+    found += [f"member {one} of bond {interface} is down" for one in down]
+    if text(reader, f"{base}/mode").startswith("802.3ad") and text(reader, f"{base}/ad_partner_mac") == _NO_PARTNER:
+        found.append(f"no switch answers bond {interface} by LACP: it carries no more than one member does")
+    return tuple(found)

@@ -10,8 +10,11 @@ from lunmirror.cli.look import Scene
 from lunmirror.cli.parser import parse
 from lunmirror.engine.errors import UsageError
 from lunmirror.engine.model import ABSENT, Finding, Kind, Ref
+from lunmirror.engine.reconcile import run_pass
 from lunmirror.host.protocol import Ran
 from lunmirror.host.waiting import Interrupted
+from sim.machine import SimHost
+from sim.stage import converged, text
 from unit.analysis.worlds import ONLY_LEFT, desired, lv, world
 from unit.analysis.worlds import report as report_of
 
@@ -66,6 +69,9 @@ class Machine:
         return Ran(argv, 0, LINE.format(*self.state), "", 0.0)
 
     def link(self, path):
+        return ABSENT
+
+    def read(self, path):
         return ABSENT
 
     def reach(self, endpoints, deadline):
@@ -244,3 +250,29 @@ def test_a_server_that_is_not_declared() -> None:
     with pytest.raises(UsageError) as caught:
         look.can_lose(Machine(WHOLE).scene("can-lose", "filer"))
     assert "did you mean filer" in caught.value.next
+
+
+def test_verbose_status_shows_how_each_server_is_reached():
+    stage = converged(text())
+    host = SimHost(stage.world)
+    args = parse(["status", "-v"])
+    scene = Scene(
+        args,
+        stage.desired,
+        host,
+        lambda: run_pass("status", "run", stage.desired, host),
+        None,
+        None,
+        lambda: 0,
+        False,
+    )
+    shown = look.status(scene)[2]
+    assert "network" in shown
+    assert "filer1  192.168.1.115:3260 through eth0, 1000 Mbit/s, MTU 1500" in shown
+    stage.world.interfaces["eth0"].state = "down"
+    stage.world.version += 1
+    host.forget()
+    assert "interface eth0 to server filer1 is down" in look.status(scene)[2]
+    document = json.loads(look.status(scene._replace(args=parse(["status", "--json"])))[2])
+    assert [(r["server"], r["interface"]) for r in document["network"]] == [("filer1", "eth0"), ("filer2", "eth1")]
+    assert "network" not in look.status(scene._replace(args=parse(["status"])))[2]

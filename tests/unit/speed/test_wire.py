@@ -103,3 +103,35 @@ def test_an_interface_that_is_down_is_said() -> None:
     assert "interface eth0 to server filer1 is down" in wire.notes(
         routes(interfaces={"eth0": Interface("eth0", state="down")})
     )
+
+
+@pytest.mark.parametrize(
+    ("bond", "card", "said"),
+    [
+        ({"lower": ("eth0", "eth1")}, "up", ()),
+        ({"lower": ("eth0", "eth1")}, "down", ("member eth1 of bond bond0 is down",)),
+        ({"lower": ("eth0",)}, "up", ("bond bond0 has only one member, eth0",)),
+        ({"lower": ("eth0", "eth1"), "mode": "802.3ad 4", "partner": "00:1b:21:aa:bb:cc"}, "up", ()),
+        (
+            {"lower": ("eth0", "eth1"), "mode": "802.3ad 4"},
+            "up",
+            ("no switch answers bond bond0 by LACP: it carries no more than one member does",),
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_bond_below_a_vlan(bond: dict[str, Any], card: str, said: tuple[str, ...]) -> None:
+    net = {
+        "bond0.100": Interface("bond0.100", 2000, kind="vlan", lower=("bond0",)),
+        "bond0": Interface("bond0", 2000, kind="bond", **bond),
+        "eth1": Interface("eth1", state=card),
+    }
+    found = routes(interfaces=net, ways={"filer1": "bond0.100", "filer2": "eth2"})
+    assert found[0].faults == said
+    assert wire.notes(found) == said
+
+
+def test_without_a_probe_no_frame_is_sent() -> None:
+    stage = converged(text())
+    host = SimHost(stage.world)
+    assert [r.passes for r in wire.routes(stage.desired, {}, host, probe=False)] == [None, None]
+    assert {line[0] for line in host.lines} == {"ip"}
