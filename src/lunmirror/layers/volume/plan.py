@@ -166,7 +166,7 @@ def _tend(ctx: VolumeContext, facts: LogicalVolume, admissions: tuple[Step, ...]
     if decided := chosen or split:
         return decided
     if answer := leftover.tidy(ctx, facts):
-        return answer
+        return answer._replace(steps=(*(_noted(ctx, facts) if ctx.past(facts) else ()), *answer.steps))
     if not facts.active:
         begun = layout.unstartable(ctx, facts) or start(ctx, facts)
         return Plan((*admissions, *begun.steps), begun.findings)
