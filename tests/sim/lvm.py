@@ -475,6 +475,24 @@ class Lvm:
         self.commit(meta.with_lv(name, replace(lv, region=_region(lv, region))))
         return 0, "", ""
 
+    def writemostly(self, group: str, name: str, flags: dict[str, bool]) -> Answer:
+        """lvm2's tools/lvchange.c, _lvchange_writemostly. A leg that is made anew has no flag."""
+        meta = self.group(group)
+        self.whole(meta)
+        lv = self._lv(meta, name)
+        active = self._active(lv)
+        if lv.type != "raid1":
+            raise Refused("  --writemostly can only be used with 'raid1' segment type.")
+        if active is None or active.ratio()[0] != active.ratio()[1] or any(leg.letter != "A" for leg in active.legs):
+            raise Refused(f"  Unable to change writemostly on {group}/{name} while it is not in-sync.")
+        wanted = dict(zip(self._pvs(meta, tuple(flags)), flags.values(), strict=True))
+        legs = [lv.identity(number, pv) for number, pv in lv.legs]
+        mostly = tuple(one for one in legs if wanted.get(one[1], one in lv.mostly))
+        if len(mostly) == len(legs):
+            raise Refused(f"  Can't set all images of raid1 LV {group}/{name} to writemostly.")
+        self.commit(meta.with_lv(name, replace(lv, mostly=mostly)))
+        return 0, "", ""
+
     def lvremove(self, selection: str, group: str, name: str) -> Answer:
         """Only what is asked for under the lock as well: `selection` are LVM's own conditions."""
         meta = self.group(group)
@@ -801,6 +819,8 @@ class Lvm:
         serial = dict(lv.legs_born).get(pv, 0) if "_rmeta_" in sub else 0
         uuid = f"{sub[-8:]:_>8}-{serial}-{lv.uuid}"  # ends with the number of the leg: "_rmeta_0-…"
         partial = "partial" if pv in self.absent(meta) else ""
+        if not partial and "_rimage_" in sub and lv.identity(int(sub.rpartition("_")[2]), pv) in lv.mostly:
+            partial = "writemostly"
         tags = lv.tags if "_rmeta_" in sub else ()  # recorded so: a tag given to lvcreate is on these too
         minor = active.subs.get(sub) if active else None
         shown, above = (sub, "") if lv.half and "_rmeta_" in sub else (f"[{sub}]", parent)

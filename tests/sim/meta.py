@@ -24,7 +24,12 @@ class Lv:
     tracked: str = ""  # the PV UUID of a leg that was split off, and is to be merged again
     legs_born: tuple[tuple[str, int], ...] = ()  # of a raid1: PV UUID -> another number whenever a leg is re-created
     region: int = 2 << 20  # bytes that one bit of a raid1's bitmap stands for; LVM's default
+    mostly: tuple[tuple[int, str, int], ...] = ()  # legs that are write-mostly: (number, PV UUID, as in legs_born)
     half: bool = False  # lvcreate died while it cleared a raid1's metadata volumes: not hidden yet, never activated
+
+    def identity(self, number: int, pv: str) -> tuple[int, str, int]:
+        """Of one leg of a raid1: another one when it is re-created."""
+        return number, pv, dict(self.legs_born).get(pv, 0)
 
     @property
     def pvs(self) -> tuple[str, ...]:

@@ -175,6 +175,14 @@ PROGRAMS: tuple[tuple[str, Handler], ...] = (
         _lvm(lambda v, m, p: v.syncaction(m["group"], m["name"], m["action"])),
     ),
     (rf"lvm lvconvert {D} -y --repair --use-policies {V}", _lvm(lambda v, m, p: v.repair(m["group"], m["name"]))),
+    (
+        rf"lvm lvchange {D} (?P<flags>(?:--writemostly /dev/\S+:[yn] )+){V}",
+        _lvm(
+            lambda v, m, p: v.writemostly(
+                m["group"], m["name"], {w[:-2]: w[-1] == "y" for w in m["flags"].split()[1::2]}
+            )
+        ),
+    ),
     (rf"lvm lvchange {D} --refresh {V}", _lvm(lambda v, m, p: v.refresh(m["group"], m["name"]))),
     (
         rf"lvm lvconvert {D} -y --type (?P<kind>raid1|mirror) -m 1(?: --mirrorlog (?P<log>core|disk))?(?: -b)? {V} {NODE}",

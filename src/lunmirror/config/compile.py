@@ -114,6 +114,7 @@ def _server(
         chap=_chap(server.chap, directory),
         write_cache=server.write_cache,
         interface=server.interface or "",
+        read_from=server.read_from or "",
         records=tuple(
             (record, str(value), name)
             for name, record in RECORDS.items()

@@ -79,7 +79,7 @@ class Server(NamedTuple):
     """One failure domain. `settings` are further node-record keys under open-iscsi's names, `records` those with
     a name of our own: (record key, value, our name). `write_cache` is the most
     that is accepted of its disks: "through" or "back". `interface`: the network interface that its sessions are bound to; ''
-    where the routes decide."""
+    where the routes decide. `read_from`: "near", "any", or '' where LVM's flags stay as they are."""
 
     name: str
     portals: tuple[Portal, ...]
@@ -91,6 +91,7 @@ class Server(NamedTuple):
     records: tuple[tuple[str, str, str], ...] = ()
     export: Export | None = None
     interface: str = ""
+    read_from: str = ""
 
     @property
     def iface(self) -> str:

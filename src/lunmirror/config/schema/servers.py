@@ -264,6 +264,16 @@ class Server(Timeouts):
         effect="at the next pass",
         examples=["through", "back"],
     )
+    read_from: Literal["near", "any"] | None = key(
+        "Where reads come from",
+        "near: of a raid1 with a leg here, reads come from here as long as this leg works; its legs on servers that are not near"
+        " are made write-mostly, and are only read when no other is left. For legs of unequal speed. Writes go to every leg as"
+        " before. any: no leg is write-mostly for this server's sake.",
+        default="none: what LVM has of each leg stays as it is",
+        written="the write-mostly flag of each leg, in LVM's metadata (`lvchange --writemostly`)",
+        effect="at the next pass, in use, once every leg is in sync",
+        examples=["near", "any"],
+    )
     data_digest: Literal["CRC32C", "None"] | None = key(
         "Checksum of the data on the wire",
         "Whether every data unit carries a CRC32C: what TCP's own, weaker checksum lets through then ends the command, and it"

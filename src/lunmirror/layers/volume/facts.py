@@ -32,12 +32,13 @@ def restart_commands(volume: Volume, path: str, type: str) -> str:
 
 
 class Leg(NamedTuple):
-    """One copy. `pvs` are the PV UUIDs it lies on; `letter` is device-mapper's: raid1 A in sync, a not in sync,
+    """One copy. `mostly`: LVM has it as write-mostly, as far as it shows that. `pvs` are the PV UUIDs it lies on; `letter` is device-mapper's: raid1 A in sync, a not in sync,
     D dead; mirror A, D, F, S, R, U; '' for linear or inactive."""
 
     name: str
     pvs: tuple[str, ...]
     letter: str
+    mostly: bool = False
 
 
 class LogicalVolume(NamedTuple):

@@ -306,7 +306,10 @@ def _legs(row: LvRow, rows: list[LvRow], kind: str, letters: str) -> tuple[Leg, 
     inner = {
         r.name: r.pvs for r in rows
     }  # of an image that carries integrity data it is another that lies on the disk
-    return tuple(Leg(i.name, tuple(i.pvs or inner.get(i.origin, ())), padded[n].strip()) for n, i in enumerate(parts))
+    return tuple(
+        Leg(i.name, tuple(i.pvs or inner.get(i.origin, ())), padded[n].strip(), i.health == "writemostly")
+        for n, i in enumerate(parts)
+    )
 
 
 def health(kind: str, line: DmLine | None) -> tuple[str, int, int, str]:

@@ -26,6 +26,7 @@ from lunmirror.layers.volume import (
     layout,
     leftover,
     misled,
+    reads,
     region,
     repair,
     replace,
@@ -46,6 +47,7 @@ CHANGES = (
     replace.drop_old,
     keep.grow,
     region.change,
+    reads.change,
     leftover.sweep,
     keep.disown,
 )
