@@ -74,7 +74,6 @@ def test_blank_to_mounted_through_the_packaged_unit(packaged: Lab) -> None:
     assert lab.plan(expect=0).report["steps"] == []
 
 
-@pytest.mark.unproven
 def test_an_upgrade_and_a_downgrade_are_not_noticed(in_service: Lab, package: Path, newer: Path) -> None:
     lab = in_service
     with unnoticed(lab):
@@ -87,7 +86,6 @@ def test_an_upgrade_and_a_downgrade_are_not_noticed(in_service: Lab, package: Pa
     assert lab.run("systemctl is-active lunmirror.timer").stdout.strip() == "active"
 
 
-@pytest.mark.unproven
 def test_an_upgrade_waits_for_a_pass(in_service: Lab, newer: Path) -> None:
     """The pass waits for a server at its start; it ends as it would have, and not a file is replaced before."""
     lab = in_service
@@ -116,7 +114,6 @@ def test_its_own_test_passes(packaged: Lab) -> None:
 
 
 @pytest.mark.parametrize("how", ["--remove", "--purge"])
-@pytest.mark.unproven
 def test_the_mirror_outlives_the_package(in_service: Lab, package: Path, how: str) -> None:
     lab = in_service
     witness = lab.write_file()

@@ -11,7 +11,7 @@ from lunmirror.host import paths
 from sim.dm import ActiveLeg
 from sim.lvm import Lvm
 from sim.stage import DISKS, PAUSE, Stage, converged, text
-from sim.stories import repair_to_be_ended
+from sim.stories import back, outage, repair_to_be_ended
 from sim.world import make_world
 
 OTHER = {"left": "right", "right": "left"}
@@ -483,3 +483,23 @@ def test_whatever_one_server_forgets_the_other_has(events: list[str], victim: st
 
     assert last.exit in (0, 4), f"{events}\n{last}"
     assert last.exit == 4 or not stage.world.believed(), f"{events}\n{last}"
+
+
+@pytest.mark.parametrize("away", [5.0, 60.0])
+def test_what_is_left_of_a_mirror_is_watched_too(away: float) -> None:
+    """LVM leaves a linear volume. No other leg has what its server forgot: that is reported, once, and nothing can be done."""
+    stage = outage(converged(text(type="mirror")), "filer2")
+    for _ in range(3):
+        stage.apply()
+    assert stage.world.active("testlv").type == "linear"
+    assert "may lack writes" not in stage.apply().finding(Kind.DEGRADED)
+    stage.world.restart("filer1", away, lose=0)
+    last = stage.apply()
+    said = " ".join(f"{f.what}: {f.why}" for f in last.report.findings)
+    assert last.exit == 3
+    assert "may lack writes from before" in said
+    assert "server filer1 carried all of it" in said
+    back(stage, "filer2")
+    settled(stage)
+    stage.world.advance(8 * 86400.0)
+    assert "may lack writes" not in stage.apply().finding(Kind.NOTE)

@@ -48,6 +48,8 @@ class Entry(NamedTuple):
     instance: the activation (the kernel's diskseq of the device) in which that was seen, in `boot`; "" for none.
     layout:   LVM's word for a layout whose legs are not known, in which it was seen since: what is noted above may be old
               by now, and no leg is started alone on it. "" for none.
+    doubted:  when it was seen that the servers of all legs in service had been restarted with a volatile write cache, of what
+              cannot be compared (a segtype mirror, or what is left of one); "" for never.
     servers:  PV UUID -> by what it was proven last that the server of this leg had not been restarted (layers/volume/
               standing.py), of legs with a volatile write cache.
     """
@@ -70,6 +72,7 @@ class Entry(NamedTuple):
     counted: str = ""
     servers: dict[str, str] = {}  # noqa: RUF012
     going: str = ""
+    doubted: str = ""
 
 
 # Why a leg is distrusted, in words for an administrator.
@@ -131,6 +134,7 @@ def parse(raw: Seen[bytes]) -> Seen[Entry]:
             *entry.servers,
             *entry.servers.values(),
             entry.going,
+            entry.doubted,
         )
         numbers = (entry.seqno, *entry.counters.values(), *entry.rest.values())
         counted = all(isinstance(number, int) for number in numbers)

@@ -104,6 +104,7 @@ def _volume(
     instance = _instance(number, reader) if kind == "raid1" and active else ""
     activation = f"{boot}/{instance}" if boot and instance else ""
     words = _words(row, rows, legs, past, activation, group, lvm, reader) if activation else {}
+    mirrored = len(legs) > 1 or len(volume.legs) > 1  # of a mirror that lost a leg LVM leaves a linear volume
     return Present(
         LogicalVolume(
             uuid=row.uuid,
@@ -137,7 +138,7 @@ def _volume(
             half_made=half_made,
             strays=strays,
             orphans=_orphans(dm, row, rows, status),
-            servers=standings(pvs, group, entry, boot, active, desired, reader, seen) if len(legs) > 1 else {},
+            servers=standings(pvs, group, entry, boot, active, desired, reader, seen) if mirrored else {},
             loose=() if active else _loose(row, rows, empty),
             snapshots=tuple(r.name for r in rows if r.origin == row.name),
             permissions=row.permissions or "writeable",

@@ -107,7 +107,7 @@ def _plan(ctx: VolumeContext, admissions: tuple[Step, ...]) -> Plan:
     match ctx.state:
         case Present(LogicalVolume() as facts):
             tended = _exchanged(ctx, facts) or _tend(ctx, facts, mine, bool(admissions))
-            beside = (*restarts.unmarked(ctx, facts), *choose.needless(ctx, facts))
+            beside = (*restarts.unmarked(ctx, facts), *restarts.doubted(ctx, facts), *choose.needless(ctx, facts))
             return tended._replace(findings=(*tended.findings, *beside))
         case Unknown(reason, decide) if decide:
             return ctx.refused("will not be re-created", reason, decide)

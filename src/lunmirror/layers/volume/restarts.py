@@ -53,6 +53,7 @@ REGISTER = (paths.SG_PERSIST, "--out", "--no-inquiry", "--register-ignore")
 # found, and every new connection counts as a restart.
 REFUSED = (5, 9, 11, 24)
 DEADLINE = 10.0  # seconds
+REPORTED = 7  # days
 
 
 def tend(ctx: VolumeContext, facts: LogicalVolume) -> Plan | tuple[tuple[Step, ...], LogicalVolume]:
@@ -81,7 +82,9 @@ def tend(ctx: VolumeContext, facts: LogicalVolume) -> Plan | tuple[tuple[Step, .
     if fresh:
         now_on = _no_worse(now_on, alive)
         others = tuple(pv for leg in facts.legs if leg.letter != "a" for pv in leg.pvs if pv not in alive)
-        if facts.type == "raid1":
+        if facts.type != "raid1":
+            now_on = now_on._replace(doubted=facts.today)
+        else:
             now_on = _split(now_on, hit, others, facts.today) if others else now_on._replace(scrub="compare")
         return _every(ctx, facts, marks, now_on)
     return marks, facts._replace(past=Present(now_on))
@@ -191,6 +194,31 @@ def unmarked(ctx: VolumeContext, facts: LogicalVolume) -> tuple[Finding, ...]:
             "install sg3-utils, or switch the server's write cache off",
         )
         for pv in pvs
+    )
+
+
+def doubted(ctx: VolumeContext, facts: LogicalVolume) -> tuple[Finding, ...]:
+    """No leg has what the servers forgot, and nothing can be compared: that is reported for some days."""
+    entry = ctx.past(facts)
+    if not entry or not entry.doubted:
+        return ()
+    from datetime import datetime  # here, because a pass that finds nothing of this needs none of it
+
+    try:
+        passed = datetime.fromisoformat(facts.today) - datetime.fromisoformat(entry.doubted)
+    except ValueError:
+        return ()
+    if passed.days >= REPORTED:
+        return ()
+    names = named("server", [ctx.server_of(pv) for pv in entry.running])
+    return (
+        ctx.finding(
+            Kind.NOTE,
+            f"may lack writes from before {entry.doubted}",
+            f"{names} carried all of it and was restarted, or may have been, with a volatile write cache: what was"
+            " acknowledged last may be lost, and no other leg has it",
+            f"check what uses it (the file system, the database); this is reported for {REPORTED} days",
+        ),
     )
 
 
