@@ -816,6 +816,12 @@ def test_what_a_killed_command_left(facts, vg, expected):
         assert commands(answer) == expected
 
 
+def test_a_leg_that_failed_beside_what_was_killed_is_noted():
+    answer = planned(Present(lv(letters="AD", half_made=("lv_rmeta_1",), past=BOTH)))
+    assert [n.running for n in notes(answer)] == [(A,)]
+    assert [f.kind for f in answer.findings] == [Kind.REFUSED]
+
+
 @pytest.mark.parametrize(
     ("facts", "copying"),
     [
