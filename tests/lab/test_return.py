@@ -5,7 +5,7 @@ import json
 
 import pytest
 from kit import MOUNT, Lab
-from test_boot import RAID1, install_units
+from test_boot import RAID1, boot, install_units
 from test_outages import given_up, whole
 
 WATCHER, SOCKET, PASS = "lunmirror-return.service", "lunmirror-return.socket", "lunmirror.service"
@@ -113,6 +113,24 @@ def test_a_pass_begins_when_a_leg_is_given_up_and_when_its_session_is_back(watch
     assert state(lab, SOCKET) == "inactive"
     lab.settle()
     whole(lab)
+
+
+@pytest.mark.unproven
+def test_the_power_goes_just_after_a_leg_was_given_up(watched: Lab) -> None:
+    """And then only the older leg is there: the journal knows that it fell behind."""
+    lab = watched
+    clock = lab.spawn(["python3", "/root/clock.py", lab.target("right"), "failed", "noted"])
+    lab.run("filer disable filer1; filer cut filer2")
+    write(lab)
+    given_up(lab)
+    times = json.loads(clock.wait(400).stdout)
+    lab.machine.power_cut()
+    lab.figure(f"power gone when it was noted, {times['noted'] - times['failed']:.1f} s after the leg was given up")
+
+    seen = boot(lab)
+
+    assert seen.mounted == 0, seen
+    assert lab.run("dmsetup status vg0-testlv", check=False).rc != 0, "it was started on the leg that fell behind"
 
 
 @pytest.mark.unproven
