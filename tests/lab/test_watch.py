@@ -2,12 +2,13 @@
 that scrapes a real node exporter, the plugin, the notification, and a mail through a real mail program, each with its time."""
 
 import json
+import re
 from typing import Any
 
 import debs
 import pytest
 from kit import MOUNT, Lab, config
-from managed import ROOT
+from managed import ROOT, examples
 from test_boot import install_units
 from test_outages import back
 
@@ -56,7 +57,7 @@ def first(lab: Lab) -> None:
 def watchers(lab: Lab) -> None:
     """Debian's own Prometheus, node exporter and a small mail program, with what contrib ships."""
     lab.put("/usr/local/bin/tell", TELL, 0o755)
-    debs.install(lab, "prometheus", "prometheus-node-exporter", "dma")
+    debs.install(lab, "prometheus", "prometheus-node-exporter", "dma", "jq")
     # Of the exporter what is asked for here: the rest costs an emulated machine more than all else.
     lab.put("/etc/default/prometheus-node-exporter", 'ARGS="--collector.disable-defaults --collector.textfile"\n')
     lab.put("/etc/prometheus/prometheus.yml", PROMETHEUS)
@@ -128,6 +129,11 @@ def test_an_outage_from_the_watchers_side(converged) -> None:
     assert lab.run("find /run/lunmirror -type f -perm /044 ! -name status.json").stdout == ""
     done = lab.run(NOBODY + "/usr/local/bin/lunmirror-check", check=False)
     assert (done.rc, done.stdout.startswith("LUNMIRROR OK - 1 of 1 volumes in service")) == (0, True), done
+    (asked,) = examples("watch.md", "The status file", "")
+    assert json.loads(lab.run(asked).stdout)["state"] == "full"
+    (wrapper,) = re.findall(r"`(printf .*)`", (ROOT / "docs/watch.md").read_text())
+    lab.run("mkdir -p /usr/lib/check_mk_agent/local; " + wrapper.replace("/usr/bin/", "/usr/local/bin/"))
+    assert lab.run("sh /usr/lib/check_mk_agent/local/lunmirror").stdout.startswith("0 ")
     printed = lab.run(NOBODY + "lunmirror metrics").stdout
     assert lab.get(PROM).decode().splitlines()[0] == printed.splitlines()[0]
     assert lab.run(f"stat -c '%a' {PROM}").stdout.strip() == "644"
