@@ -66,8 +66,8 @@ def test_puppet_from_blank_to_a_refusal(lab: Lab) -> None:
     by_hand_only(lab)
     drift(lab)
     with untouched(lab, *OWN):
-        rc, said = apply(lab, "--noop", timer=False)
-    assert (rc, "should be" in said and "(noop)" in said) == (0, True), said
+        rc, said = apply(lab, "--noop", "--debug", timer=False)
+    assert (rc, "should be" in said and "(noop)" in said, "/etc/fstab" in said) == (0, True, True), said
     rc, said = apply(lab, timer=False)
     assert rc == 2, said
     healed(lab)
