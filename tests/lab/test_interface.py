@@ -64,3 +64,21 @@ def test_an_interface_declared_later(converged) -> None:
         lab.run(f"iscsiadm -m node -T {target} -p {address}:3260 -I default -o delete")
     assert "also has a record" not in str(lab.apply(expect=0).findings())
     assert len(set(lab.on_each_leg().values())) == 1
+
+
+@pytest.mark.unproven
+def test_encryption_that_is_required(converged) -> None:
+    """A tunnel without peers, and a card by its name: the image has no `wg`, so nothing goes through here."""
+    lab: Lab = converged("core", LAYOUTS["core"])
+    required = 'interface = "{}"\nrequire_encryption = true'
+    lab.configure(config(partition=True, servers={"filer1": required.format(NAME)}))
+    wrong = lab.apply(expect=3)
+    told(wrong, "is in clear, and require_encryption is true")
+    assert lab.mounted()
+
+    lab.run("ip link add wg0 type wireguard && ip link set wg0 up")
+    lab.configure(config(partition=True, servers={"filer1": required.format("wg0")}))
+    tunnel = lab.apply()
+    told(tunnel, "it goes through interface default, not through wg0", "does not answer")
+    assert interfaces(lab) == {"default"}
+    assert lab.mounted()

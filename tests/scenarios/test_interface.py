@@ -3,6 +3,8 @@
 import pytest
 
 from lunmirror.analysis.result import exit_of
+from lunmirror.config import compile_texts
+from lunmirror.engine.errors import ConfigError
 from lunmirror.engine.model import Kind
 from scenarios.test_relogin import relogin
 from sim.iscsi import login_at_boot, record_path, settings
@@ -14,6 +16,17 @@ NAME = "bond0.100"
 BOUND = text().replace("[servers.filer1]\n", f'[servers.filer1]\ninterface = "{NAME}"\n')
 IFACE = f"/etc/iscsi/ifaces/{NAME}"
 ADDRESS, TARGET = SERVERS["filer1"]
+
+
+WG = BOUND.replace(NAME, "wg0")
+ENCRYPTED = WG.replace('interface = "wg0"\n', 'interface = "wg0"\nrequire_encryption = true\n')
+
+
+def with_tunnel(world: World, kind: str = "wireguard") -> World:
+    world.interfaces["wg0"] = Interface("wg0", -1, 1420, "unknown", kind)
+    world.ways["filer1"] = "wg0"
+    world.version += 1
+    return world
 
 
 def with_bond(world: World, lower: str = "eth0") -> World:
@@ -150,3 +163,59 @@ def test_no_longer_declared_is_an_administrators_to_end() -> None:
         Kind.REFUSED
     )
     assert through(stage)["filer1"] == NAME
+
+
+def test_encryption_that_is_required_and_there() -> None:
+    stage = Stage(ENCRYPTED, with_tunnel(make_world()))
+    assert stage.settle().exit == 0
+    assert through(stage) == {"filer1": "wg0", "filer2": "default"}
+    assert not stage.apply().host.changed
+
+
+@pytest.mark.parametrize(("kind", "said"), [("", "a network card"), ("vlan", "vlan")])
+def test_nothing_is_made_where_the_interface_is_no_tunnel(kind: str, said: str) -> None:
+    stage = Stage(ENCRYPTED, with_tunnel(make_world(), kind))
+    told = stage.apply()
+    assert told.exit == 1
+    assert f"require_encryption is true, and wg0 is {said}, and no WireGuard tunnel" in told.finding(Kind.BLOCKED)
+    assert not any("filer1" in o.step.title or TARGET in o.step.title.split() for o in told.report.outcomes)
+    assert "filer1" not in through(stage)
+
+
+def test_a_tunnel_that_became_something_else() -> None:
+    stage = Stage(ENCRYPTED, with_tunnel(make_world()))
+    stage.settle()
+    with_tunnel(stage.world, "dummy")
+    told = stage.apply()
+    assert told.exit == 3  # it is in use, and goes on
+    assert "is in clear, and require_encryption is true" in told.finding(Kind.DEGRADED)
+    assert not told.host.changed
+    stage.world.logout("filer1")
+    refused = stage.apply()
+    assert "in clear" in refused.finding(Kind.REFUSED)
+    assert "filer1" not in through(stage)
+    with_tunnel(stage.world)
+    assert stage.settle().exit == 0
+    assert through(stage)["filer1"] == "wg0"
+
+
+def test_a_live_session_in_clear_is_renewed_into_the_tunnel() -> None:
+    stage = converged(text())
+    with_tunnel(stage.world)
+    stage.configure(ENCRYPTED)
+    said = stage.apply()
+    assert said.exit == 3
+    assert "it goes through interface default, not through wg0" in said.finding(Kind.DEGRADED)
+    assert through(stage)["filer1"] == "default"
+    report, _ = relogin(stage)
+    assert exit_of(report) == 0, report.findings
+    assert through(stage)["filer1"] == "wg0"
+    assert stage.world.lost() == {}
+
+
+def test_encryption_without_an_interface_is_not_valid() -> None:
+    with pytest.raises(ConfigError) as caught:
+        compile_texts([("/x.toml", ENCRYPTED.replace('interface = "wg0"\n', ""))])
+    (problem,) = caught.value.problems
+    assert "interface is missing, and require_encryption is true" in problem.what
+    assert "servers.filer1" in problem.where

@@ -115,6 +115,7 @@ def _server(
         write_cache=server.write_cache,
         interface=server.interface or "",
         read_from=server.read_from or "",
+        require_encryption=server.require_encryption,
         records=tuple(
             (record, str(value), name)
             for name, record in RECORDS.items()

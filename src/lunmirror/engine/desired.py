@@ -92,6 +92,7 @@ class Server(NamedTuple):
     export: Export | None = None
     interface: str = ""
     read_from: str = ""
+    require_encryption: bool = False
 
     @property
     def iface(self) -> str:

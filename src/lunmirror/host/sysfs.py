@@ -54,6 +54,19 @@ def connection(sid: str) -> str:
     return f"{paths.SYS_CONNECTIONS}/{sid.replace('session', 'connection', 1)}:0"
 
 
+def kind(reader: Reads, interface: str) -> str:
+    """What a network interface is: vlan, bond, wireguard, …; '' for a card."""
+    lines = (line.partition("=") for line in text(reader, f"{paths.SYS_NET}/{interface}/uevent").splitlines())
+    return next((value for key, _, value in lines if key == "DEVTYPE"), "")
+
+
+def in_clear(reader: Reads, interface: str) -> str:
+    """Why what goes through an interface that is there is not encrypted; '' if it is, or there is none."""
+    if not text(reader, f"{paths.SYS_NET}/{interface}/operstate") or kind(reader, interface) == "wireguard":
+        return ""
+    return f"{interface} is {kind(reader, interface) or 'a network card'}, and no WireGuard tunnel"
+
+
 def endpoint(reader: Reads, sid: str) -> tuple[str, int] | None:
     """Where a session is connected, as reach takes it; None where that is not known, or not how: through an interface record
     of another name than a network interface has."""

@@ -9,7 +9,7 @@ from lunmirror.engine.model import World, facts_of
 from lunmirror.engine.plain import is_interface
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
-from lunmirror.host.sysfs import UNSET, connection, names, number, text
+from lunmirror.host.sysfs import UNSET, connection, kind, names, number, text
 from lunmirror.layers.session.facts import Session
 
 DEADLINE = 5.0  # seconds for ip, which only asks the kernel, and for two pings
@@ -127,7 +127,7 @@ def _route(route: Route, reader: Reader, probe: bool) -> Route:
         up=_up(base, reader),
         speed=speed if speed and speed > 0 else None,
         mtu=mtu if mtu and mtu > 0 else None,
-        kind=_kind(base, reader),
+        kind=kind(reader, interface),
         faults=tuple(fault for one in _stack(interface, reader) for fault in _bond(one, reader)),
     )
     return found._replace(passes=_passes(found, reader)) if probe else found
@@ -180,11 +180,6 @@ def _up(base: str, reader: Reader) -> bool | None:
     """Tunnels and the loopback have no state of their own: they say "unknown" (Documentation/networking/operstates.rst)."""
     state = text(reader, f"{base}/operstate")
     return None if state in ("", "unknown") else state == "up"
-
-
-def _kind(base: str, reader: Reader) -> str:
-    lines = (line.partition("=") for line in text(reader, f"{base}/uevent").splitlines())
-    return next((value for key, _, value in lines if key == "DEVTYPE"), "")
 
 
 def _stack(interface: str, reader: Reader, depth: int = 0) -> tuple[str, ...]:

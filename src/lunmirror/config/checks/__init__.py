@@ -12,7 +12,7 @@ from lunmirror.config.problems import Problems
 from lunmirror.config.walk import each
 
 RULES = (
-    *(servers.aborts, servers.portals, servers.notify, exports.exports),
+    *(servers.aborts, servers.portals, servers.encryption, servers.notify, exports.exports),
     *(disks.disks, disks.replacements, disks.groups),
     *(volumes.volumes, volumes.mounts, volumes.labels),
 )

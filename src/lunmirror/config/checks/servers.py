@@ -39,6 +39,19 @@ def portals(document: Any, problems: Problems) -> None:
                 problems.add(key, f"the portal {portal} is listed twice", next="remove one of the two")
 
 
+def encryption(document: Any, problems: Problems) -> None:
+    """What is bound to the tunnel's interface goes through it, whatever the routes say; nothing else is sure to."""
+    for name, server in each(document.servers):
+        key: Key = ("servers", name, "interface")
+        if server.require_encryption and not server.interface and not problems.touch(key):
+            problems.add(
+                key,
+                "interface is missing, and require_encryption is true",
+                why="only a session that is bound to the tunnel's interface is sure to go through it",
+                next='write interface = "wg0", the WireGuard interface to this server (docs/network.md)',
+            )
+
+
 def notify(document: Any, problems: Problems) -> None:
     notify = document.notify
     if notify is None:

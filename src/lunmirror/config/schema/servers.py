@@ -234,6 +234,17 @@ class Server(Timeouts):
         effect="the record at the next pass, the session at its next login (`lunmirror apply --relogin`)",
         examples=["bond0.100", "eth1"],
     )
+    require_encryption: bool = key(
+        "Only through an encrypted tunnel",
+        "Whether nothing is logged in to unless `interface` is a WireGuard tunnel. iSCSI itself is in clear, CHAP's exchange and"
+        " every block (docs/network.md has a recipe).",
+        unit="true or false",
+        default="false",
+        value=False,
+        written="nowhere: it is compared with the kind of the interface in sysfs",
+        effect="at the next pass; a live session in clear is reported, and goes on",
+        examples=[True],
+    )
     settings: Settings | None = key(
         "Further record keys",
         "Any other key of a node record under open-iscsi's own name, in quotes. Keys that lunmirror manages, and"

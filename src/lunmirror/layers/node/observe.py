@@ -10,6 +10,7 @@ from lunmirror.engine.plain import DEFAULT_IFACE, count, same_address
 from lunmirror.engine.secret import Secret, secret_in
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
+from lunmirror.host.sysfs import in_clear
 from lunmirror.host.sysfs import names as listed
 from lunmirror.layers.node import leftover
 from lunmirror.layers.node.database import names_in, root_of
@@ -210,6 +211,8 @@ def _binding(root: str, path: Path, reader: Reader) -> Seen[Unbound] | None:
     there = listed(reader, paths.SYS_NET)
     if there and name not in there:
         return Unknown(f"{key} is {name}, and this machine has no such network interface (it has {', '.join(there)})")
+    if path.server.require_encryption and (why := in_clear(reader, name)):
+        return Unknown(f"servers.{path.server.name}.require_encryption is true, and {why}")
     home = f"{root}/ifaces"
     record = reader.read(f"{home}/{name}")
     if isinstance(record, Absent):

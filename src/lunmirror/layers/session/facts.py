@@ -30,6 +30,7 @@ class Session(NamedTuple):
     `port`: the local TCP port of its connection, another one for each connection; '' if it cannot be read.
     `digest`: whether it was negotiated that data carry a CRC32C, "CRC32C" or "None"; '' where that is not asked or not shown.
     `iface`: the interface record of open-iscsi that it was logged in through.
+    `clear`: why it is not encrypted, where that is required.
     `keeper`: why it would not reconnect if it failed (iscsid is not there); '' as far as is known.
     Of a session that the kernel gave up (FREE), as far as it was asked (stuck.py): `portal`: '' if its portal accepts
     connections, else why not; `service`: after iscsid's own time was over in vain, '' if the server's service answers and has
@@ -56,6 +57,7 @@ class Session(NamedTuple):
     port: str = ""
     digest: str = ""
     iface: str = DEFAULT_IFACE
+    clear: str = ""
 
     @property
     def every(self) -> tuple[str, ...]:
@@ -99,8 +101,10 @@ class NoSession(NamedTuple):
     """No session object; `silence` is '' if the portal accepts connections, else why it does not answer.
     `others` are sessions that reach the same portal and target in another way (through a bound interface, or by
     another name of the server), as words: with one more session every disk would be there twice.
-    `urgent`: a volume with a leg behind this session is not active, so it is worth waiting for the server."""
+    `urgent`: a volume with a leg behind this session is not active, so it is worth waiting for the server.
+    `clear`: why a login would not be encrypted, where that is required."""
 
     silence: str
     others: tuple[str, ...] = ()
     urgent: bool = False
+    clear: str = ""

@@ -119,7 +119,11 @@ def _session(path: Path, kernels: Kernels, reader: Reader, seen: World) -> Seen[
         quiet, keeper = silent(reader), reader.memoize("iscsid", lambda: _keeper(reader))
         found = (
             _facts(k.sid, reader)._replace(
-                silence=quiet.get(k.sid, ""), keeper=keeper, digest=_digest(k.sid, path, reader), iface=k.iface
+                silence=quiet.get(k.sid, ""),
+                keeper=keeper,
+                digest=_digest(k.sid, path, reader),
+                iface=k.iface,
+                clear=_clear(path, k.iface, reader),
             )
             for k in same
         )
@@ -157,8 +161,20 @@ def _missing(
     answers: dict[str, Seen[Any]] = {}
     for path in missing:
         why = silence.get(path.endpoint, "")
-        answers[path.name] = Present(NoSession(why, _others(path, kernels), _urgent(desired, path, reader)))
+        answers[path.name] = Present(
+            NoSession(
+                why, _others(path, kernels), _urgent(desired, path, reader), _clear(path, path.server.iface, reader)
+            )
+        )
     return answers
+
+
+def _clear(path: Path, iface: str, reader: Reader) -> str:
+    """Why what goes through this interface record is not encrypted, where that is required."""
+    if not path.server.require_encryption:
+        return ""
+    other = f"it goes through interface {iface}, not through {path.server.interface}"
+    return other if iface != path.server.iface else sysfs.in_clear(reader, path.server.interface)
 
 
 def _urgent(desired: Desired, path: Path, reader: Reader) -> bool:

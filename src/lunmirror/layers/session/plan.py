@@ -8,6 +8,8 @@ where a session object exists: the kernel and iscsid are retrying then, and a se
 | none, node record not known | blocked                                                                        |
 | coming up, FAILED, FREE     | waited for if a volume needs it to start (boot_wait)                           |
 | LOGGED_IN, portal silent    | degraded: nothing is pointed at its disks                                      |
+| none, and it would be in clear, where encryption is required | refused                                       |
+| LOGGED_IN in clear, likewise | degraded: it goes on                                                          |
 | LOGGED_IN                   | recovery_tmo written if it differs; other timeouts: declared, not live          |
 | FAILED                      | degraded: iscsid tries                                                         |
 | FREE                        | renew.py: waited for if its portal answers, then renewed                       |
@@ -108,12 +110,12 @@ def _plan(ctx: PathContext) -> Plan:
             return bring_back(ctx, session, address, login(ctx, address, ()))
         case Present(Session() as session):
             return _keep(ctx, session)
-        case Present(NoSession(silence, ways)):
-            return _reached_otherwise(ctx, ways) if ways else _establish(ctx, silence)
+        case Present(NoSession() as none):
+            return _reached_otherwise(ctx, none.others) if none.others else _establish(ctx, none)
     return _blocked(ctx, f"the session to {ctx.place} is not known", reason_of(ctx.state, "it was not looked for"))
 
 
-def _establish(ctx: PathContext, silence: str) -> Plan:
+def _establish(ctx: PathContext, facts: NoSession) -> Plan:
     node = ctx.below("node", ctx.path.name)
     after = ctx.waits_for(Ref("node", ctx.path.name))
     match node:
@@ -125,7 +127,13 @@ def _establish(ctx: PathContext, silence: str) -> Plan:
             why = reason_of(node, "its node record is missing")
     if why:
         return _blocked(ctx, f"there is no session to {ctx.place}", why)
-    if silence:
+    if facts.clear:
+        next_ = (
+            f"make {ctx.path.server.interface} a WireGuard tunnel (docs/network.md), or take require_encryption out"
+        )
+        return ctx.refused(f"will not log in to {ctx.place} in clear", facts.clear, next_, "require_encryption")
+    if facts.silence:
+        silence = facts.silence
         what = f"server {ctx.path.server.name} does not answer at {ctx.path.portal} ({silence})"
         return _blocked(ctx, what, f"so there is no session to target {ctx.path.target}")
     return Plan((login(ctx, str(record.settings["node.conn[0].address"]), after),))
@@ -152,9 +160,24 @@ def _keep(ctx: PathContext, session: Session) -> Plan:
     findings += [_beside(ctx, sid, iface) for sid, iface in session.besides]
     if session.keeper:
         findings.append(_unattended(ctx, session))
+    if session.clear:
+        findings.append(_in_clear(ctx, session))
     if not session.live:
         return joined((*findings, _silent(ctx, session) if session.silence else _retrying(ctx, session)))
     return joined((Plan(_live_timeout(ctx, session)), *findings, *_fixed_timeouts(ctx, session)))
+
+
+def _in_clear(ctx: PathContext, session: Session) -> Plan:
+    """Not refused: it is in use, and is renewed as any other (`--relogin`)."""
+    through = session.iface == ctx.path.server.iface
+    return ctx.degraded(
+        f"{session.sid} to {ctx.place} is in clear, and require_encryption is true",
+        session.clear,
+        f"make {ctx.path.server.interface} a WireGuard tunnel (docs/network.md)"
+        if through
+        else "`lunmirror apply --relogin` logs in again, one server at a time, while every other leg is in sync",
+        "require_encryption",
+    )
 
 
 def _live_timeout(ctx: PathContext, session: Session) -> tuple[Step, ...]:
