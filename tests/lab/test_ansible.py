@@ -22,7 +22,8 @@ OWN = ("/root/.ansible", "/root/ansible", SITE, "/var/cache/apt", "/var/lib/apt"
 BY_HAND = {"lunmirror_install": False, "lunmirror_timer": False}
 
 
-# The same no-op by the plain modules of Debian's own `ansible`, task for task what lunmirror looks after.
+# The same no-op by the plain modules of Debian's own `ansible`, task for task what lunmirror looks after. The discovery makes
+# the records anew, with the defaults: lunmirror's own first run after it sets them.
 MODULES = """
 - hosts: storage_clients
   tasks:
@@ -34,7 +35,7 @@ MODULES = """
 """
 LOGIN = """
     - community.general.open_iscsi: {{portal: {address}, port: "3260", discover: true}}
-    - community.general.open_iscsi: {{portal: {address}, target: "{iqn}", login: true, auto_node_startup: true}}
+    - community.general.open_iscsi: {{portal: {address}, target: "{iqn}", login: true}}
 """
 COLLECTIONS = "/usr/lib/python3/dist-packages/ansible_collections"
 FILES = (

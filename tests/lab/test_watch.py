@@ -142,7 +142,7 @@ def test_an_outage_from_the_watchers_side(converged) -> None:
     mailed(lab, "lunmirror")
     lab.run(f"rm -f /root/told {MAILBOX}")
     for _ in range(12):
-        if ask(lab, "lunmirror_volume_redundant"):
+        if ask(lab, "lunmirror_volume_redundant") and not ask(lab, "ALERTS"):
             break
         lab.run(f"sleep {EACH}")
     assert [one["value"][1] for one in ask(lab, "lunmirror_volume_redundant")] == ["1"]
