@@ -5,6 +5,7 @@ import pytest
 from lunmirror.engine.desired import Portal
 from lunmirror.engine.model import Present, Unknown
 from lunmirror.engine.secret import Secret
+from lunmirror.host import paths
 from lunmirror.layers.node.facts import Missing, Record, Torn
 from lunmirror.layers.node.observe import observe
 from unit.layers.node.machine import ANNOUNCED, NODES, RECORD, TARGET, Machine, chap, desired, server
@@ -24,7 +25,7 @@ def test_a_record_is_found_without_asking_anybody():
     record = seen.facts
     assert isinstance(record, Record)
     assert (record.path, record.tpgt, record.raw, record.root) == (RECORD, 1, RAW, "/etc/iscsi")
-    assert (machine.asked, machine.reached, machine.was_read) == ([], [], [RECORD])
+    assert (machine.asked, machine.reached, machine.was_read) == ([], [], [paths.TARGETS, RECORD])
 
 
 def test_the_flat_form_is_a_record_without_a_tag():
@@ -126,7 +127,7 @@ class TestRoot:
         machine = Machine({self.NEW: RAW})
         machine.directories.pop(NODES)
         assert look(machine).facts.root == "/var/lib/iscsi"
-        assert machine.was_read == [self.NEW]
+        assert machine.was_read == [paths.TARGETS, self.NEW]
 
     @pytest.mark.parametrize("root", ["/etc/iscsi", "/var/lib/iscsi"])
     def test_with_both_the_program_reports(self, root):
