@@ -2,6 +2,7 @@
 lunmirror's package for the new release, then the boot of the new kernel. Nothing but the archive comes from outside: what
 apt-get wants is worked out and fetched on this host, and put into the machine as an archive of its own."""
 
+import hashlib
 import io
 import json
 import os
@@ -32,8 +33,9 @@ APT = "DEBIAN_FRONTEND=noninteractive apt-get -y -q -o Dpkg::Options::=--force-c
 # In a Debian 12 that is reported of Debian 13 and of what the machine has: the files that apt-get would fetch, and they.
 FETCH = """
 sed -i s/bookworm/trixie/g /etc/apt/sources.list; apt-get update -qq; cp /status /var/lib/dpkg/status
+mkdir -p /none/partial  # what is in the cache already is not printed
 for what in full-upgrade "install $1"; do
-    apt-get -y -qq --print-uris $what > /uris; apt-get -y -qq --download-only $what > /dev/null
+    apt-get -y -qq -o Dir::Cache::archives=/none --print-uris $what > /uris; apt-get -y -qq --download-only $what > /dev/null
     sed -n "s/^'[^']*' \\([^ ]*\\.deb\\) .*/\\1/p" /uris >> /files
 done
 sort -u /files
@@ -53,7 +55,8 @@ def fetched(status: bytes, wanted: list[str], directory: Path) -> bytes:
             fields = subprocess.run(
                 ["dpkg-deb", "-f", cache / name], check=True, capture_output=True, text=True
             ).stdout
-            index += f"{fields}Filename: ./{name}\nSize: {(cache / name).stat().st_size}\n\n"
+            digest = hashlib.sha256((cache / name).read_bytes()).hexdigest()
+            index += f"{fields}Filename: ./{name}\nSize: {(cache / name).stat().st_size}\nSHA256: {digest}\n\n"
             archive.add(cache / name, name)
         about = tarfile.TarInfo("Packages")
         about.size = len(index.encode())
