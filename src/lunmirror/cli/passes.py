@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lunmirror import config
 from lunmirror.cli import maintained, needs, output, quiet
 from lunmirror.engine.desired import Desired
-from lunmirror.engine.errors import LunmirrorError
+from lunmirror.engine.errors import ConfigError, LunmirrorError
 from lunmirror.engine.exits import Exit
 from lunmirror.engine.log import Log
 from lunmirror.engine.model import Outcome, Report, Step
@@ -110,7 +110,14 @@ def _walk(
         from lunmirror.cli import after
     attended = not getattr(args, "quiet", False) and first is None
     host = LiveHost(log.note)
-    desired = choose(load(args, remember=changes))
+    try:
+        desired = choose(load(args, remember=changes))
+    except ConfigError:
+        if changes:
+            from lunmirror.cli import noting
+
+            noting.newest(args.verb, host, log)
+        raise
     screen, agreed = _in_front_of_somebody(args, changes)
     if agreed:  # before the lock is taken: repairs go on while somebody thinks
         from lunmirror.report import table
