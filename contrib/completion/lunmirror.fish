@@ -24,7 +24,7 @@ function __lunmirror_verb
             continue
         end
         switch $word
-            case --config --log-level --out --plan --lock-wait --wait --timeout --keep --for --wipe-data --seconds --picture --most --server --target --lun --chap --group --last --format --root --prefix --program --system
+            case --config --log-level --out --plan --lock-wait --wait --timeout --keep --for --wipe-data --seconds --picture --most --server --target --lun --chap --group --last --format --check --root --prefix --program --system
                 set skip 1
             case '-*'
             case '*'
@@ -197,6 +197,7 @@ complete -c lunmirror -n '__lunmirror_verb explain' -s h -l help -d 'show this'
 complete -c lunmirror -n '__lunmirror_verb explain' -s V -l version -d 'print the version'
 complete -c lunmirror -n '__lunmirror_verb export' -a '(__lunmirror_names servers)' -d 'a server of the configuration'
 complete -c lunmirror -n '__lunmirror_verb export' -l format -x -a 'lio tgt' -d 'lio (saveconfig.json of rtslib) or tgt (targets.conf)'
+complete -c lunmirror -n '__lunmirror_verb export' -l check -r -F -d 'print how what the storage server exports now, as it says itself in FILE, differs from what is declared'
 complete -c lunmirror -n '__lunmirror_verb export' -l config -r -F -d 'the configuration (default /etc/lunmirror/lunmirror.toml)'
 complete -c lunmirror -n '__lunmirror_verb export' -l log-level -x -a 'debug info warning error critical' -d 'the least that is logged on stderr'
 complete -c lunmirror -n '__lunmirror_verb export' -s h -l help -d 'show this'

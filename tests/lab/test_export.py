@@ -31,6 +31,8 @@ def test_tgt_takes_the_file_and_a_mirror_is_mounted_on_it(lab: Lab):
         lab.run(f"tgtadm -C {control} --lld iscsi --mode target --op delete --force --tid 1")
         done = lab.run(f"tgt-admin -C {control} -c /root/{server}.conf --execute --verbose", timeout=60)
         assert "Skipping" not in done.stdout, done.stdout
+        show = f"tgtadm -C {control} --lld iscsi --op show --mode target"
+        lab.run(f"{show} | lunmirror export {server} --format tgt --check /dev/stdin")
     ran = lab.settle(passes=12)
     print(ran)
     lab.synced()
@@ -73,6 +75,11 @@ def test_lio_restores_the_file_and_saves_the_same(lab: Lab):
     printed, saved = (json.loads(lab.get(f"/root/{name}.json")) for name in ("lio", "saved"))
     assert _within(printed["storage_objects"], saved["storage_objects"])
     assert _within(printed["targets"], saved["targets"])
+    same = lab.run("lunmirror export filer1 --format lio --check /root/saved.json", check=False)
+    assert same.rc == 0, same.stdout + same.stderr
+    lab.run('sed -i \'s/"generate_node_acls": 0/"generate_node_acls": 1/\' /root/saved.json')
+    other = lab.run("lunmirror export filer1 --format lio --check /root/saved.json", check=False)
+    assert (other.rc, "generate_node_acls is 1" in other.stdout) == (2, True), other.stdout
     lab.run("targetctl clear", timeout=60)
 
 

@@ -10,8 +10,8 @@ from lunmirror import config
 from lunmirror.cli.commands import export as verb
 from lunmirror.config.cache import _server
 from lunmirror.engine.desired import Chap, Credentials
-from lunmirror.engine.errors import ConfigError, UsageError
-from lunmirror.export import lio, tgt
+from lunmirror.engine.errors import ConfigError, LunmirrorError, UsageError
+from lunmirror.export import compare, lio, tgt
 from sim.stage import text
 
 CLIENT = "iqn.1993-08.org.debian:01:4f3e2d1c0b9a"
@@ -180,9 +180,10 @@ def test_what_a_format_cannot_do_is_refused() -> None:
     assert lio.render("filer1", zero)
 
 
-def run(monkeypatch: pytest.MonkeyPatch, desired, server: str, format: str = "") -> int:
+def run(monkeypatch: pytest.MonkeyPatch, desired, server: str, format: str = "", check: str = "") -> int:
     monkeypatch.setattr(config, "load", lambda path, compiled: desired)
-    return int(verb.run(Namespace(server=server, format=format, config="/etc/lunmirror/lunmirror.toml")))
+    about = {"server": server, "format": format, "check": check, "config": "/etc/lunmirror/lunmirror.toml"}
+    return int(verb.run(Namespace(**about)))
 
 
 def test_the_verb_prints_the_file_alone_and_the_rest_on_stderr(monkeypatch, capsysbinary) -> None:
@@ -197,3 +198,127 @@ def test_the_format_is_asked_for_where_none_is_declared(monkeypatch) -> None:
         run(monkeypatch, exported(), "filer1")
     with pytest.raises(UsageError, match="no server"):
         run(monkeypatch, exported(), "filer9", "lio")
+
+
+# What a server exports now
+
+
+def saved(change=lambda storage, tpg: None) -> str:
+    """As rtslib saves what it restored: with more attributes, numbers for truth values, and somebody else's target."""
+    document = json.loads(lio.render("filer1", exported()))
+    (storage,), (target,) = document["storage_objects"], document["targets"]
+    storage["attributes"] |= {"block_size": 512}
+    target["tpgs"][0] |= {"enable": 1, "parameters": {"AuthMethod": "CHAP,None"}}
+    change(storage, target["tpgs"][0])
+    document["targets"].append({"fabric": "iscsi", "wwn": "iqn.2001-01.org.example:other", "tpgs": []})
+    document["storage_objects"].append({"name": "other", "plugin": "block", "wwn": "1"})
+    return json.dumps(document)
+
+
+def test_lio_as_declared_does_not_differ() -> None:
+    assert compare.of_lio("filer1", exported(), saved()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda s, t: s.update(wwn="aaaa"), "storage_objects lunmirror-left wwn is aaaa, declared is "),
+        (lambda s, t: s.update(dev="/dev/sdz"), "dev is /dev/sdz, declared is /dev/vg_storage/left"),
+        (lambda s, t: s["attributes"].update(emulate_tpu=1), "emulate_tpu is 1, declared is 0"),
+        (lambda s, t: t["attributes"].update(generate_node_acls=1), "generate_node_acls is 1, declared is 0"),
+        (lambda s, t: t["node_acls"].clear(), f"node_acls {CLIENT} is missing"),
+        (
+            lambda s, t: t["node_acls"].append({"node_wwn": "iqn.2001-01.org.example:x"}),
+            "node_acls iqn.2001-01.org.example:x is there, and not declared",
+        ),
+        (lambda s, t: t["luns"].append({"index": 7}), "luns 7 is there, and not declared"),
+        (lambda s, t: t["portals"].clear(), "portals 192.168.1.115:3260 is missing"),
+    ],
+)
+def test_lio_differs(change, said: str) -> None:
+    (found,) = compare.of_lio("filer1", exported(), saved(change))
+    assert said in found
+
+
+def shown_by_tgt(**changes: str) -> str:
+    """As tgtadm 1.0.85 prints it (usr/target.c, tgt_target_show_all)."""
+    serial = exported().servers["filer1"].export.disks[0].serial
+    about = {
+        "id": serial,
+        "sn": serial,
+        "path": "/dev/vg_storage/left",
+        "acl": f"        255.255.255.255\n        {CLIENT}\n",
+    }
+    about |= changes
+    return f"""Target 1: iqn.2006-01.com.openfiler:linuxtest1lv
+    System information:
+        Driver: iscsi
+        State: ready
+    I_T nexus information:
+        I_T nexus: 1
+            Initiator: {CLIENT} alias: client
+            Connection: 0
+                IP Address: 192.168.1.10
+    LUN information:
+        LUN: 0
+            Type: controller
+            SCSI ID: IET     00010000
+            SCSI SN: beaf10
+            Online: Yes
+        LUN: 1
+            Type: disk
+            SCSI ID: {about["id"]}
+            SCSI SN: {about["sn"]}
+            Size: 537 MB, Block size: 512
+            Online: Yes
+            Backing store type: rdwr
+            Backing store path: {about["path"]}
+            Backing store flags:
+    Account information:
+    ACL information:
+{about["acl"]}Target 2: iqn.2001-01.org.example:other
+    ACL information:
+        ALL
+"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, []),
+        ({"id": "IET     00010001"}, ["LUN 1 has SCSI ID IET     00010001, declared is "]),
+        ({"path": "None"}, ["LUN 1 has Backing store path None, declared is /dev/vg_storage/left"]),
+        ({"acl": f"        ALL\n        {CLIENT}\n"}, [": ALL may log in, and is not declared"]),
+        ({"acl": "        255.255.255.255\n"}, [f": client {CLIENT} may not log in"]),
+    ],
+)
+def test_tgt_against_what_is_declared(changes: dict[str, str], said: list[str]) -> None:
+    found = compare.of_tgt("filer1", exported(), shown_by_tgt(**changes))
+    assert len(found) == len(said)
+    assert all(words in line for words, line in zip(said, found, strict=True)), found
+
+
+def test_a_server_that_exports_nothing_lacks_the_target() -> None:
+    assert compare.of_tgt("filer1", exported(), "") == ["target iqn.2006-01.com.openfiler:linuxtest1lv is missing"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("of_lio", "hello"), ("of_lio", "[1]"), ("of_lio", "{}"), ("of_lio", "[" * 99999), ("of_tgt", "hi")],
+)
+def test_what_is_no_such_file_is_not_compared(kind: str, said: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        getattr(compare, kind)("filer1", exported(), said)
+
+
+def test_the_verb_ends_with_whether_it_differs(monkeypatch, capsysbinary, tmp_path) -> None:
+    file = tmp_path / "said"
+    file.write_text(shown_by_tgt())
+    assert run(monkeypatch, exported(), "filer1", "tgt", str(file)) == 0
+    assert b"server filer1 exports what is declared" in capsysbinary.readouterr().out
+    file.write_text(shown_by_tgt(path="None"))
+    assert run(monkeypatch, exported(), "filer1", "tgt", str(file)) == 2
+    assert b"Backing store path None" in capsysbinary.readouterr().out
+    for wrong in (str(file), str(tmp_path / "nowhere")):
+        with pytest.raises(LunmirrorError):
+            run(monkeypatch, exported(), "filer1", "lio", wrong)
