@@ -69,7 +69,7 @@ def _plan(ctx: PathContext) -> Plan:
             return Plan((_remove(ctx, torn), create, _predicted(ctx, torn.path)))
         case Present(Unbound() as unbound):
             create = _create(ctx, None, "")._replace(after=(ctx.ref,))
-            return Plan((*_bind(ctx, unbound), create, _predicted(ctx, "")))
+            return Plan((*_bind(ctx, unbound), create, _predicted(ctx, f"<node record of {ctx.place}>")))
         case Present(Missing(tpgt, file)):
             return Plan((_create(ctx, tpgt, file), _predicted(ctx, file)))
         case Unknown(reason, decide) if decide:
