@@ -51,7 +51,6 @@ def test_its_data_go_by_name_alone(converged) -> None:
     assert lab.mounted()
 
 
-@pytest.mark.unproven
 def test_a_server_that_nothing_needs_is_logged_out_of(converged) -> None:
     lab: Lab = converged("bystander", LAYOUTS["core"], add_bystander)
     records = {path for path in lab.records() if BYSTANDER in path}
@@ -79,7 +78,7 @@ def test_a_server_that_nothing_needs_is_logged_out_of(converged) -> None:
 def test_a_server_goes_by_its_name(converged) -> None:
     """Its disk is in no group, and its server is taken out of the configuration."""
     spare = config(disks=("left", "right", "third"), partition=True)
-    lab: Lab = converged("with a spare server", spare.replace('"left", "right", "third"]', '"left", "right"]'))
+    lab: Lab = converged("spare", spare.replace('"left", "right", "third"]', '"left", "right"]'))
     third = lab.target("third")
     assert any(third in path for path in lab.records())
     lab.configure(LAYOUTS["core"])
