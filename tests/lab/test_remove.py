@@ -1,6 +1,5 @@
 """What is not declared any more, taken out of service on the real machine; its data only by name."""
 
-import pytest
 from kit import LAYOUTS, MOUNT, Lab, config
 from world import BYSTANDER, add_bystander, told
 
@@ -74,7 +73,6 @@ def test_a_server_that_nothing_needs_is_logged_out_of(converged) -> None:
     told(lab.lunmirror("remove", BYSTANDER, "--yes", expect=4), "has no session and no node record")
 
 
-@pytest.mark.unproven
 def test_a_server_goes_by_its_name(converged) -> None:
     """Its disk is in no group, and its server is taken out of the configuration."""
     spare = config(disks=("left", "right", "third"), partition=True)
