@@ -19,7 +19,7 @@ iqn, wanted, times = sys.argv[1], sys.argv[2:], {}
 session = next(s for s in glob.glob("/sys/class/iscsi_session/*") if open(s + "/targetname").read().strip() == iqn)
 [journal] = glob.glob("/var/lib/lunmirror/volumes/*.json")
 legs = lambda: len(json.load(open(journal))["running"])
-letters = lambda: subprocess.run(["dmsetup", "status", "vg0-testlv"], capture_output=True, text=True).stdout.split()[6]
+letters = lambda: subprocess.run(["dmsetup", "status", "vg0-testlv"], capture_output=True, text=True).stdout.split()[5]
 look = {
     "failed": lambda: letters() == "AD",
     "noted": lambda: legs() == 1,
