@@ -6,14 +6,16 @@ import time
 from collections.abc import Iterable
 
 from lunmirror.config import sources
-from lunmirror.engine.errors import LunmirrorError
+from lunmirror.engine.errors import LunmirrorError, UsageError
 from lunmirror.engine.exits import Exit
 from lunmirror.engine.model import Step
 from lunmirror.host import paths, safefile, words
-from lunmirror.report.agreed import Agreed, Plain, digest, document, faults
+from lunmirror.report.agreed import Agreed, Plain, digest, document, faults, is_plan
 
 VALID = 24 * 3600  # seconds
 MOST_BYTES = 8 << 20
+NO_PLAN = "it is not a plan that lunmirror wrote"
+_ANOTHER = "name the file that `lunmirror plan --out FILE` wrote"  # never this path: a plan would take its place
 
 
 class Stale(LunmirrorError):
@@ -23,7 +25,9 @@ class Stale(LunmirrorError):
 
 
 def write(path: str, steps: Iterable[Step], config: str) -> None:
-    """Raises LunmirrorError."""
+    """Only an older plan, or an empty file, is written over. Raises LunmirrorError."""
+    if reason := _in_the_way(path):
+        raise UsageError(f"{path} is there already, and {reason}", next="name another file: only a plan is written over")
     now = int(time.time())
     body = document(steps, _machine(), _config(config), now, now + VALID)
     try:
@@ -33,15 +37,30 @@ def write(path: str, steps: Iterable[Step], config: str) -> None:
         raise LunmirrorError(f"the plan cannot be written to {path}: {said}") from error
 
 
+def _in_the_way(path: str) -> str:
+    """What stands at this path and must stay, in words; '' if nothing does."""
+    try:
+        content = safefile.read(path, MOST_BYTES, follow=False)
+        return "" if not content or is_plan(json.loads(content)) else NO_PLAN
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        return "it is a symbolic link" if os.path.islink(path) else f"it cannot be read: {words.of(error)}"
+    except (ValueError, RecursionError) as error:
+        return NO_PLAN if isinstance(error, UnicodeDecodeError | json.JSONDecodeError) else str(error)
+
+
 def read(path: str, config: str) -> Plain:
     """The plan in this file. Raises Stale if it is none for this machine now."""
     try:
         body = json.loads(safefile.read(path, MOST_BYTES, safefile.distrust))
     except OSError as error:
-        raise LunmirrorError(f"the plan {path} cannot be read: {words.of(error)}") from error
+        raise LunmirrorError(f"the plan {path} cannot be read: {words.of(error)}", next=_ANOTHER) from error
     except (ValueError, RecursionError) as error:
-        reason = "it is not a plan that lunmirror wrote" if isinstance(error, json.JSONDecodeError) else str(error)
-        raise _stale(path, [reason]) from error
+        reason = NO_PLAN if isinstance(error, UnicodeDecodeError | json.JSONDecodeError) else str(error)
+        raise _stale(path, [reason], _ANOTHER) from error
+    if not is_plan(body):
+        raise _stale(path, [NO_PLAN], _ANOTHER)
     found = faults(body, _machine(), _config(config), int(time.time()))
     if found:
         raise _stale(path, found)
@@ -89,11 +108,11 @@ def _used() -> dict[str, int]:
     return {name: end for name, end in found.items() if isinstance(end, int)}
 
 
-def _stale(path: str, reasons: list[str]) -> Stale:
+def _stale(path: str, reasons: list[str], next: str = "") -> Stale:
     return Stale(
         f"nothing was done: the plan {path} cannot be carried out as it was reviewed",
         why="; ".join(reasons),
-        next=f"make and review a new one: `lunmirror plan --out {path}`",
+        next=next or f"make and review a new one: `lunmirror plan --out {path}`",
     )
 
 

@@ -41,6 +41,11 @@ def digest(body: Plain) -> str:
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
 
+def is_plan(body: Any) -> bool:
+    """Whether it is a plan at all, of any version, and be it edited."""
+    return isinstance(body, dict) and body.keys() >= {"schema", "machine", "config", "expires", "steps", "id"}
+
+
 def faults(body: Any, machine: str, config: str, now: int) -> list[str]:
     """Why this is no plan for this machine now, in words; none if it is one. `machine`: "" if that cannot be read, and then no
     plan is."""

@@ -1,6 +1,7 @@
 """plan --out and apply --plan, with files: trusted, good for one time, refused with the difference."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,45 @@ def test_what_is_no_plan_is_refused(tmp_path: Path, content: str) -> None:
     file.write_text(content)
     with pytest.raises(agreed.Stale, match="nothing was done"):
         agreed.read(str(file), "c.toml")
+
+
+@pytest.mark.parametrize("content", ["/dev/vg0/data /srv ext4 defaults 0 2\n", "{}", "[]", '{"steps": []}'])
+def test_what_is_no_plan_is_not_written_over(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "fstab"
+    file.write_text(content)
+    with pytest.raises(LunmirrorError, match="is there already") as caught:
+        agreed.write(str(file), [LOGIN], "c.toml")
+    assert "another file" in caught.value.next
+    assert file.read_text() == content
+
+
+def test_what_is_no_file_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "pipe").symlink_to("/dev/null")
+    os.mkfifo(tmp_path / "fifo")
+    for name in ("pipe", "fifo", "."):
+        with pytest.raises(LunmirrorError, match="is there already"):
+            agreed.write(str(tmp_path / name), [LOGIN], "c.toml")
+    assert (tmp_path / "pipe").is_symlink()
+    assert (tmp_path / "fifo").is_fifo()
+
+
+def test_an_older_plan_and_an_empty_file_are_written_over(tmp_path: Path) -> None:
+    file = tmp_path / "plan"
+    file.touch()
+    for steps in ([], [LOGIN]):
+        agreed.write(str(file), steps, "c.toml")
+    assert agreed.check(str(file), agreed.read(str(file), "c.toml"), [LOGIN])(LOGIN)
+
+
+def test_advice_names_no_file_that_is_no_plan(tmp_path: Path) -> None:
+    """Whoever follows it must not lose what the file holds."""
+    file = tmp_path / "fstab"
+    file.write_text("/dev/vg0/data /srv ext4 defaults 0 2\n")
+    for path in (file, tmp_path / "absent", tmp_path):
+        with pytest.raises(LunmirrorError) as caught:
+            agreed.read(str(path), "c.toml")
+        assert "lunmirror plan --out FILE" in caught.value.next
+        assert str(path) not in caught.value.next
 
 
 def test_another_configuration_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
