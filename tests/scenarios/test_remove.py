@@ -264,11 +264,19 @@ def spare() -> Stage:
 def test_an_empty_disk_is_taken_out_of_its_group() -> None:
     stage = spare()
     stage.world.given_up = {stage.desired.disks["third"].pv_uuid}
+    (step,) = wanted(stage, "third").steps
+    assert step.ref.name == "third", "what is refused meanwhile names the command once more"
     (outcome,) = removed(stage, "third")
     assert outcome.status == "done", outcome
     assert stage.desired.disks["third"].pv_uuid not in dict(stage.world.metas()["vg0"].pvs)
     assert "in no group" in refusal(stage, "third")
     assert stage.settle().exit == 0
+
+
+def test_a_disk_with_the_name_of_its_server_is_taken_out_too() -> None:
+    three = text(disks=("left", "right", "third"), more='legs = ["left", "right"]').replace("third", "filer3")
+    stage = converged(three).configure(three.replace(', "filer3"]', "]", 1))
+    assert [step.title for step in wanted(stage, "filer3").steps] == ["take disk filer3 out of group vg0"]
 
 
 def test_a_disk_is_not_taken_out_while_a_server_is_away() -> None:

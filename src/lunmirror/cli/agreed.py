@@ -27,7 +27,9 @@ class Stale(LunmirrorError):
 def write(path: str, steps: Iterable[Step], config: str) -> None:
     """Only an older plan, or an empty file, is written over. Raises LunmirrorError."""
     if reason := _in_the_way(path):
-        raise UsageError(f"{path} is there already, and {reason}", next="name another file: only a plan is written over")
+        raise UsageError(
+            f"{path} is there already, and {reason}", next="name another file: only a plan is written over"
+        )
     now = int(time.time())
     body = document(steps, _machine(), _config(config), now, now + VALID)
     try:

@@ -25,6 +25,10 @@ from lunmirror.layers.session.observe import Kernel, kernels_of
 LOGOUT, DELETE = 60.0, 20.0  # seconds
 NAMES = ("iqn.", "eui.", "naa.")  # how the name of a target begins (RFC 7143, 4.2.7)
 KEY = "servers"
+_WHOLE = (
+    "bring what is away back; if it is a disk of this very server, declare both again, and have the disk replaced"
+    " (`replaces`) or, while no leg lies on it, taken out of its group (`lunmirror remove DISK`) first"
+)
 
 
 def is_target(name: str) -> bool:
@@ -54,10 +58,11 @@ def plan(target: str, desired: Desired, report: Report, reader: Reader) -> Plan:
             _left(desired, reader),
             "nothing is to be removed",
         )
-    if objections := [*_needed(kernels, reader), *_torn(report.seen)]:
-        return _refused(
-            ref, f"target {target} is not removed", "; ".join(objections), "correct that first; nothing was changed"
-        )
+    what = f"target {target} is not removed"
+    if objections := [*_needed(kernels, reader)]:
+        return _refused(ref, what, "; ".join(objections), "correct that first; nothing was changed")
+    if torn := [*_torn(report.seen)]:
+        return _refused(ref, what, "; ".join(torn), _WHOLE)
     return Plan((*(_log_out(ref, k) for k in kernels), *(_delete(ref, target, portal) for portal in records)))
 
 

@@ -57,7 +57,8 @@ def plan(name: str, wipe: bool, desired: Desired, report: Report, reader: Reader
     """The steps; or none, and a refusal. `wipe`: the data of this volume were named as what is to be lost."""
     if name in desired.volumes:
         return _refused(Ref("volume", name), f"volume {name} is declared", "take it out of the configuration first")
-    if name in desired.servers:
+    leaves = name in desired.disks and not desired.group_of(name)  # a disk may have the name of its server
+    if name in desired.servers and not leaves:
         return _server(name)
     if logout.is_target(name):
         return logout.plan(name, desired, report, reader)
@@ -65,6 +66,9 @@ def plan(name: str, wipe: bool, desired: Desired, report: Report, reader: Reader
         return joined(logout.plan(target, desired, report, reader) for target in targets)
     if name in desired.disks:
         return _disk(name, desired, report.seen)
+    if name in desired.groups:
+        next_ = f"name a volume of it ({name}/NAME), a disk, a server or a target; a group is never removed"
+        return _refused(Ref("group", name), f"{name} is a group, and declared", next_)
     left = {v.id: v for v in undeclared.volumes(desired, report.seen)}
     if name in left:
         return _volume(VolumeContext(left[name], desired, report.seen, frozenset()), wipe, reader)
@@ -271,7 +275,7 @@ def _disk(name: str, desired: Desired, seen: World) -> Plan:
         member = facts.member(name) if isinstance(facts, VolumeGroup) else None
         if not isinstance(facts, VolumeGroup) or member is None:
             continue
-        ref, what = Ref("group", group), f"disk {name} is not taken out of group {group}"
+        ref, what = Ref("disk", name), f"disk {name} is not taken out of group {group}"
         why = ""
         if theirs := facts.foreign_reason():
             why = f"the group is not this host's: {theirs}"

@@ -39,7 +39,7 @@ _RISKS = {
 MADE, CHANGED, GONE = "+", "~", "-"
 _COLORS = {MADE: GREEN, CHANGED: YELLOW, GONE: RED}
 _MAKING = ("make", "write", "log in", "mount", "add", "leave", "take back", "let the kernel read")
-_TAKING = ("remove", "drop", "take", "log out", "give up", "put", "deactivate", "end")
+_TAKING = ("remove", "delete", "drop", "take", "log out", "give up", "put", "deactivate", "end")
 _OWN_WORDS = {
     Exit.CONVERGED: "everything is as declared",
     Exit.DRIFT: "changes were made",
@@ -87,8 +87,9 @@ def is_risky(step: Step) -> bool:
 
 
 def is_at_risk(step: Step) -> bool:
-    """What is there may be lost by it, as a consent says, or redundancy is."""
-    return step.risk is Risk.FEWER or step.proof.startswith("consent: ")
+    """What is there may be lost by it, as a consent or an administrator says, or redundancy is."""
+    wiped = step.risk is Risk.CONSUMES and step.proof.startswith("asked: ")
+    return wiped or step.risk is Risk.FEWER or step.proof.startswith("consent: ")
 
 
 def mark_of(step: Step) -> str:

@@ -99,6 +99,18 @@ def test_an_unknown_server_is_a_mistake(stage: Stage, capsys: pytest.CaptureFixt
     assert "there is no server 'filer9'" in capsys.readouterr().err
 
 
+def test_an_unknown_server_is_not_said_to_be_in_service(
+    stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "lunmirror.toml"
+    file.write_text(text())
+    for name, result in ("filer9", 64), ("filer2", 0):
+        assert main(["--config", str(file), "maintenance", name]) == result
+    said = capsys.readouterr()
+    assert "there is no server 'filer9'" in said.err
+    assert said.out == "server filer2 is not in maintenance\n"
+
+
 def test_a_note_that_cannot_be_read_is_removed_by_its_end(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     stage.world.files[paths.MAINTENANCE] = b"{"
     stage.world.version += 1

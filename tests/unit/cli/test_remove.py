@@ -67,6 +67,10 @@ def test_a_server_is_reported_and_goes_by_its_name(
     assert "lunmirror remove filer3" in capsys.readouterr().out
     assert main(["status"]) == 0
     assert f"nobody manages {target}" in capsys.readouterr().out
+    assert main(["remove", "filer3"]) == 2
+    said = capsys.readouterr().out
+    assert "- delete the node record" in said
+    assert "0 to change, 2 to remove" in said
     assert main(["remove", "filer3", "--yes"]) == 0
     assert {s.server.name for s in stage.world.sessions} == {"filer1", "filer2"}
     assert main(["apply"]) == 0
@@ -74,3 +78,43 @@ def test_a_server_is_reported_and_goes_by_its_name(
     capsys.readouterr()
     assert main(["plan"]) == 0
     assert target not in capsys.readouterr().out
+
+
+def test_a_wipe_is_counted_at_risk(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["remove", ID, "--wipe-data", ID]) == 2
+    assert "1 at risk" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["left", "filer1", SERVERS["filer3"][1], "testlv"])
+def test_only_a_volume_has_data_to_wipe(stage: Stage, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["remove", name, "--wipe-data", name]) == 64
+    assert "--wipe-data" in capsys.readouterr().err
+
+
+def test_a_group_is_not_called_unknown(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["remove", "vg0", "--yes"]) == 4
+    said = capsys.readouterr().out
+    assert "vg0 is a group" in said
+    assert "vg0/NAME" in said
+
+
+def test_what_is_out_of_service_is_not_to_be_taken_out_of_it(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["remove", ID, "--yes"]) == 0
+    capsys.readouterr()
+    assert main(["status"]) == 0
+    said = capsys.readouterr().out
+    assert "it is not active" in said
+    assert "lunmirror remove" not in said
+
+
+def test_a_line_of_fstab_that_is_left_names_the_way_out(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    stage.world.unmount("/mnt/test")
+    stage.world.deactivate("testlv")
+    assert main(["plan"]) == 0
+    said = capsys.readouterr().out
+    assert "is in /etc/fstab (line 5)" in said
+    assert f"`lunmirror remove {ID}`" in said
+    assert main(["remove", ID, "--yes"]) == 0
+    assert out_of_service(stage)

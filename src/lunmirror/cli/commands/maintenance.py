@@ -80,7 +80,7 @@ def _listed(args: Namespace) -> Exit:
     import time
 
     from lunmirror.analysis import resting
-    from lunmirror.cli import maintained, output
+    from lunmirror.cli import maintained, names, output
     from lunmirror.engine import maintenance
     from lunmirror.engine.errors import HostError
     from lunmirror.engine.model import Present, Unknown
@@ -97,6 +97,9 @@ def _listed(args: Namespace) -> Exit:
             next="`lunmirror maintenance --end` removes that note",
         )
     one = found.facts if isinstance(found, Present) else None
+    declared = names.of("servers", args.config)
+    if args.server and declared and not (one and one.server == args.server):
+        check_server(args.server, declared)
     if one and args.server not in ("", one.server):
         one = None
     if args.json:

@@ -45,6 +45,12 @@ def run(args: Namespace) -> Exit:
             f"--wipe-data names {args.wipe_data}, and {args.name} is to be removed",
             next="name the volume whose data are to be lost both times, or leave --wipe-data out",
         )
+    if args.wipe_data and "/" not in args.name:
+        raise UsageError(
+            f"--wipe-data names {args.name}, which is no volume",
+            why="only the data of a volume, by its GROUP/NAME, are ever wiped by lunmirror",
+            next="leave --wipe-data out; a disk, a server or a target keeps what it holds",
+        )
     from lunmirror.cli import passes, removing
 
     return passes.report(args, lambda log: removing.remove(args, log), changes=False)

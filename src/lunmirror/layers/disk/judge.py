@@ -34,7 +34,7 @@ def judge(ctx: DiskContext, pv: PhysicalVolume, place: Device) -> Plan:
     if pv.group in desired.groups and group is None:  # taken out of its list
         return ctx.refused(
             f"disk {disk.name} is still in volume group {pv.group}, which does not list it",
-            f"{where} is in use by that group; no disk is taken out of a group unless another one replaces it",
+            f"{where} is in use by that group; no pass takes a disk out of a group unless another one replaces it",
             f"list it under [groups.{pv.group}] again, or have another disk take its place (`lunmirror explain replaces`); or,"
             f" once no leg lies on it, `lunmirror remove {disk.name}`",
         )

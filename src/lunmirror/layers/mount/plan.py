@@ -85,7 +85,7 @@ def _undeclared(seen: World) -> list[Finding]:
             Kind.NOTE,
             f"volume {id} is {_where(facts)}, but not declared: it is not managed",
             "lunmirror managed it before it was taken out of the configuration, or renamed",
-            "see the findings for the volume; nothing is done to the mount, nor to its line in fstab",
+            f"see the findings for the volume; no pass touches the mount, or its line in fstab: `lunmirror remove {id}` does",
             f"groups.{id.partition('/')[0]}.volumes",
         )
         for id, facts in found

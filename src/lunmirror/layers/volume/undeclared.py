@@ -37,11 +37,14 @@ def _finding(ctx: VolumeContext, facts: LogicalVolume, entry: journal.Entry | No
         back += (
             f", or give it its name back: `lvrename {ctx.volume.group} {ctx.volume.name} {before.partition('/')[2]}`"
         )
+    out = (
+        f"; or take it out of service, with its data kept: `lunmirror remove {ctx.volume.id}`" if facts.active else ""
+    )
     return Finding(
         ctx.ref,
         Kind.NOTE,
         f"volume {ctx.volume.id} is not declared, and not managed; it is {use}{whole}",
         f"lunmirror managed it{was}, and the configuration does not name it any more",
-        f"{back}; or take it out of service, with its data kept: `lunmirror remove {ctx.volume.id}`; or have lunmirror forget it: `mv {journal.path_of(facts.uuid)} /root/`",
+        f"{back}{out}; or have lunmirror forget it: `mv {journal.path_of(facts.uuid)} /root/`",
         f"groups.{ctx.volume.group}.volumes",
     )
