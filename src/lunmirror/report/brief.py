@@ -147,7 +147,7 @@ def _undeclared(found: tuple[Finding, ...], style: Style) -> list[str]:
     lines = []
     for finding in found:
         lines += style.lines("! ", finding.what, YELLOW)
-        if finding.ref.layer == "volume" or len(found) == 1:
+        if finding.ref.layer != "mount" or len(found) == 1:  # that of a mount repeats its volume's
             lines += style.field("action", finding.next, CYAN)
     return lines
 

@@ -60,6 +60,11 @@ def test_a_server_is_reported_and_goes_by_its_name(
     three = text(disks=("left", "right", "third"), more='legs = ["left", "right"]')
     stage = program(converged(three.replace(', "third"]\n', "]\n")), tmp_path, monkeypatch)
     assert main(["apply"]) == 0
+    stage.configure(text().partition("[groups.vg0.volumes")[0])
+    assert main(["status"]) == 0
+    said = capsys.readouterr().out
+    assert f"`lunmirror remove {ID}`" in said
+    assert "`lunmirror remove filer3`" in said, "each has its way out, however many there are"
     stage.configure(text())
     assert main(["apply"]) == 0
     capsys.readouterr()
