@@ -60,7 +60,6 @@ def test_target_names_with_capital_letters(lab: Lab) -> None:
     assert len(set(lab.on_each_leg().values())) == 1
 
 
-@pytest.mark.unproven
 def test_a_node_database_behind_a_link(lab: Lab) -> None:
     """On another file system, where nothing can be renamed to from /etc."""
     lab.run("mkdir -p /srv/filers/state && mv $NODES /srv/filers/state/ 2>/dev/null || mkdir /srv/filers/state/nodes")
