@@ -116,7 +116,8 @@ class Lab:
         self.figures.append(text)
 
     def keep(self, name: str, text: str) -> None:
-        """This very state is what `converged(name, text)` starts from."""
+        """This very state is what `converged(name, text)` starts from; udev has come to its end, on a slow host too."""
+        self.run("udevadm settle --timeout 60", timeout=120)
         self.machine.snapshot(state(name, text))
         self.machine.converged.add(state(name, text))
 
