@@ -6,6 +6,7 @@ from lunmirror.engine.model import Step
 from scenarios.test_remove import refusal, removed, wanted
 from sim import iscsi
 from sim.disks import Harm
+from sim.machine import SimHost
 from sim.stage import SERVERS, Stage, converged, text
 from sim.stories import outage
 
@@ -103,3 +104,10 @@ def test_the_simulator_keeps_what_is_needed() -> None:
     stage = converged(text())
     with pytest.raises(Harm, match="needed"):
         iscsi.end_session(stage.world, stage.world.sessions[0].sid)
+
+
+def test_while_it_cannot_be_read_what_is_built_there_it_stays() -> None:
+    stage = left_over()
+    host = SimHost(stage.world, lambda call: "fails" if call.what.endswith("/holders") else "")
+    assert "cannot be read" in wanted(stage, TARGET, host=host).findings[0].why
+    assert wanted(stage, TARGET).steps

@@ -113,8 +113,11 @@ def _needed(kernels: tuple[Kernel, ...], reader: Reader) -> Iterator[str]:
             number, name = sysfs.text(reader, f"{place}/dev"), place.rsplit("/", 1)[1]
             if not number:
                 yield f"which device {name}, a disk of {kernel.sid}, is cannot be read"
-            if holders := reader.glob(f"{place}/holders/*"):
-                yield f"{holders[0].rsplit('/', 1)[1]} is built on {name}, a disk of {kernel.sid}"
+            holders = reader.directory(f"{place}/holders")
+            if isinstance(holders, Unknown):
+                yield f"what is built on {name}, a disk of {kernel.sid}, cannot be read"
+            elif isinstance(holders, Present) and holders.facts:
+                yield f"{holders.facts[0]} is built on {name}, a disk of {kernel.sid}"
             if used := [entry.path for entry in mounts.facts if entry.number == number]:
                 yield f"{name}, a disk of {kernel.sid}, is mounted at {used[0]}"
             if f"{paths.DEV}{name}" in swapped:
