@@ -46,7 +46,7 @@ def test_of_a_stopped_volume_plan_reports_what_apply_does(name: str) -> None:
 def test_a_name_that_another_device_has_as_well_is_refused(name: str) -> None:
     """A copy of the volume, or an unrelated device with that label: which one a boot would mount is chance."""
     stage = named(name)
-    links = "/run/udev/links/\\x2fdisk\\x2f"
+    links = "/run/udev/links/disk\\x2f"
     uuid = stage.world.actives[0].source().data.fs.uuid
     of = f"by-uuid\\x2f{uuid}" if name == "UUID=" else "by-label\\x2fmail"
     stage.world.files[f"{links}{of}/b7:6"] = b""

@@ -174,7 +174,7 @@ def _volume(meta: Meta | None, active, put, links, empty) -> None:
         for kind, value in (("uuid", fs.uuid), ("label", fs.label)):
             if value:
                 links[f"/dev/disk/by-{kind}/{value}"] = f"/dev/dm-{active.minor}"
-                put(f"/run/udev/links/\\x2fdisk\\x2fby-{kind}\\x2f{value}/b253:{active.minor}", "")
+                put(f"/run/udev/links/disk\\x2fby-{kind}\\x2f{value}/b253:{active.minor}", "")
     for sub, minor in active.subs.items():
         links[f"/sys/class/block/dm-{minor}"] = f"/sys/devices/virtual/block/dm-{minor}"
         put(f"/sys/class/block/dm-{minor}/dm/uuid", f"LVM-{plain}-{sub}")

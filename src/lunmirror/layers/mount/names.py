@@ -69,6 +69,10 @@ def judge(
     if others:
         devices = ", ".join(name.removeprefix("b") for name in others[:5])
         return Verdict(False, f"other devices have the same name (numbers {devices}): which one is mounted is chance")
+    if is_lasting(device) and not claims and not _is_read(place, filesystem):
+        return Verdict(
+            False, f"whether another device has that name is not known: {paths.UDEV_LINKS} does not list it"
+        )
     return Verdict(True)
 
 
@@ -108,15 +112,15 @@ def _is_read(place: str, filesystem: Seen[Any] | None) -> bool:
 
 
 def _claims(place: str, reader: Reader) -> tuple[str, ...] | Unknown:
-    """Who claims a link of udev's, as "b253:5"."""
+    """Who claims a link of udev's, as "b253:5" (docs/facts/fstab.md). The directory has udev's lock file as well."""
     if not place.startswith(f"{paths.DEV_DISK}/"):
         return ()
-    name = place.removeprefix(paths.DEV.rstrip("/")).replace("\\", "\\x5c").replace("/", "\\x2f")
+    name = place.removeprefix(paths.DEV).replace("\\", "\\x5c").replace("/", "\\x2f")
     seen = reader.directory(f"{paths.UDEV_LINKS}/{name}")
     if isinstance(seen, Unknown):
         return seen
     names: tuple[str, ...] = seen.facts if isinstance(seen, Present) else ()
-    return names
+    return tuple(entry for entry in names if not entry.startswith("."))
 
 
 def _encoded(value: str) -> str:

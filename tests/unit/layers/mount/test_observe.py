@@ -80,6 +80,9 @@ def test_an_unreadable_mount_table_is_unknown():
     assert isinstance(look(Machine(mounts=b"x\n")), Unknown)
 
 
+LINKS = "/run/udev/links/disk\\x2f"
+
+
 @pytest.mark.parametrize(
     ("spec", "links", "aliases"),
     [
@@ -94,11 +97,14 @@ def test_an_unreadable_mount_table_is_unknown():
     ],
 )
 def test_our_device_under_another_name(spec, links, aliases):
-    state = look(Machine(fstab=spec + b" /mnt/test ext4 defaults 0 2\n", links=links))
+    claims = {
+        LINKS + name.removeprefix("/dev/disk/").replace("/", "\\x2f"): (f"b253:{device[-1]}", ".lock")
+        for name, device in links.items()
+    }
+    state = look(Machine(fstab=spec + b" /mnt/test ext4 defaults 0 2\n", links=links, directories=claims))
     assert state.aliases == aliases
 
 
-LINKS = "/run/udev/links/\\x2fdisk\\x2f"
 HERE = {"/dev/disk/by-label/mail": "/dev/dm-5"}
 READ = Present(FileSystem("ext4", "aa-bb", "my mail", mounted=False))
 
@@ -106,7 +112,7 @@ READ = Present(FileSystem("ext4", "aa-bb", "my mail", mounted=False))
 @pytest.mark.parametrize(
     ("spec", "links", "directories", "filesystem", "ours", "doubt"),
     [
-        (b"LABEL=mail", HERE, {}, None, True, ""),
+        (b"LABEL=mail", HERE, {}, None, False, "does not list it"),
         (
             b"LABEL=mail",
             {"/dev/disk/by-label/mail": "/dev/loop6"},  # udev's link leads to one of them only
