@@ -45,7 +45,7 @@ class Waiting:
         self.text = self.text.replace("fcntl.ioctl(fd, DM_DEV_ARM_POLL, DM_IOCTL)", "os.read(fd, 99)")
         ours, self.dm = os.pipe()
         self.iscsi, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        theirs.setblocking(False)
+        theirs.setblocking(True)  # as systemd hands it over (docs/facts/events.md)
         # Far from 3 and 4, which they become in the process.
         self.theirs = [fcntl.fcntl(fd, fcntl.F_DUPFD, 20) for fd in (ours, theirs.fileno())]
         os.close(ours)
