@@ -14,6 +14,7 @@ from machine import Machine
 HERE = Path(__file__).parent
 WITHOUT_WRITE_SAME = 'ACTION=="add", SUBSYSTEM=="scsi_disk", ATTR{max_write_same_blocks}="0"\n'
 sys.path.insert(0, str(HERE))
+pytest.register_assert_rewrite("kit", "managed", "predicted")  # their asserts say what differs, too
 
 import evidence  # noqa: E402
 from kit import LAYOUTS, Lab, dpkg, state  # noqa: E402
