@@ -118,7 +118,6 @@ def test_a_pass_begins_when_a_leg_is_given_up_and_when_its_session_is_back(watch
     whole(lab)
 
 
-@pytest.mark.unproven
 def test_the_power_goes_just_after_a_leg_was_given_up(watched: Lab) -> None:
     """And then only the older leg is there: the journal knows that it fell behind."""
     lab = watched
@@ -136,7 +135,6 @@ def test_the_power_goes_just_after_a_leg_was_given_up(watched: Lab) -> None:
     assert lab.run("dmsetup status vg0-testlv", check=False).rc != 0, "it was started on the leg that fell behind"
 
 
-@pytest.mark.unproven
 def test_a_cable_out_for_seconds_is_followed_by_a_pass(watched: Lab) -> None:
     """No leg is given up, so nothing but the session's own messages shows it; a server that was restarted shows the same."""
     lab = watched
