@@ -214,7 +214,7 @@ def test_both_servers_up(installed: Lab) -> None:
     seen = reboot(lab) if _normal else normal(lab)
 
     lab.figure(str(seen))
-    assert (seen.state, seen.exit, failed(lab)) == ("running", 0, [])
+    assert (seen.state, seen.exit, failed(lab)) == ("running", 0, []), steps(lab)
     no_emergency(lab)
     assert letters(lab) == "AA"
     assert lab.checksum(f"{MOUNT}/witness") == witness
