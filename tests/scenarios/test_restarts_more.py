@@ -6,6 +6,7 @@ import pytest
 from lunmirror.engine import journal
 from lunmirror.engine.model import Kind, Present
 from lunmirror.host import paths
+from sim.machine import Call
 from sim.stage import DISKS, PAUSE, Stage, converged, text
 
 OTHER = {"left": "right", "right": "left"}
@@ -181,3 +182,95 @@ def test_a_leg_fails_while_the_other_cannot_be_asked() -> None:
     stage.world.reboot()
     assert stage.apply().exit == 4
     assert not stage.world.actives
+
+
+@pytest.mark.parametrize("which", OTHER)
+def test_a_mark_that_comes_too_late_proves_nothing(which: str) -> None:
+    """The server is restarted after its connection was looked at, and before the mark is left: that is one of its new run."""
+    stage = Stage(text())
+    stage.apply()
+    stage.world.advance(PAUSE)
+    before = dict(stage.world.copied)
+    hits: list[str] = []
+
+    def fault(call: Call) -> str:
+        if "sg_persist --out" in call.what and not hits:
+            hits.append(call.what)
+            stage.world.restart(DISKS[which])
+        return ""
+
+    stage.apply(fault)
+    assert hits
+    last = stage.settle()
+
+    assert last.exit == 0, str(last)
+    stage.check()
+    assert stage.world.copied[stage.desired.disks[which].pv_uuid] > before[stage.desired.disks[which].pv_uuid]
+
+
+def test_a_mark_that_was_refused_is_left_once() -> None:
+    """A server that lists keys and takes none."""
+    stage = Stage(text())
+    stage.apply()
+    stage.world.advance(PAUSE)
+    left: list[str] = []
+
+    def fault(call: Call) -> str:
+        if call.kind == "run":
+            left.extend([call.what] if "sg_persist --out" in call.what else ())
+            for disk in OTHER:
+                stage.lun(disk).keys = ()
+        return ""
+
+    for _ in range(3):
+        last = stage.apply(fault)
+        stage.world.advance(PAUSE)
+        for disk in OTHER:
+            stage.lun(disk).keys = ()
+
+    assert len(left) == 2, left
+    assert not last.host.changed
+    assert "in full after every outage" in last.finding(Kind.NOTE)
+
+
+@pytest.mark.parametrize("heard", [False, True])
+def test_the_whole_site_loses_its_power_while_nothing_is_written(heard: bool) -> None:
+    """No bit of the bitmaps is set, and nobody has had the servers flush: that looks like a clean end. Where udev noted every new
+    connection, each leg has all that was flushed; else one of the servers may have been restarted before, too."""
+    stage = converged(text())
+    stage.world.event_activation = False
+    for disk in OTHER if heard else ():
+        stage.world.refuse(DISKS[disk])
+        stage.world.advance(2.0)
+        stage.world.restore(DISKS[disk])
+        stage.world.advance(5.0)
+        stage.settle()
+    stage.world.crash(idle=True)
+    for disk in OTHER:
+        stage.world.restart(DISKS[disk], lose=0)
+    stage.world.boot()
+
+    first = stage.apply()
+
+    assert first.exit == 3, str(first)
+    for _ in range(4):
+        stage.world.advance(PAUSE)
+        last = stage.apply()
+    assert last.exit == (0 if heard else 4), str(last)
+    assert bool(stage.world.unequal) is not heard
+
+
+@pytest.mark.parametrize("which", OTHER)
+def test_one_server_and_the_client_lose_their_power_while_nothing_is_written(which: str) -> None:
+    stage = converged(text())
+    stage.world.event_activation = False
+    before = dict(stage.world.copied)
+    stage.world.crash(idle=True)
+    stage.world.restart(DISKS[which], lose=0)
+    stage.world.boot()
+
+    assert stage.settle().exit == 0
+
+    assert not stage.world.unequal
+    again = {pv for pv, times in stage.world.copied.items() if times > before[pv]}
+    assert again == {stage.desired.disks[which].pv_uuid}

@@ -34,6 +34,9 @@ class Leg:
     behind: dict[str, frozenset[int]] = field(default_factory=dict)
     fs: "FileSystem | None" = None
     forgot: bool = False
+    unflushed: bool = (
+        False  # it was in use at a crash: what nobody had flushed may still be in its server's cache alone
+    )
     logged: bool = False  # of the leg beside which a mirror's disk log lies: the log has every region as clean
     blank: bool = False  # its server lost the blocks of its own metadata: they read as zeros
 

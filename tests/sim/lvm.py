@@ -353,7 +353,7 @@ class Lvm:
     def _keeps_all(self, active: Active, source: ActiveLeg, by_hand: bool) -> None:
         """Whoever starts a volume from a leg that lacks acknowledged writes loses them without a word."""
         lacking = self.world.acknowledged.get(active.uuid, set()) - source.data.writes
-        if not lacking:
+        if not lacking or active.uuid in self.world.doubted or self.world.is_helpless(active.uuid):
             return
         if by_hand:
             raise Harm(f"{active.name} is started from a leg that lacks {len(lacking)} acknowledged writes")
@@ -645,6 +645,8 @@ class Lvm:
             raise Refused(f"  Logical volume {group}/{name} in use.")
         if active:
             active.stamp()
+            for leg in active.legs:
+                leg.data.unflushed = False
             self.world.actives.remove(active)
             self.world.version += 1
         return 0, "", ""

@@ -46,6 +46,7 @@ class World:
     )  # PV UUIDs whose loss the configuration consents to, and of volumes put aside
     busy: set[str] = field(default_factory=set)  # paths on which somebody has a file open
     mixed: set[str] = field(default_factory=set)  # volumes whose histories the kernel itself mixed at boot
+    doubted: set[str] = field(default_factory=set)  # volumes of which it was said that any leg may lack something
     unequal: set[str] = field(default_factory=set)  # raid1 volumes whose legs differ in writes nobody was told of
     copied: dict[str, int] = field(default_factory=dict)  # PV UUID -> how often a leg on it was copied in full
     cut_between: int = 0  # 1 or 2: that leg has the superblock that the other lacks after the next power cut
@@ -340,6 +341,7 @@ class World:
         active.stamp()
         for leg in legs:
             leg.data.writes |= {number}
+            leg.data.unflushed = False
             if leg.disk:
                 self.attend(leg.disk)
         self.acknowledged.setdefault(active.uuid, set()).add(number)
@@ -386,6 +388,8 @@ class World:
                 continue
             lun.keys = None if lun.keys is None else ()
             for leg in (leg for area in (lun.body, lun.part) for leg in area.legs.values()):
+                if lun.cache.startswith("write back") and leg.unflushed:
+                    self.unequal |= {u for area in (lun.body, lun.part) for u, one in area.legs.items() if one is leg}
                 if lun.cache.startswith("write back") and lose:
                     leg.writes -= frozenset(sorted(leg.writes)[-lose:])
                     leg.forgot = True
@@ -412,6 +416,8 @@ class World:
             raise Impossible("a mounted volume is not deactivated")
         active.stamp()
         self.actives.remove(active)
+        for leg in active.legs:
+            leg.data.unflushed = False
         self.version += 1
 
     def active(self, name: str) -> Active:
@@ -421,24 +427,35 @@ class World:
         return found[0]
 
     def reboot(self, login: bool = True) -> None:
-        """A crash of the client, and its next boot: open-iscsi logs in to what answers, once; udev activates groups
-        that are whole; systemd mounts nothing whose device is not there."""
+        """A crash of the client, and its next boot."""
+        self.crash()
+        self.boot(login)
+
+    def crash(self, idle: bool = False) -> None:
+        """The client loses its power. `idle`: seconds after the last write, when md has called its bitmap and its
+        superblocks clean, and has had no leg flush (docs/facts/restarts.md#idle)."""
         for active in self.actives:
             good = [leg for leg in active.legs if leg.letter == "A"]
             if active.type == "raid1" and any(m.active is active for m in self.mounts):
                 for leg in good:
-                    leg.data.dirty = True
-                if len(good) > 1:
+                    leg.data.dirty = not idle
+                    leg.data.unflushed = True
+                if len(good) > 1 and not idle:
                     self.unequal.add(active.uuid)
                     if active.stamped and self.cut_between:  # of two superblocks one was written
                         good[self.cut_between - 1].data.events += 1
-        self.boots += 1
         self.mounts, self.actives, self.units = [], [], {}
         for session in self.sessions:
             for disk in session.disks:
                 disk.gone = True
         self.sessions, self.loops = [], []
         self.files = {p: c for p, c in self.files.items() if not p.startswith("/run/")}
+        self.version += 1
+
+    def boot(self, login: bool = True) -> None:
+        """open-iscsi logs in to what answers, once; udev activates groups that are whole; systemd mounts nothing whose
+        device is not there."""
+        self.boots += 1
         self._boot_id()
         self.advance(20.0)
         if login:
@@ -481,8 +498,9 @@ class World:
         """Volume UUID -> acknowledged writes that no leg has any more, or that an in-sync leg lacks."""
         gone = {}
         for uuid, writes in self.acknowledged.items():
-            legs = [area.legs[uuid] for area in self.areas() if uuid in area.legs]
-            held = frozenset().union(*(leg.writes for leg in legs)) if legs else frozenset()
+            if self.is_helpless(uuid):
+                continue
+            held = self._held(uuid)
             active = next((a for a in self.actives if a.uuid == uuid), None)
             if active:
                 source = active.source()
@@ -495,11 +513,27 @@ class World:
                 gone[uuid] = writes - held
         return gone
 
+    def is_helpless(self, uuid: str) -> bool:
+        """Whether a server lost something of the volume, and nothing shows which leg is the right one to start from: each of
+        them lacks something, or each one's server was restarted. That this is said, and that nothing is copied over what a leg
+        has, is what is left to ask for."""
+        legs = [
+            (area.legs[uuid], lun) for *_, lun in self.luns() for area in (lun.body, lun.part) if uuid in area.legs
+        ]
+        lacking = [bool(self.acknowledged.get(uuid, set()) - leg.writes) for leg, _ in legs]
+        return any(leg.forgot for leg, _ in legs) and (all(lacking) or not any(lun.keys for _, lun in legs))
+
     def believed(self) -> list[str]:
         """Legs (PV UUIDs) that the kernel has in sync and that lack what their servers lost: whoever says that all is well
         believes them. That they serve reads until somebody notices is nobody's fault."""
         legs = [(a, leg) for a in self.actives for leg in a.legs if leg.letter == "A" and leg.data.forgot]
-        return [leg.pv for a, leg in legs if self.acknowledged.get(a.uuid, set()) - leg.data.writes]
+        return [
+            leg.pv for a, leg in legs if self.acknowledged.get(a.uuid, set()) & self._held(a.uuid) - leg.data.writes
+        ]
+
+    def _held(self, uuid: str) -> frozenset[int]:
+        """What any leg of the volume has."""
+        return frozenset().union(*(area.legs[uuid].writes for area in self.areas() if uuid in area.legs))
 
     def assert_safe(self) -> None:
         lost = {u: w for u, w in self.lost().items() if u not in self.mixed}

@@ -28,7 +28,8 @@ NOTICE = (
     " ls /sys$$DEVPATH/block/*/holders /sys$$DEVPATH/block/*/*/holders | grep -q dm-"
     f" && d={paths.ATTENTION_DIR} && mkdir -p $$d && c=$$(echo $$s/connection*/iscsi_connection/*)"
     " && cat /proc/sys/kernel/random/boot_id $$c/local_port >$$d/.$$$$ && sync $$d/.$$$$"
-    " && mv $$d/.$$$$ $$d/$$(cat $$c/persistent_address)-$$(cat $$s/iscsi_session/*/targetname)-$${DEVPATH##*:};"
+    " && mv $$d/.$$$$ $$d/$$(cat $$c/persistent_address)-$$(cat $$s/iscsi_session/*/targetname)-$${DEVPATH##*:}"
+    " && sync $$d;"
     " systemctl -q --no-block start lunmirror-soon.timer'\""
 )
 

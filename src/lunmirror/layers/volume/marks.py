@@ -9,7 +9,7 @@ from lunmirror.engine.journal import Entry
 from lunmirror.engine.model import Present, Seen, Unknown, World
 from lunmirror.host import paths
 from lunmirror.host.protocol import Ran, Reader
-from lunmirror.host.sysfs import text
+from lunmirror.host.sysfs import connection, number, text
 from lunmirror.layers.disk.facts import Lun
 from lunmirror.layers.group.facts import VolumeGroup
 from lunmirror.layers.node.facts import spelt
@@ -48,7 +48,7 @@ def standings(
         disk = desired.disks.get(member.disk)
         if member.uuid not in pvs or not member.device or member.misplaced_from or disk is None:
             continue
-        standing = _standing(disk, boot, desired, seen)
+        standing = _standing(disk, boot, desired, reader, seen)
         if standing is None:
             continue
         before = entry.servers.get(member.uuid) if entry else None
@@ -60,8 +60,9 @@ def standings(
     return found
 
 
-def _standing(disk: Disk, boot: str, desired: Desired, seen: World) -> Standing | None:
-    """None if the disk has no volatile cache, or is not in view."""
+def _standing(disk: Disk, boot: str, desired: Desired, reader: Reader, seen: World) -> Standing | None:
+    """None if the disk has no volatile cache, or is not in view. Its connection is looked at each time: it may be another since
+    the sessions were, in this very pass."""
     caches, lun = seen.get("scsi", {}).get(disk.name), seen.get("disk", {}).get(disk.name)
     if not isinstance(caches, Present) or not any(one.volatile for one in caches.facts):
         return None
@@ -70,7 +71,8 @@ def _standing(disk: Disk, boot: str, desired: Desired, seen: World) -> Standing 
     if not live or not isinstance(lun, Present) or not isinstance(lun.facts, Lun):
         return None
     # A port that cannot be read is no connection that could ever be the same again.
-    links = tuple(sorted(f"{boot}/{s.sid}/{s.port}" for s in live if s.port and boot))
+    ports = ((s.sid, number(reader, f"{connection(s.sid)}/local_port")) for s in live if s.port and boot)
+    links = tuple(sorted(f"{boot}/{sid}/{port}" for sid, port in ports if port))
     device = lun.facts.paths[0]
     return Standing(links, device.node, device.diskseq)
 

@@ -9,9 +9,11 @@
 | the same; of every leg                          | in service      | reported, compared in full; where they differ an         |
 |                                                 |                 | administrator decides; of every leg that had not     |
 |                                                 |                 | failed before: he decides at once                    |
-| the same; of every leg                          | ended uncleanly | what an unclean end needs anyway (start.py)          |
-| the same                                        | ended cleanly   | noted: all was flushed when it ended; unless udev    |
-|                                                 |                 | saw it reconnected before that: as in service. If |
+| the same; of every leg                          | ended uncleanly | those that udev saw reconnect before that are copied  |
+|                                                 |                 | from the others, or all made equal; where udev never  |
+|                                                 |                 | noted anything of one of the servers: as in service   |
+| the same                                        | ended cleanly,  | noted: all was flushed when it ended; unless udev    |
+|                                                 | in this boot    | saw it reconnected before that: as in service. If |
 |                                                 |                 | udev never noted anything of that server: compared   |
 | the same; of all that are believed, while others | any             | those are believed again: as of every leg             |
 | are distrusted for the same reason, and not    |                 |                                                      |
@@ -40,6 +42,7 @@ from lunmirror.layers.volume.standing import (
     NONE,
     PREFIX,
     RESTARTED,
+    UNSEEN,
     Noted,
     Standing,
     mark,
@@ -148,30 +151,40 @@ def at_start(ctx: VolumeContext, facts: LogicalVolume, clean: bool) -> Plan | Lo
         return doubt
     hit = _verdicts(facts, entry, RESTARTED)
     fresh = tuple(pv for pv in hit if pv not in entry.rebuild)
-    seen = tuple(pv for pv in fresh if reconnected(entry.servers.get(pv), entry.boot, facts.servers[pv]))
     # A mark is left only once it is active: nothing that may fail stands before the start.
     now = {pv: str(Noted(facts.servers[pv].links, LATER)) for pv in hit}
-    # One that udev saw reconnect lost something while the volume ran; the others may have been restarted since.
-    lost = seen or (() if clean else fresh)
+    lost, unheard = _lost(facts, entry, hit, behind, clean)
     left = tuple(pv for pv in entry.running if pv not in lost and pv not in behind)
     unsure = entry.scrub in journal.UNSURE
     if lost and left and not unsure and not _is_copied_over(facts, entry, lost):
         return _distrusted(ctx, facts, entry, lost)
+    scrub = entry.scrub
+    if facts.type == "raid1" and ((lost and not left) or (clean and unheard)):
+        scrub = "compare"
+    elif facts.type == "raid1" and fresh and not clean and not unsure:
+        scrub = "repair"  # what nobody had flushed may be on one leg only, whether a bit says so or not
     if lost and not left and (again := _no_worse(entry, {*facts.servers} - behind - _half_copied(facts))) != entry:
-        # Where all were restarted at this end alone, it needs no comparison.
-        earlier = bool(seen) or not set(again.running) <= {*entry.running, *hit}
-        scrub = "compare" if earlier and facts.type == "raid1" else again.scrub
         return Plan(ctx.note_legs(facts, again._replace(servers={**again.servers, **now}, scrub=scrub)))
     if lost and behind and not left and facts.type == "raid1":
         good = tuple(pv for pv in lost if pv not in behind)
         return Plan(ctx.note_legs(facts, _split(entry, good, tuple(behind), facts.today))) if good else facts
-    # Of a server that never made udev note anything (LIO raises no unit attention) silence means nothing.
-    unheard = clean and any(not facts.servers[pv].attention for pv in fresh)
-    compared = facts.type == "raid1" and (unheard or (bool(seen) and not left))
-    scrub = "compare" if compared else entry.scrub
     return (
         facts._replace(past=Present(entry._replace(servers={**entry.servers, **now}, scrub=scrub))) if now else facts
     )
+
+
+def _lost(
+    facts: LogicalVolume, entry: journal.Entry, hit: tuple[str, ...], behind: frozenset[str], clean: bool
+) -> tuple[tuple[str, ...], bool]:
+    """Of the legs whose server was restarted (`hit`), those that are not distrusted yet and may have lost what another has;
+    and whether silence means nothing of one of them: its server never made udev note anything (LIO raises no unit attention)."""
+    fresh = tuple(pv for pv in hit if pv not in entry.rebuild)
+    seen = [pv for pv in hit if reconnected(entry.servers.get(pv), entry.boot, facts.servers[pv])]
+    unheard = any(not facts.servers[pv].attention for pv in fresh)
+    if not clean and (unheard or set(entry.running) - set(fresh) - behind):
+        return fresh, unheard
+    # One that udev saw reconnect lost something while the volume ran; the others at its end, of what nobody had flushed.
+    return tuple(pv for pv in seen if pv in fresh), unheard
 
 
 def _half_copied(facts: LogicalVolume) -> set[str]:
@@ -279,11 +292,19 @@ def _renewed(
         now = facts.servers[pv]
         if not now.links:
             continue
-        key = noted(entry.servers[pv]).mark if pv in kept else NONE
-        if pv not in kept and now.can and not now.foreign:
-            key = mark(pv, now.links)
+        before = noted(entry.servers[pv]).mark if pv in entry.servers else LATER
+        key = mark(pv, now.links)
+        if pv in kept:
+            servers[pv] = str(Noted(now.links, before))
+        elif isinstance(now.marks, Present) and key in now.marks.facts:
+            servers[pv] = str(Noted(now.links, key))
+        elif isinstance(now.marks, Unknown):
+            servers[pv] = str(Noted(now.links, LATER))
+        elif now.can and not now.foreign and before != key + UNSEEN:
+            servers[pv] = str(Noted(now.links, key + UNSEEN))
             steps.append(_mark(ctx, pv, now, key))
-        servers[pv] = str(Noted(now.links, key))
+        else:
+            servers[pv] = str(Noted(now.links, NONE))
     return tuple(steps), entry if servers == entry.servers else entry._replace(servers=servers)
 
 

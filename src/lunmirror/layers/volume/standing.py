@@ -44,6 +44,9 @@ class Standing(NamedTuple):
 
 
 NONE, LATER = "-", "?"  # no mark can be left there; one is to be left yet
+# What follows a mark that was left, and not seen since over the same connection: the server may have been restarted between the
+# look at the connection and the mark, which is then one of its new run.
+UNSEEN = "?"
 
 
 class Noted(NamedTuple):
@@ -67,12 +70,12 @@ SAME, MARKLESS, CUT, RESTARTED, NEW, DOUBT = "same", "markless", "cut", "restart
 
 def verdict(before: str | None, now: Standing) -> str:
     """One of the words above. `before` is the journal's text, None if it has none: then there is nothing to compare
-    with. MARKLESS: the same, and no mark was left yet. DOUBT: it could not be asked this time."""
+    with. MARKLESS: the same, and no mark was left yet, or seen. DOUBT: it could not be asked this time."""
     if before is None:
         return NEW
     past = noted(before)
     if set(past.links) & set(now.links):
-        return MARKLESS if past.mark == LATER else SAME
+        return MARKLESS if past.mark.endswith(UNSEEN) else SAME
     if not isinstance(now.marks, Present):
         return DOUBT
     return CUT if past.mark in now.marks.facts else RESTARTED
