@@ -234,7 +234,7 @@ def test_a_mark_that_was_refused_is_left_once() -> None:
 
 
 @pytest.mark.parametrize("heard", [False, True])
-def test_the_whole_site_loses_its_power_while_nothing_is_written(heard: bool) -> None:
+def test_the_whole_site_loses_its_power_while_idle(heard: bool) -> None:
     """No bit of the bitmaps is set, and nobody has had the servers flush: that looks like a clean end. Where udev noted every new
     connection, each leg has all that was flushed; else one of the servers may have been restarted before, too."""
     stage = converged(text())
@@ -261,7 +261,7 @@ def test_the_whole_site_loses_its_power_while_nothing_is_written(heard: bool) ->
 
 
 @pytest.mark.parametrize("which", OTHER)
-def test_one_server_and_the_client_lose_their_power_while_nothing_is_written(which: str) -> None:
+def test_one_server_and_the_client_lose_their_power_while_idle(which: str) -> None:
     stage = converged(text())
     stage.world.event_activation = False
     before = dict(stage.world.copied)

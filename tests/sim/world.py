@@ -433,7 +433,7 @@ class World:
 
     def crash(self, idle: bool = False) -> None:
         """The client loses its power. `idle`: seconds after the last write, when md has called its bitmap and its
-        superblocks clean, and has had no leg flush (docs/facts/restarts.md#idle)."""
+        superblocks clean, and has had no leg flush (docs/facts/restarts.md#a-crash-while-idle)."""
         for active in self.actives:
             good = [leg for leg in active.legs if leg.letter == "A"]
             if active.type == "raid1" and any(m.active is active for m in self.mounts):

@@ -102,7 +102,7 @@ def _start(ctx: VolumeContext, facts: LogicalVolume) -> Plan:
 
 def _is_flushed(facts: LogicalVolume) -> bool:
     """Whether it is certain that all was flushed when it ended: a raid1 that stops cleanly flushes its legs, and its bitmap
-    last. A crash after some idle seconds leaves no bit set either, and flushes nothing (docs/facts/restarts.md#idle), so this
+    last. A crash after some idle seconds leaves no bit set either, and flushes nothing (docs/facts/restarts.md#a-crash-while-idle), so this
     machine must not have been restarted since. One that ran without a leg keeps bits for that: nothing is known."""
     entry = facts.past.facts if isinstance(facts.past, Present) else None
     if not isinstance(facts.superblocks, Present) or journal.unseen_before(entry, facts.boot):
