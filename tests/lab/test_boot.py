@@ -214,9 +214,12 @@ def test_both_servers_up(installed: Lab) -> None:
     seen = reboot(lab) if _normal else normal(lab)
 
     lab.figure(str(seen))
-    assert (seen.state, seen.exit, failed(lab)) == ("running", 0, []), steps(lab)
+    # The servers run in this machine, so they were restarted, too; a server whose return udev never noted may have been
+    # restarted before the end: compared once.
+    assert (seen.state, seen.exit in (0, 3), failed(lab)) == ("running", True, []), steps(lab)
     no_emergency(lab)
     assert letters(lab) == "AA"
+    calm(lab)
     assert lab.checksum(f"{MOUNT}/witness") == witness
     assert lab.seqno() == seqno  # no metadata was written on the way
     assert "alone" not in steps(lab)
@@ -287,7 +290,8 @@ def test_a_leg_is_long_dead_at_shutdown_and_the_same_is_absent_at_boot(installed
     same(lab)
 
 
-def test_both_servers_die_and_one_returns_after_the_boot(installed: Lab, usual: Boot) -> None:
+@pytest.mark.unproven
+def test_both_servers_die_and_return_after_the_boot(installed: Lab, usual: Boot) -> None:
     lab = installed
     witness = lab.write_file()
     lab.run("filer disable filer1; filer disable filer2; filer cut filer1; filer cut filer2")
@@ -302,15 +306,17 @@ def test_both_servers_die_and_one_returns_after_the_boot(installed: Lab, usual: 
     assert set(failed(lab)) <= {"lunmirror.service"}
     no_emergency(lab)
     assert letters(lab) == ""
+    # filer2 was restarted with a volatile cache, and the volume did not end in order: filer1 may have what it lost.
     lab.run("filer enable filer2; filer start filer2")
-    mounted = lab.run(
-        f"for i in $(seq 240); do findmnt {MOUNT} && exit 0; sleep 0.5; done; exit 1", timeout=150
-    ).seconds
-    lab.figure(f"mounted on one leg {mounted:.0f} s after filer2's return, by itself")
-    assert letters(lab) in ("AD", "DA")
-    assert lab.checksum(f"{MOUNT}/witness") == witness
+    last = "[ $(systemctl show lunmirror.service -p ExecMainStatus --value) = 104 ]"
+    lab.run(f"for i in $(seq 240); do {last} && exit 0; sleep 0.5; done; exit 1", timeout=200)
+    assert letters(lab) == ""
+    assert "`lunmirror choose vg0/testlv --keep filer2`" in steps(lab)
     lab.run("filer enable filer1; filer start filer1")
-    lab.figure(f"redundancy full {healed(lab):.0f} s after filer1's return, by itself")
+    mounted = lab.run(
+        f"for i in $(seq 240); do findmnt {MOUNT} && exit 0; sleep 0.5; done; exit 1", timeout=200
+    ).seconds
+    lab.figure(f"mounted {mounted:.0f} s, redundancy full {healed(lab):.0f} s after filer1's return, by itself")
     calm(lab)
     assert (failed(lab), lab.run("systemctl is-system-running").stdout.strip()) == ([], "running")
     same(lab)

@@ -274,3 +274,59 @@ def test_one_server_and_the_client_lose_their_power_while_idle(which: str) -> No
     assert not stage.world.unequal
     again = {pv for pv, times in stage.world.copied.items() if times > before[pv]}
     assert again == {stage.desired.disks[which].pv_uuid}
+
+
+@pytest.mark.parametrize("clean", [True, False])
+@pytest.mark.parametrize("gone", OTHER)
+def test_the_other_leg_was_given_up_on_the_way_down(gone: str, clean: bool) -> None:
+    """No pass saw it, and it stays away: the superblock of the leg that went on says so, whose server was restarted with
+    the client. That leg is the newest, not the one that is away."""
+    stage = converged(text(policy=POLICY))
+    stage.world.event_activation = False
+    good = OTHER[gone]
+    stage.world.refuse(DISKS[gone])
+    stage.world.advance(200.0)
+    had = held(stage, good)
+    assert had - held(stage, gone)
+    if clean:
+        stage.world.unmount("/mnt/test")
+        stage.world.deactivate("testlv")
+    stage.world.reboot()
+    stage.world.restart(DISKS[good], lose=0)
+
+    ran = stage.apply()
+
+    assert ran.exit == 3, str(ran)
+    assert stage.world.mounts
+    assert running(stage) == (stage.desired.disks[good].pv_uuid,)
+    stage.world.restore(DISKS[gone])
+    for _ in range(5):
+        stage.world.advance(PAUSE)
+        last = stage.apply()
+    assert last.exit == 0, str(last)
+    assert had <= held(stage, gone)
+
+
+@pytest.mark.parametrize("first", OTHER)
+def test_everything_loses_its_power_and_one_server_stays_away(first: str) -> None:
+    """What returned may lack what the other has: nothing is started before that is back, too."""
+    stage = converged(text(policy=POLICY))
+    stage.world.event_activation = False
+    other = DISKS[OTHER[first]]
+    stage.world.reboot()
+    for disk in OTHER:
+        stage.world.restart(DISKS[disk], lose=0)
+    stage.world.refuse(other)
+
+    for _ in range(3):
+        alone = stage.apply()
+        stage.world.advance(PAUSE)
+    assert alone.exit == 4, str(alone)
+    assert not stage.world.actives
+
+    stage.world.restore(other)
+    for _ in range(5):
+        last = stage.apply()
+        stage.world.advance(PAUSE)
+    assert stage.world.mounts
+    assert last.exit == 0, str(last)

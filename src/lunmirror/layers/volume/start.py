@@ -70,6 +70,7 @@ def _start(ctx: VolumeContext, facts: LogicalVolume) -> Plan:
     hidden = [leg for leg in facts.legs if not ctx.in_view(leg) or set(leg.pvs) & set(given_up)]
     if hidden and len(hidden) == len(facts.legs):
         return _none_left(ctx, facts)
+    facts = _without_given_up(ctx, facts)
     checked = restarts.at_start(ctx, facts, _is_flushed(facts))
     if isinstance(checked, Plan):
         return checked
@@ -98,6 +99,24 @@ def _start(ctx: VolumeContext, facts: LogicalVolume) -> Plan:
     if doubt := _grey(ctx, hidden):
         return ctx.blocked("is not active yet", doubt, "the next pass decides")
     return _start_degraded(ctx, facts, hidden)
+
+
+def _without_given_up(ctx: VolumeContext, facts: LogicalVolume) -> LogicalVolume:
+    """With a journal that knows what a good leg's superblock says of legs out of view: they failed before its last write.
+    No pass may have seen that, as on the way down."""
+    entry = ctx.past(facts)
+    if entry is None or entry.diverged or facts.type != "raid1":
+        return facts
+    word = _word(facts)
+    good = {pv: leg for pv, leg in word.legs.items() if pv in entry.running and pv not in entry.rebuild}
+    if any(pv not in facts.legs[leg.position].pvs for pv, leg in good.items() if leg.position < len(facts.legs)):
+        return facts  # their numbers in the array are not LVM's: nothing is known of the others
+    failed = {n for leg in good.values() for n in leg.failed if n < len(facts.legs)}
+    gone = {pv for n in failed for pv in facts.legs[n].pvs if not ctx.in_view(facts.legs[n])}
+    rest = tuple(pv for pv in entry.running if pv not in gone)
+    if not rest or len(rest) == len(entry.running):
+        return facts
+    return facts._replace(past=Present(journal.advance(entry, ctx.volume.id, rest, ctx.seqno, facts.today)))
 
 
 def _is_flushed(facts: LogicalVolume) -> bool:
