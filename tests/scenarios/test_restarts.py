@@ -42,6 +42,16 @@ def through() -> Stage:
     return settled(Stage(text(), world))
 
 
+def made(attentive: bool) -> Stage:
+    """Whether its servers raise a unit attention at each connection: LIO does not."""
+    world = make_world()
+    for _, _, _, lun in world.luns():
+        lun.attentive = attentive
+    stage = settled(Stage(text(), world))
+    stage.world.event_activation = False
+    return stage
+
+
 @pytest.mark.parametrize("away", [5.0, 60.0])
 @pytest.mark.parametrize("which", OTHER)
 @pytest.mark.parametrize("kind", TYPES)
@@ -243,12 +253,7 @@ def test_the_other_leg_failed_before_a_pass_saw_the_restart(which: str) -> None:
 
 @pytest.mark.parametrize("attentive", [False, True])
 def test_a_silent_restart_at_rest_is_compared(attentive: bool) -> None:
-    stage = converged(text())
-    stage.world.event_activation = False
-    for disk in OTHER:
-        stage.lun(disk).attentive = attentive
-        stage.world.restart(DISKS[disk], lose=0)
-    settled(stage)
+    stage = made(attentive)
     before = dict(stage.world.copied)
     stage.world.unmount("/mnt/test")
     stage.world.deactivate("testlv")

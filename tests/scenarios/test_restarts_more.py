@@ -6,6 +6,7 @@ import pytest
 from lunmirror.engine import journal
 from lunmirror.engine.model import Kind, Present
 from lunmirror.host import paths
+from scenarios.test_restarts import made
 from sim.machine import Call
 from sim.stage import DISKS, PAUSE, Stage, converged, text
 
@@ -235,16 +236,9 @@ def test_a_mark_that_was_refused_is_left_once() -> None:
 
 @pytest.mark.parametrize("heard", [False, True])
 def test_the_whole_site_loses_its_power_while_idle(heard: bool) -> None:
-    """No bit of the bitmaps is set, and nobody has had the servers flush: that looks like a clean end. Where udev noted every new
+    """No bit of the bitmaps is set, and nobody has had the servers flush: that looks like a clean end. Where udev notes every new
     connection, each leg has all that was flushed; else one of the servers may have been restarted before, too."""
-    stage = converged(text())
-    stage.world.event_activation = False
-    for disk in OTHER if heard else ():
-        stage.world.refuse(DISKS[disk])
-        stage.world.advance(2.0)
-        stage.world.restore(DISKS[disk])
-        stage.world.advance(5.0)
-        stage.settle()
+    stage = made(heard)
     stage.world.crash(idle=True)
     for disk in OTHER:
         stage.world.restart(DISKS[disk], lose=0)

@@ -238,6 +238,8 @@ def _establish(
         kernel = f"sd{chr(ord('a') + minor // 16)}"
         disk = ScsiDisk(kernel, minor, world.number(), lun, number, session, world.now + UDEV)
         disk.ruled(world.files.get(RULES, b"").decode())
+        disk.attention = True  # met while it is found
+        world.attend(disk)
         session.disks.append(disk)
     world.version += 1
 

@@ -363,11 +363,10 @@ class World:
     def attend(self, disk: ScsiDisk) -> None:
         """The first command after a new connection meets a unit attention; udev's rule notes it."""
         used = any(leg.disk is disk for active in self.actives for leg in active.legs)
-        if used and disk.attention and disk.lun.attentive and "SDEV_UA" in self.files.get(RULES, b"").decode():
+        if disk.attention and disk.lun.attentive and "SDEV_UA" in self.files.get(RULES, b"").decode():
             boot = self.files["/proc/sys/kernel/random/boot_id"].decode()
-            self.files[f"/var/lib/lunmirror/attention/{disk.session.address}-{disk.session.target}-{disk.number}"] = (
-                f"{boot}{disk.session.local_port}\n".encode()
-            )
+            name = f"{disk.session.address}-{disk.session.target}-{disk.number}{'' if used else '.unused'}"
+            self.files[f"/var/lib/lunmirror/attention/{name}"] = f"{boot}{disk.session.local_port}\n".encode()
             self.version += 1
         disk.attention = False
 

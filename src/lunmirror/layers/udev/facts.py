@@ -24,6 +24,9 @@ def id_paths(address: str, path: Path, disk: Disk) -> tuple[str, ...]:
     return tuple(f"{head}0x{number:04x}000000000000" for number in reversed(numbers(disk.lun)))
 
 
+UNUSED = ".unused"  # how the name ends of what the rule leaves of a disk that was not in use: one that just logged in
+
+
 def attention(address: str, path: Path, disk: Disk) -> tuple[str, ...]:
     """The names of what the rule leaves behind of the disk (rules.py: NOTICE), in paths.ATTENTION_DIR: one for each way in
     which the kernel may number it. Two lines: the id of the boot, the local port of the connection."""

@@ -11,7 +11,7 @@ from lunmirror.engine.desired import Desired, Path
 from lunmirror.engine.model import World
 from lunmirror.host import paths
 from lunmirror.layers.node.facts import spelt
-from lunmirror.layers.udev.facts import id_paths
+from lunmirror.layers.udev.facts import UNUSED, id_paths
 
 # What stands in a rule as itself. Everything else may be a pattern, an alternative or the end of a value to udev
 # (udev(7): * ? [] | and the quote), and has no escape that every version knows: such a value is never written.
@@ -19,16 +19,16 @@ PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 
 
 # The first command after a session was reconnected meets a unit attention, and the kernel sends this event of the SCSI
-# device (docs/facts/restarts.md). Of a disk in use it is left behind in which boot, on which connection (facts.py: attention;
-# not of one that just logged in, lest a boot writes over what the last one left). And a pass follows soon. udev halves every $$
-# and %%, and hands DEVPATH over; a systemd that does not know the timer is no fault.
+# device (docs/facts/restarts.md). It is left behind in which boot, on which connection (facts.py: attention). Of a disk not in
+# use that is another file, lest a login at boot writes over what the last boot left. And a pass follows soon. udev halves
+# every $$ and %%, and hands DEVPATH over; a systemd that does not know the timer is no fault.
 NOTICE = (
     'ACTION=="change", SUBSYSTEM=="scsi", ENV{DEVTYPE}=="scsi_device", ENV{SDEV_UA}=="POWER_ON_RESET_OCCURRED", RUN+="/bin/sh -c'
     " 'umask 077; s=/sys$${DEVPATH%%%%/target*}; test -d $$s/iscsi_session || exit 0;"
-    " ls /sys$$DEVPATH/block/*/holders /sys$$DEVPATH/block/*/*/holders | grep -q dm-"
-    f" && d={paths.ATTENTION_DIR} && mkdir -p $$d && c=$$(echo $$s/connection*/iscsi_connection/*)"
+    f" x=; ls /sys$$DEVPATH/block/*/holders /sys$$DEVPATH/block/*/*/holders | grep -q dm- || x={UNUSED};"
+    f" d={paths.ATTENTION_DIR} && mkdir -p $$d && c=$$(echo $$s/connection*/iscsi_connection/*)"
     " && cat /proc/sys/kernel/random/boot_id $$c/local_port >$$d/.$$$$ && sync $$d/.$$$$"
-    " && mv $$d/.$$$$ $$d/$$(cat $$c/persistent_address)-$$(cat $$s/iscsi_session/*/targetname)-$${DEVPATH##*:}"
+    " && mv $$d/.$$$$ $$d/$$(cat $$c/persistent_address)-$$(cat $$s/iscsi_session/*/targetname)-$${DEVPATH##*:}$$x"
     " && sync $$d;"
     " systemctl -q --no-block start lunmirror-soon.timer'\""
 )

@@ -14,8 +14,8 @@ from lunmirror.layers.disk.facts import Lun
 from lunmirror.layers.group.facts import VolumeGroup
 from lunmirror.layers.node.facts import spelt
 from lunmirror.layers.session.facts import Session
-from lunmirror.layers.udev.facts import attention
-from lunmirror.layers.volume.standing import SAME, Standing, verdict
+from lunmirror.layers.udev.facts import UNUSED, attention
+from lunmirror.layers.volume.standing import HEARD, SAME, Standing, verdict
 
 DEADLINE = 10.0  # seconds
 READ = (paths.SG_PERSIST, "--in", "--readonly", "--no-inquiry", "--read-keys")
@@ -84,6 +84,8 @@ def _attention(disk: Disk, desired: Desired, reader: Reader, seen: World) -> str
             words = text(reader, f"{paths.ATTENTION_DIR}/{name}").split()
             if len(words) >= 2:
                 return f"{words[0]} {words[1]}"
+            if text(reader, f"{paths.ATTENTION_DIR}/{name}{UNUSED}"):
+                return HEARD
     return ""
 
 

@@ -26,8 +26,8 @@ class Standing(NamedTuple):
     marks: Absent while nobody had to ask (a connection is the same); Present(keys on the LUN, without 0x, in small
            letters); Unknown if they could not be read this time.
     node:  the SCSI disk to ask; seq: its diskseq. can: keys can be registered there, as far as is known.
-    attention: what udev noted last of its being reconnected, "BOOT PORT"; '' for nothing. Only asked of a volume that is
-           not active.
+    attention: what udev noted last of its being reconnected in use, "BOOT PORT"; HEARD if that never happened and udev
+           noted a login: of this server it would have noted it; '' for nothing. Only asked of a volume that is not active.
     """
 
     links: tuple[str, ...]
@@ -43,6 +43,7 @@ class Standing(NamedTuple):
         return isinstance(self.marks, Present) and any(not key.startswith(PREFIX) for key in self.marks.facts)
 
 
+HEARD = "login"
 NONE, LATER = "-", "?"  # no mark can be left there; one is to be left yet
 # What follows a mark that was left, and not seen since over the same connection: the server may have been restarted between the
 # look at the connection and the mark, which is then one of its new run.
