@@ -432,13 +432,13 @@ class World:
 
     def crash(self, idle: bool = False) -> None:
         """The client loses its power. `idle`: seconds after the last write, when md has called its bitmap and its
-        superblocks clean, and has had no leg flush (docs/facts/restarts.md#a-crash-while-idle)."""
+        superblocks clean, and has had each leg flush before that (docs/facts/restarts.md#a-crash-while-idle)."""
         for active in self.actives:
             good = [leg for leg in active.legs if leg.letter == "A"]
             if active.type == "raid1" and any(m.active is active for m in self.mounts):
                 for leg in good:
                     leg.data.dirty = not idle
-                    leg.data.unflushed = True
+                    leg.data.unflushed = not idle
                 if len(good) > 1 and not idle:
                     self.unequal.add(active.uuid)
                     if active.stamped and self.cut_between:  # of two superblocks one was written

@@ -12,8 +12,8 @@
 | the same; of every leg                          | ended uncleanly | those that udev saw reconnect before that are copied  |
 |                                                 |                 | from the others, or all made equal; where udev never  |
 |                                                 |                 | noted anything of one of the servers: as in service   |
-| the same                                        | ended cleanly,  | noted: all was flushed when it ended; unless udev    |
-|                                                 | in this boot    | saw it reconnected before that: as in service. If |
+| the same                                        | ended cleanly   | noted: all was flushed when it ended; unless udev    |
+|                                                 |                 | saw it reconnected before that: as in service. If |
 |                                                 |                 | udev never noted anything of that server: compared   |
 | the same; of all that are believed, while others | any             | those are believed again: as of every leg             |
 | are distrusted for the same reason, and not    |                 |                                                      |

@@ -1,7 +1,7 @@
 """Whether the server of a leg is still the one that took the leg's last writes, or has been restarted since.
 
 A server with a volatile write cache that restarts loses what it acknowledged and nobody had it flush, and says so to
-nobody: md clears its bits without a flush, and the flush that comes later is answered by the new run of the server
+nobody: the flush that comes before md clears its bits, as any later one, is answered by the new run of the server
 (docs/facts/restarts.md). Two signs prove that it was *not* restarted:
 
 - the TCP connection of the session is the same: none outlives its server;
