@@ -109,7 +109,6 @@ def test_an_fstab_line_by_another_name_is_ours(converged, name: str) -> None:
     assert lab.get("/etc/fstab") == fstab
 
 
-@pytest.mark.unproven
 @pytest.mark.parametrize("priority", [-200, 200])
 def test_a_label_that_two_carry_is_no_proof(converged, priority: int) -> None:
     """Whichever of the two udev leads the name to."""

@@ -7,8 +7,6 @@ from test_boot import install_units
 from test_chap import guard
 from test_watch import SENDMAIL
 
-pytestmark = pytest.mark.unproven
-
 NEW = "/etc/lunmirror/new.toml"  # beside the one in place: relative names of password files mean the same
 
 
@@ -46,6 +44,7 @@ def test_a_shell_script_from_blank_to_a_refusal(lab: Lab) -> None:
     assert lab.backing("filer3", 2) == data
 
 
+@pytest.mark.unproven
 def test_cron_alone_mounts_and_repairs(lab: Lab) -> None:
     """Of systemd no more than the cron daemon; what is new comes by mail, once."""
     install_units(lab)
