@@ -106,7 +106,7 @@ def rules(path):
     content = text(path)
     assert content.startswith("# Written by lunmirror") and content.endswith("\n"), content
     lines = [line for line in content.splitlines() if line and not line.startswith("#")]
-    assert 1 <= len(lines) <= 2 and all(line.startswith("ACTION") and line.count('"') % 2 == 0 for line in lines), content
+    assert 1 <= len(lines) <= 3 and all(line.startswith("ACTION") and line.count('"') % 2 == 0 for line in lines), content
 
 def journal(path):
     document = json.loads(text(path))
