@@ -321,3 +321,19 @@ def test_everything_loses_its_power_and_one_server_stays_away(first: str) -> Non
         stage.world.advance(PAUSE)
     assert stage.world.mounts
     assert last.exit == 0, str(last)
+
+
+def test_a_note_of_an_earlier_login_says_nothing_of_a_server() -> None:
+    """Other software serves the LUN by now, and raises no unit attention."""
+    stage = made(attentive=True)
+    for disk in OTHER:
+        stage.lun(disk).attentive = False
+    stage.world.crash(idle=True)
+    for disk in OTHER:
+        stage.world.restart(DISKS[disk], lose=0)
+    stage.world.boot()
+
+    first = stage.apply()
+
+    assert any("--syncaction check" in what for what in first.done), first.done
+    assert first.exit == 3, str(first)

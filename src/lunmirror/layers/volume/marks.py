@@ -55,7 +55,7 @@ def standings(
         if verdict(before, standing) != SAME:
             standing = _asked(standing, reader)
             if not active:
-                standing = standing._replace(attention=_attention(disk, desired, reader, seen))
+                standing = standing._replace(attention=_attention(disk, standing.links, desired, reader, seen))
         found[member.uuid] = standing
     return found
 
@@ -77,16 +77,17 @@ def _standing(disk: Disk, boot: str, desired: Desired, reader: Reader, seen: Wor
     return Standing(links, device.node, device.diskseq)
 
 
-def _attention(disk: Disk, desired: Desired, reader: Reader, seen: World) -> str:
-    """What the udev rule left of this disk (layers/udev/facts.py), as Standing has it."""
-    for path in desired.paths_to(disk):
-        for name in attention(spelt(path, seen), path, disk):
-            words = text(reader, f"{paths.ATTENTION_DIR}/{name}").split()
-            if len(words) >= 2:
-                return f"{words[0]} {words[1]}"
-            if text(reader, f"{paths.ATTENTION_DIR}/{name}{UNUSED}"):
-                return HEARD
-    return ""
+def _attention(disk: Disk, links: tuple[str, ...], desired: Desired, reader: Reader, seen: World) -> str:
+    """What the udev rule left of this disk (layers/udev/facts.py), as Standing has it. A login counts only if it is that of a
+    connection that lives: a note of another one may be of another server, or of other software on it."""
+    names = [name for path in desired.paths_to(disk) for name in attention(spelt(path, seen), path, disk)]
+    for name in names:
+        words = text(reader, f"{paths.ATTENTION_DIR}/{name}").split()
+        if len(words) >= 2:
+            return f"{words[0]} {words[1]}"
+    live = {(boot, port) for boot, _, port in (link.split("/") for link in links)}
+    logins = (text(reader, f"{paths.ATTENTION_DIR}/{name}{UNUSED}").split() for name in names)
+    return HEARD if any(tuple(words[:2]) in live for words in logins) else ""
 
 
 def _asked(standing: Standing, reader: Reader) -> Standing:

@@ -153,7 +153,7 @@ def at_start(ctx: VolumeContext, facts: LogicalVolume, clean: bool) -> Plan | Lo
     fresh = tuple(pv for pv in hit if pv not in entry.rebuild)
     # A mark is left only once it is active: nothing that may fail stands before the start.
     now = {pv: str(Noted(facts.servers[pv].links, LATER)) for pv in hit}
-    lost, unheard = _lost(facts, entry, hit, behind, clean)
+    lost, unheard = _lost(facts, entry, fresh, behind, clean)
     left = tuple(pv for pv in entry.running if pv not in lost and pv not in behind)
     unsure = entry.scrub in journal.UNSURE
     if lost and left and not unsure and not _is_copied_over(facts, entry, lost):
@@ -174,17 +174,16 @@ def at_start(ctx: VolumeContext, facts: LogicalVolume, clean: bool) -> Plan | Lo
 
 
 def _lost(
-    facts: LogicalVolume, entry: journal.Entry, hit: tuple[str, ...], behind: frozenset[str], clean: bool
+    facts: LogicalVolume, entry: journal.Entry, fresh: tuple[str, ...], behind: frozenset[str], clean: bool
 ) -> tuple[tuple[str, ...], bool]:
-    """Of the legs whose server was restarted (`hit`), those that are not distrusted yet and may have lost what another has;
-    and whether silence means nothing of one of them: its server never made udev note anything (LIO raises no unit attention)."""
-    fresh = tuple(pv for pv in hit if pv not in entry.rebuild)
-    seen = [pv for pv in hit if reconnected(entry.servers.get(pv), entry.boot, facts.servers[pv])]
+    """Of the legs whose server was restarted and that are not distrusted yet (`fresh`), those that may have lost what another
+    has; and whether silence means nothing of one of them: udev noted nothing of its server (LIO raises no unit attention)."""
     unheard = any(not facts.servers[pv].attention for pv in fresh)
     if not clean and (unheard or set(entry.running) - set(fresh) - behind):
         return fresh, unheard
     # One that udev saw reconnect lost something while the volume ran; the others at its end, of what nobody had flushed.
-    return tuple(pv for pv in seen if pv in fresh), unheard
+    seen = tuple(pv for pv in fresh if reconnected(entry.servers.get(pv), entry.boot, facts.servers[pv]))
+    return seen, unheard
 
 
 def _half_copied(facts: LogicalVolume) -> set[str]:

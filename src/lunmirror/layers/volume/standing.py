@@ -27,7 +27,7 @@ class Standing(NamedTuple):
            letters); Unknown if they could not be read this time.
     node:  the SCSI disk to ask; seq: its diskseq. can: keys can be registered there, as far as is known.
     attention: what udev noted last of its being reconnected in use, "BOOT PORT"; HEARD if that never happened and udev
-           noted a login: of this server it would have noted it; '' for nothing. Only asked of a volume that is not active.
+           noted the login of a connection that lives: it would have noted that, too; '' for nothing. Only asked of a volume that is not active.
     """
 
     links: tuple[str, ...]
