@@ -77,6 +77,19 @@ def test_one_that_does_not_exist_is_told_and_nothing_is_made() -> None:
     assert set(through(stage).values()) == {NAME}
 
 
+def test_two_servers_through_one_interface_make_its_record_once() -> None:
+    both = BOUND.replace("[servers.filer2]\n", f'[servers.filer2]\ninterface = "{NAME}"\n')
+    world = with_bond(make_world())
+    world.interfaces[NAME].lower = ("eth0", "eth1")
+    stage = Stage(both, world)
+    predicted = [step.title for step in stage.plan().report.steps]
+    assert predicted.count(f"make an interface record of {NAME}") == 1
+    first = stage.apply()
+    assert first.exit == 3, str(first)
+    assert {o.status for o in first.report.outcomes} == {"done"}
+    assert set(through(stage).values()) == {NAME}
+
+
 @pytest.mark.parametrize("wrong", ["another card", "down"])
 def test_one_that_leads_elsewhere_is_a_silent_server(wrong: str) -> None:
     stage = Stage(BOUND, with_bond(make_world(), "eth0" if wrong == "down" else "eth2"))

@@ -25,6 +25,7 @@ from lunmirror.engine.model import (
     Unknown,
     World,
     WriteFile,
+    facts_of,
 )
 from lunmirror.engine.secret import Secret
 from lunmirror.host import paths
@@ -53,11 +54,15 @@ MASKED = Secret("***")
 
 
 def plan(desired: Desired, seen: World, pending: frozenset[Ref]) -> Plan:
-    mine = (_plan(PathContext("node", path, desired, seen, pending)) for path in desired.paths())
-    return joined((*mine, leftover.plan(seen)))
+    contexts = [PathContext("node", path, desired, seen, pending) for path in desired.paths()]
+    makers: dict[str, PathContext] = {}  # an interface record that several paths need is made by the first
+    for ctx in contexts:
+        if unbound := facts_of(ctx.state, Unbound):
+            makers.setdefault(unbound.path, ctx)
+    return joined((*(_plan(ctx, makers) for ctx in contexts), leftover.plan(seen)))
 
 
-def _plan(ctx: PathContext) -> Plan:
+def _plan(ctx: PathContext, makers: dict[str, PathContext]) -> Plan:
     match ctx.state:
         case Present(Record() as record):
             strays = (_stray(ctx, portal) for portal in record.strays)
@@ -68,8 +73,10 @@ def _plan(ctx: PathContext) -> Plan:
             create = _create(ctx, torn.tpgt, torn.path)._replace(after=(ctx.ref,))
             return Plan((_remove(ctx, torn), create, _predicted(ctx, torn.path)))
         case Present(Unbound() as unbound):
-            create = _create(ctx, None, "")._replace(after=(ctx.ref,))
-            return Plan((*_bind(ctx, unbound), create, _predicted(ctx, f"<node record of {ctx.place}>")))
+            maker = makers[unbound.path]
+            create = _create(ctx, None, "")._replace(after=(maker.ref,))
+            bind = _bind(ctx, unbound) if maker is ctx else ()
+            return Plan((*bind, create, _predicted(ctx, f"<node record of {ctx.place}>")))
         case Present(Missing(tpgt, file)):
             return Plan((_create(ctx, tpgt, file), _predicted(ctx, file)))
         case Unknown(reason, decide) if decide:
