@@ -18,7 +18,9 @@ SITE = "/root/site"
 INVENTORY = "[storage_clients]\nlab ansible_connection=local ansible_python_interpreter=/usr/bin/python3\n"
 ANSIBLE = {"ANSIBLE_COLLECTIONS_PATH": "/root/ansible", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_GATHERING": "explicit"}
 VAULT = "/root/probe-vault.json"  # a place that `nowhere` knows
-OWN = ("/root/.ansible", "/root/ansible", SITE, "/var/cache/apt", "/var/lib/apt", "/var/lib/dpkg")
+APT = ("cache/apt", "lib/apt", "lib/dpkg", "log/dpkg.log")
+# Ansible's own: its files, its semaphores in /dev/shm, and what apt and dpkg note when its module asks them to simulate.
+OWN = ("/root/.ansible", "/root/ansible", SITE, "/dev/shm", *(f"/var/{name}" for name in APT))
 BY_HAND = {"lunmirror_install": False, "lunmirror_timer": False}
 
 
@@ -79,6 +81,7 @@ def blank(lab: Lab) -> Lab:
     lab.run("rm /usr/local/sbin/lunmirror")
     guard(lab, "filer1")
     lab.run(f"rm -r {DIRECTORY}; rmdir --ignore-fail-on-non-empty /etc/lunmirror")
+    lab.run("mkdir /root/.ansible")
     send(lab, ROOT / "contrib/ansible", "/root/ansible")
     lab.put("/root/lunmirror.deb", deb.built(lab.machine.image.release).read_bytes())
     lab.put(VAULT, json.dumps({"vault_filer1": SECRET, "lunmirror_package": "/root/lunmirror.deb"}), 0o600)
