@@ -39,7 +39,7 @@ global: {{scrape_interval: {EACH}s, evaluation_interval: {EACH}s}}
 rule_files: [/etc/prometheus/lunmirror/alerts.yml]
 scrape_configs:
   - job_name: node
-    static_configs: [{{targets: ["127.0.0.1:9100"]}}]
+    static_configs: [{{targets: ["127.0.0.1:9100"], labels: {{instance: client1}}}}]
 """
 ASK = """
 import json, sys, urllib.parse, urllib.request
