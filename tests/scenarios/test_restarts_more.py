@@ -323,10 +323,73 @@ def test_everything_loses_its_power_and_one_server_stays_away(first: str) -> Non
     assert last.exit == 0, str(last)
 
 
-def test_a_note_of_an_earlier_login_says_nothing_of_a_server() -> None:
-    """Other software serves the LUN by now, and raises no unit attention."""
+@pytest.mark.parametrize("seen", [False, True])
+@pytest.mark.parametrize("which", OTHER)
+def test_one_lost_its_power_before_the_whole_site_did(which: str, seen: bool) -> None:
+    """Long enough for its leg to fail, so udev heard nothing of its return, if no pass did either. What it lost is in no bitmap."""
+    stage = converged(text())
+    stage.world.event_activation = False
+    other, before = OTHER[which], dict(stage.world.copied)
+    stage.world.refuse(DISKS[which])
+    stage.world.advance(60.0)
+    if seen:
+        stage.apply()
+    stage.world.forget(DISKS[which], 2)
+    if not seen:
+        stage.world.restore(DISKS[which])
+        stage.world.advance(PAUSE)
+    stage.world.crash()
+    for disk in OTHER:
+        stage.world.restart(DISKS[disk], lose=0)
+    stage.world.boot()
+
+    assert stage.settle().exit == 0
+
+    assert {one for one, times in stage.world.copied.items() if times > before.get(one, 0)} == {
+        stage.desired.disks[which].pv_uuid
+    }
+    assert held(stage, which) == held(stage, other) >= stage.world.acknowledged[stage.world.active("testlv").uuid]
+
+
+@pytest.mark.parametrize("first", OTHER)
+@pytest.mark.parametrize("idle", [False, True])
+def test_all_was_flushed_and_one_server_stays_away(first: str, idle: bool) -> None:
+    """An orderly end of all of it, or a power cut while idle: each leg alone shows by its clear bits that it lacks nothing."""
+    stage = converged(text(policy=POLICY))
+    stage.world.event_activation = False
+    had = held(stage, first)
+    if not idle:
+        stage.world.unmount("/mnt/test")
+        stage.world.deactivate("testlv")
+    stage.world.crash(idle)
+    for disk in OTHER:
+        stage.world.restart(DISKS[disk], lose=0)
+    stage.world.refuse(DISKS[OTHER[first]])
+    stage.world.boot()
+
+    alone = stage.apply()
+
+    assert alone.exit == 3, str(alone)
+    assert stage.world.mounts
+    assert running(stage) == (stage.desired.disks[first].pv_uuid,)
+    stage.world.restore(DISKS[OTHER[first]])
+    stage.world.advance(PAUSE)
+    assert stage.settle().exit == 0
+    assert had <= held(stage, first) & held(stage, OTHER[first])
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_an_earlier_note_says_nothing_of_a_server(used: bool) -> None:
+    """Other software serves the LUN by now, and raises no unit attention; the note is of a login, or of a reconnection in use."""
     stage = made(attentive=True)
     for disk in OTHER:
+        if used:
+            stage.world.refuse(DISKS[disk])
+            stage.world.advance(3.0)
+            stage.world.restore(DISKS[disk])
+            stage.world.advance(PAUSE)
+            assert stage.settle().exit == 0
+            assert any("/attention/" in f and not f.endswith(".unused") for f in stage.world.files)
         stage.lun(disk).attentive = False
     stage.world.crash(idle=True)
     for disk in OTHER:

@@ -353,7 +353,7 @@ class Lvm:
     def _keeps_all(self, active: Active, source: ActiveLeg, by_hand: bool) -> None:
         """Whoever starts a volume from a leg that lacks acknowledged writes loses them without a word."""
         lacking = self.world.acknowledged.get(active.uuid, set()) - source.data.writes
-        if not lacking or active.uuid in self.world.doubted or self.world.is_helpless(active.uuid):
+        if not lacking or self.world.excused(active.uuid):
             return
         if by_hand:
             raise Harm(f"{active.name} is started from a leg that lacks {len(lacking)} acknowledged writes")

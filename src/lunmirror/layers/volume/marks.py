@@ -15,7 +15,7 @@ from lunmirror.layers.group.facts import VolumeGroup
 from lunmirror.layers.node.facts import spelt
 from lunmirror.layers.session.facts import Session
 from lunmirror.layers.udev.facts import UNUSED, attention
-from lunmirror.layers.volume.standing import HEARD, SAME, Standing, verdict
+from lunmirror.layers.volume.standing import SAME, Standing, verdict
 
 DEADLINE = 10.0  # seconds
 READ = (paths.SG_PERSIST, "--in", "--readonly", "--no-inquiry", "--read-keys")
@@ -55,7 +55,8 @@ def standings(
         if verdict(before, standing) != SAME:
             standing = _asked(standing, reader)
             if not active:
-                standing = standing._replace(attention=_attention(disk, standing.links, desired, reader, seen))
+                used, heard = _noted(disk, standing.links, desired, reader, seen)
+                standing = standing._replace(attention=used, heard=heard)
         found[member.uuid] = standing
     return found
 
@@ -77,17 +78,23 @@ def _standing(disk: Disk, boot: str, desired: Desired, reader: Reader, seen: Wor
     return Standing(links, device.node, device.diskseq)
 
 
-def _attention(disk: Disk, links: tuple[str, ...], desired: Desired, reader: Reader, seen: World) -> str:
-    """What the udev rule left of this disk (layers/udev/facts.py), as Standing has it. A login counts only if it is that of a
-    connection that lives: a note of another one may be of another server, or of other software on it."""
+def _noted(
+    disk: Disk, links: tuple[str, ...], desired: Desired, reader: Reader, seen: World
+) -> tuple[tuple[str, ...], bool]:
+    """What the udev rule left of this disk (layers/udev/facts.py): Standing's `attention` and `heard`. A note of a connection
+    that does not live proves nothing of today's server: it may be of another one, or of other software on it."""
     names = [name for path in desired.paths_to(disk) for name in attention(spelt(path, seen), path, disk)]
-    for name in names:
-        words = text(reader, f"{paths.ATTENTION_DIR}/{name}").split()
-        if len(words) >= 2:
-            return f"{words[0]} {words[1]}"
-    live = {(boot, port) for boot, _, port in (link.split("/") for link in links)}
-    logins = (text(reader, f"{paths.ATTENTION_DIR}/{name}{UNUSED}").split() for name in names)
-    return HEARD if any(tuple(words[:2]) in live for words in logins) else ""
+    used, unused = (
+        tuple(filter(None, (_note(reader, f"{paths.ATTENTION_DIR}/{name}{end}") for name in names)))
+        for end in ("", UNUSED)
+    )
+    live = {f"{boot} {port}" for boot, _, port in (link.split("/") for link in links)}
+    return used, not live.isdisjoint(used + unused)
+
+
+def _note(reader: Reader, path: str) -> str:
+    words = text(reader, path).split()
+    return " ".join(words[:2]) if len(words) >= 2 else ""
 
 
 def _asked(standing: Standing, reader: Reader) -> Standing:

@@ -9,12 +9,14 @@
 | the same; of every leg                          | in service      | reported, compared in full; where they differ an         |
 |                                                 |                 | administrator decides; of every leg that had not     |
 |                                                 |                 | failed before: he decides at once                    |
-| the same; of every leg                          | ended uncleanly | those that udev saw reconnect before that are copied  |
-|                                                 |                 | from the others, or all made equal; where udev never  |
-|                                                 |                 | noted anything of one of the servers: as in service   |
+| the same; of every leg                          | ended uncleanly | those that had failed, or that udev saw reconnect     |
+|                                                 |                 | before that, are copied from the others; if none, all |
+|                                                 |                 | are made equal; where udev did not note the coming of |
+|                                                 |                 | one of the connections: as in service                 |
 | the same                                        | ended cleanly   | noted: all was flushed when it ended; unless udev    |
-|                                                 |                 | saw it reconnected before that: as in service. If |
-|                                                 |                 | udev never noted anything of that server: compared   |
+|                                                 |                 | saw it reconnected before that: as in service. If     |
+|                                                 |                 | udev did not note the coming of its connection:       |
+|                                                 |                 | compared                                              |
 | the same; of all that are believed, while others | any             | those are believed again: as of every leg             |
 | are distrusted for the same reason, and not    |                 |                                                      |
 | copied again yet                                |                 |                                                      |
@@ -178,11 +180,16 @@ def _lost(
 ) -> tuple[tuple[str, ...], bool]:
     """Of the legs whose server was restarted and that are not distrusted yet (`fresh`), those that may have lost what another
     has; and whether silence means nothing of one of them: udev noted nothing of its server (LIO raises no unit attention)."""
-    unheard = any(not facts.servers[pv].attention for pv in fresh)
+    unheard = any(not facts.servers[pv].heard for pv in fresh)
     if not clean and (unheard or set(entry.running) - set(fresh) - behind):
         return fresh, unheard
-    # One that udev saw reconnect lost something while the volume ran; the others at its end, of what nobody had flushed.
-    seen = tuple(pv for pv in fresh if reconnected(entry.servers.get(pv), entry.boot, facts.servers[pv]))
+    # One that udev saw reconnect lost something while the volume ran; so may one that had failed, which no bit of the others
+    # knows of once they are cleared, and udev hears nothing of a disk that gets no command. The others at its end, of what
+    # nobody had flushed.
+    failed = behind | (set(fresh) - set(entry.running))
+    seen = tuple(
+        pv for pv in fresh if pv in failed or reconnected(entry.servers.get(pv), entry.boot, facts.servers[pv])
+    )
     return seen, unheard
 
 

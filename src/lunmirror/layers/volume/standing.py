@@ -26,8 +26,9 @@ class Standing(NamedTuple):
     marks: Absent while nobody had to ask (a connection is the same); Present(keys on the LUN, without 0x, in small
            letters); Unknown if they could not be read this time.
     node:  the SCSI disk to ask; seq: its diskseq. can: keys can be registered there, as far as is known.
-    attention: what udev noted last of its being reconnected in use, "BOOT PORT"; HEARD if that never happened and udev
-           noted the login of a connection that lives: it would have noted that, too; '' for nothing. Only asked of a volume that is not active.
+    attention: what udev noted of its being reconnected in use, each "BOOT PORT", the last one of each path. Only asked of
+               a volume that is not active, like the next.
+    heard: udev noted the coming of a connection that lives, so it hears this server's, and silence means that there was none.
     """
 
     links: tuple[str, ...]
@@ -35,7 +36,8 @@ class Standing(NamedTuple):
     seq: str = ""
     marks: Seen[tuple[str, ...]] = ABSENT
     can: bool = True
-    attention: str = ""
+    attention: tuple[str, ...] = ()
+    heard: bool = False
 
     @property
     def foreign(self) -> bool:
@@ -43,7 +45,6 @@ class Standing(NamedTuple):
         return isinstance(self.marks, Present) and any(not key.startswith(PREFIX) for key in self.marks.facts)
 
 
-HEARD = "login"
 NONE, LATER = "-", "?"  # no mark can be left there; one is to be left yet
 # What follows a mark that was left, and not seen since over the same connection: the server may have been restarted between the
 # look at the connection and the mark, which is then one of its new run.
@@ -85,10 +86,10 @@ def verdict(before: str | None, now: Standing) -> str:
 def reconnected(before: str | None, boot: str, now: Standing) -> bool:
     """Whether udev noted, in the boot `boot`, a connection that the journal knows nothing of: the server may have been
     restarted after the last pass looked, and before the volume ended."""
-    there, _, port = now.attention.partition(" ")
-    if not boot or there != boot or before is None:
+    if not boot or before is None:
         return False
-    return not any(link.startswith(f"{boot}/") and link.endswith(f"/{port}") for link in noted(before).links)
+    known = {f"{link.split('/')[0]} {link.rpartition('/')[2]}" for link in noted(before).links}
+    return any(one.startswith(f"{boot} ") and one not in known for one in now.attention)
 
 
 def mark(pv: str, links: tuple[str, ...]) -> str:

@@ -120,13 +120,13 @@ def _without_given_up(ctx: VolumeContext, facts: LogicalVolume) -> LogicalVolume
 
 
 def _is_flushed(facts: LogicalVolume) -> bool:
-    """Whether it is certain that all was flushed when it ended: a raid1 that stops cleanly flushes its legs, and its bitmap
-    last. A crash after some idle seconds leaves no bit set either, and each was cleared by a write that flushed the leg first
-    (docs/facts/restarts.md#a-crash-while-idle). One that ran without a leg keeps bits for that, so of it nothing is known."""
+    """Whether it is certain that the legs in view had all flushed when it ended: a raid1 that stops cleanly flushes its legs, and
+    its bitmap last. A crash after some idle seconds leaves no bit set either, and each was cleared by a write that flushed the
+    leg first (docs/facts/restarts.md#a-crash-while-idle). One that ran without a leg keeps bits for that: of it nothing is known."""
     if not isinstance(facts.superblocks, Present):
         return False
-    read = facts.superblocks.facts
-    return len(read.legs) == len(facts.legs) and not any(leg.dirty or leg.failed for leg in read.legs.values())
+    legs = facts.superblocks.facts.legs
+    return legs.keys() >= facts.servers.keys() and not any(leg.dirty or leg.failed for leg in legs.values())
 
 
 def _none_left(ctx: VolumeContext, facts: LogicalVolume) -> Plan:

@@ -70,11 +70,12 @@ def test_what_is_noted_is_read_back():
 @pytest.mark.parametrize(
     ("attention", "boot", "word"),
     [
-        ("boot 40001", "boot", True),
-        ("boot 40000", "boot", False),
-        ("other 40001", "boot", False),
-        ("", "boot", False),
-        ("boot 1", "", False),
+        (("boot 40001",), "boot", True),
+        (("boot 40000",), "boot", False),
+        (("boot 40000", "boot 40001"), "boot", True),  # two portals: whichever of them
+        (("other 40001",), "boot", False),
+        ((), "boot", False),
+        (("boot 1",), "", False),
     ],
 )
 def test_what_udev_noted(attention, boot, word):
