@@ -226,3 +226,26 @@ def test_pvmove_under_way_is_left_alone(converged) -> None:
     lab.slow_copy(False)
     lab.run("pvmove --abort", timeout=120)
     lab.settle()
+
+
+def written_in(lab: Lab) -> float:
+    """Seconds that one direct write to the mirror takes."""
+    begun = (
+        "import os,mmap,time; f=os.open('/mnt/test/one',os.O_RDWR|os.O_DIRECT); m=mmap.mmap(-1,4096); b=time.time()"
+    )
+    return float(lab.run(["python3", "-c", f"{begun}; os.pwrite(f,m,0); print(time.time()-b)"], timeout=60).stdout)
+
+
+@pytest.mark.unproven
+@pytest.mark.parametrize("after", ["", "lvconvert -y --regionsize 4m vg0/testlv", "lvchange --refresh vg0/testlv"])
+def test_write_behind_lets_no_leg_lag(converged, after: str) -> None:
+    """LVM notes it, and md goes by the bitmap's own superblock: a write is acknowledged when every leg has it."""
+    lab = converged("core", LAYOUTS["core"])
+    lab.run("dd if=/dev/zero of=/mnt/test/one bs=4k count=1 oflag=direct")
+    lab.run(f"lvchange --writemostly {disk_of(lab, 'filer1')}:y --writebehind 256 vg0/testlv; {after}", timeout=120)
+    assert lab.run("lvs --noheadings -o raid_write_behind vg0/testlv").stdout.split() == ["256"]
+    assert "max_write_behind 0" in lab.run("dmsetup table vg0-testlv").stdout
+    lab.run("filer netem filer1 delay 600ms")
+    assert min(written_in(lab) for _ in range(3)) >= 0.6
+    lab.run("filer netem filer1 off")
+    assert min(written_in(lab) for _ in range(3)) < 0.6
