@@ -56,7 +56,6 @@ def test_a_comparison_that_was_interrupted_is_begun_again(converged, end) -> Non
     assert journal(lab)["scrub"] == ""
 
 
-@pytest.mark.unproven
 def test_a_leg_that_fails_before_it_is_compared_stays_out(converged) -> None:
     """Each may have what the other lacks, and a refresh copies whole regions."""
     lab = converged("scrubs-30s", MIDDLE)
