@@ -128,7 +128,6 @@ def test_a_label_that_two_carry_is_no_proof(converged, priority: int) -> None:
     assert lab.apply(expect=0).titles() == []
 
 
-@pytest.mark.unproven
 def test_release_ends_nobody_for_a_root_file_system_with_netdev(converged) -> None:
     lab: Lab = converged("core", LAYOUTS["core"])
     # As libmount notes it where the root is mounted with that option, not mounted again.
