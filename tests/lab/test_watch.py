@@ -84,10 +84,10 @@ def shown(lab: Lab, begin: float, end: float) -> str:
     return dashboard.draw(board, answers, begin, end)
 
 
-def samples(lab: Lab, series: str) -> list[tuple[float, str]]:
-    """(when, value) of the only such series, as Prometheus has them, of the last half hour."""
+def samples(lab: Lab, series: str, since: float) -> list[tuple[float, str]]:
+    """(when, value) of the only such series, as Prometheus has them; of the last half hour."""
     (found,) = ask(lab, f"{series}[30m]")
-    return [(float(at), value) for at, value in found["values"]]
+    return [(float(at), value) for at, value in found["values"] if float(at) > since]
 
 
 def await_alert(lab: Lab, firing: bool, tries: int = 24) -> None:
@@ -194,8 +194,8 @@ def test_an_outage_from_the_watchers_side(converged, request: pytest.FixtureRequ
     picture = shown(lab, cut - 30, again + 2 * EACH)
     if evidence := request.config.getoption("--evidence"):
         evidence.with_name("dashboard.svg").write_text(picture)
-    scraped = next(at for at, value in samples(lab, "lunmirror_volume_redundant") if value == "0")
-    firing = [at for at, _ in samples(lab, FIRING)]
+    scraped = next(at for at, value in samples(lab, "lunmirror_volume_redundant", cut) if value == "0")
+    firing = [at for at, _ in samples(lab, FIRING, cut)]
     lab.figure(
         f"seconds after the cut: the kernel gives the leg up {kernel - cut:.0f}, metric {metric - cut:.0f}, scraped"
         f" {scraped - cut:.0f}, program told {degraded - cut:.0f}, mail in the mailbox {letter - cut:.0f}, alert"
