@@ -47,7 +47,9 @@ def found(panel: dict[str, Any], answers: dict[str, list[dict[str, Any]]]) -> Se
 def panel_of(panel: dict[str, Any], series: Series, begin: float, end: float) -> str:
     grid = panel["gridPos"]
     width, height = grid["w"] * UNIT - GAP, grid["h"] * ROW - GAP
-    drawing = DRAWINGS[panel["type"]](panel, series, (width, height), lambda at: (at - begin) / (end - begin))
+    drawing = DRAWINGS[panel["type"]](
+        panel, series, (width, height), lambda at: min((at - begin) / (end - begin), 1.0)
+    )
     nothing = f'<text class="quiet" x="12" y="{TOP + 16}">No data</text>'
     return (
         f'<g transform="translate({grid["x"] * UNIT + GAP} {grid["y"] * ROW + GAP})"><rect class="panel" rx="4" width="{width}"'
