@@ -11,8 +11,6 @@ from kit import CONFIG, DISKS, MOUNT, SERVERS, Lab
 from managed import REFUSED, ROOT, SETUP, by_hand_only, converge, drift, examples, healed, precious, send, untouched
 from test_chap import DIRECTORY, OURS, guard, nowhere
 
-pytestmark = pytest.mark.unproven
-
 SECRET = OURS["filer1"]
 SITE = "/root/site"
 INVENTORY = "[storage_clients]\nlab ansible_connection=local ansible_python_interpreter=/usr/bin/python3\n"
@@ -133,6 +131,7 @@ def kept(lab: Lab) -> None:
     lab.machine.converged.add("ansible")
 
 
+@pytest.mark.unproven
 def test_blank_to_mounted_and_then_unchanged(blank: Lab) -> None:
     lab = blank
     with untouched(lab, *OWN):
@@ -186,6 +185,7 @@ def test_a_refusal_is_the_message_of_the_task(managed: Lab) -> None:
     assert lab.mounted()
 
 
+@pytest.mark.unproven
 def test_a_pass_beside_a_playbook_of_plain_modules(managed: Lab) -> None:
     """On a machine where both find nothing to do: processor time, and processes that were started."""
     lab = managed

@@ -1,6 +1,5 @@
 """Where there is neither a configuration management nor systemd's timer: contrib's shell script, and its cron lines."""
 
-import pytest
 from kit import CONFIG, MOUNT, Lab
 from managed import REFUSED, ROOT, SETUP, drift, healed, precious, untouched
 from test_boot import install_units
@@ -44,7 +43,6 @@ def test_a_shell_script_from_blank_to_a_refusal(lab: Lab) -> None:
     assert lab.backing("filer3", 2) == data
 
 
-@pytest.mark.unproven
 def test_cron_alone_mounts_and_repairs(lab: Lab) -> None:
     """Of systemd no more than the cron daemon; what is new comes by mail, once."""
     install_units(lab)

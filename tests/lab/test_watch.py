@@ -13,8 +13,6 @@ from managed import ROOT, examples
 from test_boot import install_units
 from test_outages import back
 
-pytestmark = pytest.mark.unproven
-
 PROM = "/var/lib/prometheus/node-exporter/lunmirror.prom"  # where Debian's node exporter looks, and docs/watch.md says so
 SETUP = config(
     policy='stall_budget = "6s"\nboot_wait = "5s"',
@@ -208,6 +206,7 @@ def test_an_outage_from_the_watchers_side(converged, request: pytest.FixtureRequ
     assert firing[-1] <= again + 2 * EACH + LATE
 
 
+@pytest.mark.unproven
 def test_the_rules_pass_their_test(converged) -> None:
     """Minutes of the emulated machine: tests/install runs it natively, with each release's promtool."""
     lab = converged("watchers", SETUP, watchers)
@@ -222,6 +221,7 @@ def seen(lab: Lab, value: str) -> float:
     return next(float(at) for at, *_, now in reversed(lines) if now == value)
 
 
+@pytest.mark.unproven
 def test_a_hook_that_hangs_or_fails_changes_no_pass(converged) -> None:
     lab = converged("watched", SETUP, first)
     install_units(lab)
@@ -252,6 +252,7 @@ def test_a_hook_that_hangs_or_fails_changes_no_pass(converged) -> None:
     assert [one["event"] for _, one in told(lab)] == ["degraded"]
 
 
+@pytest.mark.unproven
 def test_a_configuration_that_is_not_valid_is_told(converged) -> None:
     lab = converged("watched", SETUP, first)
     lab.apply(expect=0)
