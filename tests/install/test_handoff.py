@@ -3,6 +3,8 @@ is asked, and answers as told. What a pass does is proven elsewhere; here it is 
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -141,6 +143,43 @@ def test_ansible_puts_nothing_invalid_in_place(ansible) -> None:
     assert "group vg0 is another host's (why: by its mark) (next: declare take_from)" in said
     site.answer("apply", 3)
     assert play("version = 1")[0] == 0
+
+
+VENV = {
+    "lunmirror_venv": "/opt/lunmirror",
+    "lunmirror_pip_arguments": "--no-index --find-links /wheels",
+}
+INSTALL = "- {hosts: localhost, connection: local, gather_facts: false, tasks: [{include_role: "
+INSTALL += "{name: lunmirror.storage.lunmirror, tasks_from: install}}]}\n"
+
+
+def test_ansible_installs_into_a_venv(system: Callable[..., Chroot], wheels: Path, tmp_path: Path) -> None:
+    fresh = system("ansible-core", "python3-apt", "python3-setuptools", "python3-venv")
+    fresh.put(CONTRIB / "ansible" / "ansible_collections", "/collections/ansible_collections")
+    fresh.put(wheels, "/wheels")
+    words = ["wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(CONTRIB.parent)]
+    subprocess.run([sys.executable, "-m", "pip", *words], check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    fresh.put(wheel, f"/{wheel.name}")
+    fresh.run("sh", "-c", "cat > /play.yml", stdin=INSTALL)
+    given = json.dumps(VENV | {"lunmirror_package": f"/{wheel.name}"})
+
+    def play(*options: str) -> tuple[int, str]:
+        """(tasks that changed something, output)."""
+        env = {"ANSIBLE_COLLECTIONS_PATHS": "/collections", "ANSIBLE_COLLECTIONS_PATH": "/collections"}
+        done = fresh.run("ansible-playbook", "-i", "localhost,", "-e", given, *options, "/play.yml", env=env)
+        return int(re.search(r"changed=(\d+)", done.stdout)[1]), done.stdout
+
+    changed, said = play("--check")
+    assert changed, said
+    assert fresh.run("test", "-e", "/opt/lunmirror", check=False).returncode == 1
+    changed, said = play()
+    assert changed == 3, said
+    assert fresh.run("lunmirror", "--version").stdout.startswith("lunmirror ")
+    unit = fresh.run("cat", "/usr/local/lib/systemd/system/lunmirror.service").stdout
+    assert "\nExecStart=/usr/local/bin/lunmirror apply --unit\n" in unit
+    changed, said = play()
+    assert changed == 0, said
 
 
 @pytest.fixture
