@@ -236,7 +236,6 @@ def written_in(lab: Lab) -> float:
     return float(lab.run(["python3", "-c", f"{begun}; os.pwrite(f,m,0); print(time.time()-b)"], timeout=60).stdout)
 
 
-@pytest.mark.unproven
 @pytest.mark.parametrize("after", ["", "lvconvert -y --regionsize 4m vg0/testlv", "lvchange --refresh vg0/testlv"])
 def test_write_behind_lets_no_leg_lag(converged, after: str) -> None:
     """LVM notes it, and md goes by the bitmap's own superblock: a write is acknowledged when every leg has it."""
