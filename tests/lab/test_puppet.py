@@ -34,7 +34,7 @@ OWN = (*PLACES, "/root/modules", "/root/probe", "/root/site.pp", "/root/.facter"
 def apply(lab: Lab, *options: str, text: str = SETUP, timer: bool = True) -> tuple[int, str]:
     """(0 unchanged, 2 changed, 4 failed, 6 both; what was printed)."""
     lab.put(f"{MODULES}/profile/files/lunmirror.toml", text)
-    data = {"filer1": SECRET, "lunmirror::install": False, "lunmirror::timer": timer}
+    data = {"lunmirror::install": False, "lunmirror::timer": timer}
     lab.put(f"{DATA}/all.yaml", json.dumps(data), 0o600)
     words = ["puppet", "apply", "--modulepath", MODULES, "--hiera_config", "/root/hiera.yaml", "--detailed-exitcodes"]
     done = lab.run([*words, "--color=false", *options, "/root/site.pp"], check=False, timeout=600)
@@ -49,7 +49,8 @@ def test_puppet_from_blank_to_a_refusal(lab: Lab) -> None:
     lab.run(f"rm -r {DIRECTORY}")
     send(lab, ROOT / "contrib/puppet", MODULES)
     lab.put("/root/hiera.yaml", HIERA)
-    lab.put("/root/site.pp", examples("handoff.md", "Puppet", "puppet")[0])
+    lab.put(f"{DATA}/filer1", f"{SECRET}\n", 0o600)
+    lab.put("/root/site.pp", examples("handoff.md", "Puppet", "puppet")[0].replace("/etc/puppet/secrets", DATA))
 
     rc, said = apply(lab, "--debug")
     assert rc == 2, said

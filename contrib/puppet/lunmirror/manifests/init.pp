@@ -23,7 +23,7 @@ class lunmirror (
       group     => 'root',
       mode      => '0600',
       show_diff => false,
-      content   => Sensitive("${plain}\n"),
+      content   => Sensitive("${plain.chomp}\n"),
       before    => File['/etc/lunmirror/lunmirror.toml'],
     }
   }
