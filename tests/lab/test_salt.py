@@ -24,7 +24,17 @@ for r in m.requires('salt'): 'timelib' in r or 'extra ==' in r or print(r)" > /n
 $fetch -r /needed; tar -C / -czf /salt.tgz opt/salt
 """
 FILES = "/srv/salt"
-OWN = ("/opt/salt", "/var/cache/salt", "/var/log/salt", "/etc/salt", "/run/salt", "/var/run/salt", "/root/.salt")
+# Salt's own, its semaphores in /dev/shm among it.
+OWN = (
+    "/dev/shm",
+    "/opt/salt",
+    "/var/cache/salt",
+    "/var/log/salt",
+    "/etc/salt",
+    "/run/salt",
+    "/var/run/salt",
+    "/root/.salt",
+)
 
 
 def salt(release: str) -> Path:
