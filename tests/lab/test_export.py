@@ -3,7 +3,6 @@
 import json
 import re
 
-import pytest
 from kit import DISKS, MOUNT, SERVERS, Lab, config, volume
 
 CONTROL = {"filer1": 1, "filer2": 2}  # tgtd's control numbers (contrib/lab/guest/filer.py)
@@ -21,7 +20,6 @@ def exported(lab: Lab) -> str:
     return config(volume=volume("48MiB"), more="\n".join(parts))
 
 
-@pytest.mark.unproven
 def test_tgt_takes_the_file_and_a_mirror_is_mounted_on_it(lab: Lab):
     """The lab's own targets are deleted first, so that nothing but our file exports anything."""
     lab.configure(exported(lab))
@@ -46,7 +44,6 @@ def test_tgt_takes_the_file_and_a_mirror_is_mounted_on_it(lab: Lab):
     assert "report the same" not in "\n".join(f["what"] for f in lab.plan(expect=0).findings("note"))
 
 
-@pytest.mark.unproven
 def test_nobody_else_may_log_in(lab: Lab):
     text = re.sub(r'clients = \["[^"]+"\]', 'clients = ["iqn.2001-01.org.example:somebody"]', exported(lab))
     lab.configure(text)
@@ -61,7 +58,6 @@ def test_nobody_else_may_log_in(lab: Lab):
     assert lab.run(f"iscsiadm -m node -T {target} -p {address} --login", check=False, timeout=60).rc != 0
 
 
-@pytest.mark.unproven
 def test_lio_restores_the_file_and_saves_the_same(lab: Lab):
     """Only what was printed is compared: rtslib adds every other attribute."""
     lab.configure(exported(lab).replace("192.168.1.115", "127.0.0.1:3261"))

@@ -18,7 +18,6 @@ def bound(lab: Lab) -> int:
     return lab.run("ss -Htn state established '( dport = :3260 )'").stdout.count(f"%{NAME}:")
 
 
-@pytest.mark.unproven
 def test_from_nothing_to_bound_sessions(lab: Lab) -> None:
     lab.configure(TOML.replace(NAME, "bond0.100"))
     wrong = lab.apply(expect=1)
@@ -66,7 +65,6 @@ def test_an_interface_declared_later(converged) -> None:
     assert len(set(lab.on_each_leg().values())) == 1
 
 
-@pytest.mark.unproven
 def test_encryption_that_is_required(converged) -> None:
     """A tunnel without peers, and a card by its name: the image has no `wg`, so nothing goes through here."""
     lab: Lab = converged("core", LAYOUTS["core"])

@@ -46,4 +46,4 @@ def test_reads_come_from_the_near_leg_and_after_an_outage_too(converged) -> None
     assert health(lab) == {"0": "", "1": "writemostly"}
     sectors = read_from(lab)
     assert sectors["right"] < 3000, sectors
-    assert len(set(lab.on_each_leg().values())) == 1
+    assert len(set(lab.on_each_leg("meanwhile").values())) == 1
