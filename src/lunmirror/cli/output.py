@@ -27,7 +27,10 @@ def style(stream: object, exact: bool = False) -> Style:
 
 
 def ascii_only(stream: object) -> bool:
-    """Whether this stream is a terminal whose locale has no UTF-8 (locale(7): the first of these that is set)."""
+    """Whether this stream is a terminal whose locale has no UTF-8 (locale(7): the first of these that is set); or LC_ALL
+    says outright that whoever reads it takes no more: Puppet's exec fails on other output where its locale is C (lab)."""
+    if os.environ.get("LC_ALL") in {"C", "POSIX"}:
+        return True
     isatty = getattr(stream, "isatty", None)
     named = next((value for name in ("LC_ALL", "LC_CTYPE", "LANG") if (value := os.environ.get(name))), "C")
     utf8 = named.upper().replace("-", "").partition(".")[2].startswith("UTF8")

@@ -36,12 +36,14 @@ class lunmirror (
     validate_cmd => "${program} check %",
   }
   # 0: nothing to do; 3: in service, redundancy not full. `plan` changes nothing, so that --noop is a true one.
+  # In ASCII: run in the locale C, Puppet fails on other output.
   exec { 'lunmirror pass':
-    command => "${program} apply --lock-wait 120s",
-    unless  => "${program} plan --log-level critical",
-    returns => [0, 3],
-    timeout => 900,
-    require => File['/etc/lunmirror/lunmirror.toml'],
+    command     => "${program} apply --lock-wait 120s",
+    unless      => "${program} plan --log-level critical",
+    environment => ['LC_ALL=C'],
+    returns     => [0, 3],
+    timeout     => 900,
+    require     => File['/etc/lunmirror/lunmirror.toml'],
   }
   if $timer {
     service { 'lunmirror.timer': ensure => running, enable => true, require => Exec['lunmirror pass'] }
