@@ -84,6 +84,7 @@ def healed(lab: Lab) -> None:
 @contextmanager
 def untouched(lab: Lab, *own: str) -> Iterator[None]:
     """Nothing of the machine is another one afterwards, but what begins with `own`: the tool's notes for itself."""
+    lab.run("sleep 8; udevadm settle", timeout=120)  # udev notes a server's return, late on a busy host
     before, print_before = world.take(lab), lab.footprint()
     with lab.stopwatch() as changed:
         yield
