@@ -43,7 +43,7 @@ class Entry(NamedTuple):
               "repairing", "checking". After servers were restarted of which none can be the source they are compared: "compare", "comparing".
     going:    the activation and the version of LVM's metadata in which that was last seen going on, every leg in service; "" for
               none. The kernel ends it when a leg fails and at every suspend, begins it no more, and does not say so.
-    boot:     the boot (its id) in which it was last seen or started, of a raid1; "" if that was not noted.
+    boot:     the boot (its id) in which it was last seen or started; "" if that was not noted.
     copying:  PV UUIDs that were seen being brought up to date from those in `running`, of a raid1.
     instance: the activation (the kernel's diskseq of the device) in which that was seen, in `boot`; "" for none.
     layout:   LVM's word for a layout whose legs are not known, in which it was seen since: what is noted above may be old

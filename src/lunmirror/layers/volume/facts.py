@@ -71,7 +71,7 @@ class LogicalVolume(NamedTuple):
     past: Seen[Entry] = ABSENT  # what the journal knows: Present(Entry), Absent or Unknown
     past_raw: bytes | None = None  # the journal file's bytes
     today: str = ""  # the wall clock when it was looked at
-    boot: str = ""  # of a raid1: the id of this boot; "" if it cannot be read
+    boot: str = ""  # the id of this boot; "" if it cannot be read
     instance: str = ""  # of an active raid1: the kernel's diskseq, another one after every activation
     words: dict[str, Superblock] = {}  # noqa: RUF012  PV UUID -> the superblock of a leg in service, where it was read
     half_made: tuple[str, ...] = ()  # metadata volumes of a raid1 that are not hidden in it yet

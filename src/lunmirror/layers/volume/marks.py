@@ -42,16 +42,17 @@ def standings(
     reader: Reader,
     seen: World,
 ) -> dict[str, Standing]:
-    """PV UUID -> its server, for each of these that is in view on a declared disk with a volatile write cache."""
+    """PV UUID -> its server, for each of these that is in view on a declared disk with a volatile write cache, or that had one
+    when the journal noted it."""
     found = {}
     for member in group.members:
         disk = desired.disks.get(member.disk)
         if member.uuid not in pvs or not member.device or member.misplaced_from or disk is None:
             continue
-        standing = _standing(disk, boot, desired, reader, seen)
+        before = entry.servers.get(member.uuid) if entry else None
+        standing = _standing(disk, boot, before is not None, desired, reader, seen)
         if standing is None:
             continue
-        before = entry.servers.get(member.uuid) if entry else None
         if verdict(before, standing) != SAME:
             standing = _asked(standing, reader)
             if not active:
@@ -61,11 +62,12 @@ def standings(
     return found
 
 
-def _standing(disk: Disk, boot: str, desired: Desired, reader: Reader, seen: World) -> Standing | None:
-    """None if the disk has no volatile cache, or is not in view. Its connection is looked at each time: it may be another since
-    the sessions were, in this very pass."""
+def _standing(disk: Disk, boot: str, noted: bool, desired: Desired, reader: Reader, seen: World) -> Standing | None:
+    """None if the disk has no volatile cache, and had none when it was `noted`, or is not in view. Its connection is looked at
+    each time: it may be another since the sessions were, in this very pass."""
     caches, lun = seen.get("scsi", {}).get(disk.name), seen.get("disk", {}).get(disk.name)
-    if not isinstance(caches, Present) or not any(one.volatile for one in caches.facts):
+    volatile = any(one.volatile for one in caches.facts) if isinstance(caches, Present) else noted
+    if not (noted or volatile):
         return None
     states = [seen.get("session", {}).get(path.name) for path in desired.paths_to(disk)]
     live = [s.facts for s in states if isinstance(s, Present) and isinstance(s.facts, Session) and s.facts.live]
@@ -75,7 +77,7 @@ def _standing(disk: Disk, boot: str, desired: Desired, reader: Reader, seen: Wor
     ports = ((s.sid, number(reader, f"{connection(s.sid)}/local_port")) for s in live if s.port and boot)
     links = tuple(sorted(f"{boot}/{sid}/{port}" for sid, port in ports if port))
     device = lun.facts.paths[0]
-    return Standing(links, device.node, device.diskseq)
+    return Standing(links, device.node, device.diskseq, volatile=volatile)
 
 
 def _noted(

@@ -132,7 +132,7 @@ def _volume(
             past=past,
             past_raw=journal_file.facts if isinstance(journal_file, Present) else None,
             today=reader.date(),
-            boot=boot if kind == "raid1" else "",
+            boot=boot,
             instance=instance,
             words=words,
             half_made=half_made,

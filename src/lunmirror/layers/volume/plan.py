@@ -31,6 +31,7 @@ from lunmirror.layers.volume import (
     repair,
     replace,
     restarts,
+    stopped,
     trust,
     undeclared,
 )
@@ -139,7 +140,9 @@ def _exchanged(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
 
 def _noted(ctx: VolumeContext, facts: LogicalVolume) -> tuple[Step, ...]:
     """What the journal must know: noted in every pass that can see it, whatever else is refused."""
-    return repair.note(ctx, facts) if facts.active and not isinstance(facts.past, Unknown) else ()
+    if isinstance(facts.past, Unknown):
+        return ()
+    return repair.note(ctx, facts) if facts.active else stopped.note(ctx, facts)
 
 
 def _noted_here(ctx: VolumeContext) -> tuple[Step, ...]:
@@ -170,7 +173,8 @@ def _tend(ctx: VolumeContext, facts: LogicalVolume, admissions: tuple[Step, ...]
     if answer := leftover.tidy(ctx, facts):
         return answer._replace(steps=(*(_noted(ctx, facts) if ctx.past(facts) else ()), *answer.steps))
     if not facts.active:
-        begun = layout.unstartable(ctx, facts) or start(ctx, facts)
+        barred = layout.unstartable(ctx, facts)
+        begun = Plan(stopped.note(ctx, facts), barred.findings) if barred else start(ctx, facts)
         return Plan((*admissions, *begun.steps), begun.findings)
     if answer := misled.answer(ctx, facts):
         return Plan((*admissions, *answer.steps), answer.findings)

@@ -20,6 +20,8 @@
 | the same; of all that are believed, while others | any             | those are believed again: as of every leg             |
 | are distrusted for the same reason, and not    |                 |                                                      |
 | copied again yet                                |                 |                                                      |
+| the same; of every leg of a mirror              | at rest         | an administrator decides, if udev saw each reconnect; |
+|                                                 |                 | else reported: a start copies the first leg over all |
 | none noted (the journal was lost), no mark; of  | any             | as after a restart: nothing proves that there was     |
 | a leg that fell behind, or whose other leg has  |                 | none                                                  |
 | a mark                                          |                 |                                                       |
@@ -86,7 +88,13 @@ def tend(ctx: VolumeContext, facts: LogicalVolume) -> Plan | tuple[tuple[Step, .
     marks, now_on = _renewed(ctx, facts, entry)
     if fresh:
         now_on = _no_worse(now_on, alive)
-        others = tuple(pv for leg in facts.legs if leg.letter != "a" for pv in leg.pvs if pv not in alive)
+        others = tuple(
+            pv
+            for leg in facts.legs
+            if leg.letter != "a"
+            for pv in leg.pvs
+            if pv not in alive and not _is_given_up(now_on, pv)
+        )
         if facts.type != "raid1":
             now_on = now_on._replace(doubted=facts.today)
         else:
@@ -156,9 +164,9 @@ def at_start(ctx: VolumeContext, facts: LogicalVolume, clean: bool) -> Plan | Lo
     # A mark is left only once it is active: nothing that may fail stands before the start.
     now = {pv: str(Noted(facts.servers[pv].links, LATER)) for pv in hit}
     lost, unheard = _lost(facts, entry, fresh, behind, clean)
-    left = tuple(pv for pv in entry.running if pv not in lost and pv not in behind)
+    left = tuple(pv for pv in _legs_of(facts, entry) if pv not in lost and pv not in behind)
     unsure = entry.scrub in journal.UNSURE
-    if lost and left and not unsure and not _is_copied_over(facts, entry, lost):
+    if lost and left and not unsure and not _is_copied_over(ctx, facts, entry, lost):
         return _distrusted(ctx, facts, entry, lost)
     scrub = entry.scrub
     if facts.type == "raid1" and ((lost and not left) or (clean and unheard)):
@@ -167,12 +175,29 @@ def at_start(ctx: VolumeContext, facts: LogicalVolume, clean: bool) -> Plan | Lo
         scrub = "repair"  # what nobody had flushed may be on one leg only, whether a bit says so or not
     if lost and not left and (again := _no_worse(entry, {*facts.servers} - behind - _half_copied(facts))) != entry:
         return Plan(ctx.note_legs(facts, again._replace(servers={**again.servers, **now}, scrub=scrub)))
-    if lost and behind and not left and facts.type == "raid1":
+    entry = entry._replace(servers={**entry.servers, **now})
+    kept = tuple(pv for pv in behind if not _is_given_up(entry, pv))
+    if lost and kept and not left and facts.type == "raid1":
         good = tuple(pv for pv in lost if pv not in behind)
-        return Plan(ctx.note_legs(facts, _split(entry, good, tuple(behind), facts.today))) if good else facts
-    return (
-        facts._replace(past=Present(entry._replace(servers={**entry.servers, **now}, scrub=scrub))) if now else facts
-    )
+        return Plan(ctx.note_legs(facts, _split(entry, good, kept, facts.today))) if good else facts
+    if lost and not left and facts.type == "mirror" and not unheard and set(lost) > set(facts.legs[0].pvs):
+        first = facts.legs[0].pvs  # a start would copy it over what the others alone may have
+        return Plan(
+            ctx.note_legs(facts, _split(entry, first, tuple(pv for pv in lost if pv not in first), facts.today))
+        )
+    if lost and not left and facts.type != "raid1":
+        entry = entry._replace(doubted=facts.today)
+    return facts._replace(past=Present(entry._replace(scrub=scrub))) if now else facts
+
+
+def _legs_of(facts: LogicalVolume, entry: journal.Entry) -> tuple[str, ...]:
+    """The legs noted as good that it still has: of a mirror dmeventd takes one out."""
+    return tuple(pv for pv in entry.running if any(pv in leg.pvs for leg in facts.legs))
+
+
+def _is_given_up(entry: journal.Entry, pv: str) -> bool:
+    """By an administrator's choice: what it holds is nothing to be kept."""
+    return pv in entry.rebuild and entry.why.get(pv, journal.GIVEN_UP) == journal.GIVEN_UP
 
 
 def _lost(
@@ -181,7 +206,7 @@ def _lost(
     """Of the legs whose server was restarted and that are not distrusted yet (`fresh`), those that may have lost what another
     has; and whether silence means nothing of one of them: udev noted nothing of its server (LIO raises no unit attention)."""
     unheard = any(not facts.servers[pv].heard for pv in fresh)
-    if not clean and (unheard or set(entry.running) - set(fresh) - behind):
+    if not clean and (unheard or set(_legs_of(facts, entry)) - set(fresh) - behind):
         return fresh, unheard
     # One that udev saw reconnect lost something while the volume ran; so may one that had failed, which no bit of the others
     # knows of once they are cleared, and udev hears nothing of a disk that gets no command. The others at its end, of what
@@ -241,10 +266,11 @@ def doubted(ctx: VolumeContext, facts: LogicalVolume) -> tuple[Finding, ...]:
     )
 
 
-def _is_copied_over(facts: LogicalVolume, entry: journal.Entry, pvs: tuple[str, ...]) -> bool:
-    """A mirror with a core log copies its first leg over the others at every start, in full."""
+def _is_copied_over(ctx: VolumeContext, facts: LogicalVolume, entry: journal.Entry, pvs: tuple[str, ...]) -> bool:
+    """A mirror with a core log copies its first leg over the others at every start, in full; while that is away it is started
+    without it, from the others."""
     first = facts.legs[0].pvs
-    whole = facts.type == "mirror" and facts.log == "core"
+    whole = facts.type == "mirror" and facts.log == "core" and ctx.in_view(facts.legs[0])
     return whole and set(first) <= set(entry.running) and not set(first) & set(pvs)
 
 
@@ -298,6 +324,9 @@ def _renewed(
         now = facts.servers[pv]
         if not now.links:
             continue
+        if not now.volatile:
+            servers.pop(pv, None)  # what it held before that has been looked into
+            continue
         before = noted(entry.servers[pv]).mark if pv in entry.servers else LATER
         key = mark(pv, now.links)
         if pv in kept:
@@ -305,6 +334,9 @@ def _renewed(
         elif isinstance(now.marks, Present) and key in now.marks.facts:
             servers[pv] = str(Noted(now.links, key))
         elif isinstance(now.marks, Unknown):
+            servers[pv] = str(Noted(now.links, LATER))
+        elif pv in entry.rebuild:
+            # It would be taken for the proof that nothing is lost, if the journal was.
             servers[pv] = str(Noted(now.links, LATER))
         elif now.can and not now.foreign and before != key + UNSEEN:
             servers[pv] = str(Noted(now.links, key + UNSEEN))

@@ -20,7 +20,7 @@ PREFIX = "6c756e6d"  # "lunm": what a mark begins with, as sg_persist writes key
 
 
 class Standing(NamedTuple):
-    """The server behind a physical volume with a volatile write cache, as it is seen now.
+    """The server behind a physical volume with a volatile write cache, or one that had one, as it is seen now.
 
     links: its live connections, each a text that no other connection ever has.
     marks: Absent while nobody had to ask (a connection is the same); Present(keys on the LUN, without 0x, in small
@@ -28,6 +28,8 @@ class Standing(NamedTuple):
     node:  the SCSI disk to ask; seq: its diskseq. can: keys can be registered there, as far as is known.
     attention: what udev noted of its being reconnected in use, each "BOOT PORT", the last one of each path. Only asked of
                a volume that is not active, like the next.
+    volatile: False if its cache is none now: it was when the journal noted it (a controller whose battery failed, a setting that
+           came into force with the restart), and what was in it then may be lost.
     heard: udev noted the coming of a connection that lives, so it hears this server's, and silence means that there was none.
     """
 
@@ -38,6 +40,7 @@ class Standing(NamedTuple):
     can: bool = True
     attention: tuple[str, ...] = ()
     heard: bool = False
+    volatile: bool = True
 
     @property
     def foreign(self) -> bool:

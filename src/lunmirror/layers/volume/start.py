@@ -20,36 +20,18 @@ from lunmirror.engine import journal
 from lunmirror.engine.model import Drift, Plan, Present, Risk, Run, Step, Unknown
 from lunmirror.engine.plain import exactly, named
 from lunmirror.layers.session.facts import NoSession, Session
-from lunmirror.layers.volume import choose, repair, restarts, trust
+from lunmirror.layers.volume import choose, repair, restarts, stopped, trust
 from lunmirror.layers.volume.context import VolumeContext
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
-from lunmirror.layers.volume.superblock import LegSuperblocks
+from lunmirror.layers.volume.stopped import not_marked_failed, words_of
 
 
 def start(ctx: VolumeContext, facts: LogicalVolume) -> Plan:
-    verdict = trust.judge(facts)
-    if not verdict.older or isinstance(facts.past, Unknown):
-        return _start(ctx, facts)
-    entry = ctx.past(facts)
-    if entry is None and all(ctx.in_view(leg) for leg in facts.legs):
-        good = tuple(pv for pv in _not_marked_failed(facts) if pv not in verdict.older)
-        entry = journal.Entry(ctx.volume.id, good, facts.today, ctx.seqno, {}) if good else None
-    known = trust.believing(facts, entry, verdict)
+    known = stopped.known(ctx, facts)
     if known is None:
-        return _all_older(ctx, facts, verdict)
-    answer = _start(ctx, facts._replace(past=Present(known)))
-    return answer if answer.steps else Plan(ctx.note_legs(facts, known), answer.findings)
-
-
-def _not_marked_failed(facts: LogicalVolume) -> tuple[str, ...]:
-    """PV UUIDs of the legs in sync by their own word, and by that of the others."""
-    word = _word(facts)
-    behind = word.marked_failed() | {pv for pv, leg in word.legs.items() if leg.recovering}
-    return tuple(sorted(pv for leg in facts.legs for pv in leg.pvs if pv not in behind))
-
-
-def _word(facts: LogicalVolume) -> LegSuperblocks:
-    return facts.superblocks.facts if isinstance(facts.superblocks, Present) else LegSuperblocks({})
+        return _all_older(ctx, facts, trust.judge(facts))
+    answer = _start(ctx, known)
+    return answer if answer.steps else Plan(stopped.noted(ctx, known), answer.findings)
 
 
 def _all_older(ctx: VolumeContext, facts: LogicalVolume, verdict: trust.Verdict) -> Plan:
@@ -70,7 +52,6 @@ def _start(ctx: VolumeContext, facts: LogicalVolume) -> Plan:
     hidden = [leg for leg in facts.legs if not ctx.in_view(leg) or set(leg.pvs) & set(given_up)]
     if hidden and len(hidden) == len(facts.legs):
         return _none_left(ctx, facts)
-    facts = _without_given_up(ctx, facts)
     checked = restarts.at_start(ctx, facts, _is_flushed(facts))
     if isinstance(checked, Plan):
         return checked
@@ -99,24 +80,6 @@ def _start(ctx: VolumeContext, facts: LogicalVolume) -> Plan:
     if doubt := _grey(ctx, hidden):
         return ctx.blocked("is not active yet", doubt, "the next pass decides")
     return _start_degraded(ctx, facts, hidden)
-
-
-def _without_given_up(ctx: VolumeContext, facts: LogicalVolume) -> LogicalVolume:
-    """With a journal that knows what a good leg's superblock says of legs out of view: they failed before its last write.
-    No pass may have seen that, as on the way down."""
-    entry = ctx.past(facts)
-    if entry is None or entry.diverged or facts.type != "raid1":
-        return facts
-    word = _word(facts)
-    good = {pv: leg for pv, leg in word.legs.items() if pv in entry.running and pv not in entry.rebuild}
-    if any(pv not in facts.legs[leg.position].pvs for pv, leg in good.items() if leg.position < len(facts.legs)):
-        return facts  # their numbers in the array are not LVM's: nothing is known of the others
-    failed = {n for leg in good.values() for n in leg.failed if n < len(facts.legs)}
-    gone = {pv for n in failed for pv in facts.legs[n].pvs if not ctx.in_view(facts.legs[n])}
-    rest = tuple(pv for pv in entry.running if pv not in gone)
-    if not rest or len(rest) == len(entry.running):
-        return facts
-    return facts._replace(past=Present(journal.advance(entry, ctx.volume.id, rest, ctx.seqno, facts.today)))
 
 
 def _is_flushed(facts: LogicalVolume) -> bool:
@@ -182,7 +145,7 @@ def _unremembered(ctx: VolumeContext, facts: LogicalVolume, past: Unknown) -> Pl
 
 def _has_traces(facts: LogicalVolume) -> bool:
     """Whether its last end left what the journal must note before a start tidies it away."""
-    word = _word(facts)
+    word = words_of(facts)
     return bool(word.marked_failed() or word.unclean or trust.judge(facts).older)
 
 
@@ -211,7 +174,7 @@ def _note_start(ctx: VolumeContext, facts: LogicalVolume) -> tuple[Step, ...]:
         return ctx.note_legs(facts, journal.advance(entry, ctx.volume.id, first, ctx.seqno, facts.today))
     if facts.type != "raid1":
         return ()
-    word, good = _word(facts), _not_marked_failed(facts)
+    word, good = words_of(facts), not_marked_failed(facts)
     behind = word.marked_failed()
     if entry is None and good and (behind or word.unclean):
         entry = journal.Entry(ctx.volume.id, good, facts.today, ctx.seqno, {})
@@ -224,7 +187,7 @@ def _note_start(ctx: VolumeContext, facts: LogicalVolume) -> tuple[Step, ...]:
 
 
 def _counted(facts: LogicalVolume, entry: journal.Entry) -> journal.Entry:
-    legs = _word(facts).legs
+    legs = words_of(facts).legs
     every = len(legs) == len(facts.legs)
     return journal.at_rest(entry, {leg.part: leg.events for leg in legs.values()}, every)
 
@@ -240,7 +203,7 @@ def _start_degraded(ctx: VolumeContext, facts: LogicalVolume, hidden: list[Leg])
     if not good:
         return _refuse(ctx, facts, away, visible)
     assert entry is not None
-    word = _word(facts)
+    word = words_of(facts)
     now_on = journal.advance(entry, ctx.volume.id, good, ctx.seqno, facts.today)
     now_on = _counted(facts, journal.restarted(now_on, facts.boot, word.unclean))
     only = ", ".join(ctx.server_of(pv) for pv in good)
