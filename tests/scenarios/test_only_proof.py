@@ -1,11 +1,14 @@
 """Ways in which a leg was believed without a proof, found by a reviewer: a mirror whose first leg is away, what stopped legs say
 of each other, a mark on a leg that lacks something, a cache that is none any more."""
 
+import copy
+
 import pytest
 
 from lunmirror.host import paths
 from scenarios.test_restarts import made, settled
 from scenarios.test_restarts_more import OTHER, POLICY, held, running
+from scenarios.test_rollback import put_back, ran_again, stop
 from sim import byhand
 from sim.stage import DISKS, PAUSE, Pass, Stage, converged, text
 from sim.world import make_world
@@ -155,3 +158,28 @@ def test_a_mirror_whose_servers_were_all_restarted(left: str, heard: bool) -> No
         assert had <= held(stage, "right")
     else:
         assert "may lack writes" in str(last)
+
+
+@pytest.mark.parametrize("reboot", [False, True])
+@pytest.mark.parametrize("which", OTHER)
+def test_put_back_in_an_outage_and_the_journal_was_lost(which: str, reboot: bool) -> None:
+    """The bitmap of the leg that ran on does not know what the other lacks."""
+    stage = converged(text())
+    stage.world.event_activation = False
+    stop(stage)
+    old = copy.deepcopy(stage.lun(which))
+    ran_again(stage)
+    stage.world.cut(DISKS[which])
+    stage.world.advance(200.0)
+    stage.apply()
+    lose_journal(stage)
+    stage.world.logout(DISKS[which])
+    put_back(stage, which, old)
+    stage.world.restore(DISKS[which])
+    if reboot:
+        stage.world.reboot()
+    stage.world.advance(20.0)
+
+    settled(stage)
+
+    assert stage.world.acknowledged[stage.world.active("testlv").uuid] <= held(stage, which)

@@ -28,6 +28,9 @@ class Leg:
 
     writes: frozenset[int] = frozenset()
     events: int = 0
+    cleared: int = (
+        0  # its bitmap's events_cleared: what the counter was when a bit was cleared last, every leg in service
+    )
     failed: frozenset[str] = frozenset()
     dirty: bool = False
     recovering: str = ""

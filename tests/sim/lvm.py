@@ -558,6 +558,7 @@ class Lvm:
         active.legs.append(ActiveLeg(number, pv, self.seen[pv][2], data, "a" if type_ == "raid1" else "A", 0))
         if lv.type == "linear" and type_ == "raid1":
             active.legs[0].data.events, active.legs[0].data.failed, active.legs[0].data.behind = 0, frozenset(), {}
+            active.legs[0].data.cleared = 0
         data.events = active.legs[0].data.events
         if type_ == "mirror":
             active.legs[-1].data.writes = frozenset()

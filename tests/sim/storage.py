@@ -183,7 +183,7 @@ def superblock(world: World, node: str, block: int, count: int) -> Answer | Hang
     recovered = 0 if leg.recovering else (1 << 64) - 1
     raw[:40] = struct.pack("<4sIIiQQQ", b"DmRd", 1, len(lv.pvs), position, leg.events, failed, recovered)
     sectors = lv.extents * 8192
-    struct.pack_into("<4sI16sQQQII", raw, 4096, b"bitm", 4, b"", leg.events, 0, sectors, 0, 2 << 20)
+    struct.pack_into("<4sI16sQQQII", raw, 4096, b"bitm", 4, b"", leg.events, leg.cleared, sectors, 0, 2 << 20)
     raw[4096 + 256] = int(leg.dirty)
     return 0, bytes(raw).decode("utf-8", "surrogateescape"), ""
 

@@ -319,7 +319,7 @@ class World:
             had = frozenset() if full else source.data.behind.get(leg.pv, source.data.writes)
             kept = frozenset() if full else leg.data.writes
             leg.data.writes, leg.data.fs = kept | (source.data.writes - had), copy.copy(source.data.fs)
-            leg.data.events = source.data.events
+            leg.data.events, leg.data.cleared = source.data.events, source.data.cleared
             leg.data.failed = frozenset()
             for one in active.legs:
                 one.data.failed -= {leg.pv}
@@ -345,6 +345,11 @@ class World:
             leg.data.unflushed = False
             if leg.disk:
                 self.attend(leg.disk)
+        if active.type == "raid1" and all(
+            leg.letter == "A" for leg in active.legs
+        ):  # md_bitmap_endwrite, if not degraded
+            for leg in active.legs:
+                leg.data.cleared = leg.data.events
         self.acknowledged.setdefault(active.uuid, set()).add(number)
 
     # What happens to servers and to the machine

@@ -290,9 +290,9 @@ def _words(row: LvRow, rows: list[LvRow], legs: tuple[Leg, ...], past: Seen[jour
     on these legs."""
     good = [leg for leg in legs if leg.letter == "A"]
     entry = past.facts if isinstance(past, Present) else None
-    if entry is None or not good:
+    if isinstance(past, Unknown) or not good:
         return {}
-    if entry.counted == activation and set(entry.running) == {pv for leg in good for pv in leg.pvs}:
+    if entry and entry.counted == activation and set(entry.running) == {pv for leg in good for pv in leg.pvs}:
         return {}
     superblocks = _superblocks(row, rows, good, group, lvm, reader)
     found = superblocks.facts.legs if isinstance(superblocks, Present) else {}

@@ -28,8 +28,9 @@ _BITS = BLOCK + 256  # offset of the first bit
 class Superblock(NamedTuple):
     """What one leg holds. `position` is its number in the array, `failed` the numbers of the legs it ran without;
     `dirty`: writes had begun that may not have come to an end on every leg. `recovering`: it was being copied, and that
-    had not come to its end. `part`: the UUID of the metadata volume, another one for a leg re-created. How `events` moves:
-    docs/facts/md-events.md."""
+    had not come to its end. `part`: the UUID of the metadata volume, another one for a leg re-created. `cleared`: what the
+    counter was when a bit of its bitmap was cleared last: a leg that has counted less lacks what no bit knows of. How `events`
+    moves: docs/facts/md-events.md."""
 
     position: int
     events: int
@@ -37,6 +38,7 @@ class Superblock(NamedTuple):
     dirty: bool
     recovering: bool = False
     part: str = ""
+    cleared: int = 0
 
 
 class Rubbish(NamedTuple):
@@ -110,7 +112,9 @@ def parse(raw: bytes, length: int) -> Seen[Superblock | Rubbish]:
     if not 0 <= position < devices <= 64:
         return Present(Rubbish(f"its metadata is not in dm-raid's format: leg {position} of {devices}"))
     numbers = frozenset(n for n in range(devices) if failed >> n & 1)
-    return Present(Superblock(position, events, numbers, _is_dirty(raw), _number(raw, 32, 8) != DONE))
+    cleared = _number(raw, BLOCK + 32, 8) if raw[BLOCK : BLOCK + 4] == b"bitm" else 0
+    recovering = _number(raw, 32, 8) != DONE
+    return Present(Superblock(position, events, numbers, _is_dirty(raw), recovering, cleared=cleared))
 
 
 def _is_dirty(raw: bytes) -> bool:

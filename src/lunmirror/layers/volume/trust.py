@@ -11,6 +11,8 @@ from. How the counters move, and what was measured: docs/facts/md-events.md. Wha
 | the same, but the other's is beyond what was noted of it             | which is newer is not known          |
 | the same, one below, after an unclean end, in the activation noted   | equal: a power cut between two writes  |
 | a leg names another as failed that has more events than itself       | each newer in something: a split brain |
+| nothing is noted of a leg that is named as failed, and its counter is | older                                  |
+| below that at which the other's bitmap was cleared last              |                                        |
 | its metadata is rubbish                                              | not to be believed                     |
 | a leg is named as failed, its counter not below what was noted       | it fell behind: the bitmap knows by what |
 | one that is distrusted went on without those that are believed       | each newer in something                |
@@ -53,6 +55,10 @@ def judge(facts: LogicalVolume) -> Verdict:
     asked = {pv: leg for pv, leg in read.legs.items() if pv not in facts.distrusted}
     older = {pv: (journal.RUBBISH, why) for pv, why in read.rubbish.items() if pv not in facts.distrusted}
     older |= {pv: (journal.OLDER, why) for pv, leg in asked.items() if (why := _below(entry, leg))}
+    others = facts.words if facts.active else read.legs
+    older |= {
+        pv: (journal.OLDER, why) for pv, leg in asked.items() if (why := _unknown_to_bitmap(entry, leg, others))
+    }
     if facts.active:
         return Verdict(older, ())
     if later := _went_on_alone(facts, entry, read):
@@ -167,6 +173,15 @@ def _beyond(entry: journal.Entry | None, leg: Superblock) -> str:
 def _below(entry: journal.Entry | None, leg: Superblock) -> str:
     noted = entry.counters.get(leg.part, 0) if entry else 0
     return f"its counter is {leg.events}, and was {noted} before" if leg.events < noted else ""
+
+
+def _unknown_to_bitmap(entry: journal.Entry | None, leg: Superblock, others: dict[str, Superblock]) -> str:
+    """Why the bitmap does not know all that a leg lacks which fell behind, where nothing is noted of that leg: it was put back to
+    before a bit was cleared last. md asks that of its own legs (drivers/md/md.c, super_1_validate), dm-raid does not."""
+    if _noted(entry, leg) is not None:
+        return ""
+    cleared = max((one.cleared for one in others.values() if leg.position in one.failed), default=0)
+    return f"its counter is {leg.events}, and bits were cleared at {cleared}" if leg.events < cleared else ""
 
 
 def _in_this_activation(entry: journal.Entry | None, leg: Superblock) -> bool:

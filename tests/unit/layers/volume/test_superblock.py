@@ -28,7 +28,7 @@ def facts(data: bytes) -> Superblock:
 
 
 def test_in_sync_and_stopped():
-    assert facts(raw(1)) == Superblock(1, 33, frozenset(), False)
+    assert facts(raw(1)) == Superblock(1, 33, frozenset(), False, cleared=33)
 
 
 def test_a_leg_that_ran_alone_names_the_other():
@@ -90,7 +90,7 @@ class Disk:
 
 def test_it_is_read_past_the_page_cache_at_its_place():
     disk = Disk(raw(1).decode("utf-8", "surrogateescape"))
-    assert read(disk, "/dev/sdb1", 1 << 20, 4 << 20) == Present(Superblock(1, 33, frozenset(), False))
+    assert read(disk, "/dev/sdb1", 1 << 20, 4 << 20) == Present(Superblock(1, 33, frozenset(), False, cleared=33))
     assert disk.asked == ["dd if=/dev/sdb1 bs=4096 skip=256 count=66 iflag=direct status=none"]
 
 
