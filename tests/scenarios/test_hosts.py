@@ -255,3 +255,40 @@ def test_two_marks_are_nobodys_to_use() -> None:
     stage.world.deactivate("testlv")
     assert stage.apply().exit == 4
     assert served(stage) == ([], [])
+
+
+@pytest.mark.parametrize("gone", ["filer1", "filer2"])
+def test_a_journal_from_before_another_hosts_term(gone: str) -> None:
+    """Host b went on without one leg. Host a takes the group back and dies before it starts anything; then that leg is alone."""
+    stage = two()
+    stage.configure(taking(marks(stage)[0]))
+    stage.settle()
+    stage.world.cut(gone)
+    stage.world.advance(200.0)
+    stage.apply()
+    stage.world.restore(gone)
+    hosts.take_the_floor(stage.world, "a", leaving="b")
+    hosts.die(stage.world, "b")
+    stage.configure(taking(marks(stage)[0]))
+    stage.world.reboot()
+    taken: list[str] = []
+
+    def fault(call: Call) -> str:
+        if call.changes and "vgchange" in call.what:
+            taken.append(call.what)
+        return "before" if taken and call.changes and call.what not in taken else ""
+
+    with pytest.raises(Died):
+        stage.run(fault)
+    assert not stage.world.actives
+    stage.world.cut("filer2" if gone == "filer1" else "filer1")
+    stage.world.reboot()
+
+    last = stage.apply()
+
+    assert last.exit == 4, str(last)
+    assert "another host had the group" in last.finding(Kind.REFUSED)
+    stage.world.restore("filer1")
+    stage.world.restore("filer2")
+    stage.world.advance(60.0)
+    assert stage.settle().exit == 0

@@ -50,6 +50,8 @@ class Entry(NamedTuple):
               by now, and no leg is started alone on it. "" for none.
     doubted:  when it was seen that the servers of all legs in service had been restarted with a volatile write cache, of what
               cannot be compared (a segtype mirror, or what is left of one); "" for never.
+    term:     how often the group had changed hands when the volume was seen in service here; -1 if that was not noted. A host that
+              has it back knows less than the one that had it meanwhile.
     servers:  PV UUID -> by what it was proven last that the server of this leg had not been restarted (layers/volume/
               standing.py), of legs with a volatile write cache.
     """
@@ -73,6 +75,7 @@ class Entry(NamedTuple):
     servers: dict[str, str] = {}  # noqa: RUF012
     going: str = ""
     doubted: str = ""
+    term: int = -1
 
 
 # Why a leg is distrusted, in words for an administrator.
@@ -136,7 +139,7 @@ def parse(raw: Seen[bytes]) -> Seen[Entry]:
             entry.going,
             entry.doubted,
         )
-        numbers = (entry.seqno, *entry.counters.values(), *entry.rest.values())
+        numbers = (entry.seqno, entry.term, *entry.counters.values(), *entry.rest.values())
         counted = all(isinstance(number, int) for number in numbers)
         if not (all(isinstance(word, str) for word in words) and counted and entry.running):
             return Unknown("its journal is not in lunmirror's format")
@@ -312,11 +315,11 @@ def unseen_before(entry: Entry | None, boot: str) -> bool:
     return entry is not None and bool(entry.boot) and bool(boot) and entry.boot != boot
 
 
-def fit_to_start(entry: Entry | None, legs: tuple[str, ...], seqno: int) -> tuple[str, ...]:
+def fit_to_start(entry: Entry | None, legs: tuple[str, ...], seqno: int, term: int) -> tuple[str, ...]:
     """Of the legs in view (PV UUIDs), those on which the volume may be started alone; none if its past is unknown, or if
-    LVM's metadata in view (`seqno`) are older than what was noted: then so is what lies beside them; or if one out of view may
-    have what they lack."""
-    if entry is None or entry.diverged or entry.layout or seqno < entry.seqno:
+    LVM's metadata in view (`seqno`) are older than what was noted: then so is what lies beside them; or if another host had
+    the group since (`term`); or if one out of view may have what they lack."""
+    if entry is None or entry.diverged or entry.layout or seqno < entry.seqno or entry.term not in (-1, term):
         return ()
     if entry.scrub in UNSURE and not set(entry.running) <= set(legs):
         return ()

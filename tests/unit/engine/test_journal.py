@@ -56,7 +56,7 @@ def test_a_rebuilt_leg_is_no_longer_given_up():
     ],
 )
 def test_which_legs_may_start_alone(entry, legs, good):
-    assert fit_to_start(entry, legs, entry.seqno if entry else 0) == good
+    assert fit_to_start(entry, legs, entry.seqno if entry else 0, 0) == good
 
 
 words = st.text(max_size=20)

@@ -78,7 +78,7 @@ def _is_in_question(ctx: VolumeContext, facts: LogicalVolume, entry: journal.Ent
         return any(ctx.in_view(leg) for leg in hidden)  # those are distrusted
     if hidden:
         # A mirror is not started without a leg that may return; an administrator may decide that it will not.
-        return facts.type == "mirror" or not journal.fit_to_start(entry, visible, ctx.seqno)
+        return facts.type == "mirror" or not journal.fit_to_start(entry, visible, ctx.seqno, ctx.term)
     if entry and entry.layout:
         return facts.type == "mirror"
     return facts.type == "mirror" and not (entry and set(facts.legs[0].pvs) <= set(entry.running))

@@ -23,6 +23,7 @@ from lunmirror.host import paths
 from lunmirror.layers.context import NOT_LOOKED_AT, Context
 from lunmirror.layers.disk.facts import devices_guarded
 from lunmirror.layers.group.facts import Member, VolumeGroup, successors, whole_but_for
+from lunmirror.layers.group.owner import read
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
 from lunmirror.lvm.command import change, place_of
 
@@ -116,6 +117,11 @@ class VolumeContext(Context):
     def seqno(self) -> int:
         """The metadata sequence number of the group, for the journal; 0 while the group cannot be seen."""
         return self.group.seqno if self.group else 0
+
+    @property
+    def term(self) -> int:
+        """How often the group has changed hands."""
+        return read(self.group.host).taken if self.group else 0
 
     # -- sizes ----------------------------------------------------------------------------------------------------
 
@@ -212,7 +218,7 @@ class VolumeContext(Context):
 
     def note_legs(self, facts: LogicalVolume, entry: journal.Entry) -> tuple[Step, ...]:
         """Steps that write this into the journal; none if it says so already."""
-        content = journal.render(entry)
+        content = journal.render(entry._replace(term=self.term) if facts.active else entry)
         if content == facts.past_raw:
             return ()
         names = self._noted(entry)

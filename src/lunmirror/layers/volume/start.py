@@ -199,7 +199,7 @@ def _start_degraded(ctx: VolumeContext, facts: LogicalVolume, hidden: list[Leg])
     entry = ctx.past(facts)
     away = _servers(ctx, hidden)
     visible = tuple(pv for leg in facts.legs if leg not in hidden for pv in leg.pvs)
-    good = journal.fit_to_start(entry, visible, ctx.seqno)
+    good = journal.fit_to_start(entry, visible, ctx.seqno, ctx.term)
     if not good:
         return _refuse(ctx, facts, away, visible)
     assert entry is not None
@@ -250,6 +250,8 @@ def _unfit(ctx: VolumeContext, facts: LogicalVolume, entry: journal.Entry | None
         return f"{journal.SCRUBS[entry.scrub]}, and that was not done: each may have what another lacks"
     if entry.layout:
         return f"it was seen as a {entry.layout} since its legs were noted, so it is not known whether the leg in view is up to date"
+    if entry.term not in (-1, ctx.term):
+        return "another host had the group since its legs were noted here, so it is not known whether the leg in view is up to date"
     names = ", ".join(ctx.server_of(pv) for pv in entry.running)
     if ctx.seqno < entry.seqno:
         return (
@@ -278,7 +280,7 @@ def _start_mirror(ctx: VolumeContext, facts: LogicalVolume, lost: list[Leg]) -> 
     entry = ctx.past(facts)
     away = _servers(ctx, lost)
     visible = tuple(pv for leg in facts.legs if leg not in lost for pv in leg.pvs)
-    good = journal.fit_to_start(entry, visible, ctx.seqno)
+    good = journal.fit_to_start(entry, visible, ctx.seqno, ctx.term)
     if not good:
         return _refuse(ctx, facts, away, visible)
     assert entry is not None

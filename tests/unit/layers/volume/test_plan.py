@@ -290,7 +290,7 @@ SEEN = BOTH._replace(boot=BEFORE)
         (DIRTY, SEEN, (A, B), "repair"),
         (DIRTY, ABSENT, (A, B), "repair"),
         (DIRTY, SEEN._replace(scrub="wanted"), (A, B), "repair"),
-        (A_ALONE, SEEN, (A, B), ""),  # its return copies all that the bitmap has
+        (A_ALONE, SEEN, (A,), ""),  # its return copies all that the bitmap has
         (A_ALONE, ONLY_B, (A,), ""),
         (A_ALONE, ABSENT, (A,), ""),
         (CLEAN, SEEN._replace(scrub="repairing"), (A, B), "repair"),
@@ -522,7 +522,7 @@ def test_a_layout_without_legs_is_left_alone(word: str, said: str) -> None:
     assert said in answer.findings[0].why + answer.findings[0].next
     (entry,) = notes(answer)
     assert entry.running == BOTH.running
-    assert fit_to_start(entry, (A,), entry.seqno) == fit_to_start(entry, (A, B), entry.seqno) == ()
+    assert fit_to_start(entry, (A,), entry.seqno, 0) == fit_to_start(entry, (A, B), entry.seqno, 0) == ()
     assert advance(entry, "vg0/lv", (A, B), 9, "t9").layout == ""
 
 
