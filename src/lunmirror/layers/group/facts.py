@@ -72,6 +72,11 @@ class VolumeGroup(NamedTuple):
         return ""
 
     @property
+    def taken(self) -> int:
+        """How often it has changed hands."""
+        return read(self.host).taken
+
+    @property
     def bond(self) -> Bond:
         return bond(self.host, self.here)
 

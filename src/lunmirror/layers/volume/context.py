@@ -23,7 +23,6 @@ from lunmirror.host import paths
 from lunmirror.layers.context import NOT_LOOKED_AT, Context
 from lunmirror.layers.disk.facts import devices_guarded
 from lunmirror.layers.group.facts import Member, VolumeGroup, successors, whole_but_for
-from lunmirror.layers.group.owner import read
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
 from lunmirror.lvm.command import change, place_of
 
@@ -121,7 +120,7 @@ class VolumeContext(Context):
     @property
     def term(self) -> int:
         """How often the group has changed hands."""
-        return read(self.group.host).taken if self.group else 0
+        return self.group.taken if self.group else 0
 
     # -- sizes ----------------------------------------------------------------------------------------------------
 
