@@ -50,8 +50,8 @@ class Entry(NamedTuple):
               by now, and no leg is started alone on it. "" for none.
     doubted:  when it was seen that the servers of all legs in service had been restarted with a volatile write cache, of what
               cannot be compared (a segtype mirror, or what is left of one); "" for never.
-    term:     how often the group had changed hands when the volume was seen in service here; -1 if that was not noted. A host that
-              has it back knows less than the one that had it meanwhile.
+    term:     how often the group had changed hands when the volume was seen in service here. A host that has it back knows less
+              than the one that had it meanwhile.
     servers:  PV UUID -> by what it was proven last that the server of this leg had not been restarted (layers/volume/
               standing.py), of legs with a volatile write cache.
     """
@@ -75,7 +75,7 @@ class Entry(NamedTuple):
     servers: dict[str, str] = {}  # noqa: RUF012
     going: str = ""
     doubted: str = ""
-    term: int = -1
+    term: int = 0
 
 
 # Why a leg is distrusted, in words for an administrator.
@@ -319,7 +319,7 @@ def fit_to_start(entry: Entry | None, legs: tuple[str, ...], seqno: int, term: i
     """Of the legs in view (PV UUIDs), those on which the volume may be started alone; none if its past is unknown, or if
     LVM's metadata in view (`seqno`) are older than what was noted: then so is what lies beside them; or if another host had
     the group since (`term`); or if one out of view may have what they lack."""
-    if entry is None or entry.diverged or entry.layout or seqno < entry.seqno or entry.term not in (-1, term):
+    if entry is None or entry.diverged or entry.layout or seqno < entry.seqno or entry.term != term:
         return ()
     if entry.scrub in UNSURE and not set(entry.running) <= set(legs):
         return ()

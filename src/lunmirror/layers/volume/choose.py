@@ -41,7 +41,8 @@ def chosen(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     if facts.active and not set(facts.running) & set(keep):
         return _stop_first(ctx, facts, server)
     scrub = "wanted" if facts.type == "raid1" else ""  # only md compares legs
-    return Plan(ctx.note_legs(facts, journal.choose(entry, ctx.volume.id, keep, lose, ctx.seqno, facts.today, scrub)))
+    now_on = journal.choose(entry, ctx.volume.id, keep, lose, ctx.seqno, facts.today, scrub)
+    return Plan(ctx.note_legs(facts, now_on._replace(term=ctx.term)))
 
 
 def needless(ctx: VolumeContext, facts: LogicalVolume) -> tuple[Finding, ...]:

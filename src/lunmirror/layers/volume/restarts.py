@@ -151,7 +151,9 @@ def at_start(ctx: VolumeContext, facts: LogicalVolume, clean: bool) -> Plan | Lo
     if entry is None and unknown and not isinstance(facts.past, Unknown):
         good = tuple(sorted(pv for leg in facts.legs for pv in leg.pvs if pv not in behind))
         every = all(ctx.in_view(leg) for leg in facts.legs)
-        entry = journal.Entry(ctx.volume.id, good, facts.today, ctx.seqno, {}) if good and every else None
+        entry = (
+            journal.Entry(ctx.volume.id, good, facts.today, ctx.seqno, {}, term=ctx.term) if good and every else None
+        )
     if entry is None or entry.diverged or not facts.servers:
         return facts
     returning = tuple(pv for pv in unknown if pv not in entry.rebuild)

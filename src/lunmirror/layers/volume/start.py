@@ -177,7 +177,7 @@ def _note_start(ctx: VolumeContext, facts: LogicalVolume) -> tuple[Step, ...]:
     word, good = words_of(facts), not_marked_failed(facts)
     behind = word.marked_failed()
     if entry is None and good and (behind or word.unclean):
-        entry = journal.Entry(ctx.volume.id, good, facts.today, ctx.seqno, {})
+        entry = journal.Entry(ctx.volume.id, good, facts.today, ctx.seqno, {}, term=ctx.term)
     if entry is None:
         return ()
     if behind and good and not set(good) & set(entry.running):
@@ -250,7 +250,7 @@ def _unfit(ctx: VolumeContext, facts: LogicalVolume, entry: journal.Entry | None
         return f"{journal.SCRUBS[entry.scrub]}, and that was not done: each may have what another lacks"
     if entry.layout:
         return f"it was seen as a {entry.layout} since its legs were noted, so it is not known whether the leg in view is up to date"
-    if entry.term not in (-1, ctx.term):
+    if entry.term != ctx.term:
         return "another host had the group since its legs were noted here, so it is not known whether the leg in view is up to date"
     names = ", ".join(ctx.server_of(pv) for pv in entry.running)
     if ctx.seqno < entry.seqno:
