@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import debs
-import pytest
 from kit import MOUNT, SERVERS, Lab, config
 from test_outages import whole
 
@@ -47,7 +46,6 @@ def carried(lab: Lab) -> int:
     return int(lab.run("wg show wg0 transfer").stdout.split()[2])
 
 
-@pytest.mark.unproven
 def test_through_wireguard_and_in_clear_to_nobody(lab: Lab) -> None:
     lab.configure(TUNNEL)
     assert "no such network interface" in str(lab.apply(expect=1).findings())
