@@ -372,7 +372,7 @@ def content(world: World, metadata: bool = True) -> object:
         for area in (lun.body, lun.part):
             area.meta = area.meta if metadata else None
             for leg in area.legs.values():
-                leg.writes, leg.events = frozenset(), 0
+                leg.writes, leg.events, leg.cleared = frozenset(), 0, 0
         luns.append((server, target, number, lun.fingerprint()))
     actives = [(a.group, a.name, a.type, [leg.letter for leg in a.legs], a.diskseq) for a in seen.actives]
     mounts = [(m.id, m.path, m.active.name, m.flags) for m in seen.mounts]
