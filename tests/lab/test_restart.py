@@ -196,14 +196,20 @@ def test_ten_restarts_of_a_server_that_writes_through_cost_no_full_copy(converge
             lab.run(f"cat /sys/block/{lab.device(which)}/device/scsi_disk/*/cache_type").stdout == "write through\n"
         )
     lab.settle()
-    begun = written(lab)
 
-    for n in range(10):
-        which = list(OTHER)[n % 2]
+    def restarted(which: str) -> None:
         lab.run(f"filer stop {DISKS[which]}; filer start {DISKS[which]}")
         write_through(lab, which)
         served_again(lab, which)
         lab.settle()
+
+    # Of the time when its cache was volatile the first restart may have lost something: that is looked into once.
+    for which in OTHER:
+        restarted(which)
+    begun = written(lab)
+
+    for n in range(10):
+        restarted(list(OTHER)[n % 2])
 
     spent = {d: (n - begun[d]) >> 20 for d, n in written(lab).items()}
     lab.figure(f"MiB written in ten restarts: {spent}")
