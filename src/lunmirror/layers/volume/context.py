@@ -215,6 +215,10 @@ class VolumeContext(Context):
         """As all contexts have it; `what` goes on after the volume's name."""
         return super().finding(kind, f"volume {self.volume.id} {what}", why, next, key)
 
+    def first_entry(self, facts: LogicalVolume, good: tuple[str, ...]) -> journal.Entry:
+        """What the journal begins with, of a volume that it knew nothing of."""
+        return journal.Entry(self.volume.id, good, facts.today, self.seqno, {}, term=self.term)
+
     def note_legs(self, facts: LogicalVolume, entry: journal.Entry) -> tuple[Step, ...]:
         """Steps that write this into the journal; none if it says so already."""
         content = journal.render(entry._replace(term=self.term) if facts.active else entry)

@@ -151,9 +151,7 @@ def at_start(ctx: VolumeContext, facts: LogicalVolume, clean: bool) -> Plan | Lo
     if entry is None and unknown and not isinstance(facts.past, Unknown):
         good = tuple(sorted(pv for leg in facts.legs for pv in leg.pvs if pv not in behind))
         every = all(ctx.in_view(leg) for leg in facts.legs)
-        entry = (
-            journal.Entry(ctx.volume.id, good, facts.today, ctx.seqno, {}, term=ctx.term) if good and every else None
-        )
+        entry = ctx.first_entry(facts, good) if good and every else None
     if entry is None or entry.diverged or not facts.servers:
         return facts
     returning = tuple(pv for pv in unknown if pv not in entry.rebuild)
@@ -206,7 +204,7 @@ def _lost(
     facts: LogicalVolume, entry: journal.Entry, fresh: tuple[str, ...], behind: frozenset[str], clean: bool
 ) -> tuple[tuple[str, ...], bool]:
     """Of the legs whose server was restarted and that are not distrusted yet (`fresh`), those that may have lost what another
-    has; and whether silence means nothing of one of them: udev noted nothing of its server (LIO raises no unit attention)."""
+    has; and whether silence means nothing of one of them: udev did not note that its connection came (LIO raises no unit attention)."""
     unheard = any(not facts.servers[pv].heard for pv in fresh)
     if not clean and (unheard or set(_legs_of(facts, entry)) - set(fresh) - behind):
         return fresh, unheard

@@ -177,7 +177,7 @@ def _note_start(ctx: VolumeContext, facts: LogicalVolume) -> tuple[Step, ...]:
     word, good = words_of(facts), not_marked_failed(facts)
     behind = word.marked_failed()
     if entry is None and good and (behind or word.unclean):
-        entry = journal.Entry(ctx.volume.id, good, facts.today, ctx.seqno, {}, term=ctx.term)
+        entry = ctx.first_entry(facts, good)
     if entry is None:
         return ()
     if behind and good and not set(good) & set(entry.running):

@@ -28,7 +28,7 @@ def known(ctx: VolumeContext, facts: LogicalVolume) -> LogicalVolume | None:
     entry = ctx.past(facts)
     if entry is None and all(ctx.in_view(leg) for leg in facts.legs):
         good = tuple(pv for pv in not_marked_failed(facts) if pv not in verdict.older)
-        entry = journal.Entry(ctx.volume.id, good, facts.today, ctx.seqno, {}, term=ctx.term) if good else None
+        entry = ctx.first_entry(facts, good) if good else None
     now_on = trust.believing(facts, entry, verdict)
     return now_on and _without_given_up(ctx, facts._replace(past=Present(now_on)))
 
