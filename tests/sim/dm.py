@@ -107,7 +107,8 @@ class Active:
 def answer_of(disk: ScsiDisk | None) -> str:
     if disk is None or disk.gone:
         return "error"
-    return disk.session.answering
+    answer = disk.session.answering
+    return "hang" if answer == "error" and getattr(disk, "queues", False) else answer  # a map that queues
 
 
 def _answer(leg: ActiveLeg) -> str:

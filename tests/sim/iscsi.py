@@ -44,8 +44,9 @@ def discover(world: World, portal: str, iface: str = "default") -> tuple[int, st
     if not carries(world, server, binding(world, iface)):
         world.advance(18.7)
         return 11, "", f"iscsiadm: Could not perform SendTargets discovery: {portal}\n"
-    if server is None or server.state != "up":
-        refused = server is not None and server.state in ("refusing", "listening")
+    state = server.at(portal.rsplit(":", 1)[0].strip("[]")) if server else ""
+    if server is None or state != "up":
+        refused = server is not None and state in ("refusing", "listening")
         world.advance(1.0 if refused else 18.7)
         return (4 if refused else 11), "", f"iscsiadm: Could not perform SendTargets discovery: {portal}\n"
     lines = [f"{_portal(a)},1 {target}\n" for target in server.targets for a in server.addresses]
@@ -120,7 +121,12 @@ def login(world: World, target: str, portal: str, iface: str = "default") -> tup
     record = settings(raw)
     server = serving(world, portal)
     through = record.get("iface.net_ifacename", "")
-    if server is None or server.state != "up" or target not in server.targets or not carries(world, server, through):
+    if (
+        server is None
+        or server.at(address) != "up"
+        or target not in server.targets
+        or not carries(world, server, through)
+    ):
         timeout = int(record.get("node.conn[0].timeo.login_timeout", 30))
         world.advance(float(timeout * int(record.get("node.session.initial_login_retry_max", 4))))
         return 8, "", f"iscsiadm: Could not login to [iface: default, target: {target}, portal: {portal}].\n"
@@ -132,17 +138,20 @@ def login(world: World, target: str, portal: str, iface: str = "default") -> tup
 def logout(world: World, target: str, portal: str, iface: str = "default") -> tuple[int, str, str]:
     """Not refused while the disk is in use, as 2.1.8 has it (docs/facts/lab.md#session-destroyed)."""
     server = serving(world, portal)
-    if server is None or not any(
-        s.target == target and s.server is server and s.iface == iface for s in world.sessions
-    ):
+    address = portal.rsplit(":", 1)[0].strip("[]")
+    mine = [s for s in world.sessions if s.target == target and s.address == address and s.iface == iface]
+    if server is None or not mine:
         return 21, "", "iscsiadm: No matching sessions found\n"
     for leg in (leg for a in world.actives for leg in a.legs if leg.letter == "A" and leg.disk and not leg.disk.gone):
         others = [x for a in world.actives if leg in a.legs for x in a.legs if x is not leg]
-        if leg.disk.session.server is server and not any(
-            x.letter == "A" and not x.disk.gone for x in others if x.disk
+        last = {s.sid for d in getattr(leg.disk, "paths", [leg.disk]) for s in [d.session]} <= {s.sid for s in mine}
+        if (
+            last
+            and leg.disk.session.server is server
+            and not any(x.letter == "A" and not x.disk.gone for x in others if x.disk)
         ):
             raise Harm(f"the last good leg of a volume is on {server.name}, which is logged out")
-    world.logout(server.name)
+    world.logout(server.name, mine)
     world.advance(2.0)
     return 0, f"Logout of [iface: default, target: {target}, portal: {portal}] successful.\n", ""
 
@@ -268,6 +277,6 @@ def finish_logins(world: World) -> None:
     """iscsid comes to the end of logins that were asked for without waiting (`iscsiadm -W`), where the server answers."""
     for (target, portal, iface), ready in list(world.asked.items()):
         server = serving(world, portal)
-        if world.now >= ready and server and server.state == "up":
+        if world.now >= ready and server and server.at(portal.rsplit(":", 1)[0].strip("[]")) == "up":
             del world.asked[target, portal, iface]
             login(world, target, portal, iface)

@@ -8,6 +8,7 @@ from sim import hosts
 from sim.disks import Area, Harm, Leg
 from sim.dm import Active, ActiveLeg, answer_of
 from sim.meta import EXTENT, PE_START, Lv, Meta
+from sim.mpath import Map, over
 from sim.servers import ScsiDisk
 from sim.world import World
 
@@ -719,7 +720,11 @@ class Lvm:
 
     def _pv_row(self, pv: str, group: str, size: int, free: int, missing: bool) -> dict[str, str]:
         seen = self.seen.get(pv)
-        name, minor = ("[unknown]", "0") if not seen else (seen[1], str(seen[2].minor + (seen[1][-1] == "1")))
+        name, minor = (
+            ("[unknown]", "0")
+            if not seen
+            else (seen[1], str(seen[2].minor + (not isinstance(seen[2], Map) and seen[1][-1] == "1")))
+        )
         return {
             "pv_name": name,
             "pv_uuid": pv,
@@ -728,7 +733,7 @@ class Lvm:
             "pv_duplicate": "0",  # of the one that it chose; the others are not shown at all (2.03.16)
             "pv_size": str(size),
             "pv_free": str(free),
-            "pv_major": "8" if seen else "0",
+            "pv_major": "0" if not seen else "253" if isinstance(seen[2], Map) else "8",
             "pv_minor": minor,
             "pe_start": str(PE_START),
             "pv_tags": "",
@@ -866,7 +871,10 @@ def _region(lv: Lv, region: int) -> int:
 
 
 def _all(world: World) -> tuple[str, ...]:
-    return tuple(n for d in world.disks() for n in (f"/dev/{d.kernel}", f"/dev/{d.kernel}1"))
+    """What LVM sees when it looks for itself: the paths of a map are left out (multipath_component_detection)."""
+    free = [d for d in world.disks() if not over(world, d)]
+    maps = tuple(f"/dev/{m.kernel}" for m in world.multipathd.maps)
+    return (*maps, *(n for d in free for n in (f"/dev/{d.kernel}", f"/dev/{d.kernel}1")))
 
 
 def answered(act: Callable[[], Answer]) -> Answer:

@@ -192,7 +192,7 @@ class SimHost:
         if interface and interface not in self.world.interfaces:
             return f"there is no network interface {interface}"
         server = next((s for s in self.world.servers.values() if address in s.addresses), None)
-        state = server.state if server and iscsi.carries(self.world, server, interface) else "cut"
+        state = server.at(address) if server and iscsi.carries(self.world, server, interface) else "cut"
         return {"up": "", "hung": "", "listening": "", "refusing": "connection refused"}.get(
             state, f"no answer within {deadline:g} s"
         )

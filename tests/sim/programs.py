@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from lunmirror.lvm.command import SETTINGS
-from sim import iscsi, storage, wire
+from sim import iscsi, mpath, storage, wire
 from sim.disks import Harm
 from sim.lvm import Answer, Lvm, answered
 from sim.world import World
@@ -241,6 +241,9 @@ PROGRAMS: tuple[tuple[str, Handler], ...] = (
         r"dmsetup message (?P<dm>[\w.+-]+) 0 idle",
         lambda w, m, s, p: storage.halt(w, m["dm"]),
     ),
+    (r"multipathd reconfigure", lambda w, m, s, p: mpath.reconfigure(w)),
+    (r"multipathd show config local", lambda w, m, s, p: mpath.show(w)),
+    (rf"multipath -a {NODE}", lambda w, m, s, p: mpath.take(w, m["node"])),
     (r"dmsetup status", lambda w, m, s, p: storage.dmsetup(w)),
     (rf"blkid -p -o export {NODE}", lambda w, m, s, p: storage.blkid(w, m["node"])),
     (

@@ -15,7 +15,11 @@ class Server:
     addresses: tuple[str, ...]
     targets: dict[str, dict[int, Lun]]
     state: str = "up"
+    dark: set[str] = field(default_factory=set)  # addresses that nothing gets to: one path of several is cut
     largest: int = 0  # bytes: frames larger than this vanish on the way from it, and nobody says so; 0: none does
+
+    def at(self, address: str) -> str:
+        return "cut" if address in self.dark else self.state
 
     def become(self, state: str) -> None:
         if state not in STATES:
@@ -97,17 +101,22 @@ class Session:
     iface: str = "default"
     digest: bool = False  # negotiated: data carry a CRC32C
 
+    @property
+    def way(self) -> str:
+        """How the server is, seen through this session."""
+        return self.server.at(self.address)
+
     def tick(self, seconds: float) -> None:
         """As measured in the lab: silence, then FAILED and blocked, then FREE and failing fast; back within 4 s."""
-        if self.server.state == "up" and not self.stuck:
+        if self.way == "up" and not self.stuck:
             if self.state != "LOGGED_IN":
                 self._back(seconds)
             else:
                 self.clock = 0.0
             return
-        if self.server.state == "listening" and self.state != "LOGGED_IN":
+        if self.way == "listening" and self.state != "LOGGED_IN":
             self.stuck = True
-        if self.server.state in ("refusing", "listening") and self.state == "LOGGED_IN":
+        if self.way in ("refusing", "listening") and self.state == "LOGGED_IN":
             self.state, self.clock = "FAILED", 0.0
         self.clock = max(self.clock, 0.0) + seconds
         if self.state == "LOGGED_IN" and self.clock >= self.recv_tmo + self.ping_tmo:
@@ -128,7 +137,7 @@ class Session:
         """How its disks answer: ok, hang or error."""
         if self.state == "FREE":
             return "error"
-        return "ok" if self.state == "LOGGED_IN" and self.server.state == "up" else "hang"
+        return "ok" if self.state == "LOGGED_IN" and self.way == "up" else "hang"
 
     def carries(self, size: int) -> bool:
         """Whether an answer of so many bytes comes through: what is larger than a frame fills frames of the largest size

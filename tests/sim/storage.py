@@ -51,6 +51,7 @@ def dmsetup(world: World) -> Answer:
             lines.append(f"{active.group.replace('-', '--')}-{sub.replace('-', '--')}: 0 {sectors} linear \n")
         for name in active.stand_ins:
             lines.append(f"{active.group.replace('-', '--')}-{name}: 0 8192 error \n")
+    lines += [f"{m.wwid}: {m.status()}\n" for m in world.multipathd.maps]
     return 0, "".join(sorted(lines)) or "No devices found\n", ""
 
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from sim import wire
+from sim import mpath, wire
 from sim.meta import Meta
 from sim.servers import Loop, Session
 from sim.world import World
@@ -34,6 +34,7 @@ def grow(world: World) -> Tree:
         _loop(loop, minor * 8, put, links, empty)
     for session in world.sessions:
         _session(world, session, put, links, empty)
+    mpath.put_all(world, put, links, empty, _disk, _probed)
     metas = world.metas()
     for active in world.actives:
         _volume(metas.get(active.group), active, put, links, empty)
@@ -108,7 +109,8 @@ def _session(world: World, session: Session, put, links, empty) -> None:
             put(f"/sys/class/block/{disk.kernel}/{part}/partition", 1)
         if disk.known:
             body = disk.lun.body if not (disk.lun.table and disk.lun.table.whole) else None
-            put(f"/run/udev/data/b{number}", _probed(body))
+            name = f"E:ID_SERIAL={mpath.serial(disk)}\n"
+            put(f"/run/udev/data/b{number}", name + ("" if mpath.over(world, disk) else _probed(body)))
             if disk.partition:
                 put(f"/run/udev/data/b8:{disk.minor + 1}", _probed(disk.lun.part))
 
@@ -198,7 +200,8 @@ def _volume(meta: Meta | None, active, put, links, empty) -> None:
             for part in stems:
                 on = active.subs.get(f"{active.name}{part}{leg.number}") if part else active.real or active.minor
                 put(f"/sys/class/block/{kernel}/holders/dm-{on}", "")
-                put(f"{scsi}/block/{found.kernel}{inside}/holders/dm-{on}", "")
+                if not isinstance(found, mpath.Map):
+                    put(f"{scsi}/block/{found.kernel}{inside}/holders/dm-{on}", "")
                 put(f"/sys/class/block/dm-{on}/slaves/{kernel}", "")
                 put(f"/sys/dev/block/253:{on}/slaves/{kernel}", "")
 

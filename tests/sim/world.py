@@ -4,6 +4,7 @@ import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
+from sim import mpath
 from sim.disks import Area, FileSystem, Harm, Impossible, Leg, Lun
 from sim.dm import SPEED, Active, ActiveLeg, answer_of
 from sim.hosts import Machine
@@ -63,6 +64,7 @@ class World:
     volume_list: tuple[str, ...] | None = None  # activation/volume_list: the groups that may be activated; None: all
     read_only: bool = False  # activation/read_only_volume_list names every group
     monitoring: bool = True  # activation/monitoring: dmeventd is asked to watch what is activated
+    multipathd: mpath.Daemon = field(default_factory=mpath.Daemon)
     interfaces: dict[str, Interface] = field(default_factory=interfaces)
     ways: dict[str, str] = field(
         default_factory=dict
@@ -137,6 +139,9 @@ class World:
                 return disk, disk.lun.body
             if name == f"{disk.kernel}1" and disk.partition:
                 return disk, disk.lun.part
+        for one in self.multipathd.maps:
+            if path in (f"/dev/{one.kernel}", f"/dev/mapper/{one.wwid}") and not one.gone:
+                return one, one.lun.body
         return None
 
     def disk_of(self, area: Area) -> ScsiDisk | None:
@@ -173,6 +178,7 @@ class World:
 
             finish_logins(self)
         self._know_disks()
+        mpath.tick(self)
         for active in list(self.actives):
             self._fail_legs(active)
             self._copy(active, seconds)
@@ -206,7 +212,7 @@ class World:
                     leg.data.logged = active.ratio()[0] == active.ratio()[1]
 
     def _visible(self) -> object:
-        sessions = tuple((s.state, s.server.state) for s in self.sessions)
+        sessions = tuple((s.state, s.way) for s in self.sessions)
         waiting = tuple(d.udev_at > self.now for d in self.disks())
         return sessions, waiting, tuple(a.line() for a in self.actives)
 
@@ -368,7 +374,9 @@ class World:
 
     def attend(self, disk: ScsiDisk) -> None:
         """The first command after a new connection meets a unit attention; udev's rule notes it."""
-        used = any(leg.disk is disk for active in self.actives for leg in active.legs)
+        if isinstance(disk, mpath.Map):
+            disk = disk.used
+        used = any(leg.disk in (disk, mpath.over(self, disk)) for active in self.actives for leg in active.legs)
         if disk.attention and disk.lun.attentive and "SDEV_UA" in self.files.get(RULES, b"").decode():
             boot = self.files["/proc/sys/kernel/random/boot_id"].decode()
             name = f"{disk.session.address}-{disk.session.target}-{disk.number}{'' if used else '.unused'}"
@@ -403,9 +411,9 @@ class World:
         self.servers[name].become(state)
         self.version += 1
 
-    def logout(self, name: str) -> None:
-        """Somebody ends the sessions to this server; their disks vanish."""
-        for session in [s for s in self.sessions if s.server.name == name]:
+    def logout(self, name: str, which: list[Session] | None = None) -> None:
+        """Somebody ends the sessions to this server, or some of them; their disks vanish."""
+        for session in [s for s in self.sessions if s.server.name == name and (which is None or s in which)]:
             self.sessions.remove(session)
             for disk in session.disks:
                 disk.gone = True
@@ -453,7 +461,7 @@ class World:
         for session in self.sessions:
             for disk in session.disks:
                 disk.gone = True
-        self.sessions, self.loops = [], []
+        self.sessions, self.loops, self.multipathd.maps = [], [], []
         self.files = {p: c for p, c in self.files.items() if not p.startswith("/run/")}
         self.version += 1
 
@@ -462,6 +470,7 @@ class World:
         device is not there."""
         self.boots += 1
         self._boot_id()
+        self.multipathd.read(self.files)
         self.advance(20.0)
         if login:
             from sim.iscsi import login_at_boot

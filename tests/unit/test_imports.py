@@ -9,7 +9,19 @@ import pytest
 from lunmirror.host import paths
 
 SOURCE = Path(__file__).parents[2] / "src" / "lunmirror"
-LAYERS = ("node", "udev", "session", "disk", "unrelated", "scsi", "group", "volume", "filesystem", "mount")
+LAYERS = (
+    "node",
+    "udev",
+    "session",
+    "multipath",
+    "disk",
+    "unrelated",
+    "scsi",
+    "group",
+    "volume",
+    "filesystem",
+    "mount",
+)
 
 # Only host/ opens these doors.
 DOORS = {"subprocess", "socket", "_posixsubprocess", "multiprocessing", "pty", "ctypes", "asyncio"}

@@ -7,7 +7,19 @@ from lunmirror.engine.desired import Desired, Volume
 from lunmirror.engine.model import Finding, Kind, Ref
 from lunmirror.layers.node import leftover
 
-LAYERS = ("node", "udev", "session", "disk", "unrelated", "scsi", "group", "volume", "filesystem", "mount")
+LAYERS = (
+    "node",
+    "udev",
+    "session",
+    "multipath",
+    "disk",
+    "unrelated",
+    "scsi",
+    "group",
+    "volume",
+    "filesystem",
+    "mount",
+)
 
 
 class Trouble(NamedTuple):
@@ -62,9 +74,10 @@ def below(ref: Ref, desired: Desired) -> frozenset[Ref]:
         group = desired.groups.get(ref.name)
         disks = [Ref("disk", d) for d in group.disks] if group else []
         return frozenset((*disks, *(one for disk in disks for one in below(disk, desired))))
-    if ref.layer in ("disk", "scsi") and ref.name in desired.disks:
+    if ref.layer in ("multipath", "disk", "scsi") and ref.name in desired.disks:
         names = [path.name for path in desired.paths_to(desired.disks[ref.name])]
-        return frozenset(Ref(layer, name) for name in names for layer in ("node", "session"))
+        lower = frozenset(Ref(layer, name) for name in names for layer in ("node", "session"))
+        return lower if ref.layer == "multipath" else lower | {Ref("multipath", ref.name)}
     return frozenset({Ref("node", ref.name)} if ref.layer == "session" else ())
 
 

@@ -5,6 +5,7 @@ from lunmirror.host import paths
 from lunmirror.host.mountinfo import read_mounts
 from lunmirror.host.protocol import Reader
 from lunmirror.host.sysfs import text
+from lunmirror.lvm.maps import is_map
 
 
 def foreign_uses(disks: tuple[str, ...], declared: set[str], reader: Reader) -> list[str]:
@@ -26,7 +27,7 @@ def foreign_uses(disks: tuple[str, ...], declared: set[str], reader: Reader) -> 
         holders = list(listing.facts) if isinstance(listing, Present) else []
         if number in mounted:
             found.append(f"{dm or name}, which is on that server, is mounted on {mounted[number]} without a mirror")
-        elif name.startswith(("dm-", "md")) and not holders:
+        elif name.startswith(("dm-", "md")) and not holders and not is_map(reader, name):
             found.append(f"{dm or name}, which is on that server, is no declared volume")
         todo += [*parts, *holders]
     return found

@@ -116,6 +116,7 @@ def _server(
         interface=server.interface or "",
         read_from=server.read_from or "",
         require_encryption=server.require_encryption,
+        multipath=server.multipath,
         records=tuple(
             (record, str(value), name)
             for name, record in RECORDS.items()

@@ -42,10 +42,35 @@ def resolve(document: Any, problems: Problems) -> Agreed | None:
         if found[name] is None and not own:
             return None
     resolved = {name: one for name, one in found.items() if one is not None}
-    if len(resolved) < len(found):
+    if len(resolved) < len(found) or not _one_for_multipath(document, resolved, problems):
         return None
     stall = max((one.stall for one in resolved.values()), default=least.stall)
     return Agreed({name: one.timeouts for name, one in resolved.items()}, stall if declared is None else declared)
+
+
+def _one_for_multipath(document: Any, resolved: dict[str, budget.Resolved], problems: Problems) -> bool:
+    """multipathd has one number for all iSCSI paths, and writes it over what each session has (docs/facts/multipath.md)."""
+    times = {name: resolved[name].timeouts.replacement_timeout for name, s in each(document.servers) if s.multipath}
+    first = next(iter(times), "")
+    for name, seconds in times.items():
+        if seconds < 1:
+            problems.add(
+                ("servers", name, "multipath"),
+                f"multipath is true, and replacement_timeout is {seconds} s",
+                why="multipathd can set no number below 1",
+                next='write replacement_timeout = "1s" or more',
+            )
+        elif seconds != times[first]:
+            problems.add(
+                ("servers", name, "multipath"),
+                f"replacement_timeout is {seconds} s here, and {times[first]} s on server {first}; multipath is true on both",
+                why="multipathd has one number for the sessions of all iSCSI servers (fast_io_fail_tmo)",
+                next=f'write replacement_timeout = "{min(seconds, times[first])}s" for both',
+            )
+        else:
+            continue
+        return False
+    return True
 
 
 def is_seconds(value: Any) -> bool:

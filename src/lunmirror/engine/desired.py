@@ -79,7 +79,8 @@ class Server(NamedTuple):
     """One failure domain. `settings` are further node-record keys under open-iscsi's names, `records` those with
     a name of our own: (record key, value, our name). `write_cache` is the most
     that is accepted of its disks: "through" or "back". `interface`: the network interface that its sessions are bound to; ''
-    where the routes decide. `read_from`: "near", "any", or '' where LVM's flags stay as they are."""
+    where the routes decide. `read_from`: "near", "any", or '' where LVM's flags stay as they are. `multipath`:
+    multipathd joins its portals' paths to a disk."""
 
     name: str
     portals: tuple[Portal, ...]
@@ -93,6 +94,7 @@ class Server(NamedTuple):
     interface: str = ""
     read_from: str = ""
     require_encryption: bool = False
+    multipath: bool = False
 
     @property
     def iface(self) -> str:

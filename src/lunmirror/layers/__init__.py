@@ -6,7 +6,7 @@ from typing import NamedTuple
 from lunmirror.engine.desired import Desired
 from lunmirror.engine.model import Observed, Plan, Ref, World
 from lunmirror.host.protocol import Reader
-from lunmirror.layers import disk, filesystem, group, mount, node, scsi, session, udev, unrelated, volume
+from lunmirror.layers import disk, filesystem, group, mount, multipath, node, scsi, session, udev, unrelated, volume
 
 
 class Layer(NamedTuple):
@@ -27,6 +27,7 @@ LAYERS = (
     Layer("node", node.observe, node.plan),
     Layer("udev", udev.observe, udev.plan),  # before a login makes disks appear
     Layer("session", session.observe, session.plan),
+    Layer("multipath", multipath.observe, multipath.plan),
     Layer("disk", disk.observe, disk.plan),
     Layer("unrelated", unrelated.observe, unrelated.plan),
     Layer("scsi", scsi.observe, scsi.plan),

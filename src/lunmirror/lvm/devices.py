@@ -12,6 +12,7 @@ from lunmirror.engine.model import Present
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.host.sysfs import endpoint, names, session, text
+from lunmirror.lvm import maps
 
 _PLAIN = ("sd", "vd", "nvme")  # disks and their partitions: nothing is below them
 PROBE = 1.5  # seconds for a portal with a session to accept a connection: the kernel asks twice in that time
@@ -63,6 +64,8 @@ class Devices:
         if kernel.startswith("dm-") and text(self._reader, f"{paths.SYS_BLOCK}/{kernel}/dm/suspended") == "1":
             return "it is suspended: what reads it waits for whoever did that"
         below = () if kernel.startswith(_PLAIN) else names(self._reader, f"{paths.SYS_BLOCK}/{kernel}/slaves")
+        if below and maps.is_map(self._reader, kernel):
+            return self._joined(below)
         if below:
             return next((v for v in (self.verdict(s) for s in below) if v), "")
         link = self._reader.link(f"{paths.SYS_BLOCK}/{kernel}")
@@ -74,6 +77,13 @@ class Devices:
         if head not in self._verdicts:  # asked once for a disk and its partitions
             self._verdicts[head] = self._answers(head)
         return self._verdicts[head]
+
+    def _joined(self, below: tuple[str, ...]) -> str:
+        """A multipath map answers through what is left of its paths, but not while it still counts on one that does not."""
+        letters = maps.letters(self._reader)
+        used = [s for s in below if letters.get(text(self._reader, f"{paths.SYS_BLOCK}/{s}/dev")) != "F"]
+        verdicts = [self.verdict(s) for s in used]
+        return next((v for v in verdicts if v), "" if used else "every path of its multipath map has failed")
 
     def _answers(self, head: str) -> str:
         """'' if the device whose directory in sysfs this is should answer, else why not."""

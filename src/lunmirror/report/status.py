@@ -13,12 +13,13 @@ from lunmirror.analysis.health import FULL, REBUILDING, health, status_exit
 from lunmirror.analysis.risk import LETTERS, Copy, Loss, copies, losses
 from lunmirror.engine.desired import Desired, Disk, Volume
 from lunmirror.engine.exits import Exit
-from lunmirror.engine.model import Absent, Present, Report, Seen, Unknown
+from lunmirror.engine.model import Absent, Present, Report, Seen, Unknown, facts_of
 from lunmirror.engine.plain import shown
 from lunmirror.layers.disk.facts import Lun
 from lunmirror.layers.filesystem.facts import FileSystem
 from lunmirror.layers.group.facts import VolumeGroup
 from lunmirror.layers.mount.facts import MountState
+from lunmirror.layers.multipath.facts import Paths
 from lunmirror.layers.session.facts import NoSession, Session, stale
 from lunmirror.layers.session.since import Error
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
@@ -165,6 +166,10 @@ def _below(disk: Disk, desired: Desired, report: Report, beside: Beside) -> dict
     about: dict[str, Any] = {"target": disk.target, "lun": disk.lun, "server": disk.server}
     about["device"] = {"node": lun.whole.node, "size": lun.whole.size} if lun else other
     about["write_cache"] = _write_cache(disk, report)
+    joined = facts_of(report.seen.get("multipath", {}).get(disk.name), Paths)
+    if joined and desired.servers[disk.server].multipath:
+        used = sum(link.letter == "A" for link in joined.links)
+        about["paths"] = {"declared": len(desired.paths_to(disk)), "used": used}
     about["sessions"] = []
     for path in desired.paths_to(disk):
         state = report.seen.get("session", {}).get(path.name)
@@ -286,6 +291,8 @@ def _path_line(leg: dict[str, Any], paint: Paint) -> str:
         return paint("on no declared disk", "31")
     device = leg["device"]
     disk = f"{device['node']}, {size(device['size'])}" if "node" in device else _instead(device, paint)
+    if "paths" in leg:
+        disk += f", {leg['paths']['used']} of {leg['paths']['declared']} paths"
     if leg["write_cache"]:
         disk += f", write cache {leg['write_cache']}"
     paths = "; ".join(

@@ -234,6 +234,18 @@ class Server(Timeouts):
         effect="the record at the next pass, the session at its next login (`lunmirror apply --relogin`)",
         examples=["bond0.100", "eth1"],
     )
+    multipath: bool = key(
+        "Several paths as one device",
+        "Whether multipathd joins the paths through the server's portals: I/O goes on through what is left of them, and the"
+        " server is lost with the last one. lunmirror writes what multipathd goes by, for its own disks; to install and"
+        " start multipathd is yours (docs/network.md).",
+        unit="true or false",
+        default="false: a server with several portals shows each disk several times, and none of them is used",
+        value=False,
+        written="/etc/multipath/conf.d/lunmirror.conf, and the disks' names in /etc/multipath/wwids",
+        effect="at the next pass; a disk that is in use without it: `lunmirror apply --relogin`",
+        examples=[True],
+    )
     require_encryption: bool = key(
         "Only through an encrypted tunnel",
         "Whether nothing is logged in to unless `interface` is a WireGuard tunnel. iSCSI itself is in clear, CHAP's exchange and"

@@ -15,6 +15,7 @@ from lunmirror.layers.disk.vpd import claims
 from lunmirror.layers.session.facts import Session
 from lunmirror.lvm import luns
 from lunmirror.lvm.label import read_label
+from lunmirror.lvm.maps import in_use
 from lunmirror.lvm.origin import label, labels, origins
 from lunmirror.lvm.places import Places
 from lunmirror.lvm.read import Lvm, read_lvm
@@ -250,11 +251,16 @@ def _whole(
         return Unknown(f"several multipath maps hold it: {', '.join(sorted(maps))}")
     if maps:
         return _device(reader, maps.pop()) or Unknown("its multipath map vanished while being looked at")
+    if desired.servers[disk.server].multipath:
+        used = [d for d in devices if in_use(reader, d.kernel)]
+        if len(used) == 1:
+            return used[0]  # in use since before multipath was declared (layers/multipath)
+        return Unknown(f"multipathd has not joined its paths yet ({', '.join(d.node for d in devices)})")
     if len(devices) > 1:
         names = ", ".join(d.node for d in devices)
         return Unknown(
-            f"it is reached by {len(devices)} paths ({names}), and no multipath map joins them; install and start"
-            " multipath-tools, or declare one portal"
+            f"it is reached by {len(devices)} paths ({names}), and no multipath map joins them; write multipath = true for"
+            f" server {disk.server}, or declare one portal"
         )
     return devices[0]
 

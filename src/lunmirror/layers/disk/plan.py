@@ -58,7 +58,7 @@ def _plan(ctx: DiskContext) -> Plan:
             return Plan(reread(ctx, lun.whole))  # what is in the partition is seen, and judged, after that
         case Present(Lun() as lun):
             return unfit(ctx, lun) or take(ctx, lun)
-    if waits := ctx.waits_for(*ctx.sessions):
+    if waits := ctx.waits_for(*ctx.sessions, Ref("multipath", ctx.disk.name)):
         return Plan(predicted(ctx, waits))
     return _unreachable(ctx)
 

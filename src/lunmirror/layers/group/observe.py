@@ -1,5 +1,6 @@
 """A volume group as LVM sees it, its members matched to the declared disks."""
 
+from string import ascii_lowercase
 from typing import TypeAlias
 
 from lunmirror.engine.desired import Desired, Group
@@ -7,11 +8,12 @@ from lunmirror.engine.model import Observed, Present, Seen, Unknown, World, fact
 from lunmirror.engine.plain import named
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
-from lunmirror.host.sysfs import text
+from lunmirror.host.sysfs import UNSET, session, text
 from lunmirror.layers.disk.facts import Lun, own, shown
 from lunmirror.layers.group.facts import PLACE_TAG, DuplicateNames, Member, NoGroup, VolumeGroup, place_tag
 from lunmirror.layers.group.owner import TAG, Bond, Mark, bond, initiator_of, read
-from lunmirror.lvm.origin import candidates, disk_around, labels
+from lunmirror.lvm.maps import map_over
+from lunmirror.lvm.origin import candidates, disk_around, labels, origins
 from lunmirror.lvm.read import DEADLINE, Lvm, PvRow, VgRow, read_lvm
 
 Known: TypeAlias = dict[str, tuple[str, Lun | None]]  # PV UUID -> the declared disk that it lies on, or was made for
@@ -28,9 +30,8 @@ def observe(desired: Desired, reader: Reader, seen: World) -> Observed:
     here = Mark(machine, initiator_of(text(reader, paths.INITIATOR))).text
     known = _known(desired, seen, lvm.facts)
     made_for = {d.pv_uuid: d.name for d in desired.disks.values() if d.pv_uuid}
-    volumes = set(desired.volumes)
     return {
-        g.name: _group(g, lvm.facts, seen, known, made_for, here, volumes, reader) for g in desired.groups.values()
+        g.name: _group(g, desired, lvm.facts, seen, known, made_for, here, reader) for g in desired.groups.values()
     }
 
 
@@ -60,22 +61,22 @@ def _system(reader: Reader) -> str:
     return answer.out.partition("system ID:")[2].strip() if answer.rc == 0 else ""
 
 
-def _others(group: Group, lvm: Lvm, declared: set[str]) -> tuple[str, ...]:
+def _others(group: Group, lvm: Lvm, desired: Desired) -> tuple[str, ...]:
     """Volumes of the group that an administrator sees, and that nobody declared. What an interrupted command of LVM's left has
     a name that LVM keeps for itself."""
     rows = (r for r in lvm.lvs if r.group == group.name and not r.parent and "public" in r.role)
     names = (r.name for r in rows if "_rimage_" not in r.name and "_rmeta_" not in r.name)
-    return tuple(name for name in names if f"{group.name}/{name}" not in declared)
+    return tuple(name for name in names if f"{group.name}/{name}" not in desired.volumes)
 
 
 def _group(
     group: Group,
+    desired: Desired,
     lvm: Lvm,
     seen: World,
     known: Known,
     made_for: dict[str, str],
     here: str,
-    declared: set[str],
     reader: Reader,
 ) -> Seen[VolumeGroup | DuplicateNames | NoGroup]:
     rows = lvm.groups.get(group.name, ())
@@ -86,7 +87,7 @@ def _group(
         if facts.bond is Bond.NAMESAKE and not read(here).initiator:
             return Unknown(f"{paths.INITIATOR} holds no initiator name: whose group is it?")
         system = _system(reader) if facts.system_id else ""
-        return Present(facts._replace(others=_others(group, lvm, declared), system=system))
+        return Present(facts._replace(others=_others(group, lvm, desired), system=system))
     luns = {d: facts_of(seen["disk"][d], Lun) for d in group.disks}
     hidden = [name for name, lun in luns.items() if lun is None]
     if hidden:
@@ -97,11 +98,17 @@ def _group(
         return Unknown(
             f"what belongs to another is on {named('disk', swapped)}, so the group's own disks are not in sight"
         )
-    return _namesake(group, seen, known, made_for, here, reader)
+    return _namesake(group, desired, seen, known, made_for, here, reader)
 
 
 def _namesake(
-    group: Group, seen: World, known: Known, made_for: dict[str, str], here: str, reader: Reader
+    group: Group,
+    desired: Desired,
+    seen: World,
+    known: Known,
+    made_for: dict[str, str],
+    here: str,
+    reader: Reader,
 ) -> Seen[VolumeGroup | DuplicateNames | NoGroup]:
     """The declared disks carry no such group. Before one is made, the machine's other disks are asked for one of that
     name; but for those that carry a UUID of ours, whatever they are, whole or on a partition. Never in a pass that has
@@ -110,6 +117,11 @@ def _namesake(
     strange = {k for k, uuid in there.items() if uuid in {*made_for, *known}}
     strange |= {whole for k in strange if (whole := disk_around(reader, k))}
     kernels = tuple(k for k in candidates(reader) if k not in mine and k not in strange)
+    if any(server.multipath for server in desired.servers.values()):
+        once = _once(kernels, reader)
+        if isinstance(once, Unknown):
+            return once
+        kernels = once
     lvm = read_lvm(reader, kernels)
     if not isinstance(lvm, Present):
         return lvm
@@ -117,6 +129,24 @@ def _namesake(
     if len(rows) > 1:
         return Present(DuplicateNames(tuple(row.uuid for row in rows)))
     return Present(_facts(rows[0], lvm.facts, known, made_for, here) if rows else NoGroup(here))
+
+
+def _once(kernels: tuple[str, ...], reader: Reader) -> tuple[str, ...] | Unknown:
+    """Of a LUN with several paths one, or the map over them: LVM is shown nothing twice."""
+    found: dict[object, str] = {}
+    for kernel in kernels:
+        on = origins(reader, kernel)
+        targets = [text(reader, f"{session(o.sid)}/targetname") for o in on if o.sid]
+        if (kernel.startswith("sd") and not on) or set(targets) & set(UNSET):
+            return Unknown(f"where {kernel} comes from cannot be seen")
+        if not map_over(reader, kernel):
+            whose = (
+                (targets[0], on[0].lun, kernel.lstrip(ascii_lowercase))
+                if targets and kernel.startswith("sd")
+                else kernel
+            )
+            found.setdefault(whose, kernel)
+    return tuple(found.values())
 
 
 def _facts(row: VgRow, lvm: Lvm, known: Known, made_for: dict[str, str], here: str) -> VolumeGroup:

@@ -31,6 +31,7 @@ class Session(NamedTuple):
     `digest`: whether it was negotiated that data carry a CRC32C, "CRC32C" or "None"; '' where that is not asked or not shown.
     `iface`: the interface record of open-iscsi that it was logged in through.
     `clear`: why it is not encrypted, where that is required.
+    `bare`: something is built on its disk without the multipath map that is declared.
     `keeper`: why it would not reconnect if it failed (iscsid is not there); '' as far as is known.
     Of a session that the kernel gave up (FREE), as far as it was asked (stuck.py): `portal`: '' if its portal accepts
     connections, else why not; `service`: after iscsid's own time was over in vain, '' if the server's service answers and has
@@ -58,6 +59,7 @@ class Session(NamedTuple):
     digest: str = ""
     iface: str = DEFAULT_IFACE
     clear: str = ""
+    bare: bool = False
 
     @property
     def every(self) -> tuple[str, ...]:
@@ -91,6 +93,8 @@ def stale(session: Session, server: Server) -> tuple[Stale, ...]:
     times = server.timeouts
     pairs = ((name, getattr(times, name), getattr(session, attribute)) for name, attribute in LIVE.items())
     old = [Stale(name, wanted, live) for name, wanted, live in pairs if live is not None and live != wanted]
+    if session.bare:
+        old.append(Stale("multipath", "true", "a disk in use without it"))
     digests = (Stale(name, value, session.digest) for key, value, name in server.records if key == DIGEST)
     if server.interface and session.iface != server.iface:
         old.append(Stale("interface", server.iface, session.iface))

@@ -124,6 +124,7 @@ def _session(path: Path, kernels: Kernels, reader: Reader, seen: World) -> Seen[
                 digest=_digest(k.sid, path, reader),
                 iface=k.iface,
                 clear=_clear(path, k.iface, reader),
+                bare=path.server.multipath and _is_used(k.sid, reader) and not _joined(k.sid, reader),
             )
             for k in same
         )

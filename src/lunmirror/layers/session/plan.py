@@ -4,6 +4,7 @@ where a session object exists: the kernel and iscsid are retrying then, and a se
 | session                     | what is done                                                                   |
 |-----------------------------|--------------------------------------------------------------------------------|
 | none, portal answers        | log in: all such at once, each bounded                                         |
+| none, portal silent, another one live under multipath | degraded: a path is lost                              |
 | none, portal silent         | waited for if a volume needs it to start (boot_wait), then blocked             |
 | none, node record not known | blocked                                                                        |
 | coming up, FAILED, FREE     | waited for if a volume needs it to start (boot_wait)                           |
@@ -60,7 +61,7 @@ def _wait(desired: Desired, contexts: list[PathContext]) -> tuple[Step, ...]:
     do without."""
     if not desired.boot_wait:
         return ()
-    missed = [ctx for ctx in contexts if ctx.path.server.name != desired.resting]
+    missed = [ctx for ctx in contexts if ctx.path.server.name != desired.resting and not _another_way(ctx)]
     absent = [ctx for ctx in missed if (facts := facts_of(ctx.state, NoSession)) and _awaited(facts)]
     endpoints = tuple({ctx.path.endpoint: None for ctx in absent})
     portals = _wait_for(absent, "{} silent", "{}", AwaitPortals(endpoints, float(desired.boot_wait)))
@@ -132,11 +133,25 @@ def _establish(ctx: PathContext, facts: NoSession) -> Plan:
             f"make {ctx.path.server.interface} a WireGuard tunnel (docs/network.md), or take require_encryption out"
         )
         return ctx.refused(f"will not log in to {ctx.place} in clear", facts.clear, next_, "require_encryption")
+    if facts.silence and _another_way(ctx):
+        return ctx.degraded(
+            f"a path to server {ctx.path.server.name} is lost: {ctx.path.portal} does not answer ({facts.silence})",
+            "its disks are reached through another portal of the server",
+            "see to the way to that portal; the next pass tries again",
+            "portals",
+        )
     if facts.silence:
         silence = facts.silence
         what = f"server {ctx.path.server.name} does not answer at {ctx.path.portal} ({silence})"
         return _blocked(ctx, what, f"so there is no session to target {ctx.path.target}")
     return Plan((login(ctx, str(record.settings["node.conn[0].address"]), after),))
+
+
+def _another_way(ctx: PathContext) -> bool:
+    """The server's disks are reached through another of its portals, by multipath."""
+    server, target = ctx.path.server, ctx.path.target
+    others = (p.name for p in ctx.desired.paths() if p.server.multipath and (p.server, p.target) == (server, target))
+    return any((one := facts_of(ctx.below("session", name), Session)) and one.live for name in others)
 
 
 def login(ctx: PathContext, address: str, after: tuple[Ref, ...]) -> Step:

@@ -14,6 +14,7 @@ from lunmirror.host.mountinfo import read_mounts
 from lunmirror.host.protocol import Reader
 from lunmirror.host.sysfs import text
 from lunmirror.layers.session.facts import Session
+from lunmirror.lvm.maps import is_map
 from lunmirror.lvm.read import Status, read_status
 
 PROBE = 1.5  # seconds for a portal to accept a connection
@@ -96,6 +97,9 @@ def burden(sid: str, reader: Reader) -> str:
             return f"{name} is mounted on {where}"
         todo += [p.split("/")[-2] for p in reader.glob(f"{paths.SYS_BLOCK}/{name}/{name}*/partition")]
         for holder in _names(reader, f"{paths.SYS_BLOCK}/{name}/holders"):
+            if is_map(reader, holder):
+                todo += [] if _lives(holder, sid, reader) else [holder]
+                continue
             if why := _leans(holder, sid, status.facts, reader):
                 return why
     return ""
@@ -137,7 +141,8 @@ def _lives(part: str, sid: str, reader: Reader) -> bool:
     below."""
     below = _names(reader, f"{paths.SYS_BLOCK}/{part}/slaves")
     if below:
-        return all(_lives(one, sid, reader) for one in below)
+        enough = any if is_map(reader, part) else all
+        return enough(_lives(one, sid, reader) for one in below)
     link = reader.link(f"{paths.SYS_BLOCK}/{part}")
     route = link.facts.split("/") if isinstance(link, Present) else ()
     sessions = [step for step in route if step.startswith("session") and step[7:].isdecimal()]
