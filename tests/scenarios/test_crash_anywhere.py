@@ -15,7 +15,6 @@ CRASHED = (
     "blank raid1 ext4 on partitions",
     "blank mirror on disks",
     "blank xfs with a label",
-    "blank, two paths to each",
     "repair",
     "dead leg",
     "new name",

@@ -4,12 +4,13 @@ import pytest
 
 from lunmirror.engine.model import Kind
 from lunmirror.report.status import tree
+from scenarios.test_crash_anywhere import INSTANTS, die
 from scenarios.test_relogin import relogin
 from sim import mpath
 from sim.disks import Lun
 from sim.iscsi import login_at_boot
 from sim.resting import Resting
-from sim.stage import SERVERS, Stage, text
+from sim.stage import SERVERS, Stage, end_state, text
 from sim.ways import SECOND, two_ways, world
 
 FRAGMENT = mpath.HOME + "lunmirror.conf"
@@ -61,6 +62,26 @@ def test_the_first_pass_alone_makes_all_of_it() -> None:
     first = stage.apply()
     assert first.exit == 3, str(first)  # only its volume is copied yet
     assert under(stage) == [("dm-", 2), ("dm-", 2)]
+
+
+@pytest.mark.parametrize("instant", INSTANTS)
+def test_dies_anywhere(instant: str) -> None:
+    ended = end_state(converged())
+    at = 1
+    while die(stage := Stage(TWO, world()), at, instant):
+        stage.settle()
+        assert end_state(stage) == ended, f"died {instant} change {at}"
+        at += 1
+    assert at > 10
+
+
+def test_planned_is_what_is_done_and_then_nothing_is_asked_twice() -> None:
+    stage = Stage(TWO, world())
+    foreseen = [s.title for s in stage.plan().report.steps if s.ref.layer == "multipath"]
+    done = [o.step.title for o in stage.apply().report.outcomes if o.step.ref.layer == "multipath"]
+    assert sorted(foreseen) == sorted(set(done) - {f"wait for a path to disk {d}" for d in ("left", "right")})
+    stage.settle()
+    assert sorted(line[0] for line in stage.apply().host.lines) == ["dmsetup", "lvm", "multipathd"]
 
 
 def test_one_path_is_lost_and_comes_back() -> None:

@@ -12,8 +12,6 @@ from sim.iscsi import login
 from sim.lvm import Lvm
 from sim.machine import Call, Died
 from sim.stage import DISKS, SERVERS, Stage, converged, text
-from sim.ways import two_ways
-from sim.ways import world as two_path_world
 from sim.world import MACHINE, make_world
 from sim.world import blank as blank_lun
 
@@ -384,7 +382,6 @@ STORIES: dict[str, Callable[[], Stage]] = {
     "blank linear ext3": lambda: blank(disks=("left",), type="linear", filesystem="ext3"),
     "blank xfs with a label": lambda: blank(size="304MiB", filesystem="xfs"),
     "blank three legs": lambda: blank(disks=("left", "right", "third")),
-    "blank, two paths to each": lambda: Stage(two_ways(), two_path_world()),
     "repair": repair,
     "event activation": events,
     "dead leg": dead_leg,
