@@ -75,7 +75,7 @@ def test_dies_anywhere(instant: str) -> None:
     assert at > 10
 
 
-def test_planned_is_what_is_done_and_then_nothing_is_asked_twice() -> None:
+def test_planned_is_what_is_done() -> None:
     stage = Stage(TWO, world())
     foreseen = [s.title for s in stage.plan().report.steps if s.ref.layer == "multipath"]
     done = [o.step.title for o in stage.apply().report.outcomes if o.step.ref.layer == "multipath"]
@@ -157,6 +157,23 @@ def test_two_servers_with_one_wwid_are_refused() -> None:
     assert not stage.world.actives
 
 
+def test_a_map_that_joins_two_servers_is_shown_to_nobody() -> None:
+    made = world(alike=True)
+    made.files[mpath.WWIDS] = b"/1IET_00010001/\n"
+    made.directories.add(mpath.HOME.rstrip("/"))
+    before = [a.pv for a in made.areas()]
+    stage = Stage(TWO, made)
+    for _ in range(3):
+        told = stage.apply()
+        made.advance(60.0)
+    (one,) = made.multipathd.maps
+    assert {d.session.server.name for d in one.paths} == {"filer1", "filer2"}, "or this shows nothing"
+    assert told.exit == 4
+    assert "1IET_00010001" in told.finding(Kind.REFUSED)
+    assert not any(line[0] == "lvm" and "--devices" in line and "dm-" in " ".join(line) for line in told.host.lines)
+    assert [a.pv for a in made.areas()] == before
+
+
 def test_portals_that_show_two_disks_are_refused() -> None:
     made = world()
     made.servers["filer1"].addresses = (SERVERS["filer1"][0],)
@@ -227,6 +244,13 @@ def test_no_longer_declared_the_file_goes_and_the_maps_stay() -> None:
     assert letters(stage) == "AA"
     assert under(stage)[0][0] == "dm-"
     assert last.exit in (0, 4)
+    # Neither multipathd nor LVM's own rule for what it once took stands in the way afterwards.
+    stage.world.multipathd.running = False
+    stage.world.reboot(login=False)
+    assert stage.settle().exit == 0
+    assert letters(stage) == "AA"
+    assert under(stage) == [("sd", 1), ("sd", 1)]
+    assert stage.world.lost() == {}
 
 
 def test_a_relogin_goes_through_the_map() -> None:
@@ -245,6 +269,12 @@ def test_declared_later_the_leg_moves_to_the_map() -> None:
     assert stage.settle().exit == 0
     assert under(stage) == [("sd", 1), ("sd", 1)]
     stage.configure(TWO)
+    stage.world.multipathd.running = False
+    report, host = relogin(stage)
+    assert not any("--logout" in line for line in host.lines), "nothing would join what comes back"
+    assert "multipathd does not answer" in str(report.findings)
+    assert letters(stage) == "AA"
+    stage.world.multipathd.running = True
     stage.settle(8)
     relogin(stage)
     last = stage.settle(8)

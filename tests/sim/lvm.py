@@ -8,7 +8,7 @@ from sim import hosts
 from sim.disks import Area, Harm, Leg
 from sim.dm import Active, ActiveLeg, answer_of
 from sim.meta import EXTENT, PE_START, Lv, Meta
-from sim.mpath import Map, over
+from sim.mpath import Map, is_claimed, over
 from sim.servers import ScsiDisk
 from sim.world import World
 
@@ -38,6 +38,8 @@ class Lvm:
             if found and found[1].pv and found[0].session.answering == "ok" and not found[0].gone:
                 if found[1] is found[0].lun.body and found[0].lun.table and found[0].lun.table.whole:
                     continue  # a partitioned disk is no physical volume
+                if over(world, found[0]):
+                    continue  # devices/multipath_component_detection
                 self.seen.setdefault(found[1].pv, (found[1], device, found[0]))
 
     def _no_strangers(self) -> None:
@@ -871,8 +873,9 @@ def _region(lv: Lv, region: int) -> int:
 
 
 def _all(world: World) -> tuple[str, ...]:
-    """What LVM sees when it looks for itself: the paths of a map are left out (multipath_component_detection)."""
-    free = [d for d in world.disks() if not over(world, d)]
+    """What LVM sees when it looks for itself: the paths of a map are left out (multipath_component_detection), and so is what
+    will be one (multipath_wwids_file)."""
+    free = [d for d in world.disks() if not over(world, d) and not is_claimed(world, d)]
     maps = tuple(f"/dev/{m.kernel}" for m in world.multipathd.maps)
     return (*maps, *(n for d in free for n in (f"/dev/{d.kernel}", f"/dev/{d.kernel}1")))
 

@@ -11,6 +11,7 @@ WWIDS = "/etc/multipath/wwids"
 FIRST = 2000  # minors that no volume takes
 BACK = 5.0  # seconds: polling_interval, until a path is taken back
 TMO = 5  # its default for a session's recovery_tmo
+JOIN = 5.0  # seconds from a path that udev knows, or from a `reconfigure`, to the map (docs/facts/multipath.md)
 
 
 def serial(disk: ScsiDisk) -> str:
@@ -90,6 +91,7 @@ class Daemon:
     running: bool = False
     config: dict[str, str] = field(default_factory=dict)
     maps: list[Map] = field(default_factory=list)
+    asked: float = -JOIN  # when it was last told to read its configuration
 
     def read(self, files: dict[str, bytes]) -> None:
         self.config = {p: c.decode() for p, c in sorted(files.items()) if p.startswith(HOME)}
@@ -159,11 +161,17 @@ def tick(world: Any) -> None:
         join(world)
 
 
+def is_claimed(world: Any, disk: ScsiDisk) -> bool:
+    """multipath takes it: LVM's multipath_wwids_file, and multipath's own udev rules, which leave it to multipathd."""
+    return f"/{serial(disk)}/" in world.files.get(WWIDS, b"").decode()
+
+
 def join(world: Any) -> None:
-    taken = world.files.get(WWIDS, b"").decode()
     for disk in world.disks():
         wwid = serial(disk)
-        if not disk.known or over(world, disk) or f"/{wwid}/" not in taken or disk.session.answering != "ok":
+        if not disk.known or over(world, disk) or not is_claimed(world, disk) or disk.session.answering != "ok":
+            continue
+        if world.now < max(disk.udev_at, world.multipathd.asked) + JOIN:
             continue
         if disk.partition and any(leg.disk is disk for a in world.actives for leg in a.legs):
             continue  # EBUSY; of a whole disk device-mapper shares its claim with itself
@@ -173,6 +181,7 @@ def join(world: Any) -> None:
         else:
             minor = next(n for n in range(FIRST, FIRST + 99) if n not in {m.minor for m in world.multipathd.maps})
             world.multipathd.maps.append(Map(wwid, minor, world.number(), [disk]))
+            world.activate_whole_groups()
         disk.session.recovery_tmo = world.multipathd.tmo
         world.version += 1
 
@@ -182,6 +191,7 @@ def reconfigure(world: Any) -> tuple[int, str, str]:
     if not daemon.running:
         return 1, "", "error: ux_socket_connect: Connection refused\n"
     daemon.read(world.files)
+    daemon.asked = world.now
     for one in daemon.maps:
         one.queues = daemon.of(one.wwid) == "queue"
         for disk in one.paths:

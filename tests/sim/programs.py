@@ -10,6 +10,7 @@ from sim.lvm import Answer, Lvm, answered
 from sim.world import World
 
 Handler = Callable[..., Answer]
+NOT_FOR_MULTIPATH = 'multipath_wwids_file="/dev/null"'
 
 
 class Unheard(AssertionError):
@@ -26,6 +27,8 @@ def answer(world: World, argv: tuple[str, ...], stdin: bytes, partly: bool) -> A
         if match:
             if argv[0] == "lvm" and argv[1] not in ("fullreport", "lvmconfig", "systemid") and not settled:
                 raise Harm(f"lvm {argv[1]} is run under whatever settings the machine has")
+            if "--devices" in argv and NOT_FOR_MULTIPATH not in " ".join(argv):
+                raise Harm(f"lvm {argv[1]} leaves out what /etc/multipath/wwids names")
             return handler(world, match, stdin, partly)
     raise Unheard(f"no simulated program answers: {line}")
 

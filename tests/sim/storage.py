@@ -172,7 +172,7 @@ def superblock(world: World, node: str, block: int, count: int) -> Answer | Hang
     if block == 0:
         return 0, label(area).decode("utf-8", "surrogateescape"), ""
     extent, rest = divmod(block * 4096 - PE_START, EXTENT)
-    found = Lvm(world, None).metadata_at(area.pv, extent)
+    found = Lvm(world, (node,)).metadata_at(area.pv, extent)
     if rest or found is None or area.pv not in found[0].pvs:
         raise AssertionError(f"no leg's metadata begins at block {block} of {node}")
     lv, position = found

@@ -110,7 +110,8 @@ def _session(world: World, session: Session, put, links, empty) -> None:
         if disk.known:
             body = disk.lun.body if not (disk.lun.table and disk.lun.table.whole) else None
             name = f"E:ID_SERIAL={mpath.serial(disk)}\n"
-            put(f"/run/udev/data/b{number}", name + ("" if mpath.over(world, disk) else _probed(body)))
+            left = world.multipathd.running and mpath.is_claimed(world, disk)  # multipath.rules: of others it is none
+            put(f"/run/udev/data/b{number}", name + ("E:ID_FS_TYPE=mpath_member" if left else _probed(body)))
             if disk.partition:
                 put(f"/run/udev/data/b8:{disk.minor + 1}", _probed(disk.lun.part))
 

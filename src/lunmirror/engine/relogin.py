@@ -18,9 +18,10 @@ from lunmirror.engine.aside import in_order, others_on, stand_aside, volumes_on
 from lunmirror.engine.desired import Desired, Path
 from lunmirror.engine.execute import Executor
 from lunmirror.engine.exits import Exit
-from lunmirror.engine.model import Drift, Finding, Kind, Outcome, Plan, Present, Ref, Report, Step
+from lunmirror.engine.model import Drift, Finding, Kind, Outcome, Plan, Present, Ref, Report, Step, facts_of
 from lunmirror.host.protocol import Reader
 from lunmirror.layers.context import PathContext
+from lunmirror.layers.multipath import facts as multipath
 from lunmirror.layers.node.facts import Record, spelt
 from lunmirror.layers.node.settings import wishes
 from lunmirror.layers.session.facts import Session, stale
@@ -113,6 +114,9 @@ def objections(server: str, desired: Desired, report: Report, reader: Reader) ->
             found.append(f"not every leg of volume {volume.id} is in sync and can be reached")
     for _, session in (one for one in _old(desired, report) if one[0].server.name == server):
         found += others_on(session, desired, reader)
+    joins = facts_of(report.seen.get("multipath", {}).get(multipath.NAME), multipath.Settings)
+    if desired.servers[server].multipath and (joins is None or joins.why):
+        found.append("multipathd does not answer: nothing would join the paths to its disks again")
     return list(dict.fromkeys(found))
 
 

@@ -11,7 +11,11 @@ from lunmirror.host import paths
 # What the machine's lvm.conf may say, and what would change an answer, or the outcome of a command of ours: said again on
 # every command line (docs/facts/lvm-settings.md). What is left to the machine is looked at instead: whether something
 # watches a mirror, and what may be activated at all.
-_WORDS = 'log{verbose=0 silent=0 indent=1 prefix="" command_names=0 report_command_log=0}'
+# A disk that multipath took once is a disk all the same, while no map is over it.
+_WORDS = (
+    'log{verbose=0 silent=0 indent=1 prefix="" command_names=0 report_command_log=0}'
+    ' devices{multipath_wwids_file="/dev/null"}'
+)
 # Compact output drops keys, prefixes rename them, the rest changes what stands between them.
 _REPORT_CONFIG = (
     f'{_WORDS} backup{{backup=0 archive=0}} report{{compact_output=0 compact_output_cols="" prefixes=0 quoted=1 headings=1'
