@@ -5,14 +5,14 @@ from lunmirror.engine.errors import ConfigError
 from sim.stage import text
 
 BOTH = (
-    text()
+    text(partition=False)
     .replace("[servers.filer1]", "[servers.filer1]\nmultipath = true")
     .replace("[servers.filer2]", "[servers.filer2]\nmultipath = true")
 )
 
 
 def test_it_is_off_unless_declared():
-    assert not any(s.multipath for s in compile_texts([("/x.toml", text())]).servers.values())
+    assert not any(s.multipath for s in compile_texts([("/x.toml", text(partition=False))]).servers.values())
     assert all(s.multipath for s in compile_texts([("/x.toml", BOTH)]).servers.values())
 
 
@@ -29,3 +29,11 @@ def test_multipathd_has_one_number_and_none_below_one(line, said):
     (problem,) = caught.value.problems
     assert said in problem.what
     assert "multipath" in problem.where
+
+
+def test_a_partition_on_a_map_is_not_lunmirrors():
+    one = BOTH.replace("[disks.left]", "[disks.left]\npartition = true")
+    with pytest.raises(ConfigError) as caught:
+        compile_texts([("/x.toml", one)])
+    (problem,) = caught.value.problems
+    assert problem.what == "partition is true, and so is multipath of server filer1"

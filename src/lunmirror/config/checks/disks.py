@@ -14,6 +14,13 @@ def disks(document: Any, problems: Problems) -> None:
         key: Key = ("disks", name)
         if disk.server is not None and disk.server not in servers:
             undeclared((*key, "server"), "server", disk.server, servers, problems)
+        if disk.partition and getattr(servers.get(disk.server), "multipath", False):
+            problems.add(
+                (*key, "partition"),
+                f"partition is true, and so is multipath of server {disk.server}",
+                why="a partition on a multipath map is made by kpartx, and lunmirror does not run it",
+                next="use the whole disk (partition = false); a disk that has data in a partition stays without multipath",
+            )
         if None in (disk.server, disk.target, disk.lun):
             continue
         spelled, by = spellings.setdefault((disk.server, disk.target.lower()), (disk.target, name))
