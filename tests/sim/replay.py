@@ -3,9 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+from lunmirror.cli.after import note_targets
 from lunmirror.engine.desired import Desired
+from lunmirror.engine.log import Log
 from lunmirror.engine.model import Report
 from lunmirror.engine.reconcile import run_pass
+from lunmirror.host import paths
 from sim.machine import SimHost
 from sim.stage import Stage
 
@@ -51,7 +54,10 @@ for _name in ASKED:
 def recorded(stage: Stage) -> Tape:
     """What a pass with nothing to do asks of this machine, and is answered."""
     host = Recorder(stage)
-    assert not run(stage.desired, host).steps
+    report = run(stage.desired, host)
+    assert not report.steps
+    note_targets(report, stage.desired, host, Log("apply", "run"))  # as an earlier pass did
+    host.read(paths.TARGETS)
     return host.tape
 
 

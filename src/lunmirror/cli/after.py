@@ -25,7 +25,7 @@ UNREPORTED = (BusyError, Interrupted, UsageError, Refused)
 
 def passed(report: Report, desired: Desired, host: Host, log: Log) -> None:
     """The pass came to this report. The caller holds the run lock."""
-    _note_targets(report, desired, host, log)
+    note_targets(report, desired, host, log)
     readings: dict[str, Any] = {}
     if document.any_copying(report, desired):
         from lunmirror.analysis import copying  # only a copy has a pace
@@ -35,7 +35,7 @@ def passed(report: Report, desired: Desired, host: Host, log: Log) -> None:
     _publish(document.document(report, desired, readings, before, int(time.time())), desired, log)
 
 
-def _note_targets(report: Report, desired: Desired, host: Host, log: Log) -> None:
+def note_targets(report: Report, desired: Desired, host: Host, log: Log) -> None:
     """Which targets are declared, so that they are known once they are not any more."""
     raw = host.read(paths.TARGETS)
     before = leftover.noted(raw)
