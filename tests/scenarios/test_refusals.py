@@ -145,7 +145,7 @@ def test_a_volume_that_nobody_marked_as_new_is_not_formatted() -> None:
     world: World = stage.world
     from sim.lvm import Lvm
 
-    Lvm(world, None).tag("vg0", "testlv", "lunmirror.unformatted", add=False)
+    Lvm(world, None).tag("vg0", "testlv", "--deltag lunmirror.unformatted")
 
     refused = stage.apply()
 

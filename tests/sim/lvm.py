@@ -421,10 +421,14 @@ class Lvm:
         active.real = (active.real or next(free)) if snapshots else 0
         active.minor = active.minor or next(free)
 
-    def tag(self, group: str, name: str, tag: str, add: bool) -> Answer:
+    def tag(self, group: str, name: str, words: str) -> Answer:
+        """--deltag and --addtag, all in one commit."""
         meta = self.group(group)
         lv = self._lv(meta, name)
-        tags = tuple(t for t in lv.tags if t != tag) + ((tag,) if add else ())
+        flags = words.split()
+        pairs = list(zip(flags[::2], flags[1::2], strict=True))
+        named = {value for _, value in pairs}
+        tags = (*(t for t in lv.tags if t not in named), *(value for flag, value in pairs if flag == "--addtag"))
         self.commit(meta.with_lv(name, replace(lv, tags=tags)))
         return 0, "", ""
 

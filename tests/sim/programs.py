@@ -166,12 +166,8 @@ PROGRAMS: tuple[tuple[str, Handler], ...] = (
         _lvm(lambda v, m, p: v.activate(m["group"], m["name"], True)),
     ),
     (
-        rf"lvm lvchange {D} --addtag (?P<tag>\S+) {V}",
-        _lvm(lambda v, m, p: v.tag(m["group"], m["name"], m["tag"], True)),
-    ),
-    (
-        rf"lvm lvchange {D} --deltag (?P<tag>\S+) {V}",
-        _lvm(lambda v, m, p: v.tag(m["group"], m["name"], m["tag"], False)),
+        rf"lvm lvchange {D} (?P<words>(?:--(?:deltag|addtag) \S+ )+){V}",
+        _lvm(lambda v, m, p: v.tag(m["group"], m["name"], m["words"])),
     ),
     (
         rf"lvm lvchange {D} --syncaction (?P<action>check|repair) {V}",

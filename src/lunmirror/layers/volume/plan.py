@@ -9,6 +9,7 @@
 | a split brain                            | refused, until an administrator chooses                                 | repair.py  |
 | a leg whose disk is replaced             | the new one first, in full; then the old one goes               | replace.py |
 | a leg that is distrusted                 | copied again in full, exactly that leg                           | choose.py |
+| the journal and the tags differ in doubt | the tags follow; a lost journal is begun from them               | reminder.py |
 | legs dead or behind                      | admitted and refreshed, if they are back                        | repair.py  |
 | another type, fewer legs, smaller        | lvconvert, lvextend                                             | keep.py  |
 | larger, or a leg where none is declared  | refused: nothing is ever shrunk or dropped                      | keep.py  |
@@ -28,6 +29,7 @@ from lunmirror.layers.volume import (
     misled,
     reads,
     region,
+    reminder,
     repair,
     replace,
     restarts,
@@ -163,7 +165,7 @@ def _allowed(ctx: VolumeContext, answer: Plan) -> tuple[Step, ...]:
 
 
 def _tend(ctx: VolumeContext, facts: LogicalVolume, admissions: tuple[Step, ...], admitting: bool) -> Plan:
-    if answer := layout.strange(ctx, facts):
+    if answer := layout.strange(ctx, facts) or reminder.restore(ctx, facts):
         return answer
     chosen, split = choose.chosen(ctx, facts), repair.split_brain(ctx, facts)
     if chosen and not chosen.steps:  # refused, which is no reason to forget what is seen
@@ -172,6 +174,8 @@ def _tend(ctx: VolumeContext, facts: LogicalVolume, admissions: tuple[Step, ...]
         return decided
     if answer := leftover.tidy(ctx, facts):
         return answer._replace(steps=(*(_noted(ctx, facts) if ctx.past(facts) else ()), *answer.steps))
+    if answer := reminder.keep(ctx, facts):
+        return answer  # alone: what goes on is known by the version of LVM's metadata
     if not facts.active:
         barred = layout.unstartable(ctx, facts)
         begun = Plan(stopped.note(ctx, facts), barred.findings) if barred else start(ctx, facts)

@@ -70,12 +70,12 @@ def tend(ctx: VolumeContext, facts: LogicalVolume) -> Plan | tuple[tuple[Step, .
     if facts.unclear or not facts.servers:
         return (), facts
     failed = tuple(pv for leg in facts.legs if leg.letter == "D" for pv in leg.pvs)
-    unknown = _unknown(facts, entry, failed)
-    if entry is None and unknown and facts.running and not isinstance(facts.past, Unknown):
+    new = unknown(facts, entry, failed)
+    if entry is None and new and facts.running and not isinstance(facts.past, Unknown):
         entry = journal.advance(None, ctx.volume.id, facts.running, ctx.seqno, facts.today, facts.kernel_state)
     if entry is None or entry.diverged:
         return (), facts
-    hit = (*_verdicts(facts, entry, RESTARTED), *unknown)
+    hit = (*_verdicts(facts, entry, RESTARTED), *new)
     fresh = tuple(pv for pv in hit if pv not in entry.rebuild)
     there = (leg for leg in facts.legs if leg.letter == "A" and not facts.is_adrift(leg))
     alive = {pv for leg in there for pv in leg.pvs if pv not in facts.torn}
@@ -147,14 +147,14 @@ def at_start(ctx: VolumeContext, facts: LogicalVolume, clean: bool) -> Plan | Lo
     entry = ctx.past(facts)
     # A leg that another ran without has fallen behind, whatever the journal says.
     behind = facts.superblocks.facts.marked_failed() if isinstance(facts.superblocks, Present) else frozenset()
-    unknown = _unknown(facts, entry, tuple(behind))
-    if entry is None and unknown and not isinstance(facts.past, Unknown):
+    new = unknown(facts, entry, tuple(behind))
+    if entry is None and new and not isinstance(facts.past, Unknown):
         good = tuple(sorted(pv for leg in facts.legs for pv in leg.pvs if pv not in behind))
         every = all(ctx.in_view(leg) for leg in facts.legs)
         entry = ctx.first_entry(facts, good) if good and every else None
     if entry is None or entry.diverged or not facts.servers:
         return facts
-    returning = tuple(pv for pv in unknown if pv not in entry.rebuild)
+    returning = tuple(pv for pv in new if pv not in entry.rebuild)
     if returning and set(entry.running) - set(returning):
         return _distrusted(ctx, facts, entry, returning)
     if doubt := _doubt(ctx, facts, entry):
@@ -278,7 +278,7 @@ def _verdicts(facts: LogicalVolume, entry: journal.Entry, *words: str) -> tuple[
     return tuple(pv for pv, now in facts.servers.items() if verdict(entry.servers.get(pv), now) in words)
 
 
-def _unknown(facts: LogicalVolume, entry: journal.Entry | None, failed: tuple[str, ...]) -> tuple[str, ...]:
+def unknown(facts: LogicalVolume, entry: journal.Entry | None, failed: tuple[str, ...]) -> tuple[str, ...]:
     """Those of whose server nothing is noted (the journal was lost, or is new), and on whose LUN there is no mark of ours,
     though there should be: they fell behind, or another leg of a volume without a journal has its mark, and all are left in
     one pass. With the mark their server has run since, as nobody leaves one while it is away."""
@@ -324,7 +324,7 @@ def _renewed(
         now = facts.servers[pv]
         if not now.links:
             continue
-        if not now.volatile:
+        if not now.volatile and pv not in kept:
             servers.pop(pv, None)  # what it held before that has been looked into
             continue
         before = noted(entry.servers[pv]).mark if pv in entry.servers else LATER

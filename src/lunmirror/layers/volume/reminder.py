@@ -1,0 +1,84 @@
+"""What the journal knows against legs, said a second time: as tags of the volume, in LVM's own metadata.
+
+The journal is a file of one host. Where it is lost, or another host takes the group over, neither letters nor counters speak
+against a leg that is distrusted, nor do they say that nobody knows which leg lacks what.
+
+| the journal says                                  | the tag                         |
+|---------------------------------------------------|---------------------------------|
+| a leg is distrusted (rebuild, why)                | lunmirror.distrust=PV-UUID/why  |
+| a leg ran without those that run (diverged)       | lunmirror.diverged=PV-UUID      |
+| its legs are to be compared before any is believed | lunmirror.compare               |
+
+A journal that is there is believed; the tags follow it, one pass later at most.
+"""
+
+from lunmirror.engine import journal
+from lunmirror.engine.model import Absent, Drift, Plan, Present
+from lunmirror.layers.volume import restarts
+from lunmirror.layers.volume.context import VolumeContext
+from lunmirror.layers.volume.facts import LogicalVolume
+from lunmirror.layers.volume.stopped import not_marked_failed
+
+DISTRUST, DIVERGED, COMPARE = "lunmirror.distrust=", "lunmirror.diverged=", "lunmirror.compare"
+
+
+def keep(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
+    """The step that has the tags say what the journal says; None if they do, or LVM's metadata cannot be written now."""
+    entry = ctx.past(facts)
+    if entry is None or not ctx.whole() or ctx.at_rest or ctx.after:
+        return None
+    has, wanted = {tag for tag in facts.tags if _is_reminder(tag)}, set(_tags(entry))
+    changes = (*(("--addtag", t) for t in sorted(wanted - has)), *(("--deltag", t) for t in sorted(has - wanted)))
+    if not changes:
+        return None
+    words = tuple(word for change in changes for word in change)
+    drift = Drift(ctx.volume.key, ", ".join(sorted(wanted)) or "no doubt about a leg", ", ".join(sorted(has)) or "no tag")
+    title = f"have LVM's metadata say of {ctx.volume.id} what the journal says of its legs"
+    return Plan((ctx.change(title, ctx.lvm("lvchange", *words, ctx.volume.id), drift),))
+
+
+def restore(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
+    """The note that a journal begins with which was lost while it knew something against a leg; None if it is there, or there
+    is nothing to say, or not every leg of a stopped volume is in view: then it is not started, for want of a journal."""
+    tags = [tag for tag in facts.tags if _is_reminder(tag)]
+    if not tags or not isinstance(facts.past, Absent):
+        return None
+    if facts.active:
+        good = facts.in_sync
+    elif not all(ctx.in_view(leg) for leg in facts.legs):
+        return None
+    elif facts.type == "raid1" and not isinstance(facts.superblocks, Present):
+        why = "its journal is lost, LVM's metadata say that a leg is not to be believed, and the superblocks cannot be read"
+        return ctx.blocked("is not active", why, "the next pass looks again")
+    else:
+        good = not_marked_failed(facts)
+    every = tuple(pv for leg in facts.legs for pv in leg.pvs)
+    failed = tuple(pv for pv in every if pv not in good)
+    why = _distrusted(tags) | dict.fromkeys(restarts.unknown(facts, None, failed), journal.CACHE)
+    why = {pv: word for pv, word in why.items() if pv in every}
+    split = tuple(pv for tag in tags if (pv := tag.removeprefix(DIVERGED)) != tag and pv in every)
+    believed = tuple(pv for pv in good if pv not in why and pv not in split)
+    if not believed and good:  # what runs is not to be believed, and nothing else is there: an administrator decides
+        believed, split, why = good, tuple(pv for pv in every if pv not in good) or good[1:], {}
+    if not believed:
+        return None
+    entry = ctx.first_entry(facts, tuple(sorted(believed)))
+    scrub = "compare" if COMPARE in tags and facts.type == "raid1" else ""
+    entry = entry._replace(diverged=split, rebuild=tuple(sorted(why)), why=why, scrub=scrub)
+    return Plan(ctx.note_legs(facts, entry))
+
+
+def _is_reminder(tag: str) -> bool:
+    return tag == COMPARE or tag.startswith((DISTRUST, DIVERGED))
+
+
+def _tags(entry: journal.Entry) -> list[str]:
+    """LVM's tags have no spaces (lvm2, lib/misc/lvm-string.c, validate_tag)."""
+    why = {pv: entry.why.get(pv, journal.GIVEN_UP).replace(" ", "-") for pv in entry.rebuild}
+    unsure = [COMPARE] if entry.scrub in journal.UNSURE else []
+    return [*(f"{DISTRUST}{pv}/{word}" for pv, word in why.items()), *(DIVERGED + pv for pv in entry.diverged), *unsure]
+
+
+def _distrusted(tags: list[str]) -> dict[str, str]:
+    said = [tag.removeprefix(DISTRUST).partition("/") for tag in tags if tag.startswith(DISTRUST)]
+    return {pv: word.replace("-", " ") for pv, _, word in said}
