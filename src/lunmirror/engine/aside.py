@@ -44,7 +44,8 @@ def stand_aside(server: str, volume: Volume, desired: Desired, seen: World, proo
     ctx = VolumeContext(volume, desired, seen, frozenset())
     leaving = [leg for leg in facts.legs if any(desired.disks[d].server == server for d in ctx.disks_of(leg) if d)]
     staying = tuple(pv for leg in facts.legs if leg not in leaving for pv in leg.pvs)
-    yield from ctx.note_legs(facts, journal.advance(ctx.past(facts), volume.id, staying, ctx.seqno, facts.today))
+    past = ctx.past(facts) or ctx.first_entry(facts, staying)
+    yield from ctx.note_legs(facts, journal.advance(past, volume.id, staying, ctx.seqno, facts.today))
     if facts.type == "mirror":
         fewer = len(facts.legs) - len(leaving) - 1
         places = ctx.places(tuple(d for leg in leaving for d in ctx.disks_of(leg)))

@@ -170,15 +170,13 @@ NO_STATE = KernelState()
 
 
 def advance(
-    entry: Entry | None, volume: str, running: tuple[str, ...], seqno: int, now: str, state: KernelState = NO_STATE
+    entry: Entry, volume: str, running: tuple[str, ...], seqno: int, now: str, state: KernelState = NO_STATE
 ) -> Entry:
     """The entry after the volume was seen (or is about to be started) on `running`; the same object if that is no news.
     `running` must not be empty."""
     running = tuple(sorted(running))
     copying = tuple(sorted(state.copying)) if state.instance else ()
     instance = state.instance if copying else ""
-    if entry is None:
-        return Entry(volume, running, now, seqno, {}, boot=state.boot, copying=copying, instance=instance)
     followed = _followed(entry, running, state)
     # What was distrusted is gone with the leg: another one on the same physical volume is a copy in full.
     kept = tuple(pv for pv in entry.rebuild if pv not in running and (not state.legs or pv in state.legs))

@@ -24,6 +24,7 @@ from lunmirror.layers.context import NOT_LOOKED_AT, Context
 from lunmirror.layers.disk.facts import devices_guarded
 from lunmirror.layers.group.facts import Member, VolumeGroup, successors, whole_but_for
 from lunmirror.layers.volume.facts import Leg, LogicalVolume
+from lunmirror.layers.volume.standing import vouched
 from lunmirror.lvm.command import change, place_of
 
 LONG = 180.0  # seconds: LVM commands that also start copying, under emulation and load
@@ -216,8 +217,10 @@ class VolumeContext(Context):
         return super().finding(kind, f"volume {self.volume.id} {what}", why, next, key)
 
     def first_entry(self, facts: LogicalVolume, good: tuple[str, ...]) -> journal.Entry:
-        """What the journal begins with, of a volume that it knew nothing of."""
-        return journal.Entry(self.volume.id, good, facts.today, self.seqno, {}, term=self.term)
+        """What the journal begins with, of a volume that it knew nothing of. A mark of ours on a leg's LUN proves that its server
+        has not been restarted since somebody left it there."""
+        good, servers = tuple(sorted(good)), vouched(facts.servers)
+        return journal.Entry(self.volume.id, good, facts.today, self.seqno, {}, term=self.term, servers=servers)
 
     def note_legs(self, facts: LogicalVolume, entry: journal.Entry) -> tuple[Step, ...]:
         """Steps that write this into the journal; none if it says so already."""

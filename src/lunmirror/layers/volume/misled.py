@@ -48,6 +48,7 @@ def _note(ctx: VolumeContext, facts: LogicalVolume) -> tuple[Step, ...]:
     entry = facts.past.facts if isinstance(facts.past, Present) else None
     if entry and entry.diverged:
         return ()
+    entry = entry or ctx.first_entry(facts, facts.running)
     now_on = journal.advance(entry, ctx.volume.id, facts.running, ctx.seqno, facts.today, facts.kernel_state)
     if facts.type == "raid1":
         now_on = journal.distrust(now_on, facts.misled, journal.MISLED, facts.today)

@@ -32,7 +32,9 @@ def keep(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     if not changes:
         return None
     words = tuple(word for change in changes for word in change)
-    drift = Drift(ctx.volume.key, ", ".join(sorted(wanted)) or "no doubt about a leg", ", ".join(sorted(has)) or "no tag")
+    drift = Drift(
+        ctx.volume.key, ", ".join(sorted(wanted)) or "no doubt about a leg", ", ".join(sorted(has)) or "no tag"
+    )
     title = f"have LVM's metadata say of {ctx.volume.id} what the journal says of its legs"
     return Plan((ctx.change(title, ctx.lvm("lvchange", *words, ctx.volume.id), drift),))
 
@@ -54,17 +56,17 @@ def restore(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
         good = not_marked_failed(facts)
     every = tuple(pv for leg in facts.legs for pv in leg.pvs)
     failed = tuple(pv for pv in every if pv not in good)
-    why = _distrusted(tags) | dict.fromkeys(restarts.unknown(facts, None, failed), journal.CACHE)
-    why = {pv: word for pv, word in why.items() if pv in every}
+    said = _distrusted(tags) | dict.fromkeys(restarts.unknown(facts, None, failed), journal.CACHE)
+    doubts = {pv: word for pv, word in said.items() if pv in every}
     split = tuple(pv for tag in tags if (pv := tag.removeprefix(DIVERGED)) != tag and pv in every)
-    believed = tuple(pv for pv in good if pv not in why and pv not in split)
+    believed = tuple(pv for pv in good if pv not in doubts and pv not in split)
     if not believed and good:  # what runs is not to be believed, and nothing else is there: an administrator decides
-        believed, split, why = good, tuple(pv for pv in every if pv not in good) or good[1:], {}
+        believed, split, doubts = good[:1], tuple(pv for pv in every if pv != good[0]), {}
     if not believed:
         return None
     entry = ctx.first_entry(facts, tuple(sorted(believed)))
     scrub = "compare" if COMPARE in tags and facts.type == "raid1" else ""
-    entry = entry._replace(diverged=split, rebuild=tuple(sorted(why)), why=why, scrub=scrub)
+    entry = entry._replace(diverged=split, rebuild=tuple(sorted(doubts)), why=doubts, scrub=scrub)
     return Plan(ctx.note_legs(facts, entry))
 
 
@@ -76,7 +78,11 @@ def _tags(entry: journal.Entry) -> list[str]:
     """LVM's tags have no spaces (lvm2, lib/misc/lvm-string.c, validate_tag)."""
     why = {pv: entry.why.get(pv, journal.GIVEN_UP).replace(" ", "-") for pv in entry.rebuild}
     unsure = [COMPARE] if entry.scrub in journal.UNSURE else []
-    return [*(f"{DISTRUST}{pv}/{word}" for pv, word in why.items()), *(DIVERGED + pv for pv in entry.diverged), *unsure]
+    return [
+        *(f"{DISTRUST}{pv}/{word}" for pv, word in why.items()),
+        *(DIVERGED + pv for pv in entry.diverged),
+        *unsure,
+    ]
 
 
 def _distrusted(tags: list[str]) -> dict[str, str]:

@@ -139,7 +139,8 @@ def note(ctx: VolumeContext, facts: LogicalVolume, name: str = "") -> tuple[Step
     running = lasting or facts.running or _source(facts, entry)
     if not running:
         return ()
-    now_on = journal.advance(entry, name or ctx.volume.id, running, ctx.seqno, facts.today, facts.kernel_state)
+    past = entry or ctx.first_entry(facts, running)
+    now_on = journal.advance(past, name or ctx.volume.id, running, ctx.seqno, facts.today, facts.kernel_state)
     if facts.type == "raid1" and journal.unseen_before(entry, facts.boot):
         # Somebody else started it, so how it ended before that cannot be read any more.
         now_on = journal.restarted(now_on, facts.boot, unclean=True)

@@ -31,7 +31,7 @@ The distrust is on the disk before the new connection is, so a pass that dies in
 """
 
 from lunmirror.engine import journal
-from lunmirror.engine.model import Drift, Finding, Guard, Kind, Plan, Present, Run, Seen, Step, Unknown
+from lunmirror.engine.model import Drift, Finding, Guard, Kind, Plan, Present, Run, Step, Unknown
 from lunmirror.engine.plain import named
 from lunmirror.host import paths
 from lunmirror.layers.volume import choose
@@ -44,7 +44,6 @@ from lunmirror.layers.volume.standing import (
     MARKLESS,
     NEW,
     NONE,
-    PREFIX,
     RESTARTED,
     UNSEEN,
     Noted,
@@ -72,7 +71,8 @@ def tend(ctx: VolumeContext, facts: LogicalVolume) -> Plan | tuple[tuple[Step, .
     failed = tuple(pv for leg in facts.legs if leg.letter == "D" for pv in leg.pvs)
     new = unknown(facts, entry, failed)
     if entry is None and new and facts.running and not isinstance(facts.past, Unknown):
-        entry = journal.advance(None, ctx.volume.id, facts.running, ctx.seqno, facts.today, facts.kernel_state)
+        first = ctx.first_entry(facts, facts.running)
+        entry = journal.advance(first, ctx.volume.id, facts.running, ctx.seqno, facts.today, facts.kernel_state)
     if entry is None or entry.diverged:
         return (), facts
     hit = (*_verdicts(facts, entry, RESTARTED), *new)
@@ -283,15 +283,11 @@ def unknown(facts: LogicalVolume, entry: journal.Entry | None, failed: tuple[str
     though there should be: they fell behind, or another leg of a volume without a journal has its mark, and all are left in
     one pass. With the mark their server has run since, as nobody leaves one while it is away."""
     known = entry.servers if entry else {}
-    new = {pv: now for pv, now in facts.servers.items() if pv not in known and not _has_mark(now.marks)}
+    new = {pv: now for pv, now in facts.servers.items() if pv not in known and not now.ours}
     copied = {pv for leg in facts.legs if leg.letter == "a" for pv in leg.pvs}
-    others = entry is None and any(_has_mark(now.marks) for now in facts.servers.values())
+    others = entry is None and any(now.ours for now in facts.servers.values())
     forgot = {pv for pv, now in new.items() if isinstance(now.marks, Present) and now.can and not now.foreign}
     return tuple(pv for pv in new if pv in failed or (others and pv in forgot - copied))
-
-
-def _has_mark(marks: Seen[tuple[str, ...]]) -> bool:
-    return isinstance(marks, Present) and any(key.startswith(PREFIX) for key in marks.facts)
 
 
 def _every(ctx: VolumeContext, facts: LogicalVolume, marks: tuple[Step, ...], now_on: journal.Entry) -> Plan:

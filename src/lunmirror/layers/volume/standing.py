@@ -47,6 +47,12 @@ class Standing(NamedTuple):
         """Somebody else has keys there: then none is added, since a reservation may admit whoever has one."""
         return isinstance(self.marks, Present) and any(not key.startswith(PREFIX) for key in self.marks.facts)
 
+    @property
+    def ours(self) -> str:
+        """A mark of ours on its LUN; "" if there is none, or it was not asked for."""
+        keys = self.marks.facts if isinstance(self.marks, Present) else ()
+        return next((key for key in keys if key.startswith(PREFIX)), "")
+
 
 NONE, LATER = "-", "?"  # no mark can be left there; one is to be left yet
 # What follows a mark that was left, and not seen since over the same connection: the server may have been restarted between the
@@ -68,6 +74,11 @@ def noted(text: str) -> Noted:
     """From the journal's text; of one that is not as lunmirror writes it, nothing is proven."""
     mark, *links = text.split(" ")
     return Noted(tuple(links), mark)
+
+
+def vouched(servers: dict[str, Standing]) -> dict[str, str]:
+    """The journal's texts, for a journal that is begun, of those whose LUN has a mark of ours."""
+    return {pv: str(Noted(now.links, now.ours)) for pv, now in servers.items() if now.ours and now.links}
 
 
 SAME, MARKLESS, CUT, RESTARTED, NEW, DOUBT = "same", "markless", "cut", "restarted", "new", "doubt"
