@@ -158,6 +158,33 @@ def test_a_repair_ends_before_it_copies_what_a_server_lost(converged, which: str
     assert set(lab.on_each_leg().values()) == {now}
 
 
+@pytest.mark.unproven
+def test_a_lost_journal_forgets_no_comparison(converged) -> None:
+    """Both servers were restarted, and the journal is lost while the legs are compared: LVM's metadata remember it."""
+    lab = converged("restart-3m", LONG)
+    witness = lab.write_file()
+    lab.slow_copy()
+    for server in DISKS.values():
+        lab.run(f"filer stop {server}")
+    for which, server in DISKS.items():
+        start(lab, server)
+        back(lab, which)
+    lab.apply(expect=3)
+    assert "lunmirror.compare" in lab.run("lvs --noheadings -o lv_tags vg0/testlv").stdout
+    assert journal(lab)["scrub"] == "comparing"
+
+    lab.run("rm /var/lib/lunmirror/volumes/*.json")
+    ran = lab.apply(expect=3)
+
+    assert journal(lab)["scrub"] == "comparing", str(ran)
+    assert all(lab.lunmirror("can-lose", server).rc != 0 for server in DISKS.values())
+    lab.slow_copy(False)
+    lab.settle()
+    whole(lab)
+    assert set(lab.on_each_leg().values()) == {witness}
+    assert "lunmirror." not in lab.run("lvs --noheadings -o lv_tags vg0/testlv").stdout
+
+
 @pytest.mark.parametrize("beyond", [False, True])
 def test_ten_clean_outages_cost_no_full_copy(converged, beyond: bool) -> None:
     lab = converged("restart-6s", SHORT)

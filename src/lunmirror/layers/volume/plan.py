@@ -9,7 +9,7 @@
 | a split brain                            | refused, until an administrator chooses                                 | repair.py  |
 | a leg whose disk is replaced             | the new one first, in full; then the old one goes               | replace.py |
 | a leg that is distrusted                 | copied again in full, exactly that leg                           | choose.py |
-| the journal and the tags differ in doubt | the tags follow; a lost journal is begun from them               | reminder.py |
+| the journal and the tags differ in doubt | the tags follow; a lost journal is begun from them               | doubts.py |
 | legs dead or behind                      | admitted and refreshed, if they are back                        | repair.py  |
 | another type, fewer legs, smaller        | lvconvert, lvextend                                             | keep.py  |
 | larger, or a leg where none is declared  | refused: nothing is ever shrunk or dropped                      | keep.py  |
@@ -23,13 +23,13 @@ from lunmirror.engine.model import Absent, Action, Plan, Present, Ref, Step, Unk
 from lunmirror.layers.context import joined
 from lunmirror.layers.volume import (
     choose,
+    doubts,
     keep,
     layout,
     leftover,
     misled,
     reads,
     region,
-    reminder,
     repair,
     replace,
     restarts,
@@ -165,7 +165,8 @@ def _allowed(ctx: VolumeContext, answer: Plan) -> tuple[Step, ...]:
 
 
 def _tend(ctx: VolumeContext, facts: LogicalVolume, admissions: tuple[Step, ...], admitting: bool) -> Plan:
-    if answer := layout.strange(ctx, facts) or reminder.restore(ctx, facts):
+    # The tags change alone: what goes on is known by the version of LVM's metadata.
+    if answer := layout.strange(ctx, facts) or doubts.restore(ctx, facts) or doubts.keep(ctx, facts):
         return answer
     chosen, split = choose.chosen(ctx, facts), repair.split_brain(ctx, facts)
     if chosen and not chosen.steps:  # refused, which is no reason to forget what is seen
@@ -174,8 +175,6 @@ def _tend(ctx: VolumeContext, facts: LogicalVolume, admissions: tuple[Step, ...]
         return decided
     if answer := leftover.tidy(ctx, facts):
         return answer._replace(steps=(*(_noted(ctx, facts) if ctx.past(facts) else ()), *answer.steps))
-    if answer := reminder.keep(ctx, facts):
-        return answer  # alone: what goes on is known by the version of LVM's metadata
     if not facts.active:
         barred = layout.unstartable(ctx, facts)
         begun = Plan(stopped.note(ctx, facts), barred.findings) if barred else start(ctx, facts)

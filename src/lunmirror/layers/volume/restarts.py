@@ -69,7 +69,7 @@ def tend(ctx: VolumeContext, facts: LogicalVolume) -> Plan | tuple[tuple[Step, .
     if facts.unclear or not facts.servers:
         return (), facts
     failed = tuple(pv for leg in facts.legs if leg.letter == "D" for pv in leg.pvs)
-    new = unknown(facts, entry, failed)
+    new = _unknown(facts, entry, failed)
     if entry is None and new and facts.running and not isinstance(facts.past, Unknown):
         first = ctx.first_entry(facts, facts.running)
         entry = journal.advance(first, ctx.volume.id, facts.running, ctx.seqno, facts.today, facts.kernel_state)
@@ -147,7 +147,7 @@ def at_start(ctx: VolumeContext, facts: LogicalVolume, clean: bool) -> Plan | Lo
     entry = ctx.past(facts)
     # A leg that another ran without has fallen behind, whatever the journal says.
     behind = facts.superblocks.facts.marked_failed() if isinstance(facts.superblocks, Present) else frozenset()
-    new = unknown(facts, entry, tuple(behind))
+    new = _unknown(facts, entry, tuple(behind))
     if entry is None and new and not isinstance(facts.past, Unknown):
         good = tuple(sorted(pv for leg in facts.legs for pv in leg.pvs if pv not in behind))
         every = all(ctx.in_view(leg) for leg in facts.legs)
@@ -278,7 +278,7 @@ def _verdicts(facts: LogicalVolume, entry: journal.Entry, *words: str) -> tuple[
     return tuple(pv for pv, now in facts.servers.items() if verdict(entry.servers.get(pv), now) in words)
 
 
-def unknown(facts: LogicalVolume, entry: journal.Entry | None, failed: tuple[str, ...]) -> tuple[str, ...]:
+def _unknown(facts: LogicalVolume, entry: journal.Entry | None, failed: tuple[str, ...]) -> tuple[str, ...]:
     """Those of whose server nothing is noted (the journal was lost, or is new), and on whose LUN there is no mark of ours,
     though there should be: they fell behind, or another leg of a volume without a journal has its mark, and all are left in
     one pass. With the mark their server has run since, as nobody leaves one while it is away."""

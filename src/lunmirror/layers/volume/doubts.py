@@ -14,9 +14,9 @@ A journal that is there is believed; the tags follow it, one pass later at most.
 
 from lunmirror.engine import journal
 from lunmirror.engine.model import Absent, Drift, Plan, Present
-from lunmirror.layers.volume import restarts
 from lunmirror.layers.volume.context import VolumeContext
 from lunmirror.layers.volume.facts import LogicalVolume
+from lunmirror.layers.volume.standing import LATER, Noted
 from lunmirror.layers.volume.stopped import not_marked_failed
 
 DISTRUST, DIVERGED, COMPARE = "lunmirror.distrust=", "lunmirror.diverged=", "lunmirror.compare"
@@ -27,7 +27,7 @@ def keep(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     entry = ctx.past(facts)
     if entry is None or not ctx.whole() or ctx.at_rest or ctx.after:
         return None
-    has, wanted = {tag for tag in facts.tags if _is_reminder(tag)}, set(_tags(entry))
+    has, wanted = {tag for tag in facts.tags if _is_doubt(tag)}, set(_tags(entry))
     changes = (*(("--addtag", t) for t in sorted(wanted - has)), *(("--deltag", t) for t in sorted(has - wanted)))
     if not changes:
         return None
@@ -42,7 +42,7 @@ def keep(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
 def restore(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     """The note that a journal begins with which was lost while it knew something against a leg; None if it is there, or there
     is nothing to say, or not every leg of a stopped volume is in view: then it is not started, for want of a journal."""
-    tags = [tag for tag in facts.tags if _is_reminder(tag)]
+    tags = [tag for tag in facts.tags if _is_doubt(tag)]
     if not tags or not isinstance(facts.past, Absent):
         return None
     if facts.active:
@@ -55,22 +55,30 @@ def restore(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     else:
         good = not_marked_failed(facts)
     every = tuple(pv for leg in facts.legs for pv in leg.pvs)
-    failed = tuple(pv for pv in every if pv not in good)
-    said = _distrusted(tags) | dict.fromkeys(restarts.unknown(facts, None, failed), journal.CACHE)
-    doubts = {pv: word for pv, word in said.items() if pv in every}
-    split = tuple(pv for tag in tags if (pv := tag.removeprefix(DIVERGED)) != tag and pv in every)
+    doubts = {pv: word for pv, word in _distrusted(tags).items() if pv in every}
+    split = tuple(pv for pv in every if DIVERGED + pv in tags)
     believed = tuple(pv for pv in good if pv not in doubts and pv not in split)
     if not believed and good:  # what runs is not to be believed, and nothing else is there: an administrator decides
         believed, split, doubts = good[:1], tuple(pv for pv in every if pv != good[0]), {}
     if not believed:
         return None
-    entry = ctx.first_entry(facts, tuple(sorted(believed)))
-    scrub = "compare" if COMPARE in tags and facts.type == "raid1" else ""
-    entry = entry._replace(diverged=split, rebuild=tuple(sorted(doubts)), why=doubts, scrub=scrub)
-    return Plan(ctx.note_legs(facts, entry))
+    entry = ctx.first_entry(facts, believed)
+    return Plan(
+        ctx.note_legs(
+            facts,
+            entry._replace(
+                diverged=split,
+                rebuild=tuple(sorted(doubts)),
+                why=doubts,
+                scrub="compare" if COMPARE in tags and facts.type == "raid1" else "",
+                # A server without a mark may have been restarted since.
+                servers={**dict.fromkeys(facts.servers, str(Noted((), LATER))), **entry.servers},
+            ),
+        )
+    )
 
 
-def _is_reminder(tag: str) -> bool:
+def _is_doubt(tag: str) -> bool:
     return tag == COMPARE or tag.startswith((DISTRUST, DIVERGED))
 
 
