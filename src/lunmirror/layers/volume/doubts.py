@@ -27,7 +27,7 @@ def keep(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     entry = ctx.past(facts)
     if entry is None or not ctx.whole() or ctx.at_rest or ctx.after:
         return None
-    has, wanted = {tag for tag in facts.tags if _is_doubt(tag)}, set(_tags(entry))
+    has, wanted = {tag for tag in facts.tags if _is_doubt(tag)}, set(tags_of(entry))
     changes = (*(("--addtag", t) for t in sorted(wanted - has)), *(("--deltag", t) for t in sorted(has - wanted)))
     if not changes:
         return None
@@ -82,8 +82,8 @@ def _is_doubt(tag: str) -> bool:
     return tag == COMPARE or tag.startswith((DISTRUST, DIVERGED))
 
 
-def _tags(entry: journal.Entry) -> list[str]:
-    """LVM's tags have no spaces (lvm2, lib/misc/lvm-string.c, validate_tag)."""
+def tags_of(entry: journal.Entry) -> list[str]:
+    """Which tags a volume with this entry has. LVM's tags have no spaces (lvm2, lib/misc/lvm-string.c, validate_tag)."""
     why = {pv: entry.why.get(pv, journal.GIVEN_UP).replace(" ", "-") for pv in entry.rebuild}
     unsure = [COMPARE] if entry.scrub in journal.UNSURE else []
     return [

@@ -9,6 +9,7 @@ from lunmirror.engine.model import ABSENT, Kind, Plan, Present, Ref, Run, Unknow
 from lunmirror.layers.disk.facts import Device, Lun
 from lunmirror.layers.group.facts import Member, VolumeGroup
 from lunmirror.layers.session.facts import NoSession, Session
+from lunmirror.layers.volume.doubts import tags_of
 from lunmirror.layers.volume.facts import GROW, UNFORMATTED, Leg, LogicalVolume
 from lunmirror.layers.volume.plan import plan
 from lunmirror.layers.volume.superblock import LegSuperblocks, Superblock
@@ -56,7 +57,8 @@ def lv(type="raid1", letters="AA", pvs=(A, B), active=True, ratio=(10, 10), acti
     raw = render(past) if isinstance(past, Entry) else None
     known = {
         "uuid": "lv-uuid", "type": type, "log": "core" if type == "mirror" else "", "size": 64 * MIB, "extents": 16, "legs": legs,
-        "active": active, "suspended": False, "open": False, "number": "253:4", "dm": "vg0-lv", "health": "", "tags": (),
+        "active": active, "suspended": False, "open": False, "number": "253:4", "dm": "vg0-lv", "health": "",
+        "tags": tuple(tags_of(past)) if isinstance(past, Entry) else (),
         "done": ratio[0], "total": ratio[1], "action": action,
         "past": parse(Present(raw)) if raw else past, "past_raw": raw, "today": "today",
     }  # fmt: skip
