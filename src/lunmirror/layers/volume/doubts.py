@@ -78,6 +78,22 @@ def restore(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     )
 
 
+def follow(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
+    """The note that a distrusted leg lies on another physical volume now: somebody moved it there (pvmove), with all that is
+    wrong with it. None if none was. A leg that is being copied is another one."""
+    entry = ctx.past(facts)
+    if entry is None or not entry.rebuild:
+        return None
+    gone = [pv for pv in entry.rebuild if not any(pv in leg.pvs for leg in facts.legs)]
+    known = {*entry.running, *entry.rebuild, *entry.copying, *entry.diverged, *entry.last}
+    new = tuple(pv for leg in facts.legs if leg.letter != "a" for pv in leg.pvs if pv not in known)
+    if not gone or not new:
+        return None
+    moved = journal.distrust(entry, new, entry.why.get(gone[0], journal.GIVEN_UP), facts.today)
+    kept = tuple(pv for pv in moved.rebuild if pv not in gone)
+    return Plan(ctx.note_legs(facts, journal.trusting(moved, kept)))
+
+
 def _is_doubt(tag: str) -> bool:
     return tag == COMPARE or tag.startswith((DISTRUST, DIVERGED))
 

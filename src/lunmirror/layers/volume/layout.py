@@ -32,6 +32,10 @@ _OTHERS = {
         "its legs carry integrity data",
         "`lvconvert --raidintegrity n {id}`, or manage its legs yourself (`lvs -a -o+raid_sync_action,integritymismatches`)",
     ),
+    "metadata apart": (
+        "the metadata of a leg lie on another disk than the leg, which fails with either of the two",
+        "move them back to the leg's own disk, as they were moved; `lvs -a -o+devices` shows where they are",
+    ),
     "pvmove": (
         "LVM is moving a part of it to other extents",
         "wait until that is done; `lvs -a` shows how far it is",

@@ -180,7 +180,11 @@ def _altered(row: LvRow, rows: list[LvRow], kind: str) -> str:
     inner = [word for image in images(row, rows) for word in image.segtypes if word != "linear"]
     parts = [row] if kind == "linear" else images(row, rows)
     moving = any(sum(one.pvs.values()) < one.extents for one in parts)  # the rest of it lies on pvmove0
-    return inner[0] if inner else "pvmove" if moving else ""
+    if inner or moving:
+        return inner[0] if inner else "pvmove"
+    metadata = {r.name.replace("_rmeta_", "_rimage_"): r.pvs.keys() for r in rows if r.parent == row.name}
+    apart = any(leg.pvs and metadata.get(leg.name, leg.pvs.keys()) - leg.pvs.keys() for leg in parts)
+    return "metadata apart" if apart else ""
 
 
 def _holds(volume: Volume, row: LvRow, group: VolumeGroup, reader: Reader) -> str:

@@ -166,8 +166,9 @@ def _allowed(ctx: VolumeContext, answer: Plan) -> tuple[Step, ...]:
 
 def _tend(ctx: VolumeContext, facts: LogicalVolume, admissions: tuple[Step, ...], admitting: bool) -> Plan:
     # The tags change alone: what goes on is known by the version of LVM's metadata.
-    if answer := layout.strange(ctx, facts) or doubts.restore(ctx, facts) or doubts.keep(ctx, facts):
-        return answer
+    for question in (layout.strange, doubts.restore, doubts.follow, doubts.keep):
+        if answer := question(ctx, facts):
+            return answer
     chosen, split = choose.chosen(ctx, facts), repair.split_brain(ctx, facts)
     if chosen and not chosen.steps:  # refused, which is no reason to forget what is seen
         return Plan(split.steps if split else _noted(ctx, facts), chosen.findings)

@@ -11,7 +11,7 @@ from lunmirror.layers.group.facts import Member, VolumeGroup
 from lunmirror.layers.volume.facts import Leg
 from lunmirror.layers.volume.index import Index
 from lunmirror.layers.volume.index import part as part_of
-from lunmirror.layers.volume.observe import _orphans, _superblocks
+from lunmirror.layers.volume.observe import _altered, _orphans, _superblocks
 from lunmirror.lvm.read import DmLine, Lvm, LvRow, PvRow
 
 
@@ -92,3 +92,16 @@ def test_a_legs_metadata_speaks_for_it_wherever_it_lies() -> None:
 
     assert isinstance(said, Present)
     assert {pv: leg.events for pv, leg in said.facts.legs.items()} == {"left": 7, "right": 9}
+
+
+@pytest.mark.parametrize(
+    ("places", "expected"),
+    [(("left", "right"), ""), (("right", "right"), "metadata apart"), (("left", "left"), "metadata apart")],
+)
+def test_metadata_on_another_disk_than_their_leg(places: tuple[str, str], expected: str) -> None:
+    """`pvmove -n testlv_rmeta_0`: the leg fails with either disk."""
+    rows = [row("testlv", "")]
+    for n, (image, metadata) in enumerate(zip(("left", "right"), places, strict=True)):
+        rows.append(row(f"testlv_rimage_{n}")._replace(pvs={image: 16}, extents=16, segtypes=("linear",)))
+        rows.append(row(f"testlv_rmeta_{n}")._replace(pvs={metadata: 1}, extents=1))
+    assert _altered(rows[0], rows, "raid1") == expected
