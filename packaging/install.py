@@ -221,6 +221,7 @@ def alone(root):
 def reload(root):
     if root == "/" and Path("/run/systemd/system").is_dir():
         subprocess.run(["systemctl", "daemon-reload"], check=False)
+        subprocess.run(["journalctl", "--update-catalog"], check=False)
 
 
 if __name__ == "__main__":

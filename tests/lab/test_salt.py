@@ -7,12 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import chroots
-import pytest
 from kit import CONFIG, MOUNT, Lab
 from managed import REFUSED, ROOT, SETUP, drift, examples, healed, precious, untouched
 from test_chap import OURS, guard
-
-pytestmark = pytest.mark.unproven
 
 VERSION = "3008.4"
 # Not timelib: it has to be compiled, and only Salt's own templates about time use it.

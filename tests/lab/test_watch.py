@@ -13,6 +13,8 @@ from managed import ROOT, examples
 from test_boot import install_units
 from test_outages import back
 
+from lunmirror.host import journald
+
 PROM = "/var/lib/prometheus/node-exporter/lunmirror.prom"  # where Debian's node exporter looks, and docs/watch.md says so
 SETUP = config(
     policy='stall_budget = "6s"\nboot_wait = "5s"',
@@ -250,6 +252,35 @@ def test_a_hook_that_hangs_or_fails_changes_no_pass(converged) -> None:
     lab.run('sed -i \'s/"after": [0-9]*/"after": 0/\' /var/lib/lunmirror/notify.json')
     lab.apply(expect=3)
     assert [one["event"] for _, one in told(lab)] == ["degraded"]
+
+
+@pytest.mark.unproven
+def test_the_journal_explains_what_it_says(converged) -> None:
+    """Each kind of entry has a message id and a text, and is found as one of the unit's; so is what is over."""
+    lab = converged("watched", SETUP, first)
+    install_units(lab)
+    lab.run(
+        "systemctl mask --now lunmirror.timer lunmirror-soon.timer lunmirror-return.socket lunmirror-notify.timer",
+        check=False,
+    )
+    lab.run("journalctl --update-catalog; systemctl start lunmirror.service", timeout=200)
+    lab.run("filer cut filer2")
+    lab.run(f"dd if=/dev/urandom of={MOUNT}/noise bs=64k count=16 conv=fsync", timeout=120)
+    lab.run("systemctl start lunmirror.service", timeout=200)
+    said = lab.run("journalctl -x -u lunmirror --no-pager", timeout=120).stdout
+    assert "lunmirror: redundancy is not full" in said, said
+    found = "journalctl -o json -u lunmirror LUNMIRROR_KIND={} --no-pager"
+    (entry, *_) = lab.run(found.format("degraded")).stdout.splitlines()
+    about = json.loads(entry)
+    assert (about["MESSAGE_ID"], about["PRIORITY"]) == (journald.IDS["degraded"], "4"), about
+    assert json.loads(about["MESSAGE"])["outcome"] == "degraded"
+    lab.run("filer restore filer2")
+    back(lab, "right")
+    lab.run("systemctl start lunmirror.service", timeout=200)
+    lab.synced()
+    lab.run("systemctl start lunmirror.service", timeout=200)
+    for kind in ("done", "over"):
+        assert lab.run(found.format(kind)).stdout, kind
 
 
 @pytest.mark.unproven

@@ -33,6 +33,7 @@ FILES = {
     "units/lvm2-monitor.service.d/lunmirror.conf",
     "units/open-iscsi.service.d/lunmirror.conf",
     "usr/bin/lunmirror-check",
+    "usr/lib/systemd/catalog/lunmirror.catalog",
     "usr/libexec/lunmirror/release-mounts",
     "usr/libexec/lunmirror/wait-for-return",
     "usr/share/bash-completion/completions/lunmirror",

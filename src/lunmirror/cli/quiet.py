@@ -8,7 +8,8 @@ import os
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from lunmirror.analysis.news import after, ident_of_failure, news
 from lunmirror.cli import after as after_pass
@@ -27,7 +28,7 @@ def report(args: Namespace, look: Look) -> Exit:
     started = time.monotonic()
     past = handover.reported()
     journal = manager.is_journal(sys.stderr)
-    log = _UnitLog(args.verb, os.urandom(4).hex(), args.log_level, journal=journal, reported=past)
+    log = _UnitLog(args.verb, os.urandom(4).hex(), args.log_level, journal=_entry if journal else None, reported=past)
     if not journal and not args.log_level:
         log.stream = None  # text on stdout instead
     try:
@@ -62,6 +63,12 @@ def _status(result: Exit, seen: Report) -> str:
     weights = {"refused": 0, "blocked": 1, "degraded": 2}
     grave = sorted((f for f in seen.findings if f.kind.value in weights), key=lambda f: weights[f.kind.value])
     return f"{grave[0].kind.value}: {grave[0].what}" if grave else result.meaning
+
+
+def _entry(priority: int, line: str, entry: Mapping[str, Any]) -> bool:
+    from lunmirror.host import journald  # a pass with nothing new says nothing
+
+    return journald.send(priority, line, entry)
 
 
 class _UnitLog(Log):

@@ -26,6 +26,9 @@ LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
 PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}  # syslog(3)
 
+# Takes a line with its priority and the entry that it was made of; whether it did, else it is written.
+Journal = Callable[[int, str, MutableMapping[str, Any]], bool]
+
 _OUTCOMES = {"done": "info", "failed": "error", "skipped": "warning"}
 # A note stays true pass after pass: said each time, it would cost every run from cron the import of structlog.
 _FINDINGS = {Kind.REFUSED: "error", Kind.BLOCKED: "error", Kind.DEGRADED: "warning", Kind.NOTE: "debug"}
@@ -44,7 +47,7 @@ class Log:
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.time,
         color: bool = False,
-        journal: bool = False,
+        journal: Journal | None = None,
         reported: Known | None = None,
     ) -> None:
         self.verb, self.run, self.clock, self.color = verb, run, clock, color
@@ -136,7 +139,8 @@ class Log:
         if self._is_terminal():
             render = [_plain, structlog.dev.ConsoleRenderer(colors=self.color)]
         else:
-            render = [structlog.processors.JSONRenderer()]
+            line = structlog.processors.JSONRenderer()
+            render = [lambda logger, level, entry: ((line(logger, level, dict(entry)),), {"entry": entry})]
         return structlog.wrap_logger(
             _Lines(self._write, self.journal), processors=[self._ordered, self._redacted, *render]
         )
@@ -173,13 +177,16 @@ def _plain(logger: Any, level: str, entry: MutableMapping[str, Any]) -> dict[str
 class _Lines:
     """Where structlog sends a finished line, under the name of its level."""
 
-    def __init__(self, write: Callable[[str], None], journal: bool) -> None:
+    def __init__(self, write: Callable[[str], None], journal: Journal | None) -> None:
         for name, priority in PRIORITIES.items():
-            setattr(self, name, partial(_written, write, f"<{priority}>" if journal else ""))
+            setattr(self, name, partial(_written, write, journal, priority))
 
 
-def _written(write: Callable[[str], None], head: str, line: str) -> None:
-    write(f"{head}{line}")
+def _written(
+    write: Callable[[str], None], journal: Journal | None, priority: int, line: str, entry: Any = None
+) -> None:
+    if journal is None or not journal(priority, line, entry):
+        write(f"<{priority}>{line}" if journal else line)
 
 
 def timestamp(seconds: float) -> str:

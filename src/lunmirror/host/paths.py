@@ -58,7 +58,9 @@ LVM_ETC = "/etc/lvm"
 TGT_ETC = "/etc/tgt"  # on a storage server: lunmirror writes nothing there
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 ISCSID_PID = "/run/iscsid.pid"
+JOURNAL_SOCKET = "/run/systemd/journal/socket"  # journald's own, not that of syslog
 NOTIFY_UNIT = "lunmirror-notify.service"
+OWN_UNIT = "lunmirror.service"
 ISCSID_UNIT = "iscsid.service"  # so named by Debian, Fedora, RHEL and SUSE alike
 
 # Programs are found by name in PROGRAM_PATH, a fixed list: the caller's PATH is never used.

@@ -388,6 +388,7 @@ def test_news_in_the_journal_are_entries_with_a_priority(
     passes: Callable[..., None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(manager, "is_journal", lambda stream: True)
+    monkeypatch.setattr(paths, "JOURNAL_SOCKET", "/nonexistent")
     said: list[str] = []
     monkeypatch.setattr(manager, "status", said.append)
     passes(findings=[AWAY, Finding(Ref("volume", "vg0/testlv"), Kind.REFUSED, "split brain")])
