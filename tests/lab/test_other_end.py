@@ -2,6 +2,7 @@
 
 import pytest
 from kit import SERVERS, Lab, config, volume
+from world import told
 
 TOML = config(volume=volume("48MiB"))
 DIGEST = config(volume=volume("48MiB"), servers={"filer1": 'data_digest = "CRC32C"'})
@@ -19,7 +20,6 @@ def rename(lab: Lab, server: str, number: int) -> None:
     lab.run(f"iscsiadm -m node {place} --logout && iscsiadm -m node {place} --login && udevadm settle", timeout=60)
 
 
-@pytest.mark.unproven
 def test_equal_names_are_reported_in_full_and_names_of_their_own_are_not(converged):
     lab = converged("equal-names", TOML)
     said = notes(lab)
@@ -33,12 +33,18 @@ def test_equal_names_are_reported_in_full_and_names_of_their_own_are_not(converg
 
 
 @pytest.mark.unproven
-def test_a_digest_is_seen_in_sysfs_and_missed_until_the_next_login(converged):
+def test_a_digest_is_missed_until_the_next_login_and_the_server_must_offer_it(converged):
+    """tgt offers none until its target is set so: then the login is refused, with the words for it, and the mirror goes on."""
     lab = converged("equal-names", TOML)
     lab.configure(DIGEST)
     lab.settle()
     assert "data_digest CRC32C (live None)" in notes(lab)
-    lab.apply("--relogin", expect=0, timeout=600)
+    refused = lab.apply("--relogin", expect=1, timeout=600)
+    told(refused, "refused the login for good", "data_digest")
+    assert lab.mounted()
+    lab.run("tgtadm -C 1 --lld iscsi --mode target --op update --tid 1 --name DataDigest --value CRC32C")
+    lab.settle(passes=12)
     connection = lab.sid("left").replace("session", "connection", 1)
     assert lab.run(f"cat /sys/class/iscsi_connection/{connection}:0/data_digest").stdout.strip() == "1"
     assert "data_digest" not in notes(lab)
+    assert len(set(lab.on_each_leg().values())) == 1

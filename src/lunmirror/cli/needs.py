@@ -34,14 +34,19 @@ def check_packages() -> None:
         raise _lacks_packages([f"the Python package {one.name} is not installed" for one in lacking], lacking)
 
 
-def check_machine() -> None:
-    """What every look at the machine needs, before anything is done. Raises HostError."""
+def check_root() -> None:
+    """Raises HostError."""
     if os.geteuid() != 0:
         raise HostError(
             "only root may look at and change storage",
             why=f"this is user {os.geteuid()}",
             next="run it with sudo; `lunmirror check` needs no root",
         )
+
+
+def check_machine() -> None:
+    """What every look at the machine needs, before anything is done. Raises HostError."""
+    check_root()
     if not os.path.isdir(paths.SYS_BLOCK):
         raise HostError(
             f"there is no {paths.SYS_BLOCK}",

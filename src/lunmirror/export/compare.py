@@ -8,7 +8,7 @@ more: a client, a LUN. Other targets are left out.
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from lunmirror.engine.desired import Desired
 from lunmirror.export import lio
@@ -20,17 +20,24 @@ NAMES = ("node_wwn", "index", "tag", "name", "wwn", "ip_address")
 CLOSED = ("luns", "mapped_luns", "node_acls")
 
 
-def of_lio(server: str, desired: Desired, saved: str) -> list[str]:
-    """Differences, in words. Raises ValueError for what is no saveconfig.json, ConfigError."""
+def of_lio(server: str, desired: Desired, saved: str, only: str = "") -> list[str]:
+    """Differences, in words; of the `only` target, where one is named. Raises ValueError for what is no saveconfig.json,
+    ConfigError."""
+    there = parsed(saved)
+    declared = json.loads(lio.written(lio.document(server, desired, only)))
+    del declared["fabric_modules"]
+    return list(_differences(declared, there, ""))
+
+
+def parsed(saved: str) -> dict[str, Any]:
+    """What rtslib saved. Raises ValueError for anything else."""
     try:
         there = json.loads(saved)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     if not isinstance(there, dict) or not {"storage_objects", "targets"} <= there.keys():
         raise ValueError("it has no storage_objects and targets")
-    declared = json.loads(lio.render(server, desired))
-    del declared["fabric_modules"]
-    return list(_differences(declared, there, ""))
+    return there
 
 
 def _differences(declared: Any, there: Any, place: str) -> Iterator[str]:
@@ -68,18 +75,20 @@ def _shown(value: Any) -> str:
     return str(int(value)) if isinstance(value, bool) else str(value)
 
 
-def of_tgt(server: str, desired: Desired, said: str) -> list[str]:
-    """Differences, in words. Raises ValueError for what is no list of targets, ConfigError."""
-    targets = _targets(said)
+def of_tgt(server: str, desired: Desired, said: str, only: str = "") -> list[str]:
+    """As `of_lio`. Raises ValueError for what is no list of targets, ConfigError."""
+    targets = targets_in(said)
     if said.strip() and not targets:
         raise ValueError("no target is in it")
     export = desired.servers[server].export
     found: list[str] = []
     for target, mine in luns(server, desired).items():
+        if only not in ("", target):
+            continue
         if target not in targets:
             found.append(f"target {target} is missing")
             continue
-        units, allowed = targets[target]
+        units, allowed, _ = targets[target]
         declared = {str(lun.disk.lun): lun for lun in mine}
         found += [f"target {target} LUN {n} {why}" for n, lun in declared.items() for why in _unit(units.get(n), lun)]
         more = [n for n, unit in units.items() if n not in declared and unit.get("Type") != "controller"]
@@ -106,23 +115,34 @@ def _unit(unit: dict[str, str] | None, lun: Lun) -> Iterator[str]:
             yield f"has {key} {unit.get(key) or 'not shown'}, declared is {value}"
 
 
-def _targets(said: str) -> dict[str, tuple[dict[str, dict[str, str]], list[str]]]:
-    """Target -> (LUN -> its lines, who may log in: addresses and names)."""
-    found: dict[str, tuple[dict[str, dict[str, str]], list[str]]] = {}
-    units: dict[str, dict[str, str]] = {}
-    allowed: list[str] = []
-    section, unit = "", dict[str, str]()
+class Told(NamedTuple):
+    """What tgt says of one target. `units`: LUN -> its lines; `allowed`: addresses and names that may log in; `busy`: somebody
+    is."""
+
+    units: dict[str, dict[str, str]]
+    allowed: list[str]
+    busy: bool = False
+
+
+def targets_in(said: str) -> dict[str, Told]:
+    """By the target's name."""
+    found: dict[str, Told] = {}
+    section, name, unit = "", "", dict[str, str]()
     for line in said.splitlines():
         if target := re.fullmatch(r"Target \d+: (\S+)", line):
-            units, allowed, section = {}, [], ""
-            found[target[1]] = units, allowed
+            name, section = target[1], ""
+            found[name] = Told({}, [])
+        elif not name:
+            continue
         elif heading := re.fullmatch(r" {4}(\S.*):", line):
             section = heading[1]
         elif section == "ACL information" and line.strip():
-            allowed.append(line.strip())
+            found[name].allowed.append(line.strip())
+        elif section == "I_T nexus information" and line.strip().startswith("Connection:"):
+            found[name] = found[name]._replace(busy=True)
         elif section == "LUN information":
             key, _, value = line.strip().partition(": ")
             if key == "LUN":
-                unit = units[value] = {}
+                unit = found[name].units[value] = {}
             unit[key] = value.strip()
     return found

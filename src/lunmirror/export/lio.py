@@ -8,19 +8,33 @@ import json
 from typing import Any
 
 from lunmirror.engine.desired import Desired, Server
+from lunmirror.engine.secret import Secret
 from lunmirror.export.lun import Lun, luns, wrong
+
+PASSWORDS = ("chap_password", "chap_mutual_password")  # of an access list
 
 
 def render(server: str, desired: Desired) -> str:
     """JSON, ending in a newline. Raises ConfigError."""
+    return written(document(server, desired))
+
+
+def document(server: str, desired: Desired, only: str = "", secrets: tuple[Secret, ...] = ()) -> dict[str, Any]:
+    """The same as data: of every target, or of the `only` one. `secrets`: the client's own, then the server's where CHAP is
+    mutual; without them none stands in it. Raises ConfigError."""
     by_target = luns(server, desired)
     one = desired.servers[server]
     _check(server, by_target, desired)
-    document = {
+    wanted = {target: mine for target, mine in by_target.items() if only in ("", target)}
+    return {
         "fabric_modules": [],
-        "storage_objects": [_storage(lun) for mine in by_target.values() for lun in mine],
-        "targets": [_target(target, mine, one) for target, mine in by_target.items()],
+        "storage_objects": [_storage(lun) for mine in wanted.values() for lun in mine],
+        "targets": [_target(target, mine, one, secrets) for target, mine in wanted.items()],
     }
+
+
+def written(document: dict[str, Any]) -> str:
+    """As rtslib itself writes it."""
     return json.dumps(document, indent=2, sort_keys=True) + "\n"
 
 
@@ -78,7 +92,7 @@ def _storage(lun: Lun) -> dict[str, Any]:
     return common | {"plugin": "fileio", "size": lun.backing.size, "aio": False}
 
 
-def _target(target: str, mine: list[Lun], server: Server) -> dict[str, Any]:
+def _target(target: str, mine: list[Lun], server: Server, secrets: tuple[Secret, ...]) -> dict[str, Any]:
     export, chap = server.export, server.chap
     assert export is not None
     tpg = {
@@ -104,12 +118,12 @@ def _target(target: str, mine: list[Lun], server: Server) -> dict[str, Any]:
             }
             for p in server.portals
         ],
-        "node_acls": [_access(client, mine, server) for client in export.clients],
+        "node_acls": [_access(client, mine, server, secrets) for client in export.clients],
     }
     return {"fabric": "iscsi", "wwn": target, "tpgs": [tpg]}
 
 
-def _access(client: str, mine: list[Lun], server: Server) -> dict[str, Any]:
+def _access(client: str, mine: list[Lun], server: Server, secrets: tuple[Secret, ...]) -> dict[str, Any]:
     numbers = [lun.disk.lun for lun in mine]
     found: dict[str, Any] = {
         "node_wwn": client,
@@ -119,6 +133,7 @@ def _access(client: str, mine: list[Lun], server: Server) -> dict[str, Any]:
         found["chap_userid"] = server.chap.outgoing.username
         if server.chap.mutual:
             found["chap_mutual_userid"] = server.chap.mutual.username
+    found |= {key: secret.reveal() for key, secret in zip(PASSWORDS, secrets, strict=False)}
     return found
 
 

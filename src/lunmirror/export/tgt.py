@@ -6,9 +6,11 @@ so a forgotten one opens nothing.
 """
 
 from lunmirror.engine.desired import Desired, Server
+from lunmirror.engine.secret import Secret
 from lunmirror.export.lun import Lun, luns, wrong
 from lunmirror.host import paths
 
+DIGEST = "node.conn[0].iscsi.DataDigest"  # declared of the client; tgt offers none by itself, LIO does
 NOBODY = "255.255.255.255"  # not 0.0.0.0, which tgt finds in every IPv6 connection
 
 
@@ -17,11 +19,25 @@ def secrets(server: str) -> str:
     return f"{paths.TGT_ETC}/lunmirror-{server}.chap"
 
 
+def place(server: str) -> str:
+    """Where the storage server has what is printed."""
+    return f"{paths.TGT_ETC}/conf.d/lunmirror-{server}.conf"
+
+
+def accounts(server: Server, secrets: tuple[Secret, ...]) -> str:
+    """What stands in the file of the secrets: the client's own, then the server's where CHAP is mutual."""
+    chap = server.chap
+    if chap is None:
+        return ""
+    kinds = [("incominguser", chap.outgoing), *([("outgoinguser", chap.mutual)] if chap.mutual else [])]
+    return "".join(f"{kind} {one.username} {s.reveal()}\n" for (kind, one), s in zip(kinds, secrets, strict=True))
+
+
 def render(server: str, desired: Desired) -> str:
     """Ends in a newline. Raises ConfigError."""
     lines = [
         f"# Storage server {server}, made by `lunmirror export {server} --format tgt`. Its place there is",
-        f"# /etc/tgt/conf.d/lunmirror-{server}.conf; then `tgt-admin --update TARGET` for each target.",
+        f"# {place(server)}; then `tgt-admin --update TARGET` for each target.",
     ]
     if desired.servers[server].chap:
         lines += _about_secrets(desired.servers[server], server)
@@ -72,5 +88,8 @@ def _target(target: str, mine: list[Lun], server: Server) -> list[str]:
         ]
     lines += [f"    initiator-address {NOBODY}"]
     lines += [f"    initiator-name {client}" for client in server.export.clients]
+    lines += (
+        ["    DataDigest CRC32C"] if (DIGEST, "CRC32C") in {(key, value) for key, value, _ in server.records} else []
+    )
     lines += [f"    include {secrets(server.name)}"] if server.chap else []
     return [*lines, "</target>"]

@@ -55,7 +55,13 @@ MACHINE_ID = "/etc/machine-id"
 # There, wherever the node database is (docs/facts/open-iscsi.md#node-database).
 INITIATOR = "/etc/iscsi/initiatorname.iscsi"
 LVM_ETC = "/etc/lvm"
-TGT_ETC = "/etc/tgt"  # on a storage server: lunmirror writes nothing there
+# On a storage server: for `export --apply` alone. Debian has rtslib's directory where upstream has /etc/target.
+TGT_ETC = "/etc/tgt"
+LIO_ETC = ("/etc/rtslib-fb-target", "/etc/target")
+LIO_TARGETS = "/sys/kernel/config/target/iscsi"
+LIO_NOW = "/run/lunmirror-lio.json"  # what LIO says of itself, with its secrets, for a moment
+LIO_NEW = f"{RUN_DIR}/lio.json"  # what it is to have, likewise
+LIO_SHELL = f"{RUN_DIR}/targetcli"  # targetcli's own settings: root's may have it talk to a daemon
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 ISCSID_PID = "/run/iscsid.pid"
 JOURNAL_SOCKET = "/run/systemd/journal/socket"  # journald's own, not that of syslog
@@ -86,6 +92,11 @@ PING = "ping"
 NFT = "nft"
 SYSTEMCTL = "systemctl"
 GETENT = "getent"
+TARGETCTL = "targetctl"
+TARGETCLI = "targetcli"
+TGTADM = "tgtadm"
+TGT_ADMIN = "tgt-admin"
+ENV = "env"
 SENDMAIL = "sendmail"
 RESIZE2FS = "resize2fs"
 XFS_GROWFS = "xfs_growfs"

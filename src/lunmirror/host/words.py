@@ -47,6 +47,10 @@ _PACKAGES = {
     "systemctl": ("systemd", "systemd"),
     "sg_persist": ("sg3-utils", "sg3_utils"),
     "nft": ("nftables", "nftables"),
+    "targetctl": ("python3-rtslib-fb", "python3-rtslib"),
+    "targetcli": ("targetcli-fb", "targetcli"),
+    "tgtadm": ("tgt", "scsi-target-utils"),
+    "tgt-admin": ("tgt", "scsi-target-utils"),
 }
 _EVERYWHERE = ("util-linux", "util-linux")
 

@@ -12,26 +12,8 @@ from lunmirror.config.cache import _server
 from lunmirror.engine.desired import Chap, Credentials
 from lunmirror.engine.errors import ConfigError, LunmirrorError, UsageError
 from lunmirror.export import compare, lio, tgt
+from sim.filer import CLIENT, EXPORT, exported
 from sim.stage import text
-
-CLIENT = "iqn.1993-08.org.debian:01:4f3e2d1c0b9a"
-EXPORT = """
-[servers.{server}.export]
-clients = ["{client}"]
-[servers.{server}.export.disks.{disk}]
-path = "{path}"
-{more}
-"""
-
-
-def exported(left: str = "", right: str = "", server: str = "", path: str = "/dev/vg_storage/left", **shape):
-    """The article's two servers with their own sides; `left`, `right`: lines of each disk's; `server`: of filer1."""
-    whole = text(**shape).replace("[servers.filer1]\n", f"[servers.filer1]\n{server}\n")
-    whole += EXPORT.format(server="filer1", client=CLIENT, disk="left", path=path, more=left)
-    whole += EXPORT.format(
-        server="filer2", client=CLIENT, disk="right", path="/srv/right.img", more=right or 'size = "512MiB"'
-    )
-    return config.compile_texts([("/etc/lunmirror/lunmirror.toml", whole)])
 
 
 def problem(**about: str) -> str:
@@ -182,7 +164,13 @@ def test_what_a_format_cannot_do_is_refused() -> None:
 
 def run(monkeypatch: pytest.MonkeyPatch, desired, server: str, format: str = "", check: str = "") -> int:
     monkeypatch.setattr(config, "load", lambda path, compiled: desired)
-    about = {"server": server, "format": format, "check": check, "config": "/etc/lunmirror/lunmirror.toml"}
+    about = {
+        "server": server,
+        "format": format,
+        "check": check,
+        "apply": False,
+        "config": "/etc/lunmirror/lunmirror.toml",
+    }
     return int(verb.run(Namespace(**about)))
 
 

@@ -18,7 +18,10 @@ EXITS: dict[int, tuple[str, str]] = {
     13: ("iscsid denied us access", "run as root"),
     15: ("the session exists already", ""),
     18: ("iscsid could not be talked to", "look at `systemctl status iscsid`"),
-    19: ("the server refused the login for good", "look at the server's log: target name, access list"),
+    19: (
+        "the server refused the login for good",
+        "look at the server's log: target name, access list, a data_digest that it does not offer",
+    ),
     20: ("iscsid does not run", "start it: `systemctl start iscsid.socket`, or `systemctl start iscsid`"),
     21: ("iscsiadm found no matching record, session or target", "run `lunmirror plan` again"),
     22: ("iscsiadm could not read sysfs", "check that /sys is mounted"),
