@@ -38,6 +38,8 @@ def _used(lun: Lun, path: str, reader: Reader) -> str:
     base = f"{paths.SYS_BLOCK}/{kernel}"
     if not text(reader, f"{base}/dev"):
         return f"{path} is no block device that the kernel knows"
+    if text(reader, f"{base}/size") == "0":
+        return f"{path} has no size: nothing stands behind it now"
     parts = [base, *(p.rpartition("/")[0] for p in reader.glob(f"{base}/*/partition"))]
     mounts = read_mounts(reader)
     if isinstance(mounts, Unknown):

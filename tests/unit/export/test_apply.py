@@ -88,6 +88,7 @@ def test_a_target_with_a_client_is_not_changed(kind: str) -> None:
             "mounted on this machine, at /mnt/x",
         ),
         (lambda f: f.files.update({paths.SWAPS: f"Filename\n{DM} partition\n".encode()}), "is swap of this machine"),
+        (lambda f: f.files.update({f"{paths.SYS_BLOCK}/dm-7/size": b"0\n"}), "nothing stands behind it"),
         (lambda f: f.files.pop(paths.SWAPS), "is swap is not known"),
         (lambda f: f.blkid.update({DM: "TYPE=ext4\nUUID=1-2\n"}), "holds ext4 (uuid 1-2)"),
         (lambda f: f.blkid.update({DM: "TYPE=LVM2_member\nUUID=another\n"}), "holds LVM2_member (uuid another)"),
