@@ -42,6 +42,7 @@ def test_a_digest_is_missed_until_the_next_login_and_the_server_must_offer_it(co
     refused = lab.apply("--relogin", expect=1, timeout=600)
     told(refused, "refused the login for good", "data_digest")
     assert lab.mounted()
+    lab.write_file()
     lab.run("tgtadm -C 1 --lld iscsi --mode target --op update --tid 1 --name DataDigest --value CRC32C")
     lab.settle(passes=12)
     connection = lab.sid("left").replace("session", "connection", 1)

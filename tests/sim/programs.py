@@ -233,6 +233,7 @@ PROGRAMS: tuple[tuple[str, Handler], ...] = (
         r"ip -j route get (?P<address>\S+)(?: oif (?P<oif>\S+))?",
         lambda w, m, s, p: wire.route(w.servers, w.ways, m["address"], m["oif"] or ""),
     ),
+    (r"ip xfrm policy", lambda w, m, s, p: (0, w.xfrm, "")),
     (r"dmesg --kernel --time-format iso", lambda w, m, s, p: (0, "", "")),
     (r"lvm lvmconfig activation", lambda w, m, s, p: _activation(w)),
     (r"lvm systemid", lambda w, m, s, p: (0, f"  system ID: {w.system_id}\n", "")),

@@ -81,6 +81,8 @@ def _session(world: World, session: Session, put, links, empty) -> None:
         ("ping_tmo", session.ping_tmo),
         ("data_digest", int(session.digest)),
         ("header_digest", 0),
+        ("max_recv_dlength", 262144),
+        ("max_xmit_dlength", 8192),
     ):
         put(f"{connection}/{name}", value)
     for disk in session.disks:

@@ -8,7 +8,7 @@ from sim.servers import Server
 
 @dataclass
 class Interface:
-    """`speed` in Mbit/s (-1: virtual, it says nothing); `kind` as in uevent's DEVTYPE; `lower`: what it stands on. Of a bond:
+    """`speed` in Mbit/s (-1: virtual, it says nothing); `kind` as in uevent's DEVTYPE; `lower`: what it stands on; `vlan`: its number. Of a bond:
     `mode` as its file says it, `partner`: the switch that answers by LACP; each of `lower` is a member, up as its card is."""
 
     name: str
@@ -19,6 +19,7 @@ class Interface:
     lower: tuple[str, ...] = ()
     mode: str = "active-backup 1"
     partner: str = "00:00:00:00:00:00"
+    vlan: int = 100
 
 
 def interfaces() -> dict[str, Interface]:
@@ -34,6 +35,12 @@ def put_all(found: dict[str, Interface], put) -> None:
         if one.state == "up":
             put(f"{base}/speed", one.speed)
         put(f"{base}/uevent", f"DEVTYPE={one.kind}\nINTERFACE={one.name}" if one.kind else f"INTERFACE={one.name}")
+        if one.kind == "vlan":
+            flags = "REORDER_HDR: 1  dev->priv_flags: 1021"
+            put(
+                f"/proc/net/vlan/{one.name}",
+                f"{one.name}  VID: {one.vlan}\t {flags}\n         total frames received  0",
+            )
         for lower in one.lower:
             put(f"{base}/lower_{lower}/mtu", found[lower].mtu)
             if one.kind == "bond":

@@ -66,6 +66,7 @@ class World:
     monitoring: bool = True  # activation/monitoring: dmeventd is asked to watch what is activated
     multipathd: mpath.Daemon = field(default_factory=mpath.Daemon)
     interfaces: dict[str, Interface] = field(default_factory=interfaces)
+    xfrm: str = ""  # the kernel's IPsec policies, as `ip xfrm policy` has them
     ways: dict[str, str] = field(
         default_factory=dict
     )  # server -> the interface that leads there, if not its own card

@@ -2,11 +2,12 @@
 configures it (networkd, netplan, ifupdown) is not lunmirror."""
 
 import json
+from itertools import pairwise
 from typing import NamedTuple
 
 from lunmirror.engine.desired import Desired, Path
 from lunmirror.engine.model import World, facts_of
-from lunmirror.engine.plain import is_interface
+from lunmirror.engine.plain import count, is_interface
 from lunmirror.host import paths
 from lunmirror.host.protocol import Reader
 from lunmirror.host.sysfs import UNSET, connection, kind, names, number, text
@@ -14,6 +15,7 @@ from lunmirror.layers.session.facts import Session
 
 DEADLINE = 5.0  # seconds for ip, which only asks the kernel, and for two pings
 LARGEST_FRAME = 9216  # bytes; more have only devices that are no wire, as the loopback
+SEALED = {"wireguard": "inside WireGuard", "ipsec": "inside IPsec", "none": "in clear"}
 _NO_PARTNER = "00:00:00:00:00:00"
 _DEEPEST = 4  # a VLAN over a bond over cards, in a bridge
 
@@ -22,7 +24,8 @@ class Route(NamedTuple):
     """How this machine reaches one portal. `address` is numeric. `speed` in Mbit/s, `mtu` in bytes, None where the
     interface does not say; `up`: it carries traffic, `passes`: a frame of that size comes through there and back, None
     where that is not known. `kind`: vlan, bond, wireguard, …, ''
-    for a card. `faults`: what is wrong with the bonds on the way, in sentences. `why`: nothing of it is known, and why."""
+    for a card; `vlan`: its number. `encryption`: "wireguard", "ipsec", or "none". Of the session: `receives`, `sends`, the largest
+    data segment in bytes that was negotiated, `digest` whether data carry a checksum; None without one. `faults`: what is wrong with the bonds on the way, in sentences. `why`: nothing of it is known, and why."""
 
     server: str
     portal: str
@@ -33,6 +36,11 @@ class Route(NamedTuple):
     speed: int | None = None
     mtu: int | None = None
     kind: str = ""
+    vlan: int | None = None
+    encryption: str = ""
+    receives: int | None = None
+    sends: int | None = None
+    digest: bool | None = None
     passes: bool | None = None
     faults: tuple[str, ...] = ()
     why: str = ""
@@ -44,8 +52,10 @@ def routes(desired: Desired, seen: World, reader: Reader, probe: bool = True) ->
     for server in desired.servers.values():
         for portal in server.portals:
             mine = [p for p in desired.paths() if p.server.name == server.name and p.portal == portal]
-            address = _connected(mine, seen, reader) or (portal.address if _is_numeric(portal.address) else "")
-            found.append(_route(Route(server.name, str(portal), address, server.interface), reader, probe))
+            sid, address = _connected(mine, seen, reader)
+            address = address or (portal.address if _is_numeric(portal.address) else "")
+            route = _route(Route(server.name, str(portal), address, server.interface), portal.port, reader, probe)
+            found.append(_negotiated(route, sid, reader) if sid else route)
     return tuple(found)
 
 
@@ -79,15 +89,25 @@ def _shared(found: tuple[Route, ...]) -> list[str]:
     return notes
 
 
-def _connected(mine: list[Path], seen: World, reader: Reader) -> str:
-    """Where a session through this portal is connected: a name resolved, a login redirected."""
+def _connected(mine: list[Path], seen: World, reader: Reader) -> tuple[str, str]:
+    """The session through this portal, and where it is connected: a name resolved, a login redirected. '' where there is none."""
     for path in mine:
         session = facts_of(seen.get("session", {}).get(path.name), Session)
         if session is not None:
             address = text(reader, f"{connection(session.sid)}/address")
             if address not in UNSET and _is_numeric(address):
-                return address.strip("[]")
-    return ""
+                return session.sid, address.strip("[]")
+    return "", ""
+
+
+def _negotiated(route: Route, sid: str, reader: Reader) -> Route:
+    base = connection(sid)
+    digest = number(reader, f"{base}/data_digest")
+    return route._replace(
+        receives=number(reader, f"{base}/max_recv_dlength"),
+        sends=number(reader, f"{base}/max_xmit_dlength"),
+        digest=None if digest is None else digest == 1,
+    )
 
 
 def _is_numeric(address: str) -> bool:
@@ -99,27 +119,36 @@ def words(route: Route) -> str:
     if route.why:
         return f"{route.portal}: not known: {route.why}"
     parts = [f"{route.portal} through {route.interface}"]
-    kind = f"{route.kind} over " if route.kind else "over "
+    name = route.kind if route.vlan is None else f"{route.kind} {route.vlan}"
+    kind = f"{name} over " if name else "over "
     parts += [f"{kind}{', '.join(route.cards)}"] if route.cards != (route.interface,) else []
     parts += [route.kind] if route.kind and route.cards == (route.interface,) else []
     parts += ["down"] if route.up is False else []
     parts += [f"{route.speed} Mbit/s" if route.speed else "speed not shown"]
     through = "" if route.passes is None else " comes through" if route.passes else " does NOT come through"
     parts += [f"MTU {route.mtu}{through}"] if route.mtu else []
+    parts += [SEALED[route.encryption]] if route.encryption else []
+    if route.receives and route.sends:
+        checked = "with" if route.digest else "without"
+        parts += [
+            f"segments of {route.receives >> 10} KiB to here, {route.sends >> 10} KiB from here, {checked} checksum"
+        ]
     return ", ".join(parts)
 
 
-def _route(route: Route, reader: Reader, probe: bool) -> Route:
+def _route(route: Route, port: int, reader: Reader, probe: bool) -> Route:
     if not route.address:
         return route._replace(why="no session uses it, and its name was not resolved")
     through = ("oif", route.interface) if route.interface else ()
     ran = reader.query((paths.IP, "-j", "route", "get", route.address, *through), DEADLINE)
     if ran.rc != 0:
         return route._replace(why=ran.why)
-    interface = _interface(ran.out)
+    interface, source = _interface(ran.out)
     if not interface:
         return route._replace(why=f"{paths.IP} named no interface")
     base = f"{paths.SYS_NET}/{interface}"
+    what = kind(reader, interface)
+    ipsec = what != "wireguard" and _ipsec(source, route.address, port, reader)
     speed, mtu = number(reader, f"{base}/speed"), number(reader, f"{base}/mtu")
     found = route._replace(
         interface=interface,
@@ -127,7 +156,9 @@ def _route(route: Route, reader: Reader, probe: bool) -> Route:
         up=_up(base, reader),
         speed=speed if speed and speed > 0 else None,
         mtu=mtu if mtu and mtu > 0 else None,
-        kind=kind(reader, interface),
+        kind=what,
+        vlan=_vlan(interface, reader) if what == "vlan" else None,
+        encryption="wireguard" if what == "wireguard" else "ipsec" if ipsec else "none",
         faults=tuple(fault for one in _stack(interface, reader) for fault in _bond(one, reader)),
     )
     return found._replace(passes=_passes(found, reader)) if probe else found
@@ -166,14 +197,52 @@ def _ping(route: Route, size: int) -> tuple[str, ...]:
     )
 
 
-def _interface(answer: str) -> str:
-    """Of `ip -j route get`: [{"dst": "192.0.2.1", "dev": "eth0", "prefsrc": …}]."""
+def _interface(answer: str) -> tuple[str, str]:
+    """Of `ip -j route get`: [{"dst": "192.0.2.1", "dev": "eth0", "prefsrc": …}], the interface, and our own address; '' where
+    it names none."""
     try:
         (first,) = json.loads(answer)
-        name = first["dev"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return ""
-    return name if is_interface(name) else ""
+        name, source = first["dev"], first.get("prefsrc", "")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return "", ""
+    return (name, source if isinstance(source, str) else "") if is_interface(name) else ("", "")
+
+
+def _vlan(interface: str, reader: Reader) -> int | None:
+    """Its number (net/8021q/vlanproc.c: "eth0.100  VID: 100  REORDER_HDR: 1 …")."""
+    words = text(reader, f"{paths.PROC_VLAN}/{interface}").split()
+    return count(words[words.index("VID:") + 1]) if "VID:" in words[:-1] else None
+
+
+def _ipsec(source: str, address: str, port: int, reader: Reader) -> bool:
+    """Whether the kernel lets nothing out to that portal but inside ESP: by a policy of the kernel's that requires it
+    (ip-xfrm(8); one of "level use" lets it go in clear as well)."""
+    ran = reader.query((paths.IP, "xfrm", "policy"), DEADLINE)
+    blocks = ("\n" + ran.out).replace("\n\t", "\t").split("\nsrc ")[1:] if ran.rc == 0 else []
+    for words in (f"src {block}".split() for block in blocks):
+        said = dict(pairwise(words))
+        rule = words[: words.index("dir")] if "dir" in words else []
+        selector = dict(zip(rule[::2], rule[1::2], strict=False))
+        if said.get("dir") != "out" or "esp" not in words or "use" in words or "block" in words:
+            continue
+        if (
+            selector.get("proto", "tcp") != "tcp"
+            or selector.get("dport", str(port)) != str(port)
+            or "sport" in selector
+        ):
+            continue
+        if _within(source, selector.get("src", "")) and _within(address, selector.get("dst", "")):
+            return True
+    return False
+
+
+def _within(address: str, network: str) -> bool:
+    from ipaddress import ip_address, ip_network  # `status -v` alone asks
+
+    try:
+        return ip_address(address) in ip_network(network)
+    except ValueError:
+        return False
 
 
 def _up(base: str, reader: Reader) -> bool | None:

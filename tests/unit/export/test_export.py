@@ -78,6 +78,13 @@ def test_tgt_is_what_tgt_admin_reads() -> None:
     assert re.fullmatch("[0-9a-f]{32}", store["scsi_id"][0]), "36 characters fit (usr/tgtd.h)"
 
 
+def test_tgt_offers_the_digest_that_is_declared() -> None:
+    """By itself it offers none, and a client that wants one gives up (docs/facts/targets.md)."""
+    (target,) = parsed(tgt.render("filer1", exported(server='data_digest = "CRC32C"'))).values()
+    assert target["DataDigest"] == ["CRC32C"]
+    assert "DataDigest" not in tgt.render("filer1", exported())
+
+
 def test_each_server_keeps_a_serial_number_of_its_own() -> None:
     desired = exported()
     serials = [desired.servers[s].export.disks[0].serial for s in ("filer1", "filer2")]

@@ -15,7 +15,10 @@ from sim.wire import Interface
 def routes(**changes: Any) -> tuple[Route, ...]:
     stage = converged(text())
     for name, value in changes.items():
-        getattr(stage.world, name).update(value)
+        if isinstance(value, str):
+            setattr(stage.world, name, value)
+        else:
+            getattr(stage.world, name).update(value)
     host = SimHost(stage.world)
     return wire.routes(stage.desired, {}, host)
 
@@ -33,7 +36,8 @@ def test_a_vlan_over_a_bond_comes_down_to_its_cards() -> None:
         "bond0": Interface("bond0", 2000, 9000, kind="bond", lower=("eth0", "eth1")),
     }
     first, second = routes(interfaces=net, ways={"filer1": "bond0.100", "filer2": "bond0.100"})
-    assert (first.cards, first.kind, first.mtu) == (("eth0", "eth1"), "vlan", 9000)
+    assert (first.cards, first.kind, first.vlan, first.mtu) == (("eth0", "eth1"), "vlan", 100, 9000)
+    assert "vlan 100 over eth0, eth1" in wire.words(first)
     assert wire.notes((first, second)) == ()
 
 
@@ -66,7 +70,56 @@ def test_what_an_interface_does_not_say_is_not_known(speed: int, state: str, sho
     "answer", ["", "[]", "{}", "[1]", '[{"dev": 3}]', '[{"dev": "../x"}]', '[{"dev": "a b"}]', "[" * 10_000]
 )
 def test_an_answer_that_is_none_names_no_interface(answer: str) -> None:
-    assert wire._interface(answer) == ""
+    assert wire._interface(answer) == ("", "")
+
+
+# iproute2 6.1, ip/xfrm.c
+POLICY = """src {src} dst {dst} {more}
+\tdir {dir} priority 0 {action}
+\ttmpl src 0.0.0.0 dst 0.0.0.0
+\t\tproto esp reqid 0 mode transport {level}
+"""
+
+
+@pytest.mark.parametrize(
+    ("about", "encryption"),
+    [
+        ({}, "ipsec"),
+        ({"dst": "192.168.1.0/24", "more": "proto tcp dport 3260"}, "ipsec"),
+        ({"more": "proto tcp dport 22"}, "none"),
+        ({"more": "proto udp"}, "none"),
+        ({"dir": "in"}, "none"),
+        ({"level": "level use"}, "none"),
+        ({"action": "action block"}, "none"),
+        ({"src": "10.0.0.0/8"}, "none"),
+        ({"dst": "192.168.1.120/32"}, "none"),
+        ({"dst": "nonsense"}, "none"),
+    ],
+)
+def test_what_leaves_only_inside_ipsec(about: dict[str, str], encryption: str) -> None:
+    one = {"src": "192.168.1.2/32", "dst": "192.168.1.115/32", "dir": "out", "more": "", "action": "", "level": ""}
+    other = POLICY.format(**one | {"dst": "10.1.2.3/32"})
+    first, second = routes(xfrm=other + POLICY.format(**one | about))
+    assert first.encryption == encryption
+    assert ("inside IPsec" in wire.words(first), "in clear" in wire.words(first)) == (
+        encryption == "ipsec",
+        encryption == "none",
+    )
+    assert second.encryption == ("ipsec" if about.get("dst") in ("192.168.1.0/24", "192.168.1.120/32") else "none")
+
+
+def test_a_tunnel_is_said_to_be_one() -> None:
+    net = {"wg0": Interface("wg0", -1, 1420, "unknown", kind="wireguard")}
+    first, _ = routes(interfaces=net, ways={"filer1": "wg0"})
+    assert "inside WireGuard" in wire.words(first)
+
+
+def test_what_was_negotiated_is_shown() -> None:
+    stage = converged(text())
+    host = SimHost(stage.world)
+    found = wire.routes(stage.desired, stage.plan().report.seen, host)[0]
+    assert (found.receives, found.sends, found.digest) == (262144, 8192, False)
+    assert "segments of 256 KiB to here, 8 KiB from here, without checksum" in wire.words(found)
 
 
 def test_no_route_is_said_with_the_reason() -> None:
