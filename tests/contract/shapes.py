@@ -82,6 +82,7 @@ CONTRACTS = {
     "dmsetup message DMNAME 0 idle": RESTART,
     "lvm lvmconfig activation": "tests/lab/test_by_hand.py",
     "ip -j route get ADDRESS": "tests/lab/test_speed.py",
+    "ip xfrm policy": "tests/lab/test_tunnel.py",
     "ping -n -I INTERFACE -q -c 2 -i 0.3 -W 1 -M do -s SIZE ADDRESS": "tests/lab/test_speed.py",
     "dd if=DISK of=/dev/null bs=SIZE count=1 iflag=direct status=none": HERE,
     "dmesg --kernel --time-format iso": "tests/lab/test_never_hang.py",

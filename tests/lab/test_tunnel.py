@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 import debs
-from kit import MOUNT, SERVERS, Lab, config
+import pytest
+from kit import LAYOUTS, MOUNT, SERVERS, Lab, config
 from test_outages import whole
 
 CLEAR = SERVERS["filer1"][0]
@@ -71,3 +72,31 @@ def test_through_wireguard_and_in_clear_to_nobody(lab: Lab) -> None:
     lab.settle(passes=12)
     whole(lab)
     assert len(set(lab.on_each_leg().values())) == 1
+
+
+def ways(lab: Lab) -> dict[str, str]:
+    return {one["server"]: one["encryption"] for one in lab.lunmirror("status", "-v", expect=0).report["network"]}
+
+
+@pytest.mark.unproven
+def test_what_goes_inside_ipsec_and_what_in_clear(converged) -> None:
+    """ESP in the kernel, both ends: keys by hand, as no IKE daemon is here."""
+    lab: Lab = converged("core", LAYOUTS["core"])
+    assert ways(lab) == {"filer1": "none", "filer2": "none"}
+    client, key = "192.168.1.10", "0x" + "5a" * 20
+    for end, inside in ((client, ""), (CLEAR, "ip netns exec filer1 ")):
+        for spi, (one, other) in ((0x101, (client, CLEAR)), (0x102, (CLEAR, client))):
+            lab.run(
+                f"{inside}ip xfrm state add src {one} dst {other} proto esp spi {spi} mode transport"
+                f" aead 'rfc4106(gcm(aes))' {key} 128"
+            )
+        far = CLEAR if end == client else client
+        lab.run(f"{inside}ip xfrm policy add dir out src {end} dst {far} tmpl proto esp mode transport")
+    lab.write_file(size=4 << 20)
+    counted = re.search(
+        r"(\d+)\(bytes\)", lab.run(f"ip -s xfrm state get src {client} dst {CLEAR} proto esp spi 0x101").stdout
+    )
+    assert counted
+    assert int(counted[1]) > 4 << 20
+    assert ways(lab) == {"filer1": "ipsec", "filer2": "none"}
+    whole(lab)

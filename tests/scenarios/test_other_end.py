@@ -39,6 +39,19 @@ def test_one_serial_number_under_two_identities_is() -> None:
     assert "disks left and right report the same serial number 0001" in notes(stage)
 
 
+def test_a_serial_number_that_changes_makes_no_other_disk() -> None:
+    """The server, target and LUN say which disk it is; what it calls itself is reported where it is equal, and never used."""
+    stage = converged(text())
+    named(stage, "left", "naa.6001405aaaaaaaaaaaaaaaaaaaaaaaaa", "0001")
+    named(stage, "right", "naa.6001405bbbbbbbbbbbbbbbbbbbbbbbbb", "0002")
+    held = {disk: stage.lun(disk).body for disk in ("left", "right")}
+    assert (stage.apply().exit, stage.apply().host.changed) == (0, [])
+    stage.world.reboot()
+    assert stage.settle().exit == 0
+    assert {disk: stage.lun(disk).body for disk in ("left", "right")} == held
+    assert "report the same" not in notes(stage)
+
+
 def test_a_declared_digest_holds_from_the_first_login() -> None:
     stage = Stage(DIGEST, make_world())
     last = stage.settle()
