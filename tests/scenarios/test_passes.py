@@ -59,6 +59,9 @@ UNFORESEEN = {
     "a leg is distrusted at rest",
     "a leg of a mirror is distrusted",
     "the first leg of a mirror is distrusted at rest",
+    # What follows once LVM's metadata say of the legs what the journal says.
+    "the first leg is distrusted",
+    "the second leg is distrusted",
     # What follows once the journal knows of it.
     "a server is restarted beyond its timeout",
     "a mirror's server is restarted",
