@@ -38,7 +38,7 @@ def exported(lab: Lab, kind: str, more: str = "") -> str:
 
 def server(lab: Lab, kind: str) -> None:
     """The target software with somebody else's target, that somebody is logged in to; our backing is blank."""
-    lab.run(f"truncate -s 512M {BACKING} && losetup {LOOP} {BACKING}; truncate -s 64M /srv/filers/other.img")
+    lab.run(f"truncate -s 128M {BACKING} && losetup {LOOP} {BACKING}; truncate -s 64M /srv/filers/other.img")
     for name, secret in zip(("filer1", "filer1-mutual"), SECRETS, strict=True):
         lab.put(f"/etc/lunmirror/secrets/{name}", secret + "\n", 0o600)
     if kind == "tgt":
