@@ -1,4 +1,4 @@
-"""What `export --apply` does on the storage server. Pure. Each target that differs is made anew by itself, through a file, and
+"""What `export --apply` does on the storage server. Pure. Each target that differs is made again by itself, through a file, and
 only while nobody is logged in to it; no other target, and nothing that is stored, is touched.
 
     as declared                          nothing
@@ -96,7 +96,7 @@ def _lio(
     if live:
         there = compare.parsed(here.said)
         if any(one.get("wwn") == target for one in there["targets"]):
-            yield Step(ref, f"take target {target} out, to make it anew", _shell("/iscsi", "delete", target), drift)
+            yield Step(ref, f"take target {target} out, to make it again", _shell("/iscsi", "delete", target), drift)
         names = {one["name"] for one in whole["storage_objects"]}
         for one in (one for one in there["storage_objects"] if one.get("name") in names):
             title = f"take storage object {one['name']} out; {one.get('dev')} stays as it is"

@@ -115,7 +115,7 @@ def _unit(unit: dict[str, str] | None, lun: Lun) -> Iterator[str]:
             yield f"has {key} {unit.get(key) or 'not shown'}, declared is {value}"
 
 
-class Told(NamedTuple):
+class Target(NamedTuple):
     """What tgt says of one target. `units`: LUN -> its lines; `allowed`: addresses and names that may log in; `busy`: somebody
     is."""
 
@@ -124,14 +124,14 @@ class Told(NamedTuple):
     busy: bool = False
 
 
-def targets_in(said: str) -> dict[str, Told]:
+def targets_in(said: str) -> dict[str, Target]:
     """By the target's name."""
-    found: dict[str, Told] = {}
+    found: dict[str, Target] = {}
     section, name, unit = "", "", dict[str, str]()
     for line in said.splitlines():
         if target := re.fullmatch(r"Target \d+: (\S+)", line):
             name, section = target[1], ""
-            found[name] = Told({}, [])
+            found[name] = Target({}, [])
         elif not name:
             continue
         elif heading := re.fullmatch(r" {4}(\S.*):", line):

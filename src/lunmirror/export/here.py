@@ -134,7 +134,7 @@ def _tgt(server: str, desired: Desired, host: Host) -> Here:
     if ran.rc != 0:
         raise HostError("tgt does not say what it exports", why=ran.why, next="look at `systemctl status tgt`")
     targets = compare.targets_in(ran.out)
-    busy = frozenset(name for name, told in targets.items() if told.busy)
+    busy = frozenset(name for name, one in targets.items() if one.busy)
 
     def shown(target: str, lun: Lun) -> bool:
         unit = targets[target].units.get(str(lun.disk.lun), {}) if target in targets else {}
@@ -143,8 +143,8 @@ def _tgt(server: str, desired: Desired, host: Host) -> Here:
     faults = _faults(server, desired, host, shown)
     for target, mine in luns(server, desired).items():
         for lun in mine:
-            for name, told in targets.items():
-                units = told.units.values() if name != target else ()
+            for name, one in targets.items():
+                units = one.units.values() if name != target else ()
                 if any(unit.get("Backing store path") == lun.backing.path for unit in units):
                     faults[lun.disk.name] = f"{lun.backing.path} is exported already, by target {name}"
                 if any(lun.backing.serial in (unit.get("SCSI ID"), unit.get("SCSI SN")) for unit in units):
