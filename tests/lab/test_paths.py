@@ -4,8 +4,6 @@ import pytest
 from kit import MOUNT, SERVERS, Lab, config, volume
 from test_outages import writing
 
-pytestmark = pytest.mark.unproven
-
 FRAGMENT = "/etc/multipath/conf.d/lunmirror.conf"
 BUDGET = 9.0
 EMULATION = 6.0  # seconds more that a busy emulated processor may take
@@ -84,6 +82,7 @@ def test_from_blank_to_a_mirror_over_two_maps(joined: Lab) -> None:
     assert {ways[SERVERS[s][0]] for s in PORTALS} == {"lab0"}, ways
 
 
+@pytest.mark.unproven
 def test_one_path_cut_and_both_cut(joined: Lab) -> None:
     lab = joined
     with writing(lab):
@@ -108,6 +107,7 @@ def test_one_path_cut_and_both_cut(joined: Lab) -> None:
     assert len(set(lab.on_each_leg().values())) == 1
 
 
+@pytest.mark.unproven
 def test_another_configuration_that_queues_is_told(joined: Lab) -> None:
     lab = joined
     wwid = sorted(maps(lab))[0]
@@ -123,6 +123,7 @@ def test_another_configuration_that_queues_is_told(joined: Lab) -> None:
     assert "queue_if_no_path" not in lab.run("dmsetup table --target multipath").stdout
 
 
+@pytest.mark.unproven
 def test_two_servers_with_one_name_are_refused(lab: Lab) -> None:
     second_network(lab)
     for number in (1, 2):
@@ -137,6 +138,7 @@ def test_two_servers_with_one_name_are_refused(lab: Lab) -> None:
     assert [lab.backing(server) for server in PORTALS] == before
 
 
+@pytest.mark.unproven
 def test_a_disk_in_use_moves_to_its_map(lab: Lab) -> None:
     second_network(lab)
     lab.configure(ONE)
