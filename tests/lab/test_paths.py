@@ -35,7 +35,9 @@ def maps(lab: Lab) -> dict[str, str]:
     """Map -> the letters of its paths."""
     out = lab.run("dmsetup status --target multipath").stdout
     lines = (line.split() for line in out.splitlines() if "multipath" in line)
-    return {w[0].rstrip(":"): "".join(b for a, b in zip(w, w[1:], strict=False) if b in "AF" and ":" in a) for w in lines}
+    return {
+        w[0].rstrip(":"): "".join(b for a, b in zip(w, w[1:], strict=False) if b in "AF" and ":" in a) for w in lines
+    }
 
 
 def settled(lab: Lab, letters: str, timeout: int = 60) -> None:
