@@ -86,7 +86,7 @@ def play(lab: Lab, *options: str, text: str = SETUP, **variables: object) -> tup
         *options,
         "site.yml",
     ]
-    done = lab.run(words, check=False, timeout=600, env=ANSIBLE, cwd=SITE)
+    done = lab.run(words, check=False, timeout=1800, env=ANSIBLE, cwd=SITE)
     changed = re.search(r"changed=(\d+)", done.stdout)
     return done.rc, done.stdout + done.stderr, int(changed[1]) if changed else -1
 
@@ -97,8 +97,12 @@ def message(said: str) -> str:
 
 
 @pytest.fixture
-def blank(lab: Lab) -> Lab:
+def blank(machine, request) -> Lab:
     """Ansible, the collection, the playbook and the package's file; a server that wants CHAP. No lunmirror."""
+    if "ansible-blank" in machine.converged:
+        machine.restore("ansible-blank")
+        return Lab(machine)
+    lab: Lab = request.getfixturevalue("lab")
     debs.install(lab, "ansible-core", "python3-apt")
     lab.run("rm /usr/local/sbin/lunmirror")
     guard(lab, "filer1")
@@ -109,6 +113,7 @@ def blank(lab: Lab) -> Lab:
     lab.put(VAULT, json.dumps({"vault_filer1": SECRET, "lunmirror_package": "/root/lunmirror.deb"}), 0o600)
     lab.put(f"{SITE}/inventory", INVENTORY)
     lab.put(f"{SITE}/site.yml", examples("handoff.md", "Ansible", "yaml")[0])
+    keep(lab, "ansible-blank")
     return lab
 
 
@@ -127,8 +132,12 @@ def managed(machine, request) -> Lab:
 def kept(lab: Lab) -> None:
     by_hand_only(lab)
     converge(lab)
-    lab.machine.snapshot("ansible")
-    lab.machine.converged.add("ansible")
+    keep(lab, "ansible")
+
+
+def keep(lab: Lab, name: str) -> None:
+    lab.machine.snapshot(name)
+    lab.machine.converged.add(name)
 
 
 @pytest.mark.unproven
