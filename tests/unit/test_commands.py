@@ -52,7 +52,10 @@ RUN = {
         "ansible-playbook -i inventory site.yml --check --diff": ("lab/test_ansible.py", '"--check", "--diff"'),
         "ansible-playbook -i inventory site.yml": ("lab/test_ansible.py", "play(lab, **BY_HAND)"),
         "lunmirror plan --config NEW.toml": ("lab/test_plain.py", '"plan", "--config", NEW'),
-        "puppet apply --modulepath contrib/puppet --noop --debug site.pp": ("lab/test_puppet.py", '"--noop", "--debug"'),
+        "puppet apply --modulepath contrib/puppet --noop --debug site.pp": (
+            "lab/test_puppet.py",
+            '"--noop", "--debug"',
+        ),
         "puppet apply --modulepath contrib/puppet site.pp": ("lab/test_puppet.py", "apply(lab, timer=False)"),
         "salt-call --local state.apply test=True": ("lab/test_salt.py", '"state.apply", "test=True"'),
         "salt-call --local state.apply": ("lab/test_salt.py", 'call(lab, "state.apply")'),
