@@ -26,6 +26,21 @@ print(json.dumps(dashboard.Dashboard.from_json(json.load(sys.stdin)), cls=encode
 FETCH = """
 cd /tmp; apt-get update -qq; apt-get download -qq "$1"; dpkg --fsys-tarfile *.deb | tar -x -C / ./usr/bin/promtool
 """
+# Gives the event to the example, with a web server in the receiver's place, and prints what that got.
+HOOK = """
+import http.server, subprocess, sys
+class Receiver(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        print(self.rfile.read(int(self.headers["Content-Length"])).decode(), flush=True)
+        self.send_response(200); self.end_headers()
+    def log_message(self, *about): pass
+server = http.server.HTTPServer(("127.0.0.1", 0), Receiver)
+open("/apprise.conf", "w").write(f"json://127.0.0.1:{server.server_port}/\\n")
+hook = subprocess.Popen(["/hook"], stdin=sys.stdin, stdout=sys.stderr, env={"PATH": "/usr/bin:/bin", "APPRISE_CONFIG": "/apprise.conf"})
+server.timeout = 60
+server.handle_request()
+sys.exit(hook.wait(60))
+"""
 # Of a file to be imported, not of a dashboard: what Grafana asks for while it imports. And what a variable's editor shows.
 NOT_IN_SCHEMA = {"/__inputs", "/__requires", "/templating/list/0/definition"}
 
@@ -79,3 +94,15 @@ def test_promtool_of_each_release_takes_rules_and_their_test(suite: str, system:
     assert "SUCCESS: 12 rules found" in said
     fresh.run("sed", "-i", "s/for: 5m/for: 50m/", "/rules/alerts.yml")  # and it is a test that would tell
     assert fresh.run("sh", "-c", "cd /rules; promtool test rules alerts_test.yml", check=False).returncode != 0
+
+
+def test_the_apprise_example_hands_an_event_on(suite: str, system: Callable[..., Chroot]) -> None:
+    fresh = system("python3", "apprise")
+    fresh.put(CONTRIB / "notify/apprise", "/hook")
+    line = next(
+        line for line in (CONTRIB.parent / "docs/watch.md").read_text().splitlines() if line.startswith('{"sch')
+    )
+    event = json.loads(line)
+    got = json.loads(fresh.run("python3", "-c", HOOK, stdin=json.dumps(event), network=True).stdout)
+    assert (got["title"], got["type"]) == ("lunmirror on client1", "warning")
+    assert got["message"].splitlines() == [event["what"], event["why"], event["next"]]
