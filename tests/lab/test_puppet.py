@@ -47,7 +47,7 @@ def apply(lab: Lab, *options: str, text: str = SETUP, timer: bool = True) -> tup
     data = {"lunmirror::install": False, "lunmirror::timer": timer}
     lab.put(f"{DATA}/all.yaml", json.dumps(data), 0o600)
     words = ["puppet", "apply", "--modulepath", MODULES, "--hiera_config", "/root/hiera.yaml", "--detailed-exitcodes"]
-    done = lab.run([*words, "--color=false", *options, "/root/site.pp"], check=False, timeout=600)
+    done = lab.run([*words, "--color=false", *options, "/root/site.pp"], check=False, timeout=1800)
     return done.rc, done.stdout + done.stderr
 
 

@@ -49,7 +49,7 @@ def call(lab: Lab, *words: str, text: str = SETUP) -> dict[str, Any]:
     """What each state came to, by its name."""
     lab.put(f"{FILES}/lunmirror.toml", text)
     line = ["/opt/salt/bin/salt-call", "--local", "--out=json", "--log-level=error", *words]
-    done = lab.run(line, check=False, timeout=600)
+    done = lab.run(line, check=False, timeout=1800)
     assert OURS["filer1"] not in done.stdout + done.stderr
     answer = json.loads(done.stdout)["local"]
     assert isinstance(answer, dict), done.stdout + done.stderr
