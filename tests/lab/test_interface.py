@@ -46,6 +46,27 @@ def test_from_nothing_to_bound_sessions(lab: Lab) -> None:
 
 
 @pytest.mark.unproven
+def test_a_vlan_that_is_none_there_is_a_silent_server(lab: Lab) -> None:
+    """Frames with a number that nobody else has: the interface is there and up, and nothing answers."""
+    lab.run(
+        f"ip link add link {NAME} name {NAME}.42 type vlan id 42 && ip link set {NAME}.42 up"
+        f" && ip addr add 192.168.1.11/24 dev {NAME}.42 noprefixroute && ip route add 192.168.1.115 dev {NAME}.42 metric 999"
+    )
+    lab.configure(config(partition=True, servers={"filer1": f'interface = "{NAME}.42"'}))
+    before = {server: lab.backing(server) for server in SERVERS}
+    wrong = lab.apply(expect=1)
+    told(wrong, "filer1", "does not answer")
+    assert not [path for path in lab.records() if SERVERS["filer1"][2] + "/" in path]
+    assert {server: lab.backing(server) for server in SERVERS} == before
+    network = {one["server"]: one for one in lab.lunmirror("status", "-v").report["network"]}
+    assert (network["filer1"]["kind"], network["filer1"]["vlan"], network["filer1"]["cards"][-1]) == (
+        "vlan",
+        42,
+        NAME,
+    )
+
+
+@pytest.mark.unproven
 def test_an_interface_declared_later(converged) -> None:
     lab: Lab = converged("core", LAYOUTS["core"])
     witness = lab.write_file()
