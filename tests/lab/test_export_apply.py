@@ -71,7 +71,7 @@ def others(lab: Lab, kind: str) -> tuple[str, str]:
     disk = lab.run(f"ls /sys/class/iscsi_session/{sid}/device/target*/*/block").stdout.split()[-1]
     lab.run(f"dd if=/dev/{disk} of=/dev/null bs=64k count=4 iflag=direct", timeout=60)
     if kind == "tgt":
-        return sid, lab.run(NOW[kind]).stdout.partition(OTHER)[2].partition("\nTarget ")[0]
+        return sid, lab.run(NOW[kind]).stdout.partition(OTHER)[2].partition("\nTarget ")[0].strip()
     pick = (
         f"import json; d = json.load(open('{KEPT[kind]}')); print([t for t in d['targets'] if t['wwn'] == '{OTHER}'])"
     )
