@@ -150,7 +150,7 @@ def test_a_backing_that_is_in_use_or_holds_something_is_refused(lab: Lab, kind: 
 
     lab.run(f"mkfs.ext4 -q -F {LOOP}", timeout=60)
     refused("holds ext4", "did not make for disk left")
-    lab.run(f"mkdir -p /mnt/held && mount {LOOP} /mnt/held")
+    lab.run(f"mkdir -p /mnt/held && mount -o ro,noload {LOOP} /mnt/held")
     refused("is mounted on this machine, at /mnt/held")
     lab.run(
         f"umount /mnt/held && wipefs -qa {LOOP} && pvcreate -qq {LOOP} && vgcreate -qq guest {LOOP} && lvcreate -qq -Wn -L 16M -n lv guest"
@@ -168,21 +168,26 @@ def test_a_backing_that_is_in_use_or_holds_something_is_refused(lab: Lab, kind: 
 @pytest.mark.unproven
 def test_a_server_started_before_its_backing_waits_for_it(lab: Lab) -> None:
     """docs/servers.md, "Start after what backs the LUNs"."""
-    lab.configure(exported(lab, "tgt"))
+    lab.configure(exported(lab, "tgt").replace(LOOP, "/dev/mapper/backing"))
     server(lab, "tgt")
+    there = f"dmsetup create backing --table '0 262144 linear {LOOP} 0' && udevadm settle"
+    lab.run(there)
     run(lab, "--apply", 0)
-    lab.run(f"iscsiadm -m node --logoutall=all; systemctl stop tgt; losetup -d {LOOP}; udevadm settle", timeout=120)
+    lab.run(
+        "iscsiadm -m node --logoutall=all; systemctl stop tgt && dmsetup remove backing && udevadm settle",
+        timeout=120,
+    )
     lab.run("systemctl start tgt", timeout=120)
-    assert "LUN 1 is missing" in run(lab, "--check", 4)
+    said = run(lab, "--check", 4)
+    assert "LUN 1 is missing" in said
+    assert "/dev/mapper/backing is not there" in said
 
     lab.run("systemctl stop tgt", timeout=120)
-    lab.put(
-        "/etc/systemd/system/tgt.service.d/wait.conf", b"[Unit]\nRequires=dev-loop7.device\nAfter=dev-loop7.device\n"
-    )
+    wait = "[Unit]\nRequires=dev-mapper-backing.device\nAfter=dev-mapper-backing.device\n"
+    lab.put("/etc/systemd/system/tgt.service.d/wait.conf", wait.encode())
     lab.run("systemctl daemon-reload; systemctl start --no-block tgt; sleep 3", timeout=120)
     assert lab.run("systemctl is-active tgt", check=False).stdout.strip() != "active"
     lab.run(
-        f"losetup {LOOP} {BACKING}; for i in $(seq 100); do systemctl -q is-active tgt && exit 0; sleep 0.5; done; exit 1",
-        timeout=90,
+        f"{there}; for i in $(seq 100); do systemctl -q is-active tgt && exit 0; sleep 0.5; done; exit 1", timeout=120
     )
     run(lab, "--check", 0)
