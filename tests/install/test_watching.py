@@ -36,7 +36,7 @@ class Receiver(http.server.BaseHTTPRequestHandler):
     def log_message(self, *about): pass
 server = http.server.HTTPServer(("127.0.0.1", 0), Receiver)
 open("/apprise.conf", "w").write(f"json://127.0.0.1:{server.server_port}/\\n")
-hook = subprocess.Popen(["/hook"], stdin=sys.stdin, stdout=sys.stderr, env={"PATH": "/usr/bin:/bin", "APPRISE_CONFIG": "/apprise.conf"})
+hook = subprocess.Popen(["/hook"], stdin=sys.stdin, stdout=sys.stderr, env={"PATH": "/usr/bin:/bin", "LUNMIRROR_APPRISE": "/apprise.conf"})
 server.timeout = 60
 server.handle_request()
 sys.exit(hook.wait(60))

@@ -33,7 +33,7 @@ RUN = {
             "`(printf .*)`",
         ),
         "lunmirror metrics": ("lab/test_watch.py", '"lunmirror metrics"'),
-        "promtool test rules alerts_test.yml": ("lab/test_watch.py", "promtool test rules alerts_test.yml"),
+        "promtool test rules alerts_test.yml": ("install/test_watching.py", "promtool test rules alerts_test.yml"),
         "systemctl enable --now lunmirror-notify.timer": (
             "lab/test_watch.py",
             "systemctl enable -q --now lunmirror.timer lunmirror-notify",
