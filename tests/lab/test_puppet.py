@@ -21,8 +21,6 @@ from managed import (
 )
 from test_chap import DIRECTORY, OURS, guard, nowhere
 
-pytestmark = pytest.mark.unproven
-
 SECRET = OURS["filer1"]
 MODULES = "/root/modules"
 DATA = "/root/probe-data"  # a place that `nowhere` knows
@@ -85,6 +83,7 @@ def kept(lab: Lab) -> None:
     lab.machine.converged.add("puppet")
 
 
+@pytest.mark.unproven
 def test_puppet_from_blank_to_mounted_and_then_unchanged(blank: Lab) -> None:
     lab = blank
     rc, said = apply(lab, "--debug")
@@ -102,6 +101,7 @@ def test_puppet_from_blank_to_mounted_and_then_unchanged(blank: Lab) -> None:
     kept(lab)
 
 
+@pytest.mark.unproven
 def test_noop_shows_the_drift_and_a_run_heals_it(managed: Lab) -> None:
     lab = managed
     drift(lab)
