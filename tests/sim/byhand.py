@@ -79,7 +79,7 @@ def merge(world: World, name: str) -> None:
     active = world.active(name)
     for leg in active.legs:
         if leg.letter == "-":
-            leg.letter, leg.copied = "a", active.bytes * 0.9
+            leg.letter, leg.copied, leg.data.recovering = "a", active.bytes * 0.9, "full"
 
 
 def permit(world: World, name: str, word: str) -> None:

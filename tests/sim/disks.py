@@ -24,7 +24,7 @@ class Leg:
     recovery offset is not the end, because it is (or was, when the volume stopped) being brought in sync: "bitmap" or
     "full". `behind`: PV UUID of a leg that it ran without -> the writes that its bitmap does not count as missing
     there: those from before that leg dropped out, whether that leg has them or not. `forgot`: its server lost writes that
-    it had acknowledged, and it has not been copied in full since."""
+    it had acknowledged, and it has not been copied in full since; `torn`: it lost a part of the copy that is being made on it."""
 
     writes: frozenset[int] = frozenset()
     events: int = 0
@@ -37,6 +37,7 @@ class Leg:
     behind: dict[str, frozenset[int]] = field(default_factory=dict)
     fs: "FileSystem | None" = None
     forgot: bool = False
+    torn: bool = False
     unflushed: bool = (
         False  # it was in use at a crash: what nobody had flushed may still be in its server's cache alone
     )

@@ -587,7 +587,7 @@ class Lvm:
         self.commit(meta)
         for leg in active.legs:
             if leg.pv in pvs:
-                leg.letter, leg.copied, leg.data.recovering = "a", 0, "full"
+                leg.letter, leg.copied, leg.data.recovering, leg.data.torn = "a", 0, "full", False
         self._keeps_all(active, active.source(), by_hand=True)
         return 0, "", ""
 

@@ -315,17 +315,23 @@ class World:
         others = [one for one in active.legs if one.letter == "A" and one is not leg]
         source = next((one for one in others if leg.pv in one.data.behind), next(iter(others), None))
         leg.letter = "A"
-        full = leg.data.recovering in ("full", "")
-        leg.data.recovering = ""
-        if full:
-            leg.data.forgot = leg.data.blank = False
+        self.version += 1
+        if active.type == "raid1" and not leg.data.recovering:
+            return  # it grew: of what was there before nothing is copied
+        full, torn = leg.data.recovering in ("full", ""), leg.data.torn
+        leg.data.recovering, leg.data.torn = "", False
+        if full and (source or not leg.data.forgot):
+            leg.data.forgot = torn
+            leg.data.blank = False
             if len(active.legs) == 2:
                 self.unequal.discard(active.uuid)
             self.copied[leg.pv] = self.copied.get(leg.pv, 0) + 1
         if source:
             had = frozenset() if full else source.data.behind.get(leg.pv, source.data.writes)
             kept = frozenset() if full else leg.data.writes
-            leg.data.writes, leg.data.fs = kept | (source.data.writes - had), copy.copy(source.data.fs)
+            writes = kept | (source.data.writes - had)
+            leg.data.writes = writes - {*sorted(writes)[:2]} if torn and full else writes
+            leg.data.fs = copy.copy(source.data.fs)
             leg.data.events, leg.data.cleared = source.data.events, source.data.cleared
             leg.data.failed = frozenset()
             for one in active.legs:
@@ -378,6 +384,8 @@ class World:
         if isinstance(disk, mpath.Map):
             disk = disk.used
         used = any(leg.disk in (disk, mpath.over(self, disk)) for active in self.actives for leg in active.legs)
+        if "^LVM-" not in self.files.get(RULES, b"").decode():  # any of device-mapper's counts, an idle map, too
+            used = used or mpath.over(self, disk) is not None
         if disk.attention and disk.lun.attentive and "SDEV_UA" in self.files.get(RULES, b"").decode():
             boot = self.files["/proc/sys/kernel/random/boot_id"].decode()
             name = f"{disk.session.address}-{disk.session.target}-{disk.number}{'' if used else '.unused'}"
@@ -407,6 +415,7 @@ class World:
                 if lun.cache.startswith("write back") and lose:
                     leg.writes -= frozenset(sorted(leg.writes)[-lose:])
                     leg.forgot = True
+                    leg.torn |= leg.recovering == "full"  # of what was copied to it the newest is gone, too
 
     def _server(self, name: str, state: str) -> None:
         self.servers[name].become(state)

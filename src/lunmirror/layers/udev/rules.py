@@ -20,12 +20,14 @@ PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 
 # The first command after a session was reconnected meets a unit attention, and the kernel sends this event of the SCSI
 # device (docs/facts/restarts.md). It is left behind in which boot, on which connection (facts.py: attention). Of a disk not in
-# use that is another file, lest a login at boot writes over what the last boot left. And a pass follows soon. udev halves
-# every $$ and %%, and hands DEVPATH over; a systemd that does not know the timer is no fault.
+# use that is another file, lest a login at boot writes over what the last boot left; in use is one with an active volume of
+# LVM, not one that multipath alone holds. And a pass follows soon. udev halves every $$ and %%, and hands DEVPATH over; a
+# systemd that does not know the timer is no fault.
+HOLDERS = " ".join(f"$$b/*/{way}holders/*/dm/uuid" for way in ("", "*/", "holders/*/"))
 NOTICE = (
     'ACTION=="change", SUBSYSTEM=="scsi", ENV{DEVTYPE}=="scsi_device", ENV{SDEV_UA}=="POWER_ON_RESET_OCCURRED", RUN+="/bin/sh -c'
     " 'umask 077; s=/sys$${DEVPATH%%%%/target*}; test -d $$s/iscsi_session || exit 0;"
-    f" x=; ls /sys$$DEVPATH/block/*/holders /sys$$DEVPATH/block/*/*/holders | grep -q dm- || x={UNUSED};"
+    f" x=; b=/sys$$DEVPATH/block; grep -sq ^LVM- {HOLDERS} || x={UNUSED};"
     f" d={paths.ATTENTION_DIR} && mkdir -p $$d && c=$$(echo $$s/connection*/iscsi_connection/*)"
     " && cat /proc/sys/kernel/random/boot_id $$c/local_port >$$d/.$$$$ && sync $$d/.$$$$"
     " && mv $$d/.$$$$ $$d/$$(cat $$c/persistent_address)-$$(cat $$s/iscsi_session/*/targetname)-$${DEVPATH##*:}$$x"

@@ -40,16 +40,23 @@ def keep(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
 
 
 def restore(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
-    """The note that a journal begins with which was lost while it knew something against a leg; None if it is there, or there
-    is nothing to say, or not every leg of a stopped volume is in view: then it is not started, for want of a journal."""
+    """The note that a journal begins with which was lost while it knew something against a leg, or that is from before another
+    host had the group; None if it is there, or there is nothing to say, or not every leg of a stopped volume is in view: then it is
+    not started, for want of a journal."""
     tags = [tag for tag in facts.tags if _is_doubt(tag)]
-    if not tags or not isinstance(facts.past, Absent):
+    past = ctx.past(facts)
+    back = (
+        past is not None and not facts.active and past.term != ctx.term
+    )  # whose marks and tags know more than it does
+    if not back and not (tags and isinstance(facts.past, Absent)):
         return None
     if facts.active:
-        good = facts.in_sync
+        good = facts.in_sync or facts.resyncing
     elif not all(ctx.in_view(leg) for leg in facts.legs):
         return None
     elif facts.type == "raid1" and not isinstance(facts.superblocks, Present):
+        if back:
+            return None
         why = "its journal is lost, LVM's metadata say that a leg is not to be believed, and the superblocks cannot be read"
         return ctx.blocked("is not active", why, "the next pass looks again")
     else:
@@ -63,19 +70,20 @@ def restore(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     if not believed:
         return None
     entry = ctx.first_entry(facts, believed)
-    return Plan(
-        ctx.note_legs(
-            facts,
-            entry._replace(
-                diverged=split,
-                rebuild=tuple(sorted(doubts)),
-                why=doubts,
-                scrub="compare" if COMPARE in tags and facts.type == "raid1" else "",
-                # A server without a mark may have been restarted since.
-                servers={**dict.fromkeys(facts.servers, str(Noted((), LATER))), **entry.servers},
-            ),
-        )
+    steps = ctx.note_legs(
+        facts,
+        entry._replace(
+            diverged=split,
+            rebuild=tuple(sorted(doubts)),
+            why=doubts,
+            scrub=_due(tags, past) if facts.type == "raid1" else "",
+            # A server without a mark may have been restarted since.
+            servers={**dict.fromkeys(facts.servers, str(Noted((), LATER))), **entry.servers},
+            counters=past.counters if past else {},
+            rest=past.rest if past else {},
+        ),
     )
+    return Plan(steps) if steps else None
 
 
 def follow(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
@@ -92,6 +100,13 @@ def follow(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     moved = journal.distrust(entry, new, entry.why.get(gone[0], journal.GIVEN_UP), facts.today)
     kept = tuple(pv for pv in moved.rebuild if pv not in gone)
     return Plan(ctx.note_legs(facts, journal.trusting(moved, kept)))
+
+
+def _due(tags: list[str], past: journal.Entry | None) -> str:
+    """What is to be done sector by sector. That no leg is to be believed is the tags' word alone."""
+    if COMPARE in tags:
+        return "compare"
+    return past.scrub if past and past.scrub not in journal.UNSURE else ""
 
 
 def _is_doubt(tag: str) -> bool:

@@ -137,6 +137,15 @@ class LogicalVolume(NamedTuple):
         return tuple(pv for leg in self.legs if leg.letter == "A" and self.is_in_place(leg) for pv in leg.pvs)
 
     @property
+    def resyncing(self) -> tuple[str, ...]:
+        """PV UUIDs of all legs of a raid1 that are made equal for the first time, or after it grew: what is written goes to each of
+        them, and what they had is copied from the first to the others (drivers/md/raid1.c, raid1_sync_request)."""
+        every = self.active and self.type == "raid1" and self.action == "resync"
+        if not every or not all(leg.letter == "a" and self.is_in_place(leg) for leg in self.legs):
+            return ()
+        return tuple(pv for leg in self.legs for pv in leg.pvs)
+
+    @property
     def unclear(self) -> str:
         """Device-mapper's word for what an active volume runs as, if LVM's metadata say otherwise: which legs are good
         is not known then; "" if it can."""
@@ -155,7 +164,9 @@ class LogicalVolume(NamedTuple):
         copying = (
             tuple(pv for leg in behind for pv in leg.pvs if pv not in self.distrusted) if self.type == "raid1" else ()
         )
-        return KernelState(self.boot, self.instance, copying, tuple(pv for leg in self.legs for pv in leg.pvs))
+        known = all(leg.pvs for leg in self.legs)  # not of one that pvmove is moving
+        legs = tuple(pv for leg in self.legs for pv in leg.pvs) if known else ()
+        return KernelState(self.boot, self.instance, copying, legs)
 
     @property
     def failed(self) -> bool:

@@ -165,11 +165,13 @@ def _allowed(ctx: VolumeContext, answer: Plan) -> tuple[Step, ...]:
 
 
 def _tend(ctx: VolumeContext, facts: LogicalVolume, admissions: tuple[Step, ...], admitting: bool) -> Plan:
-    # The tags change alone: what goes on is known by the version of LVM's metadata.
-    for question in (layout.strange, doubts.restore, doubts.follow, doubts.keep):
+    for question in (layout.strange, doubts.restore, doubts.follow):
         if answer := question(ctx, facts):
             return answer
     chosen, split = choose.chosen(ctx, facts), repair.split_brain(ctx, facts)
+    if tagged := doubts.keep(ctx, facts):
+        # Nothing but notes goes with them: what goes on is known by the version of LVM's metadata. If LVM fails, the notes are there.
+        return Plan((*(split.steps if split else _noted(ctx, facts)), *tagged.steps))
     if chosen and not chosen.steps:  # refused, which is no reason to forget what is seen
         return Plan(split.steps if split else _noted(ctx, facts), chosen.findings)
     if decided := chosen or split:

@@ -154,7 +154,10 @@ def note(ctx: VolumeContext, facts: LogicalVolume, name: str = "") -> tuple[Step
 
 def _source(facts: LogicalVolume, entry: journal.Entry | None) -> tuple[str, ...]:
     """The leg that holds everything while a mirror copies: the first, as long as none has failed (drivers/md/dm-raid1.c:
-    writes to a region not in sync go to the default mirror alone). Only if it was good before: else none is known."""
+    writes to a region not in sync go to the default mirror alone). Only if it was good before: else none is known. Of a new
+    raid1 each leg does."""
+    if entry is None and facts.resyncing:
+        return facts.resyncing
     if facts.type != "mirror" or not facts.active or not facts.total or any(leg.letter != "A" for leg in facts.legs):
         return ()
     first = facts.legs[0].pvs

@@ -34,6 +34,7 @@ from lunmirror.engine import journal
 from lunmirror.engine.model import Drift, Finding, Guard, Kind, Plan, Present, Run, Step, Unknown
 from lunmirror.engine.plain import named
 from lunmirror.host import paths
+from lunmirror.layers.session.facts import Session
 from lunmirror.layers.volume import choose
 from lunmirror.layers.volume.context import VolumeContext
 from lunmirror.layers.volume.facts import LogicalVolume
@@ -66,7 +67,7 @@ def tend(ctx: VolumeContext, facts: LogicalVolume) -> Plan | tuple[tuple[Step, .
     """What is to be done before anything else is done to an active volume; or the marks to leave, and the facts to go on
     from, with what the journal is to say of its servers."""
     entry = ctx.past(facts)
-    if facts.unclear or not facts.servers:
+    if facts.unclear or not (facts.servers or entry):
         return (), facts
     failed = tuple(pv for leg in facts.legs if leg.letter == "D" for pv in leg.pvs)
     new = _unknown(facts, entry, failed)
@@ -79,6 +80,10 @@ def tend(ctx: VolumeContext, facts: LogicalVolume) -> Plan | tuple[tuple[Step, .
     fresh = tuple(pv for pv in hit if pv not in entry.rebuild)
     there = (leg for leg in facts.legs if leg.letter == "A" and not facts.is_adrift(leg))
     alive = {pv for leg in there for pv in leg.pvs if pv not in facts.torn}
+    if facts.resyncing and not set(facts.legs[0].pvs) & set(
+        hit
+    ):  # the first is copied over the others, whatever it lost
+        alive = {*facts.resyncing} - set(facts.torn)
     left = [pv for pv in entry.running if pv not in hit and pv in alive]
     if fresh and left and entry.scrub not in journal.UNSURE:
         return _distrusted(ctx, facts, entry, fresh)
@@ -208,10 +213,12 @@ def _lost(
     unheard = any(not facts.servers[pv].heard for pv in fresh)
     if not clean and (unheard or set(_legs_of(facts, entry)) - set(fresh) - behind):
         return fresh, unheard
-    # One that udev saw reconnect lost something while the volume ran; so may one that had failed, which no bit of the others
+    # One that udev saw reconnect lost something while the volume ran; so may one of whose connections since its mark nothing is
+    # known (doubts.py: it may have run elsewhere), and one that had failed, which no bit of the others
     # knows of once they are cleared, and udev hears nothing of a disk that gets no command. The others at its end, of what
     # nobody had flushed.
     failed = behind | (set(fresh) - set(entry.running))
+    failed |= {pv for pv in fresh if not noted(entry.servers[pv]).links}
     seen = tuple(
         pv for pv in fresh if pv in failed or reconnected(entry.servers.get(pv), entry.boot, facts.servers[pv])
     )
@@ -314,7 +321,12 @@ def _renewed(
 ) -> tuple[tuple[Step, ...], journal.Entry]:
     """Marks where there is none, and the journal's note of how it is now."""
     steps: list[Step] = []
-    servers = {pv: text for pv, text in entry.servers.items() if any(pv in leg.pvs for leg in facts.legs)}
+    coming = _coming(ctx, facts, entry)
+    known = {pv for leg in facts.legs for pv in leg.pvs} | coming.keys()
+    servers = {
+        pv: text for pv, text in entry.servers.items() if pv in known or any(not leg.pvs for leg in facts.legs)
+    }
+    servers |= coming
     kept = _verdicts(facts, entry, CUT)
     for pv in (*kept, *_verdicts(facts, entry, NEW, MARKLESS, RESTARTED)):
         now = facts.servers[pv]
@@ -340,6 +352,23 @@ def _renewed(
         else:
             servers[pv] = str(Noted(now.links, NONE))
     return tuple(steps), entry if servers == entry.servers else entry._replace(servers=servers)
+
+
+def _coming(ctx: VolumeContext, facts: LogicalVolume, entry: journal.Entry) -> dict[str, str]:
+    """The same of disks on which a leg is to be added: noted before that, since a server that is restarted while the leg is copied
+    loses what was copied, and the pass that added it may be dead."""
+    found = {}
+    has = ctx.disks(facts)
+    for disk in (d for d in ctx.volume.legs if d not in has):
+        member, caches = ctx.group.member(disk) if ctx.group else None, ctx.seen.get("scsi", {}).get(disk)
+        if not member or not member.device or not isinstance(caches, Present) or not facts.boot:
+            continue
+        live = [s.facts for s in ctx.sessions(member.uuid) if isinstance(s, Present) and isinstance(s.facts, Session)]
+        links = tuple(sorted(f"{facts.boot}/{s.sid}/{s.port}" for s in live if s.live and s.port))
+        if links and any(one.volatile for one in caches.facts):
+            before = entry.servers.get(member.uuid, "")
+            found[member.uuid] = before if {*noted(before).links} & {*links} else str(Noted(links, LATER))
+    return found
 
 
 def _mark(ctx: VolumeContext, pv: str, now: Standing, key: str) -> Step:

@@ -31,3 +31,12 @@ def test_what_is_known_of_the_others_is_not_changed() -> None:
     )
 
     assert all(C not in n.rebuild for n in notes(answer))
+
+
+def test_while_it_is_being_moved_nothing_is_forgotten() -> None:
+    """Until pvmove is done the leg lies on no physical volume."""
+    facts = lv(letters="AA", past=DISTRUSTED, altered="pvmove", tags=(f"lunmirror.distrust={B}/older",))
+    answer = planned(Present(facts._replace(legs=(facts.legs[0], facts.legs[1]._replace(pvs=())))))
+
+    assert all(n.rebuild == (B,) for n in notes(answer))
+    assert commands(answer) == []

@@ -126,9 +126,11 @@ def test_the_journal_follows_what_the_volume_runs_on():
     assert notes(planned(Present(lv(letters="AD", past=BOTH)), vg=group(hidden=("right",))))[0].running == (A,)
 
 
-def test_while_copying_nothing_is_done():
+def test_while_copying_nothing_is_done_but_noted():
+    """All that was ever written to a new raid1 is on each of its legs."""
     answer = planned(Present(lv(letters="aa", ratio=(3, 10), action="resync", extents=8)))
-    assert not answer.steps
+    assert commands(answer) == []
+    assert notes(answer)[0].running == (A, B)
     assert [f.kind for f in answer.findings] == [Kind.DEGRADED]
 
 
