@@ -170,6 +170,27 @@ def test_under_an_idle_map_a_note_stays(which: str) -> None:
     assert acknowledged(stage) <= held_on(stage, which)
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("which", OTHER)
+def test_one_path_is_back_and_the_other_not_known_to_be_dead(which: str, restarted: bool) -> None:
+    """The pings find it in some seconds. Until then one connection is that of before."""
+    stage = over_two_ways()
+    server = DISKS[which]
+    stage.world.event_activation = False
+    stage.settle()
+    before = dict(stage.world.copied)
+    if restarted:
+        stage.world.forget(server, 2)
+    next(s for s in stage.world.sessions if s.server.name == server).local_port += 1
+    stage.world.version += 1
+
+    stage.apply()
+    assert stage.settle().exit == 0
+
+    assert (stage.world.copied != before) == restarted
+    assert acknowledged(stage) <= held_on(stage, which)
+
+
 def held_on(stage: Stage, disk: str) -> frozenset[int]:
     [writes] = [leg.writes for leg in stage.lun(disk).body.legs.values()]
     return frozenset(writes)
