@@ -214,8 +214,6 @@ def test_a_mark_that_comes_too_late_proves_nothing(which: str) -> None:
 def test_a_mark_that_was_refused_is_left_once() -> None:
     """A server that lists keys and takes none."""
     stage = Stage(text())
-    stage.apply()
-    stage.world.advance(PAUSE)
     left: list[str] = []
 
     def fault(call: Call) -> str:
@@ -225,7 +223,7 @@ def test_a_mark_that_was_refused_is_left_once() -> None:
                 stage.lun(disk).keys = ()
         return ""
 
-    for _ in range(3):
+    for _ in range(4):
         last = stage.apply(fault)
         stage.world.advance(PAUSE)
         for disk in OTHER:

@@ -160,7 +160,7 @@ class LogicalVolume(NamedTuple):
     @property
     def kernel_state(self) -> KernelState:
         """What the journal keeps of it beside `running`. Only the letter a is a copy under way: D may be revived."""
-        behind = (leg for leg in self.legs if leg.letter == "a" and self.is_in_place(leg))
+        behind = (leg for leg in self.legs if leg.letter == "a" and self.is_in_place(leg) and not self.resyncing)
         copying = (
             tuple(pv for leg in behind for pv in leg.pvs if pv not in self.distrusted) if self.type == "raid1" else ()
         )
