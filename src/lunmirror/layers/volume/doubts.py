@@ -25,7 +25,7 @@ DISTRUST, DIVERGED, COMPARE = "lunmirror.distrust=", "lunmirror.diverged=", "lun
 def keep(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     """The step that has the tags say what the journal says; None if they do, or LVM's metadata cannot be written now."""
     entry = ctx.past(facts)
-    if entry is None or not ctx.whole() or ctx.at_rest or ctx.after:
+    if entry is None or not ctx.whole() or ctx.at_rest or ctx.after or _is_from_before(ctx, facts):
         return None
     has, wanted = {tag for tag in facts.tags if _is_doubt(tag)}, set(tags_of(entry))
     changes = (*(("--addtag", t) for t in sorted(wanted - has)), *(("--deltag", t) for t in sorted(has - wanted)))
@@ -45,9 +45,7 @@ def restore(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     not started, for want of a journal."""
     tags = [tag for tag in facts.tags if _is_doubt(tag)]
     past = ctx.past(facts)
-    back = (
-        past is not None and not facts.active and past.term != ctx.term
-    )  # whose marks and tags know more than it does
+    back = _is_from_before(ctx, facts)
     if not back and not (tags and isinstance(facts.past, Absent)):
         return None
     if facts.active:
@@ -100,6 +98,12 @@ def follow(ctx: VolumeContext, facts: LogicalVolume) -> Plan | None:
     moved = journal.distrust(entry, new, entry.why.get(gone[0], journal.GIVEN_UP), facts.today)
     kept = tuple(pv for pv in moved.rebuild if pv not in gone)
     return Plan(ctx.note_legs(facts, journal.trusting(moved, kept)))
+
+
+def _is_from_before(ctx: VolumeContext, facts: LogicalVolume) -> bool:
+    """Whether the journal is from before another host had the group, whose tags and marks know more than it does."""
+    past = ctx.past(facts)
+    return past is not None and not facts.active and past.term != ctx.term
 
 
 def _due(tags: list[str], past: journal.Entry | None) -> str:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from lunmirror.engine.model import Present
-from unit.layers.volume.test_plan import ONLY_A, A, B, C, commands, group, lv, notes, planned
+from lunmirror.engine.model import Present, Unknown
+from unit.layers.volume.test_plan import BOTH, ONLY_A, A, B, C, commands, group, lv, notes, planned
 
 DISTRUSTED = ONLY_A._replace(rebuild=(B,), why={B: "older"}, last={B: "t"})
 
@@ -40,3 +40,13 @@ def test_while_it_is_being_moved_nothing_is_forgotten() -> None:
 
     assert all(n.rebuild == (B,) for n in notes(answer))
     assert commands(answer) == []
+
+
+def test_a_journal_from_before_another_host_takes_no_tag_away() -> None:
+    """Not even while the superblocks cannot be read."""
+    tags = (f"lunmirror.distrust={B}/older",)
+    stopped = lv(letters="  ", active=False, ratio=(0, 0), past=BOTH, tags=tags, superblocks=Unknown("it hung"))
+    vg = group()
+
+    assert commands(planned(Present(stopped), vg=vg)) == [f"lvchange --deltag {tags[0]} vg0/lv"]
+    assert commands(planned(Present(stopped), vg=vg._replace(host="me#1"))) == []
