@@ -143,7 +143,6 @@ def keep(lab: Lab, name: str) -> None:
     lab.machine.converged.add(name)
 
 
-@pytest.mark.unproven
 def test_blank_to_mounted_and_then_unchanged(blank: Lab) -> None:
     lab = blank
     with untouched(lab, *OWN):
