@@ -1,12 +1,15 @@
 """`export --apply` on the storage server: one target, free of clients, and nothing that somebody else has there."""
 
 import json
+from argparse import Namespace
 from copy import deepcopy
 
 import pytest
 
+from lunmirror import config
+from lunmirror.cli.commands import export as verb
 from lunmirror.engine.desired import Chap, Credentials
-from lunmirror.engine.errors import HostError
+from lunmirror.engine.errors import HostError, UsageError
 from lunmirror.engine.exits import Exit
 from lunmirror.engine.secret import Secret
 from lunmirror.export import tgt, work
@@ -224,3 +227,16 @@ def test_a_secret_that_a_shell_would_read_is_refused(monkeypatch: pytest.MonkeyP
     assert (result, filer.ran) == (Exit.REFUSED, [])
     assert "hands a secret to a shell" in said
     assert "$(c)" not in said
+
+
+def test_to_look_and_to_change_exclude_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "load", lambda path, compiled: exported())
+    about = {
+        "server": "filer1",
+        "format": "lio",
+        "check": verb.HERE,
+        "apply": True,
+        "config": "/etc/lunmirror/lunmirror.toml",
+    }
+    with pytest.raises(UsageError, match="exclude each other"):
+        verb.run(Namespace(**about))
