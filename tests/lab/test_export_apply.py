@@ -91,8 +91,7 @@ def run(lab: Lab, how: str, expect: int) -> str:
     return done.stdout
 
 
-@pytest.mark.unproven
-@KINDS
+@pytest.mark.parametrize("kind", ["lio", pytest.param("tgt", marks=pytest.mark.unproven)])
 def test_from_blank_to_a_mounted_mirror_beside_another_target(lab: Lab, kind: str) -> None:
     lab.configure(exported(lab, kind))
     server(lab, kind)
