@@ -140,7 +140,6 @@ def test_two_servers_with_one_name_are_refused(lab: Lab) -> None:
     assert [lab.backing(server) for server in PORTALS] == before
 
 
-@pytest.mark.unproven
 def test_a_disk_in_use_moves_to_its_map(lab: Lab) -> None:
     second_network(lab)
     lab.configure(ONE)
