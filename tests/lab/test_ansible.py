@@ -61,7 +61,7 @@ SETTINGS = (
     "node.conn[0].timeo.noop_out_interval",
     "node.conn[0].timeo.noop_out_timeout",
 )
-TIMES = 15  # a pass of lunmirror's goes into one run of that playbook; 21 measured, on a busy host
+TIMES = 50  # a pass of lunmirror's, the median of all, goes into one run of that playbook: what issue 16 asks for
 # What a pass cannot do without (../contrib/lab/bench.py): Python's start, one read of LVM, one of device-mapper.
 READS = "python3 -c pass; lvm fullreport --reportformat json > /dev/null; dmsetup status > /dev/null"
 COLLECTIONS = "/usr/lib/python3/dist-packages/ansible_collections"
@@ -196,7 +196,6 @@ def test_a_refusal_is_the_message_of_the_task(managed: Lab) -> None:
     assert lab.mounted()
 
 
-@pytest.mark.unproven
 def test_a_pass_beside_a_playbook_of_plain_modules(managed: Lab) -> None:
     """On a machine where both find nothing to do: processor time, and processes that were started."""
     lab = managed
@@ -228,6 +227,7 @@ def test_a_pass_beside_a_playbook_of_plain_modules(managed: Lab) -> None:
         return sorted(seen[1:])[(runs - 1) // 2]
 
     figures = {"python": cost("python3", "-c", "pass", runs=6)[:2], "reads": cost("sh", "-c", READS, runs=6)[:2]}
+    figures["pass"] = cost("lunmirror", "apply", "--detailed-exitcode", runs=6)[:2]
     for name, text in (("plain", plain), ("ours", ours), ("empty", "- hosts: storage_clients\n  tasks: []\n")):
         lab.put(f"{SITE}/{name}.yml", text)
         cpu, processes, said = cost("ansible-playbook", "-i", "inventory", f"{name}.yml")
@@ -244,7 +244,7 @@ def test_a_pass_beside_a_playbook_of_plain_modules(managed: Lab) -> None:
             for name, cpu in (("a pass", passes), ("ours", figures["ours"][0]), ("reads", figures["reads"][0]))
         )
     )
-    assert figures["plain"][0] >= TIMES * figures["pass after plain"][0], figures
+    assert figures["plain"][0] >= TIMES * passes, figures
 
 
 def forks(lab: Lab) -> int:
