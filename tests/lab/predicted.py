@@ -8,8 +8,8 @@ from kit import DISKS, Lab, Ran
 # change nothing.
 WAITING = ("ask server ", "wait for LUN ")
 # What the journal learns follows from what the kernel does after a step (a new leg is being copied to, or is in sync
-# already): no plan can know it, and nothing but lunmirror's own memory is touched.
-LEARNING = ("note that ",)
+# already): no plan can know it, and nothing but lunmirror's own memory is touched, in the journal and on the LUNs.
+LEARNING = ("note that ", "make the journal's directory", "leave a mark on ")
 
 
 def assert_predicted(lab: Lab, plan: Ran, apply: Ran) -> None:
