@@ -23,7 +23,7 @@ from lunmirror.layers.volume.standing import (
     verdict,
 )
 
-OLD, FRESH = "boot/session1/40000", "boot/session1/40001"
+OLD, FRESH, SECOND = "boot/session1/40000", "boot/session1/40001", "boot/session2/7"
 MARK = mark("pv", (OLD,))
 THERE, GONE = Present((MARK,)), Present(())
 
@@ -35,12 +35,12 @@ THERE, GONE = Present((MARK,)), Present(())
         (Noted((OLD,), MARK), (OLD,), ABSENT, SAME),
         (Noted((OLD,), NONE), (OLD,), ABSENT, SAME),
         (Noted((OLD,), LATER), (OLD,), GONE, MARKLESS),
-        (
-            Noted((OLD, "boot/session2/7"), MARK),
-            ("boot/session2/7", FRESH),
-            ABSENT,
-            SAME,
-        ),  # one path of two is enough
+        # Of two paths one is new: whether the other still lives, the kernel may not know yet. The mark has the word.
+        (Noted((OLD, SECOND), MARK), (SECOND,), ABSENT, SAME),
+        (Noted((OLD, SECOND), MARK), (SECOND, FRESH), ABSENT, DOUBT),
+        (Noted((OLD, SECOND), MARK), (SECOND, FRESH), THERE, CUT),
+        (Noted((OLD, SECOND), MARK), (SECOND, FRESH), GONE, RESTARTED),
+        (Noted((OLD, SECOND), NONE), (SECOND, FRESH), GONE, SAME),
         (Noted((OLD,), MARK), (FRESH,), THERE, CUT),
         (Noted((OLD,), MARK), (FRESH,), GONE, RESTARTED),
         (Noted((OLD,), MARK), (FRESH,), Present((mark("pv", (FRESH,)),)), RESTARTED),
