@@ -250,6 +250,7 @@ def test_a_leg_that_lvm_led_to_a_copy_is_seen_and_copied_again(monkeypatch: pyte
             lvm = Lvm(world, None)
             area, _, leg.disk = lvm.seen[leg.pv]
             leg.data, leg.letter, leg.copied = area.legs[world.active("testlv").uuid], "a", 60 << 20
+            leg.data.recovering = "full"
     world.version += 1
     world.advance(30)
     assert [leg.letter for leg in world.active("testlv").legs] == ["A", "A"]

@@ -93,7 +93,10 @@ class StillWanted:
         now = self.again()
         # Having systemd read fstab again follows from a step that is done, so no plan holds it any more.
         follows = isinstance(step.action, Run) and step.risk is Risk.NONE and not now.findings
-        if follows or any(other.action == step.action for other in now.steps):
+        # A note has the time in it, which goes on while somebody is asked.
+        noted = isinstance(step.action, WriteFile) and journal.is_note(step)
+        same = (other.title == step.title if noted else other.action == step.action for other in now.steps)
+        if follows or any(same):
             return True
         what = f"stopped, with the machine changed meanwhile: will not {step.title}"
         why = "; ".join(f"{f.what}: {f.why}" if f.why else f.what for f in now.findings)
