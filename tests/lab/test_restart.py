@@ -158,7 +158,6 @@ def test_a_repair_ends_before_it_copies_what_a_server_lost(converged, which: str
     assert set(lab.on_each_leg().values()) == {now}
 
 
-@pytest.mark.unproven
 def test_a_lost_journal_forgets_no_comparison(converged) -> None:
     """Both servers were restarted, and the journal is lost while the legs are compared: LVM's metadata remember it."""
     lab = converged("restart-3m", LONG)
