@@ -3,23 +3,12 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from lunmirror import layers
 from lunmirror.engine.desired import Desired, Volume
 from lunmirror.engine.model import Finding, Kind, Ref
 from lunmirror.layers.node import leftover
 
-LAYERS = (
-    "node",
-    "udev",
-    "session",
-    "multipath",
-    "disk",
-    "unrelated",
-    "scsi",
-    "group",
-    "volume",
-    "filesystem",
-    "mount",
-)
+LAYERS = tuple(layer.name for layer in layers.LAYERS)
 
 
 class Trouble(NamedTuple):

@@ -12,6 +12,7 @@ from lunmirror.host.sysfs import UNSET, number, text, text_of
 from lunmirror.layers.node.facts import Record
 from lunmirror.layers.session.facts import DIGEST, DIGESTS, NoSession, Session
 from lunmirror.lvm.devices import silent
+from lunmirror.lvm.maps import is_map
 
 PROBE = 3.0  # seconds for a portal to accept a connection
 
@@ -149,7 +150,7 @@ def _is_used(sid: str, reader: Reader) -> bool:
 def _joined(sid: str, reader: Reader) -> bool:
     """Multipath joins a disk of this session with its other paths, as it is meant to."""
     holders = reader.glob(f"{sysfs.blocks(sid)}/holders/*")
-    return any(text(reader, f"{paths.SYS_BLOCK}/{h.rsplit('/', 1)[1]}/dm/uuid").startswith("mpath-") for h in holders)
+    return any(is_map(reader, holder.rsplit("/", 1)[1]) for holder in holders)
 
 
 def _missing(

@@ -9,7 +9,8 @@ against a leg that is distrusted, nor do they say that nobody knows which leg la
 | a leg ran without those that run (diverged)       | lunmirror.diverged=PV-UUID      |
 | its legs are to be compared before any is believed | lunmirror.compare               |
 
-A journal that is there is believed; the tags follow it, one pass later at most.
+A journal that is there is believed, and the tags follow it, one pass later at most; but not one from before another host had
+the group.
 """
 
 from lunmirror.engine import journal

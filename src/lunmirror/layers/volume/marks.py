@@ -15,7 +15,7 @@ from lunmirror.layers.group.facts import VolumeGroup
 from lunmirror.layers.node.facts import spelt
 from lunmirror.layers.session.facts import Session
 from lunmirror.layers.udev.facts import UNUSED, attention
-from lunmirror.layers.volume.standing import SAME, Standing, verdict
+from lunmirror.layers.volume.standing import SAME, Standing, as_link, verdict
 
 DEADLINE = 10.0  # seconds
 READ = (paths.SG_PERSIST, "--in", "--readonly", "--no-inquiry", "--read-keys")
@@ -75,7 +75,7 @@ def _standing(disk: Disk, boot: str, noted: bool, desired: Desired, reader: Read
         return None
     # A port that cannot be read is no connection that could ever be the same again.
     ports = ((s.sid, number(reader, f"{connection(s.sid)}/local_port")) for s in live if s.port and boot)
-    links = tuple(sorted(f"{boot}/{sid}/{port}" for sid, port in ports if port))
+    links = tuple(sorted(as_link(boot, sid, str(port)) for sid, port in ports if port))
     device = lun.facts.paths[0]
     return Standing(links, device.node, device.diskseq, volatile=volatile)
 

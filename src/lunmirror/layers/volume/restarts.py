@@ -49,6 +49,7 @@ from lunmirror.layers.volume.standing import (
     UNSEEN,
     Noted,
     Standing,
+    as_link,
     mark,
     noted,
     reconnected,
@@ -80,10 +81,8 @@ def tend(ctx: VolumeContext, facts: LogicalVolume) -> Plan | tuple[tuple[Step, .
     fresh = tuple(pv for pv in hit if pv not in entry.rebuild)
     there = (leg for leg in facts.legs if leg.letter == "A" and not facts.is_adrift(leg))
     alive = {pv for leg in there for pv in leg.pvs if pv not in facts.torn}
-    if facts.resyncing and not set(facts.legs[0].pvs) & set(
-        hit
-    ):  # the first is copied over the others, whatever it lost
-        alive = {*facts.resyncing} - set(facts.torn)
+    if facts.resyncing and set(hit).isdisjoint(facts.legs[0].pvs):
+        alive = {*facts.resyncing} - set(facts.torn)  # the first is copied over the others, whatever it lost
     left = [pv for pv in entry.running if pv not in hit and pv in alive]
     if fresh and left and entry.scrub not in journal.UNSURE:
         return _distrusted(ctx, facts, entry, fresh)
@@ -364,7 +363,7 @@ def _coming(ctx: VolumeContext, facts: LogicalVolume, entry: journal.Entry) -> d
         if not member or not member.device or not isinstance(caches, Present) or not facts.boot:
             continue
         live = [s.facts for s in ctx.sessions(member.uuid) if isinstance(s, Present) and isinstance(s.facts, Session)]
-        links = tuple(sorted(f"{facts.boot}/{s.sid}/{s.port}" for s in live if s.live and s.port))
+        links = tuple(sorted(as_link(facts.boot, s.sid, s.port) for s in live if s.live and s.port))
         if links and any(one.volatile for one in caches.facts):
             before = entry.servers.get(member.uuid, "")
             found[member.uuid] = before if {*noted(before).links} & {*links} else str(Noted(links, LATER))

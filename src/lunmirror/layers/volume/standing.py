@@ -60,6 +60,11 @@ NONE, LATER = "-", "?"  # no mark can be left there; one is to be left yet
 UNSEEN = "?"
 
 
+def as_link(boot: str, sid: str, port: str) -> str:
+    """The text of a connection: no other one has the same local port in the same session and boot."""
+    return f"{boot}/{sid}/{port}"
+
+
 class Noted(NamedTuple):
     """How it was when it was last proven: connections, and the mark or one of the words above. One text in the journal."""
 
